@@ -1,0 +1,1 @@
+"""resnet-dsl: one text, the same residual network in PyTorch, Keras and ONNX."""

@@ -1,0 +1,72 @@
+"""Arithmetic and comparison of compile-time values, bounded so that no text can eat the machine."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from resnet_dsl.values import show
+
+LARGEST = 10**18
+
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class ArithmeticProblem(Exception):
+    """Why an operation has no value."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        self.code, self.message, self.hint = code, message, hint
+        super().__init__(message)
+
+
+def compare(sign: str, left: Any, right: Any) -> bool:
+    """Return whether a comparison holds; only numbers have an order."""
+    if sign in ("==", "!="):
+        # 1 and true are different values here, as they are different words.
+        equal = isinstance(left, bool) == isinstance(right, bool) and left == right
+        return bool(equal == (sign == "=="))
+    _numbers(sign, left, right)
+    return bool(OPERATIONS[sign](left, right))
+
+
+def compute(sign: str, left: Any, right: Any) -> int | float:
+    """Return the number an arithmetic operation gives; whole if it comes out whole."""
+    _numbers(sign, left, right)
+    try:
+        value = _compute(sign, left, right)
+    except ZeroDivisionError:
+        raise ArithmeticProblem("E0206", "division by zero") from None
+    except OverflowError:
+        raise ArithmeticProblem("E0502", "the number is too large") from None
+    if isinstance(value, complex) or not -LARGEST <= value <= LARGEST:
+        raise ArithmeticProblem("E0502", "the number is too large")
+    return value
+
+
+def _compute(sign: str, left: Any, right: Any) -> Any:
+    if sign == "/":
+        exact = type(left) is int and type(right) is int and right != 0 and left % right == 0
+        return left // right if exact else left / right
+    if sign == "**":
+        if abs(right) > 64 or abs(left) > LARGEST:
+            raise ArithmeticProblem("E0502", "the power is too large")
+        return left**right
+    return OPERATIONS[sign](left, right)
+
+
+def _numbers(sign: str, left: Any, right: Any) -> None:
+    for value in (left, right):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ArithmeticProblem("E0206", f"`{sign}` needs numbers, not {show(value)}")

@@ -1,0 +1,90 @@
+"""Backends: what each must offer, and how one is found by its name.
+
+A backend `x` is an importable package `resnet_dsl_x`: in a checkout a folder of `backends/`,
+installed a package of ours or anybody's. Importing it must not import its framework; only
+`build` and what takes a built model may.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from resnet_dsl.diagnostics import UsageError, did_you_mean
+from resnet_dsl.driver import Program
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+PREFIX = "resnet_dsl_"
+
+
+class Backend(Protocol):
+    """The names a backend package defines.
+
+    Weights travel as arrays under canonical names in torch's layouts (`OIHW`, `(out, in)`).
+    """
+
+    NAME: str
+    """Its name on the command line."""
+    SUFFIX: str
+    """What follows the model's name in the file it writes."""
+    REQUIRES: tuple[str, ...]
+    """The importable packages that `build` needs."""
+    RULES: Mapping[type, Any]
+    """The op classes it has a rule for."""
+
+    def render(self, program: Program, state: Mapping[str, Array] | None = None) -> str | bytes:
+        """Return the artefact: source text, or bytes. `state` is written in where it holds weights."""
+
+    def build(self, program: Program, dtype: str = "float32") -> Any:
+        """Return the live model."""
+
+    def load_state(self, model: Any, state: Mapping[str, Array]) -> Any:
+        """Return the model with these weights; every tensor must be given, none more."""
+
+    def read_state(self, model: Any) -> dict[str, Array]:
+        """Return the weights of a model."""
+
+    def run(self, model: Any, x: Array) -> dict[str, Array]:
+        """Return the outputs by name for one NCHW batch, in evaluation mode and the batch's dtype."""
+
+
+def backend_names() -> list[str]:
+    """Return the names of the backends that can be imported here."""
+    _add_checkout()
+    names = {m.name.removeprefix(PREFIX) for m in pkgutil.iter_modules() if m.name.startswith(PREFIX)}
+    return sorted(names)
+
+
+def find_backend(name: str) -> Backend:
+    """Return a backend by name; raises UsageError for one that does not exist."""
+    _add_checkout()
+    if not name.isidentifier() or importlib.util.find_spec(PREFIX + name) is None:
+        known = backend_names()
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise UsageError(f"no backend `{name}`; {hint}")
+    return cast(Backend, importlib.import_module(PREFIX + name))
+
+
+def require(backend: Backend) -> None:
+    """Raise UsageError with the line to type if a package that `build` needs is missing."""
+    missing = [name for name in backend.REQUIRES if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        line = f'pip install "resnet-dsl[{backend.NAME}]"'
+        raise UsageError(f"the {backend.NAME} model needs {names}, not installed here: {line}")
+
+
+def _add_checkout() -> None:
+    """In a bare checkout the backends lie beside the package, not on the path."""
+    folder = Path(__file__).parents[1] / "backends"
+    if folder.is_dir() and importlib.util.find_spec(PREFIX + "torch") is None:
+        sys.path.append(str(folder))

@@ -1,0 +1,243 @@
+"""The compiler's stages in order; this docstring is the architecture.
+
+read       a path, `-`, or a shipped name            → Source
+parse      Source                                    → ast.File        syntax/parser.py
+declare    ast.File, and the files it uses           → Scope           scope.py
+elaborate  a model of the Scope and its overrides    → Network         elaborate.py, evaluate.py
+expand     Network                                   → Graph           passes/expand.py
+figures    Graph                                     → Figures         passes/figures.py
+check      `expect:` against Figures                                   elaborate.py
+render     Network or Graph                          → source or bytes backends/, one folder each
+
+Each stage knows only those before it. A stage that finds errors raises CompileError with all of
+them; warnings travel with the Program.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet_dsl.diagnostics import (
+    CompileError,
+    Diagnostic,
+    Findings,
+    Source,
+    Span,
+    UsageError,
+    did_you_mean,
+)
+from resnet_dsl.elaborate import check_expectations, elaborate
+from resnet_dsl.ir.graph import Graph
+from resnet_dsl.ir.network import Network
+from resnet_dsl.passes.expand import expand
+from resnet_dsl.passes.figures import Figures, figures
+from resnet_dsl.scope import Scope, declare
+from resnet_dsl.settings import Setting
+from resnet_dsl.syntax import ast
+from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
+
+SUFFIX = ".resnet"
+MAX_USES = 16
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Program:
+    """A checked model in all its forms."""
+
+    network: Network
+    graph: Graph
+    figures: Figures
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.network.name
+
+
+def compile_spec(
+    spec: str | Path, model: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> Program:
+    """Take a spec through every stage up to the figures."""
+    source, home = read(spec)
+    return compile_source(source, home, model, overrides)
+
+
+def compile_source(
+    source: Source,
+    home: Path | None = None,
+    model: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Program:
+    """Take a text through every stage up to the figures; `home` is the folder `use` starts from."""
+    findings = Findings()
+    scope = _declare_all(source, home, findings, ())
+    findings.check()
+    chosen = _choose(scope, model)
+    settings = {name: _override(name, value, scope) for name, value in (overrides or {}).items()}
+    network, plan = elaborate(chosen, scope, settings, _library(), findings)
+    graph = expand(network)
+    counted = figures(graph)
+    check_expectations(plan, _expected_names(counted))
+    return Program(network, graph, counted, tuple(findings.items))
+
+
+def _expected_names(counted: Figures) -> dict[str, Any]:
+    """What an `expect:` line may speak of."""
+    output = next(iter(counted.output.values()))
+    return {
+        "params": counted.params,
+        "trainable": counted.trainable,
+        "buffers": counted.buffers,
+        "macs": counted.macs,
+        "depth": counted.depth,
+        "output": output[0] if len(output) == 1 else output,
+    }
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def read(spec: str | Path) -> tuple[Source, Path | None]:
+    """Return the text of a spec (a path, `-` for standard input, or a shipped name) and its folder."""
+    if str(spec) == "-":
+        return Source("<stdin>", sys.stdin.read(MAX_BYTES + 1)), Path.cwd()
+    path = Path(spec)
+    if not path.is_file():
+        found = shipped().get(str(spec))
+        if found is None:
+            hint = did_you_mean(str(spec), shipped())
+            looks_like_path = path.suffix or len(path.parts) > 1
+            what = "no such file" if looks_like_path else "no such file or shipped spec"
+            raise UsageError(f"{what}: {spec}" + (f"; {hint}" if hint else ""))
+        path = found
+    return _read_file(path, str(spec) if path == Path(spec) else path.name), path.parent
+
+
+def _read_file(path: Path, name: str) -> Source:
+    try:
+        with path.open("rb") as file:
+            return Source(name, file.read(MAX_BYTES + 1).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def specs_folder() -> Path:
+    """The folder of the shipped specs: inside an installed package, beside it in a checkout."""
+    inside = PACKAGE / "specs"
+    return inside if inside.is_dir() else PACKAGE.parent / "specs"
+
+
+@functools.cache
+def shipped() -> dict[str, Path]:
+    """The shipped specs by name."""
+    return {path.stem: path for path in sorted(specs_folder().rglob(f"*{SUFFIX}"))}
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _library() -> Scope:
+    """The standard library, parsed once; its models are the defaults of every model."""
+    findings = Findings()
+    scopes: list[Scope] = []
+    for path in sorted((PACKAGE / "library").glob(f"*{SUFFIX}")):
+        source = Source(f"library/{path.name}", path.read_text(encoding="utf-8"), ours=True)
+        scopes.append(declare(parse(source), source, list(scopes), findings))
+    findings.check()
+    return scopes[-1]
+
+
+def _declare_all(
+    source: Source, home: Path | None, findings: Findings, using: tuple[str, ...]
+) -> Scope:
+    """Declare a file after the files it uses."""
+    file = parse(source)
+    parents = []
+    for use in (d for d in file.declarations if isinstance(d, ast.Use)):
+        found = _used(use, home, findings)
+        if found is None:
+            continue
+        path, name = found
+        if str(path) in using or len(using) >= MAX_USES:
+            message = f"`{use.target}` uses itself"
+            findings.add(Diagnostic("E0209", message, use.span))
+            continue
+        text = _read_file(path, name)
+        parents.append(_declare_all(text, path.parent, findings, (*using, str(path))))
+    return declare(file, source, [*parents, _library()], findings)
+
+
+def _used(use: ast.Use, home: Path | None, findings: Findings) -> tuple[Path, str] | None:
+    """The file that a `use` names; only shipped specs and files below the spec's own folder."""
+    if use.shipped:
+        if use.target in shipped():
+            return shipped()[use.target], f"{use.target}{SUFFIX}"
+        hint = did_you_mean(use.target, shipped())
+        findings.add(Diagnostic("E0210", f"no shipped spec `{use.target}`", use.span, hint=hint))
+        return None
+    if home is None:
+        findings.add(Diagnostic("E0210", "this text has no folder to use files from", use.span))
+        return None
+    path, root = (home / use.target).resolve(), home.resolve()
+    if specs_folder().resolve() in path.parents and specs_folder().resolve() in root.parents:
+        root = specs_folder().resolve()
+    if Path(use.target).is_absolute() or root not in path.parents:
+        message = f"`{use.target}` is outside the spec's own folder"
+        findings.add(Diagnostic("E0210", message, use.span))
+        return None
+    if not path.is_file():
+        findings.add(Diagnostic("E0210", f"no file `{use.target}`", use.span))
+        return None
+    return path, use.target
+
+
+def _choose(scope: Scope, name: str | None) -> ast.Model:
+    """The model to compile: the one named, or the only or last one of the file."""
+    if name is not None:
+        if name in scope.models:
+            return scope.models[name][0]
+        hint = did_you_mean(name, scope.models) or f"there are {', '.join(scope.models)}"
+        raise UsageError(f"{scope.source.name}: no model `{name}`; {hint}")
+    if not scope.models:
+        span = Span(scope.source, 0, 0)
+        hint = "`model name { stages: [2, 2]  block: basic }`"
+        raise CompileError([Diagnostic("E0203", "the file declares no model", span, hint=hint)])
+    stem = Path(scope.source.name).stem
+    chosen = scope.models.get(stem) or list(scope.models.values())[-1]
+    return chosen[0]
+
+
+def _override(name: str, value: Any, scope: Scope) -> Setting:
+    """A setting from the command line or from Python, in the words of the language."""
+    source = Source(f"--set {name}", value if isinstance(value, str) else _spell(value))
+    expr = parse_value(source)
+    return Setting(expr, scope, expr.span, "field")
+
+
+def _spell(value: Any) -> str:
+    """Write a Python value as the language would: sizes and lists from sequences."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str():
+            return value
+        case list() | tuple():
+            return f"[{', '.join(map(_spell, value))}]"
+        case dict():
+            return "{ " + "  ".join(f"{name}: {_spell(item)}" for name, item in value.items()) + " }"
+        case _:
+            raise UsageError(f"a setting cannot be a {type(value).__name__}")

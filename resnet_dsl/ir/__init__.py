@@ -1,0 +1,1 @@
+"""The two levels of the intermediate representation: the network and the graph, and their ops."""

@@ -1,0 +1,86 @@
+"""What an op's argument may be: each rule checks one value and says in words what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field
+from math import isfinite
+from typing import Any
+
+Pair = tuple[int, int]
+LARGEST = 10**9
+
+
+class Symbol(str):
+    """A bare name that is a value: one of the choices of a parameter, such as `pre`."""
+
+
+class Dims(tuple[int | str, ...]):
+    """Extents written with `x`, such as `3x3` or `3xHxW`."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check of one argument; `what` completes “must be …”."""
+
+    what: str
+    accept: Callable[[Any], Any]
+    choices: tuple[str, ...] = ()
+
+    def coerce(self, value: object) -> Any:
+        """Return the value in the form the op keeps; raises ValueError if it is not allowed."""
+        if isinstance(value, Symbol) and value in self.choices:
+            return str(value)
+        accepted = self.accept(value)
+        if accepted is None:
+            raise ValueError(self.what)
+        return accepted
+
+
+def _whole(low: int) -> Callable[[Any], Any]:
+    def accept(value: Any) -> int | None:
+        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= LARGEST
+        return value if fits else None
+
+    return accept
+
+
+def _pair(low: int) -> Callable[[Any], Any]:
+    whole = _whole(low)
+
+    def accept(value: Any) -> Pair | None:
+        if isinstance(value, tuple):
+            fits = len(value) == 2 and all(whole(part) is not None for part in value)
+            return (value[0], value[1]) if fits else None
+        return None if whole(value) is None else (value, value)
+
+    return accept
+
+
+def _real(low: float, high: float) -> Callable[[Any], Any]:
+    def accept(value: Any) -> float | None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if number and isfinite(value) and low <= value <= high else None
+
+    return accept
+
+
+COUNT = Rule("a positive whole number", _whole(1))
+PAIR = Rule("a positive whole number or a size such as `3x3`", _pair(1))
+FLAG = Rule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
+PADDING = Rule(
+    "a whole number, a pair such as `3x3`, `half`, `same` or `valid`", _pair(0), ("half", "same", "valid")
+)
+RATE = Rule("a number from 0 up to 1", _real(0.0, 1.0))
+EPSILON = Rule("a small positive number", _real(1e-12, 1.0))
+REAL = Rule("a number", _real(-1e9, 1e9))
+
+
+def choice(*names: str) -> Rule:
+    """Return the rule for an argument that takes one of `names`."""
+    return Rule(f"one of {', '.join(f'`{name}`' for name in names)}", lambda value: None, names)
+
+
+def argument(rule: Rule, default: Any = MISSING) -> Any:
+    """Declare a dataclass field as an argument of the language, checked by `rule`."""
+    return field(default=default, metadata={"rule": rule})

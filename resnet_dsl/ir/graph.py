@@ -1,0 +1,59 @@
+"""The graph: the flat list of ops of a network, under their full names, in order of execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from resnet_dsl.diagnostics import Span
+from resnet_dsl.ir.network import Network
+from resnet_dsl.ir.ops import Op, Parameter
+from resnet_dsl.ir.shapes import Shape
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """One op; its result has its name, `inputs` are names of earlier results or `input`."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    part: str
+    span: Span = field(compare=False, repr=False)
+
+    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield the full name and the declaration of each tensor the op owns."""
+        for parameter in self.op.parameters(*self.input_shapes):
+            yield f"{self.name}.{parameter.name}", parameter
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network, flat. `outputs` maps each output's name to the result it is."""
+
+    network: Network
+    nodes: tuple[GraphNode, ...]
+    outputs: tuple[tuple[str, str], ...]
+    parts: tuple[tuple[str, str], ...]
+
+    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield every tensor of the model by its canonical name, in execution order."""
+        for node in self.nodes:
+            yield from node.parameters()
+
+    def shape_of(self, name: str) -> Shape:
+        """Return the shape of a result, or of the input."""
+        if name == INPUT:
+            return self.network.input
+        return next(node.shape for node in self.nodes if node.name == name)
+
+    def is_frozen(self, node: GraphNode) -> bool:
+        """Whether the spec freezes the op."""
+        return any(
+            path == node.part or node.name == path or node.name.startswith(f"{path}.")
+            for path in self.network.frozen
+        )

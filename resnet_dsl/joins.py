@@ -1,0 +1,65 @@
+"""Where several tensors meet: whether their heights and widths agree, for which sizes, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.ir.sizes import Size, first_difference, when_different
+from resnet_dsl.values import Tensor
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Sizes that differ: `here` at the input that was given, `when` says for which others."""
+
+    here: bool
+    when: str
+
+
+def conflict(shapes: Sequence[Shape], extent: Extent) -> Conflict | None:
+    """Return how the heights and widths of `shapes` differ, or None if they never do."""
+    for other in shapes[1:]:
+        for axis, (a, b) in enumerate(zip(shapes[0].spatial, other.spatial, strict=True)):
+            if a != b:
+                return _conflict(a, b, (extent.height, extent.width)[axis], extent)
+    return None
+
+
+def _conflict(a: Size, b: Size, known: int | None, extent: Extent) -> Conflict:
+    here, there = extent.of(a), extent.of(b)
+    if here is not None and here != there:
+        return Conflict(True, "")
+    if a.axis != b.axis and known is None:
+        return Conflict(True, "they depend on the input in different ways")
+    start = (known or 0) + 1
+    first = first_difference(a, b, start)
+    # The first failing size a person would meet, not one below the smallest sensible input.
+    first = first if known else first_difference(a, b, max(a.div, b.div, 32))
+    when = f"fails for {when_different(a, b, start)}, first at {first}"
+    return Conflict(here is None, when)
+
+
+def projection_hint(tensors: Sequence[Tensor]) -> str:
+    """Say what to write so that two operands of a residual addition fit."""
+    if len(tensors) != 2 or any(tensor.shape.is_vector for tensor in tensors):
+        return "bring both sides to one shape"
+    main, short = tensors
+    if main.origin == "the block's input":
+        main, short = short, main
+    stride = _ratio(main.shape.spatial, short.shape.spatial)
+    name = "x" if short.origin == "the block's input" else "the shortcut"
+    suffix = f", stride={stride}" if stride > 1 else ""
+    what = "project the input" if name == "x" else "project"
+    start = "x -> " if name == "x" else ""
+    hint = f"{what}: {start}B({main.shape.channels}{suffix})"
+    if 1 in (main.shape.channels, short.shape.channels):
+        hint += "; one channel is never spread over many in an addition"
+    return hint
+
+
+def _ratio(main: tuple[Size, ...], short: tuple[Size, ...]) -> int:
+    if main[0].axis is None or short[0].axis is None:
+        return 1
+    return main[0].div // short[0].div if main[0].div % short[0].div == 0 else 1

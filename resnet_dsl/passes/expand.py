@@ -1,0 +1,42 @@
+"""Network to graph: every body is written out under the path of its use."""
+
+from __future__ import annotations
+
+from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
+from resnet_dsl.ir.network import Body, Call, Network
+
+
+def expand(network: Network) -> Graph:
+    """Return the flat graph of a network."""
+    nodes: list[GraphNode] = []
+    results: dict[str, str] = {}
+    current = INPUT
+    for part, path, body in network.parts():
+        features = [results[name] for name in network.features] if part == "head" else []
+        current = _expand(body, path, part, [current, *features], nodes)
+        results[part] = current
+        if path:
+            results[path] = current
+    outputs = network.outputs or ("output",)
+    results["output"] = current
+    named = tuple((name, results[name]) for name in outputs)
+    return Graph(network, tuple(nodes), named, tuple(results.items()))
+
+
+def _expand(body: Body, path: str, part: str, inputs: list[str], nodes: list[GraphNode]) -> str:
+    """Append the body's ops to `nodes` and return the name of its result."""
+    results: list[str] = []
+
+    def value(index: int) -> str:
+        return inputs[-1 - index] if index < 0 else results[index]
+
+    for node in body.nodes:
+        name = f"{path}.{node.name}" if path else node.name
+        taken = [value(index) for index in node.inputs]
+        if isinstance(node.what, Call):
+            results.append(_expand(node.what.body, name, part, taken, nodes))
+            continue
+        shapes = tuple(body.shape_of(index) for index in node.inputs)
+        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, node.span))
+        results.append(name)
+    return value(body.result)

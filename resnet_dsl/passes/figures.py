@@ -1,0 +1,135 @@
+"""Figures of a graph: parameters, multiply-adds, activation memory, receptive field.
+
+Counting is torchvision's: `params` are learned elements, `buffers` those of running statistics,
+`macs` the multiply-adds of convolutions and fully connected layers at batch 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
+from resnet_dsl.ir.ops import Conv, FullyConnected, Pool, Subsample
+from resnet_dsl.ir.shapes import Shape
+
+Known = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The figures of one op; `field` is the receptive field (height, width) in input pixels."""
+
+    node: GraphNode
+    output: Known
+    params: int
+    trainable: int
+    buffers: int
+    macs: int | None
+    field: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a model; what depends on an input size that is not given is None."""
+
+    layers: tuple[Layer, ...]
+    params: int
+    trainable: int
+    buffers: int
+    macs: int | None
+    activations: int | None
+    depth: int
+    output: dict[str, Known]
+
+
+def figures(graph: Graph) -> Figures:
+    """Return the figures of a graph."""
+    fields: dict[str, _Field | None] = {INPUT: _Field((1, 1), (1, 1))}
+    layers = []
+    for node in graph.nodes:
+        fields[node.name] = _field(node, [fields[name] for name in node.inputs])
+        layers.append(_layer(graph, node, fields[node.name]))
+    shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
+    extent = graph.network.extent
+    return Figures(
+        layers=tuple(layers),
+        params=sum(layer.params for layer in layers),
+        trainable=sum(layer.trainable for layer in layers),
+        buffers=sum(layer.buffers for layer in layers),
+        macs=_total([layer.macs for layer in layers]),
+        activations=_total([_elements(layer.output) for layer in layers]),
+        depth=_depth(graph),
+        output={name: shapes[result].at(extent) for name, result in graph.outputs},
+    )
+
+
+def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> Layer:
+    extent = graph.network.extent
+    output = node.shape.at(extent)
+    parameters = [parameter for _, parameter in node.parameters()]
+    params = sum(p.size for p in parameters if p.learned)
+    macs: int | None = 0
+    if isinstance(node.op, Conv | FullyConnected):
+        sizes = [size for size in output if size is not None]
+        macs = node.op.macs(node.input_shapes, tuple(sizes)) if len(sizes) == len(output) else None
+    return Layer(
+        node=node,
+        output=output,
+        params=params,
+        trainable=0 if graph.is_frozen(node) else params,
+        buffers=sum(p.size for p in parameters if not p.learned),
+        macs=macs,
+        field=None if field is None else field.size,
+    )
+
+
+def _total(numbers: list[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
+def _elements(output: Known) -> int | None:
+    sizes = [size for size in output if size is not None]
+    return prod(sizes) if len(sizes) == len(output) else None
+
+
+def _depth(graph: Graph) -> int:
+    """The most weight layers on one way through: the number in a network's name."""
+    depths = {INPUT: 0}
+    for node in graph.nodes:
+        weighs = isinstance(node.op, Conv | FullyConnected)
+        depths[node.name] = max(depths[name] for name in node.inputs) + weighs
+    return max(depths.values())
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Receptive field and step between neighbours, in input pixels, by axis."""
+
+    size: tuple[int, int]
+    step: tuple[int, int]
+
+
+def _field(node: GraphNode, inputs: list[_Field | None]) -> _Field | None:
+    """The field of a result; None once an op has seen the whole map."""
+    known = [field for field in inputs if field is not None]
+    if len(known) < len(inputs) or _sees_all(node):
+        return None
+    size = (max(f.size[0] for f in known), max(f.size[1] for f in known))
+    step = (max(f.step[0] for f in known), max(f.step[1] for f in known))
+    kernel, stride, dilation = (1, 1), (1, 1), (1, 1)
+    match node.op:
+        case Conv():
+            kernel, stride, dilation = node.op.kernel, node.op.stride, node.op.dilation
+        case Pool():
+            kernel, stride = node.op.kernel, node.op.stride
+        case Subsample():
+            stride = node.op.stride
+    grown = [size[i] + (kernel[i] - 1) * dilation[i] * step[i] for i in (0, 1)]
+    return _Field((grown[0], grown[1]), (step[0] * stride[0], step[1] * stride[1]))
+
+
+def _sees_all(node: GraphNode) -> bool:
+    before: Shape = node.input_shapes[0]
+    return node.shape.is_vector or (node.shape.is_pixel and not before.is_pixel)

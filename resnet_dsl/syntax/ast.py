@@ -1,0 +1,245 @@
+"""The syntax tree: what was written, node by node, each with its place in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+from resnet_dsl.diagnostics import Span
+
+
+@dataclass(frozen=True)
+class Node:
+    """Anything written in a spec; places do not count when nodes are compared."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Name(Node):
+    """A bare name: `relu`, `width`."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Number(Node):
+    """A whole or real number, with the text it was written as."""
+
+    value: int | float
+    text: str = field(compare=False)
+
+
+@dataclass(frozen=True)
+class String(Node):
+    """Text in double quotes."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Constant(Node):
+    """`true`, `false` or `none`."""
+
+    value: bool | None
+
+
+@dataclass(frozen=True)
+class Dims(Node):
+    """Extents joined by `x`: `3x3`, `3x224x224`, `3xHxW`."""
+
+    parts: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class List(Node):
+    """`[a, b, c]`."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Record(Node):
+    """`{ name: value … }`."""
+
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Group(Node):
+    """An expression in parentheses."""
+
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Argument(Node):
+    """One argument of a call; `name` is None for a positional one."""
+
+    name: str | None
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """`callee(arguments)`."""
+
+    callee: Expr
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Attribute(Node):
+    """`value.name`."""
+
+    value: Expr
+    name: str
+
+
+@dataclass(frozen=True)
+class Unary(Node):
+    """`-value` or `not value`."""
+
+    operator: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Binary(Node):
+    """`left operator right`; `at` is the operator's own place."""
+
+    operator: str
+    left: Expr
+    right: Expr
+    at: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class If(Node):
+    """`if condition then yes else no`."""
+
+    condition: Expr
+    yes: Expr
+    no: Expr
+
+
+@dataclass(frozen=True)
+class Labelled(Node):
+    """`label: value`, a step or stage with a name of its own."""
+
+    label: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Pipe(Node):
+    """`first -> step -> step`."""
+
+    first: Expr
+    steps: tuple[Expr, ...]
+
+
+Expr = (
+    Name
+    | Number
+    | String
+    | Constant
+    | Dims
+    | List
+    | Record
+    | Group
+    | Call
+    | Attribute
+    | Unary
+    | Binary
+    | If
+    | Labelled
+    | Pipe
+)
+
+
+@dataclass(frozen=True)
+class Parameter(Node):
+    """A parameter of a block or model; `choices` are the names it may take, if listed."""
+
+    name: str
+    default: Expr | None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assign(Node):
+    """`name = value` in a block."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Field(Node):
+    """`name: value` in a model or record."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Use(Node):
+    """`use "file.resnet"` or `use shipped_name`."""
+
+    target: str
+    shipped: bool
+
+
+@dataclass(frozen=True)
+class Const(Node):
+    """`const name = value`."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Block(Node):
+    """`block name(parameters) { … return result }`."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    statements: tuple[Assign, ...]
+    result: Expr
+
+
+@dataclass(frozen=True)
+class Model(Node):
+    """`model name(parameters) { fields }`."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    fields: tuple[Field, ...]
+
+
+Declaration = Use | Const | Block | Model
+
+
+@dataclass(frozen=True)
+class File(Node):
+    """All declarations of one text."""
+
+    declarations: tuple[Declaration, ...]
+
+
+def children(node: Node) -> Iterator[Node]:
+    """Yield the nodes directly below `node`."""
+    for spec in fields(node):
+        value = getattr(node, spec.name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (item for item in value if isinstance(item, Node))
+
+
+def mentions(node: Node, name: str) -> bool:
+    """Whether the bare name `name` occurs anywhere below `node`."""
+    if isinstance(node, Name):
+        return node.id == name
+    return any(mentions(child, name) for child in children(node))

@@ -1,0 +1,341 @@
+"""Text to syntax tree: Lark's LALR(1) parser builds the nodes while it reads."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import keyword
+import os
+import re
+from pathlib import Path
+from typing import Any, cast
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from resnet_dsl.diagnostics import CompileError, Diagnostic, Source, Span, did_you_mean
+from resnet_dsl.syntax import ast
+
+MAX_BYTES = 1_000_000
+MAX_NESTING = 64
+MAX_DIGITS = 18
+KEYWORDS = frozenset(
+    "use const block model return if then else and or not true false none".split()
+)
+
+# What a person calls a terminal of the grammar; anything else is shown as it is written.
+TERMINALS = {
+    "NAME": "a name",
+    "INT": "a number",
+    "FLOAT": "a number",
+    "STRING": "a string",
+    "DIMS": "a size such as `3x3`",
+    "$END": "the end of the file",
+    "COMPARE": "a comparison",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COLON": "`:`",
+    "EQUAL": "`=`",
+    "COMMA": "`,`",
+    "VBAR": "`|`",
+    "DOT": "`.`",
+    "__ANON_0": "`->`",
+}
+OPERATORS = frozenset("OR AND COMPARE PLUS MINUS TIMES DIVIDE POWER __ANON_0 DOT LPAR".split())
+
+
+class SyntaxProblem(Exception):
+    """A problem found while a node is built; the parser turns it into a diagnostic."""
+
+    def __init__(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.diagnostic = Diagnostic(code, message, span, hint=hint)
+        super().__init__(message)
+
+
+def parse(source: Source) -> ast.File:
+    """Return the syntax tree of a whole spec; raises CompileError with a place."""
+    return cast(ast.File, _run(source, "start"))
+
+
+def parse_value(source: Source) -> ast.Expr:
+    """Return the syntax tree of one expression, as `--set` takes it."""
+    return cast(ast.Expr, _run(source, "value"))
+
+
+def _run(source: Source, start: str) -> ast.Node:
+    _check_limits(source)
+    try:
+        tree = _lark().parse(source.text, start=start)
+        return _Builder(source).build(tree)
+    except UnexpectedInput as error:
+        raise CompileError([_syntax_error(source, error)]) from None
+    except SyntaxProblem as problem:
+        raise CompileError([problem.diagnostic]) from None
+
+
+@functools.cache
+def _lark() -> Lark:
+    """The parser, with its table kept in the user's cache folder between runs."""
+    grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+    return Lark(
+        grammar,
+        parser="lalr",
+        start=["start", "value"],
+        propagate_positions=True,
+        maybe_placeholders=False,
+        cache=_table_cache(grammar),
+    )
+
+
+def _table_cache(grammar: str) -> str | bool:
+    # Not Lark's default: that is a predictable name in the shared temporary folder, and a
+    # pickle that another user of the machine could have put there.
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "resnet-dsl"
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(root, os.W_OK) or root.stat().st_uid != os.getuid():
+            return False
+    except (OSError, RuntimeError, AttributeError):
+        return False
+    return str(root / f"grammar-{hashlib.sha256(grammar.encode()).hexdigest()[:16]}.pickle")
+
+
+def _check_limits(source: Source) -> None:
+    """Refuse what is too large or too deep before the parser sees it."""
+    size = len(source.text.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        message = f"the text has {size:,} bytes; the limit is {MAX_BYTES:,}"
+        raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
+    depth = 0
+    for match in re.finditer(r'"[^"\n]*"|#[^\n]*|[\[({]|[\])}]', source.text):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > MAX_NESTING:
+            raise CompileError([_too_deep(Span(source, *match.span()))])
+
+
+def _too_deep(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0105",
+        f"nested more than {MAX_NESTING} levels deep",
+        span,
+        hint="name the inner parts in a block of their own",
+    )
+
+
+def _syntax_error(source: Source, error: UnexpectedInput) -> Diagnostic:
+    """Say what stands at the place the parser stopped, and what it could take there."""
+    start = error.pos_in_stream if error.pos_in_stream is not None else len(source.text)
+    if isinstance(error, UnexpectedCharacters):
+        char = source.text[start]
+        span = Span(source, start, start + 1)
+        if char == '"':
+            return Diagnostic("E0101", "this string does not end on its line", span)
+        hint = "strings take double quotes" if char == "'" else ""
+        return Diagnostic("E0101", f"unexpected character {char!r}", span, hint=hint)
+    token = cast(UnexpectedToken, error).token
+    expected = set(cast(UnexpectedToken, error).accepts or ())
+    if token.type == "$END":
+        end = len(source.text.rstrip())
+        span = Span(source, max(end - 1, 0), end)
+        hint = "close it with `}`" if "RBRACE" in expected else ""
+        return Diagnostic(
+            "E0102", f"the text ends where {_expectation(expected)} should follow", span, hint=hint
+        )
+    span = Span(source, start, start + len(token))
+    message = f"unexpected `{token}`; {_expectation(expected)} should stand here"
+    return Diagnostic("E0101", message, span, hint=_syntax_hint(token, expected))
+
+
+def _expectation(expected: set[str]) -> str:
+    names = expected - OPERATORS if expected - OPERATORS else expected
+    words = sorted({TERMINALS.get(name, f"`{name.lower()}`") for name in names})
+    if len(words) > 6:
+        return "a value"
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _syntax_hint(token: Token, expected: set[str]) -> str:
+    if str(token) in KEYWORDS and "NAME" in expected:
+        return f"`{token}` is a word of the language; take another name"
+    if token.type in ("PLUS", "MINUS", "TIMES", "DIVIDE") and "__ANON_0" in expected:
+        return "a step is a name or a call; put the pipeline in parentheses: `(x -> a) + y`"
+    if token.type == "EQUAL" and "COLON" in expected:
+        return "fields of a model take a colon: `name: value`"
+    if token.type == "COLON" and "EQUAL" in expected:
+        return "steps of a block take an equals sign: `name = value`"
+    if token.type == "NAME" and expected >= {"USE", "CONST"}:
+        return did_you_mean(str(token), ("use", "const", "block", "model"))
+    if token.type == "RBRACE" and "RETURN" in expected:
+        return "a block ends with `return` and its result"
+    return ""
+
+
+class _Builder:
+    """Turns Lark's tree into syntax nodes: one method a rule, children before parents."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.built: dict[int, tuple[Any, int]] = {}
+
+    def build(self, tree: Any) -> ast.Node:
+        for subtree in tree.iter_subtrees():
+            items = [self._child(child) for child in subtree.children]
+            depth = 1 + max((depth for _, depth in items), default=0)
+            span = self._span(subtree.meta)
+            if depth > 4 * MAX_NESTING:
+                raise SyntaxProblem("E0105", _too_deep(span).message, span)
+            node = getattr(self, subtree.data)(span, *(value for value, _ in items))
+            self.built[id(subtree)] = node, depth
+        return cast(ast.Node, self.built[id(tree)][0])
+
+    def _child(self, child: Any) -> tuple[Any, int]:
+        return (child, 0) if isinstance(child, Token) else self.built[id(child)]
+
+    def _span(self, meta: Any) -> Span:
+        if meta.empty:
+            return Span(self.source, 0, 0)
+        return Span(self.source, meta.start_pos, meta.end_pos)
+
+    def _at(self, token: Token) -> Span:
+        start = token.start_pos or 0
+        return Span(self.source, start, start + len(token))
+
+    def _name(self, token: Token) -> str:
+        # Names become identifiers in generated Python, so its own words are refused too.
+        if token in KEYWORDS or keyword.iskeyword(token):
+            message = f"`{token}` is a reserved word"
+            raise SyntaxProblem("E0103", message, self._at(token), "take another name")
+        if token.startswith("__"):
+            message = f"`{token}` starts with two underscores"
+            raise SyntaxProblem("E0103", message, self._at(token), "Python keeps such names")
+        return str(token)
+
+    def start(self, span: Span, *declarations: ast.Declaration) -> ast.File:
+        return ast.File(span, declarations)
+
+    def value(self, span: Span, value: ast.Expr) -> ast.Expr:
+        return value
+
+    def use(self, span: Span, target: Token) -> ast.Use:
+        shipped = target.type == "NAME"
+        return ast.Use(span, str(target) if shipped else target[1:-1], shipped)
+
+    def const(self, span: Span, name: Token, value: ast.Expr) -> ast.Const:
+        return ast.Const(span, self._name(name), value)
+
+    def block(self, span: Span, name: Token, *rest: Any) -> ast.Block:
+        *parameters, statements, result = rest
+        return ast.Block(
+            span, self._name(name), parameters[0] if parameters else (), statements, result
+        )
+
+    def model(self, span: Span, name: Token, *rest: Any) -> ast.Model:
+        *parameters, fields = rest
+        return ast.Model(span, self._name(name), parameters[0] if parameters else (), fields)
+
+    def parameters(self, span: Span, *items: ast.Parameter) -> tuple[ast.Parameter, ...]:
+        return items
+
+    def parameter(
+        self, span: Span, name: Token, default: ast.Expr | None = None, *more: Token
+    ) -> ast.Parameter:
+        choices: tuple[str, ...] = ()
+        if more:
+            if not isinstance(default, ast.Name):
+                raise SyntaxProblem(
+                    "E0104", "the choices of a parameter are names", self._at(more[0])
+                )
+            choices = (default.id, *(str(token) for token in more))
+        return ast.Parameter(span, self._name(name), default, choices)
+
+    def statements(self, span: Span, *items: ast.Assign) -> tuple[ast.Assign, ...]:
+        return items
+
+    def assign(self, span: Span, name: Token, value: ast.Expr) -> ast.Assign:
+        return ast.Assign(span, self._name(name), value)
+
+    def fields(self, span: Span, *items: ast.Field) -> tuple[ast.Field, ...]:
+        return items
+
+    def field(self, span: Span, name: Token, value: ast.Expr) -> ast.Field:
+        own_word = name.type in ("BLOCK", "MODEL")
+        return ast.Field(span, str(name) if own_word else self._name(name), value)
+
+    def conditional(self, span: Span, condition: ast.Expr, yes: ast.Expr, no: ast.Expr) -> ast.If:
+        return ast.If(span, condition, yes, no)
+
+    def pipe(self, span: Span, first: ast.Expr, step: ast.Expr) -> ast.Pipe:
+        if isinstance(first, ast.Pipe):
+            return ast.Pipe(span, first.first, (*first.steps, step))
+        return ast.Pipe(span, first, (step,))
+
+    def labelled(self, span: Span, label: Token, value: ast.Expr) -> ast.Labelled:
+        return ast.Labelled(span, self._name(label), value)
+
+    def binary(
+        self, span: Span, left: ast.Expr, operator: Token, right: ast.Expr
+    ) -> ast.Binary:
+        return ast.Binary(span, str(operator), left, right, self._at(operator))
+
+    def unary(self, span: Span, operator: Token, value: ast.Expr) -> ast.Unary:
+        return ast.Unary(span, str(operator), value)
+
+    def call(self, span: Span, callee: ast.Expr, *rest: tuple[ast.Argument, ...]) -> ast.Call:
+        return ast.Call(span, callee, rest[0] if rest else ())
+
+    def arguments(self, span: Span, *items: ast.Argument) -> tuple[ast.Argument, ...]:
+        return items
+
+    def keyword(self, span: Span, name: Token, value: ast.Expr) -> ast.Argument:
+        return ast.Argument(span, str(name), value)
+
+    def positional(self, span: Span, value: ast.Expr) -> ast.Argument:
+        return ast.Argument(span, None, value)
+
+    def attribute(self, span: Span, value: ast.Expr, name: Token) -> ast.Attribute:
+        return ast.Attribute(span, value, str(name))
+
+    def name(self, span: Span, token: Token) -> ast.Name:
+        return ast.Name(span, self._name(token))
+
+    def integer(self, span: Span, token: Token) -> ast.Number:
+        if len(token) > MAX_DIGITS:
+            raise SyntaxProblem("E0105", f"a number of more than {MAX_DIGITS} digits", span)
+        return ast.Number(span, int(token), str(token))
+
+    def real(self, span: Span, token: Token) -> ast.Number:
+        value = float(token)
+        if value in (float("inf"), float("-inf")):
+            raise SyntaxProblem("E0105", f"`{token}` is too large for a number", span)
+        return ast.Number(span, value, str(token))
+
+    def string(self, span: Span, token: Token) -> ast.String:
+        return ast.String(span, token[1:-1])
+
+    def dims(self, span: Span, token: Token) -> ast.Dims:
+        if len(token) > 4 * MAX_DIGITS:
+            raise SyntaxProblem("E0105", f"a size of more than {4 * MAX_DIGITS} characters", span)
+        parts = token.split("x")
+        return ast.Dims(span, tuple(int(p) if p.isdigit() else p for p in parts))
+
+    def true(self, span: Span) -> ast.Constant:
+        return ast.Constant(span, True)
+
+    def false(self, span: Span) -> ast.Constant:
+        return ast.Constant(span, False)
+
+    def none(self, span: Span) -> ast.Constant:
+        return ast.Constant(span, None)
+
+    def list(self, span: Span, *items: ast.Expr) -> ast.List:
+        return ast.List(span, items)
+
+    def record(self, span: Span, fields: tuple[ast.Field, ...]) -> ast.Record:
+        return ast.Record(span, fields)
+
+    def group(self, span: Span, value: ast.Expr) -> ast.Group:
+        return ast.Group(span, value)
