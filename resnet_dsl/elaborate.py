@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
@@ -132,7 +131,8 @@ def _layers(
 
 def _no_duplicates(plan: Plan, model: ast.Model) -> None:
     seen: set[str] = set()
-    for item in (*model.parameters, *model.fields):
+    items: tuple[ast.Parameter | ast.Field, ...] = (*model.parameters, *model.fields)
+    for item in items:
         if item.name in seen:
             plan.error("E0208", f"`{item.name}` is given twice", item.span)
         seen.add(item.name)
@@ -217,9 +217,7 @@ def _applied(plan: Plan, value: Any, env: Env, setting: Setting) -> Any:
     return plan.error("E0206", f"a pipeline or `none` belongs here, not {show(value)}", setting.span)
 
 
-def _part_env(
-    plan: Plan, setting: Setting, builder: Builder, x: Tensor, seen: dict[str, Tensor]
-) -> Env:
+def _part_env(plan: Plan, setting: Setting, builder: Builder, x: Tensor, seen: dict[str, Tensor]) -> Env:
     """The environment of stem or head: settings, and for a head the parts before it."""
     env = plan.settings.env(setting, x=x)
     env.builder = builder
@@ -247,7 +245,11 @@ def _numbered_as_head(body: Body, builder: Builder, plan: Plan) -> Body:
         if count == 1 and kind not in taken:
             names[f"{kind}1"] = kind
             continue
-        shift = next(n for n in range(len(taken) + 1) if not any(f"{kind}{n + i}" in plan.names for i in range(1, count + 1)))
+        shift = next(
+            n
+            for n in range(len(taken) + 1)
+            if not any(f"{kind}{n + i}" in plan.names for i in range(1, count + 1))
+        )
         names |= {f"{kind}{i}": f"{kind}{i + shift}" for i in range(1, count + 1)}
     auto = {name: new for name, new in names.items() if name in builder.automatic}
     return renamed(body, auto)
@@ -273,7 +275,7 @@ def _stages(plan: Plan) -> tuple[Stage, ...]:
         message = "a model needs `stages`: a list with the number of blocks of each"
         plan.error("E0203", message, plan.span("stages"), "`stages: [3, 4, 6, 3]`, or `[]` for none")
         return ()
-    stages = []
+    stages: list[Stage] = []
     for index, item in enumerate(value):
         name, item = (item.label, item.value) if isinstance(item, Staged) else (f"layer{index + 1}", item)
         span = plan.span("stages")
@@ -366,7 +368,12 @@ def _block(plan: Plan, function: Function, name: str, stage: int, index: int, st
         missing = [p.name for p in evaluator.signature(function) if p.required and p.name not in given]
         if missing:
             names = ", ".join(f"`{name}`" for name in missing)
-            return plan.error("E0203", f"{function.name} needs {names}", plan.span("block"), f"write `{missing[0]}:` in the model")
+            return plan.error(
+                "E0203",
+                f"{function.name} needs {names}",
+                plan.span("block"),
+                f"write `{missing[0]}:` in the model",
+            )
         return evaluator.body(function.target, given, plan.shape, plan.span("block"))
 
 
@@ -374,9 +381,7 @@ def _mark_read(plan: Plan, name: str) -> None:
     plan.settings.read |= {name, f"{name}s"}
 
 
-def _argument(
-    plan: Plan, name: str, choices: tuple[str, ...], stage: int, index: int, stages: int
-) -> Any:
+def _argument(plan: Plan, name: str, choices: tuple[str, ...], stage: int, index: int, stages: int) -> Any:
     """The value of a block's parameter: the field of its name, or of its plural."""
     for setting in (name, f"{name}s"):
         if plan.settings.find(setting) is None:
@@ -453,7 +458,10 @@ def _only_needed(plan: Plan, network: Network) -> Network:
         return network
     last = max(order.index(output) for output in network.outputs)
     stages = tuple(
-        Stage(stage.name, tuple(b for i, b in enumerate(stage.blocks) if order.index(f"{stage.name}.{i}") <= last))
+        Stage(
+            stage.name,
+            tuple(b for i, b in enumerate(stage.blocks) if order.index(f"{stage.name}.{i}") <= last),
+        )
         for stage in network.stages
     )
     left = [name for name in order[last + 1 :] if "." not in name and not name == order[last].split(".")[0]]

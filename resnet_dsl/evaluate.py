@@ -339,10 +339,7 @@ class Evaluator:
     def signature(self, function: Function) -> list[Parameter]:
         """Return the parameters of a function, in order."""
         if isinstance(function.target, Definition):
-            return [
-                Parameter(p.name, p.default is None, p.choices)
-                for p in function.target.block.parameters
-            ]
+            return [Parameter(p.name, p.default is None, p.choices) for p in function.target.block.parameters]
         return [
             Parameter(name, default is MISSING, rule.choices)
             for name, rule, default in function.target.arguments()
@@ -365,14 +362,20 @@ class Evaluator:
                 fine = False
                 if argument.name is None:
                     continue  # it may have been a tensor, so nothing can be said of its place
-            elif argument.name is None and isinstance(value, Tensor) and (takes_many or (direct and not inputs)):
+            elif (
+                argument.name is None
+                and isinstance(value, Tensor)
+                and (takes_many or (direct and not inputs))
+            ):
                 inputs.append(value)
                 continue
             if name not in parameters:
                 self._unknown_argument(function, argument, parameters)
                 fine = False
                 continue
-            if argument.name is not None and any(a is not argument and a.name == name for a in expr.arguments):
+            if argument.name is not None and any(
+                a is not argument and a.name == name for a in expr.arguments
+            ):
                 self.error("E0202", f"`{name}` is given twice", argument.span)
                 fine = False
             free = [p for p in free if p.name != name]
@@ -405,9 +408,7 @@ class Evaluator:
         if tensors is None or env.builder is None:
             return self.error("E0206", f"`{function.name}` has no input here", span)
         missing = [
-            p.name
-            for p in self.signature(function)
-            if p.required and p.name not in dict(function.bound)
+            p.name for p in self.signature(function) if p.required and p.name not in dict(function.bound)
         ]
         if missing:
             names = ", ".join(f"`{name}`" for name in missing)
@@ -547,7 +548,7 @@ class Evaluator:
             return BAD
         name = definition.block.name
         arguments = tuple((n, v) for n, v in settled.items() if not isinstance(v, Tensor))
-        return Body(name, arguments, tuple(shapes), tuple(builder.nodes), result.value)
+        return Body(name, arguments, tuple(shapes), tuple(builder.nodes), result.value, definition.doc)
 
     def run_block(
         self,

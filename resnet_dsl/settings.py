@@ -62,11 +62,11 @@ class Settings:
         def lookup(name: str, span: Span) -> Any:
             return self.value(name, span, **names)
 
-        return Env(setting.scope, None, {**declared, **names}, setting=lookup, known=lambda: iter(self.names()))
+        return Env(
+            setting.scope, None, {**declared, **names}, setting=lookup, known=lambda: iter(self.names())
+        )
 
-    def value(
-        self, name: str, span: Span | None = None, choices: tuple[str, ...] = (), **names: Any
-    ) -> Any:
+    def value(self, name: str, span: Span | None = None, choices: tuple[str, ...] = (), **names: Any) -> Any:
         """Return the value of a setting, MISSING if nobody set it, bad after an error."""
         setting = self.find(name)
         if setting is None:

@@ -18,6 +18,15 @@ class Definition:
     block: ast.Block
     scope: Any
 
+    @property
+    def doc(self) -> str:
+        """The comment right above the block."""
+        before = self.block.span.source.text[: self.block.span.start].rstrip(" \t").split("\n")[:-1]
+        lines: list[str] = []
+        while before and before[-1].strip().startswith("#"):
+            lines.insert(0, before.pop().strip().lstrip("#").strip())
+        return " ".join(lines)
+
 
 @dataclass(frozen=True)
 class Function:

@@ -7,7 +7,7 @@ without the batch. An op knows no place in a text: it raises ShapeError, elabora
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 

@@ -1,0 +1,192 @@
+"""How each op is written in PyTorch: the module it keeps, and the expression of its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from resnet_dsl.ir import ops
+from resnet_dsl.passes.classes import Step
+from resnet_dsl.passes.fitting import minus
+from resnet_dsl.passes.source import Code
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """An op in PyTorch.
+
+    `expression` takes operands as `{0}`, `{1}` and the op's own module as `{module}`.
+    `module` is kept by the class; `alone` is the module that does the whole op in a Sequential.
+    `helpers` names functions of the file that the expression calls.
+    """
+
+    expression: str
+    module: Code | None = None
+    alone: Code | None = None
+    helpers: tuple[str, ...] = ()
+
+
+def layer(name: str, *arguments: Any) -> Lowering:
+    """An op that is one module."""
+    code = Code(name, tuple(map(str, arguments)))
+    return Lowering("{module}({0})", code, code)
+
+
+def function(expression: str, *helpers: str, alone: Code | None = None) -> Lowering:
+    """An op that keeps nothing."""
+    return Lowering(expression, helpers=helpers, alone=alone)
+
+
+def pair(value: tuple[int, int]) -> str:
+    """Write two numbers as torch takes them: one where they are alike."""
+    return str(value[0]) if str(value[0]) == str(value[1]) else f"({value[0]}, {value[1]})"
+
+
+@singledispatch
+def lower(op: ops.Op, step: Step) -> Lowering:
+    """Return how a step's op is written; raises for an op without a rule."""
+    raise TypeError(f"the torch backend has no rule for {type(op).__name__}")
+
+
+@lower.register
+def _(op: ops.Conv, step: Step) -> Lowering:
+    same = op.pad == "same"
+    code = Code(
+        "nn.Conv2d",
+        (
+            str(step.channels[0]),
+            str(op.channels),
+            pair(op.kernel),
+            f"stride={pair(op.stride)}",
+            f"padding={0 if same else pair(op.pad)}",  # type: ignore[arg-type]
+            f"dilation={pair(op.dilation)}",
+            f"groups={op.groups}",
+            f"bias={op.bias}",
+        ),
+    )
+    if not same:
+        return Lowering("{module}({0})", code, code)
+    span = _span(op.kernel, op.dilation)
+    padded = f"same_pad({{0}}, {span}, {_both(op.stride)}, 0.0)"
+    return Lowering(f"{{module}}({padded})", code, helpers=("same_pad",))
+
+
+@lower.register
+def _(op: ops.FullyConnected, step: Step) -> Lowering:
+    code = Code("nn.Linear", (str(step.channels[0]), str(op.channels), f"bias={op.bias}"))
+    return Lowering("{module}({0}.flatten(1))", code)
+
+
+@lower.register
+def _(op: ops.BatchNorm, step: Step) -> Lowering:
+    return layer("nn.BatchNorm2d", step.channels[0], f"eps={op.eps}", f"momentum={op.momentum}")
+
+
+@lower.register
+def _(op: ops.Relu, step: Step) -> Lowering:
+    return function("F.relu({0})", alone=Code("nn.ReLU"))
+
+
+@lower.register
+def _(op: ops.Sigmoid, step: Step) -> Lowering:
+    return function("torch.sigmoid({0})", alone=Code("nn.Sigmoid"))
+
+
+@lower.register
+def _(op: ops.Tanh, step: Step) -> Lowering:
+    return function("torch.tanh({0})", alone=Code("nn.Tanh"))
+
+
+@lower.register
+def _(op: ops.Softmax, step: Step) -> Lowering:
+    return function("F.softmax({0}, dim=1)", alone=Code("nn.Softmax", ("dim=1",)))
+
+
+@lower.register
+def _(op: ops.Dropout, step: Step) -> Lowering:
+    code = f"F.dropout({{0}}, p={op.rate}, training=self.training)"
+    return function(code, alone=Code("nn.Dropout", (f"p={op.rate}",)))
+
+
+@lower.register
+def _(op: ops.MaxPool, step: Step) -> Lowering:
+    if op.pad == "same":
+        padded = f'same_pad({{0}}, {_both(op.kernel)}, {_both(op.stride)}, float("-inf"))'
+        arguments = f"{pair(op.kernel)}, stride={pair(op.stride)}, padding=0"
+        return function(f"F.max_pool2d({padded}, {arguments})", "same_pad")
+    arguments = (
+        f"{pair(op.kernel)}, stride={pair(op.stride)}, padding={pair(op.pad)}, "
+        f"dilation=1, ceil_mode={op.ceil}"
+    )
+    alone = Code("nn.MaxPool2d", tuple(arguments.split(", ")) if "(" not in arguments else (arguments,))
+    return function(f"F.max_pool2d({{0}}, {arguments})", alone=alone)
+
+
+@lower.register
+def _(op: ops.AvgPool, step: Step) -> Lowering:
+    if op.pad == "same":
+        helper = "same_avg_pool_counted" if op.count_pad else "same_avg_pool"
+        return function(f"{helper}({{0}}, {_both(op.kernel)}, {_both(op.stride)})", "same_pad", helper)
+    arguments = (
+        f"{pair(op.kernel)}, stride={pair(op.stride)}, padding={pair(op.pad)}, "
+        f"ceil_mode={op.ceil}, count_include_pad={op.count_pad}"
+    )
+    alone = Code("nn.AvgPool2d", tuple(arguments.split(", ")) if "(" not in arguments else (arguments,))
+    return function(f"F.avg_pool2d({{0}}, {arguments})", alone=alone)
+
+
+@lower.register
+def _(op: ops.GlobalAvgPool, step: Step) -> Lowering:
+    return function("F.adaptive_avg_pool2d({0}, 1)", alone=Code("nn.AdaptiveAvgPool2d", ("1",)))
+
+
+@lower.register
+def _(op: ops.Flatten, step: Step) -> Lowering:
+    return function("{0}.flatten(1)", alone=Code("nn.Flatten", ("1",)))
+
+
+@lower.register
+def _(op: ops.Subsample, step: Step) -> Lowering:
+    return function(f"{{0}}[:, :, ::{op.stride[0]}, ::{op.stride[1]}]")
+
+
+@lower.register
+def _(op: ops.PadChannels, step: Step) -> Lowering:
+    more = minus(op.channels, step.channels[0])
+    if op.side == "end":
+        return function(f"pad_channels({{0}}, 0, {more})", "pad_channels")
+    return function(f"pad_channels({{0}}, ({more}) // 2, ({more} + 1) // 2)", "pad_channels")
+
+
+@lower.register
+def _(op: ops.ZeroPad, step: Step) -> Lowering:
+    height, width = op.amount
+    return function(f"F.pad({{0}}, ({width}, {width}, {height}, {height}))")
+
+
+@lower.register
+def _(op: ops.Add, step: Step) -> Lowering:
+    return function("{0} + {1}")
+
+
+@lower.register
+def _(op: ops.Multiply, step: Step) -> Lowering:
+    return function("{0} * {1}")
+
+
+@lower.register
+def _(op: ops.Concat, step: Step) -> Lowering:
+    operands = ", ".join(f"{{{i}}}" for i in range(len(step.inputs)))
+    return function(f"torch.cat([{operands}], dim=1)")
+
+
+def _both(value: tuple[int, int]) -> str:
+    return f"({value[0]}, {value[1]})"
+
+
+def _span(kernel: tuple[int, int], dilation: tuple[int, int]) -> str:
+    """The pixels a dilated kernel spans, as code."""
+    if str(dilation[0]) == str(dilation[1]) == "1":
+        return _both(kernel)
+    return f"(({kernel[0]} - 1) * {dilation[0]} + 1, ({kernel[1]} - 1) * {dilation[1]} + 1)"
