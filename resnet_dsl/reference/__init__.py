@@ -1,0 +1,50 @@
+"""The referee: what every op means, in NumPy and float64, with no framework's help.
+
+Each family of ops has one module that holds its rules, forward and backward side by side.
+The compiler never imports this package: it needs NumPy, the compiler does not.
+"""
+
+from resnet_dsl.reference import (
+    convolution,  # noqa: F401  the rules register themselves
+    elementwise,  # noqa: F401
+    joins,  # noqa: F401
+    layout,  # noqa: F401
+    normalisation,  # noqa: F401
+    pooling,  # noqa: F401
+)
+from resnet_dsl.reference.evaluation import evaluate, evaluate_all
+from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward, missing_rules, statistics
+from resnet_dsl.reference.training import (
+    Batch,
+    Derivatives,
+    Step,
+    Tape,
+    Trained,
+    backpropagate,
+    cross_entropy,
+    record,
+    steps,
+    train,
+)
+
+__all__ = [
+    "Array",
+    "Batch",
+    "Call",
+    "Derivatives",
+    "Gradients",
+    "Step",
+    "Tape",
+    "Trained",
+    "backpropagate",
+    "backward",
+    "cross_entropy",
+    "evaluate",
+    "evaluate_all",
+    "forward",
+    "missing_rules",
+    "record",
+    "statistics",
+    "steps",
+    "train",
+]

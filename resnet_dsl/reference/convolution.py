@@ -1,0 +1,86 @@
+"""Layers with a matrix of weights: convolution and fully connected."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resnet_dsl.ir.ops import Conv, FullyConnected
+from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.windows import Axes, framed, taps, unframed, window_axes
+
+# A convolution is a sum over the taps of its window, each a matrix product of all pixels at once:
+# as fast as laying out every window (im2col), in the memory of one map.
+
+
+@forward.register
+def _conv(op: Conv, call: Call) -> Array:
+    axes = _axes(op, call.x)
+    frame = framed(call.x, axes, 0.0)
+    matrices = _matrices(op, call.tensors["weight"])
+    pixels = len(call.x) * axes[0].count * axes[1].count
+    total = np.zeros((op.groups, op.channels // op.groups, pixels))
+    for (i, j), tap in taps(axes):
+        total += matrices[i, j] @ _pixels(frame[tap], op.groups)
+    result = _maps(total, len(call.x), axes)
+    return result + call.tensors["bias"][:, None, None] if op.bias else result
+
+
+@backward.register
+def _conv_back(op: Conv, call: Call, result: Array, gradient: Array) -> Gradients:
+    axes = _axes(op, call.x)
+    frame = framed(call.x, axes, 0.0)
+    matrices = _matrices(op, call.tensors["weight"])
+    outer = _pixels(gradient, op.groups)
+    by_frame, by_matrices = np.zeros(frame.shape), np.empty_like(matrices)
+    for (i, j), tap in taps(axes):
+        by_matrices[i, j] = outer @ _pixels(frame[tap], op.groups).swapaxes(1, 2)
+        by_frame[tap] += _maps(matrices[i, j].swapaxes(1, 2) @ outer, len(call.x), axes)
+    tensors = {"weight": _weight(by_matrices)}
+    if op.bias:
+        tensors["bias"] = gradient.sum((0, 2, 3))
+    return Gradients((unframed(by_frame, axes),), tensors)
+
+
+def _axes(op: Conv, x: Array) -> Axes:
+    return window_axes(x, op.kernel, op.stride, op.pad, op.dilation)
+
+
+def _matrices(op: Conv, weight: Array) -> Array:
+    """(O, C/g, k, l) → (k, l, g, O/g, C/g): for each tap and group the matrix of a 1x1 convolution."""
+    grouped = weight.reshape(op.groups, -1, *weight.shape[1:])
+    return np.ascontiguousarray(grouped.transpose(3, 4, 0, 1, 2))
+
+
+def _weight(matrices: Array) -> Array:
+    """(k, l, g, O/g, C/g) → (O, C/g, k, l)."""
+    weight = matrices.transpose(2, 3, 4, 0, 1)
+    return weight.reshape(-1, *weight.shape[2:])
+
+
+def _pixels(maps: Array, groups: int) -> Array:
+    """(N, C, H, W) → (g, C/g, N H W)."""
+    return maps.swapaxes(0, 1).reshape(groups, maps.shape[1] // groups, -1)
+
+
+def _maps(pixels: Array, batch: int, axes: Axes) -> Array:
+    """(g, C/g, N H W) → (N, C, H, W)."""
+    return pixels.reshape(-1, batch, axes[0].count, axes[1].count).swapaxes(0, 1)
+
+
+@forward.register
+def _fc(op: FullyConnected, call: Call) -> Array:
+    result = _vector(call.x) @ call.tensors["weight"].T
+    return result + call.tensors["bias"] if op.bias else result
+
+
+@backward.register
+def _fc_back(op: FullyConnected, call: Call, result: Array, gradient: Array) -> Gradients:
+    tensors = {"weight": gradient.T @ _vector(call.x)}
+    if op.bias:
+        tensors["bias"] = gradient.sum(0)
+    return Gradients(((gradient @ call.tensors["weight"]).reshape(call.x.shape),), tensors)
+
+
+def _vector(x: Array) -> Array:
+    """(N, C) or the (N, C, 1, 1) of global pooling → (N, C)."""
+    return x.reshape(x.shape[0], x.shape[1])

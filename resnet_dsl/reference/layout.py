@@ -1,0 +1,60 @@
+"""Ops that move values and add zeros: flatten, subsample, padding of channels and of edges."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resnet_dsl.ir.ops import Flatten, PadChannels, Subsample, ZeroPad
+from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+
+
+@forward.register
+def _flatten(op: Flatten, call: Call) -> Array:
+    return call.x.reshape(len(call.x), -1)
+
+
+@backward.register
+def _flatten_back(op: Flatten, call: Call, result: Array, gradient: Array) -> Gradients:
+    return Gradients((gradient.reshape(call.x.shape),))
+
+
+@forward.register
+def _subsample(op: Subsample, call: Call) -> Array:
+    return call.x[:, :, :: op.stride[0], :: op.stride[1]]
+
+
+@backward.register
+def _subsample_back(op: Subsample, call: Call, result: Array, gradient: Array) -> Gradients:
+    by_x = np.zeros(call.x.shape)
+    by_x[:, :, :: op.stride[0], :: op.stride[1]] = gradient
+    return Gradients((by_x,))
+
+
+@forward.register
+def _pad_channels(op: PadChannels, call: Call) -> Array:
+    result = np.zeros((len(call.x), op.channels, *call.x.shape[2:]))
+    result[:, _old_channels(op, call.x)] = call.x
+    return result
+
+
+@backward.register
+def _pad_channels_back(op: PadChannels, call: Call, result: Array, gradient: Array) -> Gradients:
+    return Gradients((gradient[:, _old_channels(op, call.x)],))
+
+
+def _old_channels(op: PadChannels, x: Array) -> slice:
+    before = op.before(x.shape[1])
+    return slice(before, before + x.shape[1])
+
+
+@forward.register
+def _zero_pad(op: ZeroPad, call: Call) -> Array:
+    rows, columns = op.amount
+    return np.pad(call.x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
+
+
+@backward.register
+def _zero_pad_back(op: ZeroPad, call: Call, result: Array, gradient: Array) -> Gradients:
+    rows, columns = op.amount
+    height, width = call.x.shape[2:]
+    return Gradients((gradient[:, :, rows : rows + height, columns : columns + width],))

@@ -1,0 +1,389 @@
+"""The referee op by op against torch in float64, forward and backward."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resnet_dsl.ir.arguments import Symbol
+from resnet_dsl.ir.ops import (
+    CATALOGUE,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    FullyConnected,
+    GlobalAvgPool,
+    MaxPool,
+    Multiply,
+    Op,
+    PadChannels,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Subsample,
+    Tanh,
+    ZeroPad,
+)
+from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.ir.sizes import Size
+from resnet_dsl.reference import Call, backward, cross_entropy, forward, missing_rules, statistics
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+torch.set_num_threads(1)
+
+few = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+sizes = st.integers(1, 9)
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+seeds = st.integers(0, 2**32 - 1)
+
+
+def distinct(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of N(0, 1) size that are all different, so that no window has two largest."""
+    rng = np.random.default_rng(seed)
+    count = int(np.prod(shape))
+    return ((rng.permutation(count) - count / 2 + 0.25) * (2.0 / count)).reshape(shape)
+
+
+def close(ours: np.ndarray, theirs: np.ndarray, tolerance: float = 1e-12) -> None:
+    """Compare with the largest value, or with 1: the data is of that size, sums of it may cancel."""
+    assert ours.shape == theirs.shape
+    assert ours.dtype == np.float64
+    if ours.size:
+        assert np.abs(ours - theirs).max() <= tolerance * max(1.0, np.abs(theirs).max())
+
+
+def agree(op: Op, call: Call, theirs: Callable[..., "torch.Tensor"], seed: int = 0) -> None:
+    """Check result and every gradient against `theirs(inputs, tensors)` of torch tensors."""
+    inputs = [torch.tensor(x, requires_grad=True) for x in call.inputs]
+    tensors = {k: torch.tensor(v, requires_grad=True) for k, v in call.tensors.items()}
+    expected = theirs(inputs, tensors)
+    result = forward(op, call)
+    close(result, expected.detach().numpy())
+    gradient = np.random.default_rng(seed + 1).standard_normal(result.shape)
+    expected.backward(torch.tensor(gradient))
+    found = backward(op, call, result, gradient)
+    assert len(found.inputs) == len(inputs)
+    for ours, x in zip(found.inputs, inputs, strict=True):
+        close(ours, x.grad.numpy())
+    for name, ours in found.tensors.items():
+        close(ours, tensors[name].grad.numpy())
+    learned = {p.name for p in op.parameters(Shape(call.x.shape[1])) if p.learned}
+    assert found.tensors.keys() == learned
+
+
+def shape_rule(op: Op, x: np.ndarray) -> tuple[int | None, ...]:
+    """What the compiler says the result's shape is."""
+    shape = Shape(x.shape[1], (Size("H"), Size("W")))
+    extent = Extent(*x.shape[2:])
+    return op.shape(shape, extent=extent).at(extent)
+
+
+def same_padding(x: np.ndarray, op: Op, dilation: tuple[int, int] = (1, 1)) -> list[int]:
+    """The padding of TensorFlow's `same`, in the order of F.pad."""
+    amounts = []
+    for n, k, s, d in zip(x.shape[2:], op.kernel, op.stride, dilation, strict=True):
+        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        amounts.append([total // 2, total - total // 2])
+    return [*amounts[1], *amounts[0]]
+
+
+def test_every_op_of_the_catalogue_has_both_rules():
+    assert missing_rules() == ()
+
+
+def test_an_op_without_rules_is_named():
+    class Strange(Relu):
+        kind = "strange"
+
+    assert missing_rules([Strange]) == ("strange: no forward rule", "strange: no backward rule")
+
+
+def test_an_op_that_is_not_known_is_refused_by_name():
+    class Strange(Op):
+        kind = "strange"
+
+    with pytest.raises(NotImplementedError, match="`strange`"):
+        forward(Strange(), Call((np.zeros((1, 1)),)))
+
+
+# --- convolution -------------------------------------------------------------------------------
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.integers(1, 3))
+    per_group = draw(st.integers(1, 3))
+    values = {
+        "channels": groups * draw(st.integers(1, 3)),
+        "kernel": draw(pairs),
+        "stride": draw(pairs),
+        "dilation": draw(pairs),
+        "groups": groups,
+        "bias": draw(st.booleans()),
+    }
+    pad = draw(st.one_of(st.just("same"), st.tuples(st.integers(0, 3), st.integers(0, 3))))
+    op = Conv.make({**values, "pad": Symbol(pad) if pad == "same" else pad})
+    spans = [(k - 1) * d + 1 for k, d in zip(op.kernel, op.dilation, strict=True)]
+    least = [1, 1] if pad == "same" else [max(1, s - 2 * p) for s, p in zip(spans, pad, strict=True)]
+    height, width = (draw(st.integers(low, low + 6)) for low in least)
+    return op, (draw(st.integers(1, 3)), groups * per_group, height, width), draw(seeds)
+
+
+@given(convolutions())
+@few(max_examples=60)
+def test_convolution_is_that_of_torch(case):
+    op, shape, seed = case
+    rng = np.random.default_rng(seed)
+    tensors = {p.name: rng.standard_normal(p.shape) for p in op.parameters(Shape(shape[1]))}
+    call = Call((rng.standard_normal(shape),), tensors)
+
+    def theirs(inputs, t):
+        x, pad = inputs[0], op.pad
+        if pad == "same":
+            x, pad = F.pad(x, same_padding(call.x, op, op.dilation)), 0
+        return F.conv2d(x, t["weight"], t.get("bias"), op.stride, pad, op.dilation, op.groups)
+
+    agree(op, call, theirs, seed)
+    assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+@given(st.integers(1, 4), sizes, sizes, st.booleans(), st.booleans(), seeds)
+@few(max_examples=30)
+def test_fully_connected_takes_vectors_and_pixels(batch, taken, given, bias, pixel, seed):
+    op = FullyConnected.make({"channels": given, "bias": bias})
+    rng = np.random.default_rng(seed)
+    shape = (batch, taken, 1, 1) if pixel else (batch, taken)
+    tensors = {p.name: rng.standard_normal(p.shape) for p in op.parameters(Shape(taken))}
+    call = Call((rng.standard_normal(shape),), tensors)
+    agree(op, call, lambda i, t: F.linear(i[0].flatten(1), t["weight"], t.get("bias")), seed)
+
+
+# --- pooling -----------------------------------------------------------------------------------
+
+
+@st.composite
+def pools(draw, kind):
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    pad = draw(st.one_of(st.just("same"), st.tuples(*(st.integers(0, k // 2) for k in kernel))))
+    values = {"kernel": kernel, "stride": draw(pairs), "pad": Symbol(pad) if pad == "same" else pad}
+    if pad != "same":
+        values["ceil"] = draw(st.booleans())
+    if kind is AvgPool:
+        values["count_pad"] = draw(st.booleans())
+    least = [1, 1] if pad == "same" else [max(1, k - 2 * p) for k, p in zip(kernel, pad, strict=True)]
+    height, width = (draw(st.integers(low, low + 6)) for low in least)
+    return kind.make(values), (draw(st.integers(1, 2)), draw(st.integers(1, 2)), height, width), draw(seeds)
+
+
+@given(pools(MaxPool))
+@few(max_examples=60)
+def test_max_pool_is_that_of_torch(case):
+    op, shape, seed = case
+    call = Call((distinct(seed, shape) - 2.0,))  # all negative: a padding of zeros would show
+
+    def theirs(inputs, _):
+        if op.pad == "same":
+            x = F.pad(inputs[0], same_padding(call.x, op), value=float("-inf"))
+            return F.max_pool2d(x, op.kernel, op.stride)
+        return F.max_pool2d(inputs[0], op.kernel, op.stride, op.pad, ceil_mode=op.ceil)
+
+    agree(op, call, theirs, seed)
+    assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+def test_of_equal_largest_values_the_first_takes_the_gradient():
+    op = MaxPool.make({"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)})
+    rng = np.random.default_rng(0)
+    for x in (np.zeros((1, 1, 5, 6)), rng.integers(0, 2, (2, 3, 7, 8)).astype(float)):
+        agree(op, Call((x,)), lambda i, _: F.max_pool2d(i[0], 3, 2, 1))
+    found = backward(op, Call((np.zeros((1, 1, 2, 2)),)), np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
+    assert found.inputs[0].ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+@given(pools(AvgPool))
+@few(max_examples=60)
+def test_average_pool_is_that_of_torch(case):
+    op, shape, seed = case
+    call = Call((distinct(seed, shape) + 1.0,))
+
+    def theirs(inputs, _):
+        if op.pad != "same":
+            return F.avg_pool2d(inputs[0], op.kernel, op.stride, op.pad, op.ceil, op.count_pad)
+        padding = same_padding(call.x, op)
+        pool = partial(F.avg_pool2d, kernel_size=op.kernel, stride=op.stride)
+        mean = pool(F.pad(inputs[0], padding))
+        return mean if op.count_pad else mean / pool(F.pad(torch.ones_like(inputs[0]), padding))
+
+    agree(op, call, theirs, seed)
+    assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+def test_the_divisor_of_a_ceiled_average_ends_at_the_padding():
+    """4 cells and padding 1, windows of 3 every 2: the third has one cell, one of padding, one past it."""
+    op = AvgPool.make({"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "ceil": True, "count_pad": True})
+    result = forward(op, Call((np.ones((1, 1, 4, 4)),)))
+    assert np.allclose(result[0, 0], np.outer([2 / 3, 1, 1 / 2], [2 / 3, 1, 1 / 2]), atol=1e-15)
+
+
+@given(sizes, sizes, seeds)
+@few(max_examples=20)
+def test_global_average_pool_leaves_a_pixel(height, width, seed):
+    call = Call((distinct(seed, (2, 3, height, width)),))
+    agree(GlobalAvgPool(), call, lambda i, _: F.adaptive_avg_pool2d(i[0], 1), seed)
+
+
+# --- normalisation -----------------------------------------------------------------------------
+
+
+def batch_norm_call(shape, seed, training):
+    rng = np.random.default_rng(seed)
+    channels = shape[1]
+    tensors = {
+        "weight": rng.standard_normal(channels),
+        "bias": rng.standard_normal(channels),
+        "running_mean": rng.standard_normal(channels),
+        "running_var": rng.uniform(0.5, 2.0, channels),
+    }
+    return Call((rng.standard_normal(shape) * 3.0 + 1.0,), tensors, training)
+
+
+maps = st.tuples(st.integers(2, 4), st.integers(1, 4), sizes, sizes)
+vectors = st.tuples(st.integers(2, 6), st.integers(1, 4))
+
+
+@given(st.one_of(maps, vectors), st.booleans(), st.sampled_from([1e-5, 1e-3, 1.0]), seeds)
+@few(max_examples=60)
+def test_batch_norm_is_that_of_torch(shape, training, eps, seed):
+    op = BatchNorm.make({"eps": eps, "momentum": 0.2})
+    call = batch_norm_call(shape, seed, training)
+    running = {k: torch.tensor(call.tensors[k]) for k in ("running_mean", "running_var")}
+
+    def theirs(inputs, t):
+        return F.batch_norm(inputs[0], *running.values(), t["weight"], t["bias"], training, 0.2, eps)
+
+    agree(op, call, theirs, seed)
+    new = statistics(op, call, True)
+    assert new.keys() == (running.keys() if training else set())
+    for name, value in new.items():
+        close(value, running[name].numpy())
+
+
+def test_the_running_variance_of_keras_is_biased():
+    op = BatchNorm.make({"momentum": 0.25})
+    call = batch_norm_call((3, 2, 4, 5), 7, True)
+    old = call.tensors["running_var"]
+    biased, unbiased = (statistics(op, call, u)["running_var"] for u in (False, True))
+    close(biased, 0.75 * old + 0.25 * call.x.var((0, 2, 3)))
+    close(unbiased, 0.75 * old + (biased - 0.75 * old) * 60 / 59)
+
+
+def test_one_value_a_channel_has_no_unbiased_variance():
+    call = batch_norm_call((1, 2, 1, 1), 7, True)
+    with pytest.raises(ValueError, match="unbiased"):
+        statistics(BatchNorm(), call, True)
+    assert statistics(BatchNorm(), call, False)["running_var"].shape == (2,)
+
+
+# --- elementwise -------------------------------------------------------------------------------
+
+ACTIVATIONS = [
+    (Relu(), lambda x: F.relu(x)),
+    (Sigmoid(), torch.sigmoid),
+    (Tanh(), torch.tanh),
+    (Softmax(), lambda x: F.softmax(x, 1)),
+]
+
+
+@pytest.mark.parametrize(("op", "theirs"), ACTIVATIONS, ids=lambda value: getattr(value, "kind", ""))
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_activations_are_those_of_torch(op, theirs, shape, scale):
+    x = np.random.default_rng(1).standard_normal(shape) * scale
+    x.flat[:2] = 0.0  # the slope at the kink
+    with np.errstate(all="raise", under="ignore"):
+        agree(op, Call((x,)), lambda i, _: theirs(i[0]))
+
+
+def test_dropout_drops_by_its_mask_in_training_only():
+    rng = np.random.default_rng(2)
+    op, x = Dropout.make({"rate": 0.25}), rng.standard_normal((3, 4, 5, 6))
+    mask = (rng.random(x.shape) > 0.25).astype(float)
+    call = Call((x,), {"mask": mask}, training=True)
+    agree(op, call, lambda i, t: i[0] * t["mask"].detach() / 0.75)
+    agree(op, Call((x,)), lambda i, _: F.dropout(i[0], 0.25, training=False))
+    everything = Dropout.make({"rate": 1.0})
+    assert not forward(everything, Call((x,), {"mask": np.zeros(x.shape)}, training=True)).any()
+
+
+# --- layout and joins --------------------------------------------------------------------------
+
+
+@given(sizes, sizes, pairs, st.integers(0, 3), st.sampled_from(["end", "both"]), seeds)
+@few(max_examples=40)
+def test_layout_ops_are_those_of_torch(height, width, pair, more, side, seed):
+    call = Call((distinct(seed, (2, 3, height, width)),))
+    rows, columns = pair
+    subsample, pad = Subsample.make({"stride": pair}), ZeroPad.make({"amount": pair})
+    channels = PadChannels.make({"channels": 3 + more, "side": Symbol(side)})
+    before = more // 2 if side == "both" else 0
+    agree(Flatten(), call, lambda i, _: i[0].flatten(1), seed)
+    agree(subsample, call, lambda i, _: i[0][:, :, ::rows, ::columns], seed)
+    agree(pad, call, lambda i, _: F.pad(i[0], (columns, columns, rows, rows)), seed)
+    agree(channels, call, lambda i, _: F.pad(i[0], (0, 0, 0, 0, before, more - before)), seed)
+    for op in (subsample, pad, channels):
+        assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+@given(sizes, sizes, st.integers(2, 4), seeds)
+@few(max_examples=30)
+def test_joins_are_those_of_torch(height, width, count, seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((2, 2, 3, height, width))
+    gate = rng.standard_normal((2, 3, 1, 1))
+    agree(Add(), Call((a, b)), lambda i, _: i[0] + i[1], seed)
+    for inputs in ((a, b), (a, gate), (gate, a), (a[..., 0, 0], b[..., 0, 0])):
+        agree(Multiply(), Call(inputs), lambda i, _: i[0] * i[1], seed)
+    parts = tuple(rng.standard_normal((2, c + 1, height, width)) for c in range(count))
+    agree(Concat(), Call(parts), lambda i, _: torch.cat(i, 1), seed)
+
+
+def test_nothing_else_is_broadcast():
+    a = np.ones((2, 3, 4, 5))
+    with pytest.raises(ValueError, match="nothing is broadcast"):
+        forward(Add(), Call((a, np.ones((2, 3, 1, 1)))))
+    with pytest.raises(ValueError, match="only a gate"):
+        forward(Multiply(), Call((a, np.ones((2, 3, 4, 1)))))
+    with pytest.raises(ValueError, match="only a gate"):
+        forward(Multiply(), Call((a, np.ones((2, 1, 1, 1)))))
+
+
+# --- loss --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(4, 7), (2, 5, 3, 4)])
+def test_cross_entropy_is_that_of_torch(shape):
+    rng = np.random.default_rng(3)
+    logits = torch.tensor(rng.standard_normal(shape) * 30, requires_grad=True)
+    labels = rng.integers(0, shape[1], (shape[0], *shape[2:]))
+    theirs = F.cross_entropy(logits, torch.tensor(labels))
+    theirs.backward()
+    loss, gradient = cross_entropy(logits.detach().numpy(), labels)
+    assert abs(loss - theirs.item()) <= 1e-13 * theirs.item()
+    close(gradient, logits.grad.numpy())
+
+
+def test_the_catalogue_holds_what_is_tested_here():
+    """An op added to the catalogue is to be compared with torch here, too."""
+    tested = {
+        Add, AvgPool, BatchNorm, Concat, Conv, Dropout, Flatten, FullyConnected, GlobalAvgPool,
+        MaxPool, Multiply, PadChannels, Relu, Sigmoid, Softmax, Subsample, Tanh, ZeroPad,
+    }  # fmt: skip
+    assert set(CATALOGUE.values()) <= tested
