@@ -176,8 +176,8 @@ def pools(draw, kind):
     values = {"kernel": kernel, "stride": draw(pairs), "pad": Symbol(pad) if pad == "same" else pad}
     if pad != "same":
         values["ceil"] = draw(st.booleans())
-    if kind is AvgPool:
-        values["count_pad"] = draw(st.booleans())
+        if kind is AvgPool:
+            values["count_pad"] = draw(st.booleans())
     least = [1, 1] if pad == "same" else [max(1, k - 2 * p) for k, p in zip(kernel, pad, strict=True)]
     height, width = (draw(st.integers(low, low + 6)) for low in least)
     return kind.make(values), (draw(st.integers(1, 2)), draw(st.integers(1, 2)), height, width), draw(seeds)
@@ -219,8 +219,7 @@ def test_average_pool_is_that_of_torch(case):
             return F.avg_pool2d(inputs[0], op.kernel, op.stride, op.pad, op.ceil, op.count_pad)
         padding = same_padding(call.x, op)
         pool = partial(F.avg_pool2d, kernel_size=op.kernel, stride=op.stride)
-        mean = pool(F.pad(inputs[0], padding))
-        return mean if op.count_pad else mean / pool(F.pad(torch.ones_like(inputs[0]), padding))
+        return pool(F.pad(inputs[0], padding)) / pool(F.pad(torch.ones_like(inputs[0]), padding))
 
     agree(op, call, theirs, seed)
     assert forward(op, call).shape[1:] == shape_rule(op, call.x)

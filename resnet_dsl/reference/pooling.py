@@ -60,8 +60,8 @@ def _axes(op: Pool, x: Array) -> Axes:
 def _divisor(op: AvgPool, axes: Axes) -> Array:
     """The cells of each window: those of the map, with `count_pad` those of the padding too.
 
-    What a last window of `ceil` has beyond the padding never counts (torch, onnxruntime). `same`
-    padding is padding like any other: not counted, as in TensorFlow, unless `count_pad` says so.
+    What a last window of `ceil` has beyond the padding never counts (torch, onnxruntime), nor does
+    `same` padding: the catalogue allows no `count_pad` there, TensorFlow has none.
     """
     rows, columns = (axis.cells(padded=op.count_pad) for axis in axes)
     return np.outer(rows, columns)
