@@ -20,12 +20,6 @@ def same_avg_pool(
     total = F.avg_pool2d(same_pad(x, kernel, stride, 0.0), kernel, stride, 0)
     ones = same_pad(torch.ones_like(x[:1, :1]), kernel, stride, 0.0)
     return total / F.avg_pool2d(ones, kernel, stride, 0)''',
-    "same_avg_pool_counted": '''\
-def same_avg_pool_counted(
-    x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int]
-) -> torch.Tensor:
-    """Average pool with TensorFlow's `same` padding counted as zeros."""
-    return F.avg_pool2d(same_pad(x, kernel, stride, 0.0), kernel, stride, 0)''',
     "pad_channels": '''\
 def pad_channels(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
     """Add channels of zeros before and after those of `x`."""

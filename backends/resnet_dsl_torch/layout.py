@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import functools
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from resnet_dsl.driver import Program
 from resnet_dsl.ir import ops
-from resnet_dsl.ir.network import Body, Call, Stage
+from resnet_dsl.ir.network import Body, Call, Node, Stage
+from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.passes.classes import BlockClass, Classes, Step, Use, camel, classes_of
 from resnet_dsl.passes.fitting import owned
 from resnet_dsl.passes.header import origin, spec_lines
-from resnet_dsl.passes.source import Code, Repeated, Statements, literal, parsed, statement
+from resnet_dsl.passes.source import (
+    Code,
+    Repeated,
+    Statements,
+    docstring,
+    literal,
+    quoted,
+    parsed,
+    statement,
+)
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.initialise import reset_lines
 from resnet_dsl_torch.rules import Lowering, lower
 
+RESERVED = frozenset({"self", "torch", "nn", "F", "math", *HELPERS})
 ACTIVATIONS = (ops.Relu, ops.Sigmoid, ops.Tanh)
 
 
@@ -83,10 +92,8 @@ def _model_name(program: Program, classes: Classes) -> str:
 
 
 def _preprocess(program: Program) -> str:
-    items = (
-        f"{name!r}: {list(v) if isinstance(v, tuple) else v!r}" for name, v in program.network.preprocess
-    )
-    return f"{{{', '.join(items)}}}".replace("'", '"') if program.network.preprocess else ""
+    items = [f"{quoted(name)}: {quoted(value)}" for name, value in program.network.preprocess]
+    return literal("PREPROCESS = ", "{}", items, 0) if items else ""
 
 
 # --- classes -----------------------------------------------------------------------------------
@@ -95,7 +102,7 @@ def _preprocess(program: Program) -> str:
 def _class_text(block: BlockClass) -> ClassText:
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     signature = ", ".join(["self", *parameters])
-    common = {"name": block.name, "doc": _doc(block), "signature": _fitted(signature)}
+    common = {"name": block.name, "doc": docstring(block.doc or f"Block `{block.definition}`.", 4), "signature": _fitted(signature)}
     if (chain := _as_sequence(block)) is not None:
         init = statement("", Code("super().__init__", tuple(chain)), 8)
         return ClassText(**common, parent="nn.Sequential", takes="", init=init, forward="")
@@ -117,21 +124,6 @@ def _fitted(signature: str) -> str:
     if len(inner) <= 88:
         return f"\n{inner}\n    "
     return "\n" + "".join(f"        {part},\n" for part in signature.split(", ")) + "    "
-
-
-def _doc(block: BlockClass) -> str:
-    text = block.doc or f"Block `{block.definition}`."
-    text = text.replace("\\", "/").replace('"', "'")
-    return _paragraph(text[0].upper() + text[1:], 4)
-
-
-def _paragraph(text: str, indent: int) -> str:
-    """Text filled to the width, as a docstring: one line, or several with the quotes below."""
-    margin = " " * indent
-    if len(text) + indent + 6 <= 88:
-        return text if text.endswith(".") else f"{text}."
-    lines = textwrap.wrap(text, 88 - indent - 3)
-    return "\n".join([lines[0], *(margin + line for line in lines[1:])]) + f"\n{margin}"
 
 
 def _as_sequence(block: BlockClass) -> list[Code] | None:
@@ -213,7 +205,7 @@ def _inline(step: Step) -> bool:
 
 
 def _forward(steps: Sequence[Step], result: int, inputs: list[str]) -> str:
-    lines, last = Statements(steps, result, _express, _inline).write(inputs)
+    lines, last = Statements(steps, result, _express, _inline, RESERVED).write(inputs)
     code = [statement(f"{name} = ", parsed(text), 8) for name, text in lines]
     return "\n".join([*code, statement("return ", parsed(last), 8)])
 
@@ -261,16 +253,20 @@ def _frozen(program: Program) -> str:
     return literal("FROZEN = ", "()", [f'"{name}"' for name in names], 0) if names else ""
 
 
+def _keeps(node: Node) -> bool:
+    """Whether a step is a module of the model, which is what can be frozen."""
+    shapes = (Shape(1),) * len(node.inputs)
+    return isinstance(node.what, Call) or bool(node.what.parameters(*shapes))
+
+
 def _steps(body: Body, classes: Classes) -> list[Step]:
     return [classes.step(node, body) for node in body.nodes]
 
 
 def _stage_lines(stage: Stage, classes: Classes) -> list[str]:
     """A stage as one Sequential: equal neighbours are one generator."""
-    codes: list[Code | Repeated] = []
-    for code, run in groupby(construct(classes.use(body)) for body in stage.blocks):
-        count = len(list(run))
-        codes.append(code if count == 1 else Repeated(code, count))
+    runs = [(construct(use), count) for use, _, count in classes.runs(stage)]
+    codes = [code if count == 1 else Repeated(code, count) for code, count in runs]
     return [statement(f"self.{stage.name} = ", Code("nn.Sequential", tuple(codes)), 8)]
 
 
@@ -312,7 +308,7 @@ def _model_forward(program: Program, parts: dict[str, list[Step]]) -> list[str]:
 
 
 def _part_lines(steps: Sequence[Step], result: int, inputs: list[str], last: bool = False) -> list[str]:
-    lines, text = Statements(steps, result, _express, _inline).write(inputs)
+    lines, text = Statements(steps, result, _express, _inline, RESERVED).write(inputs)
     code = [statement(f"{name} = ", parsed(value), 8) for name, value in lines]
     if last:
         return [*code, statement("return ", parsed(text), 8)]

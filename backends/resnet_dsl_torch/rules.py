@@ -126,8 +126,8 @@ def _(op: ops.MaxPool, step: Step) -> Lowering:
 @lower.register
 def _(op: ops.AvgPool, step: Step) -> Lowering:
     if op.pad == "same":
-        helper = "same_avg_pool_counted" if op.count_pad else "same_avg_pool"
-        return function(f"{helper}({{0}}, {_both(op.kernel)}, {_both(op.stride)})", "same_pad", helper)
+        code = f"same_avg_pool({{0}}, {_both(op.kernel)}, {_both(op.stride)})"
+        return function(code, "same_pad", "same_avg_pool")
     arguments = (
         f"{pair(op.kernel)}, stride={pair(op.stride)}, padding={pair(op.pad)}, "
         f"ceil_mode={op.ceil}, count_include_pad={op.count_pad}"

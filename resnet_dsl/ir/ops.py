@@ -298,6 +298,11 @@ class AvgPool(Pool):
     kind: ClassVar[str] = "avgpool"
     count_pad: bool = argument(FLAG, False)
 
+    def settled(self) -> Self:
+        if self.pad == "same" and self.count_pad:
+            raise ValueError("`count_pad` of avgpool must be `false` with `same` padding")
+        return super().settled()
+
 
 @dataclass(frozen=True)
 class GlobalAvgPool(Op):

@@ -7,14 +7,23 @@ the result; what it says is decided here, once for all of them.
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
 from typing import Any
 
-from resnet_dsl.ir.network import Body, Call, Network, Node
+from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.passes.fitting import Candidate, fit, spelled
+
+
+# Names that mean something else in a generated file; a number under one gets another name.
+RESERVED = frozenset(
+    ("in_channels", "x", "self", "name", "torch", "nn", "F", "math", "keras", "layers", "ops")
+    + tuple(dir(builtins))
+)
 
 
 @dataclass(frozen=True)
@@ -28,13 +37,17 @@ class Use:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a class; numbers in `what` and `channels` print as the code that gives them."""
+    """One step of a class; numbers in `what` and `channels` print as the code that gives them.
+
+    `vector` says that its first input has no height and width.
+    """
 
     name: str
     what: Op | Use
     inputs: tuple[int, ...]
     channels: tuple[int, ...]
     variable: str
+    vector: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,11 +85,27 @@ class Classes:
         """Return how a block of a stage is made."""
         return self.uses[id(body)]
 
+    def runs(self, stage: Stage) -> Iterator[tuple[Use, int, int]]:
+        """Yield (use, first index, count) of neighbouring blocks that are made alike."""
+        start = 0
+        for _, run in groupby(stage.blocks, key=lambda body: _identity(self.use(body))):
+            blocks = list(run)
+            yield self.use(blocks[0]), start, len(blocks)
+            start += len(blocks)
+
     def step(self, node: Node, body: Body) -> Step:
         """Return a step of the stem or head, where every number is plain."""
         what = self.use(node.what.body) if isinstance(node.what, Call) else node.what
         channels = tuple(body.shape_of(value).channels for value in node.inputs)
-        return Step(node.name, what, node.inputs, channels, node.variable)
+        return Step(node.name, what, node.inputs, channels, node.variable, _on_vector(node, body))
+
+
+def _on_vector(node: Node, body: Body) -> bool:
+    return body.shape_of(node.inputs[0]).is_vector
+
+
+def _identity(use: Use) -> tuple[int, tuple[tuple[str, Any], ...]]:
+    return id(use.target), use.arguments
 
 
 def classes_of(network: Network) -> Classes:
@@ -170,7 +199,13 @@ def _skeleton(body: Body, of_body: dict[int, _Group]) -> Any:
     values = _through(body)
     kept = [node for node in body.nodes if not _is_optional(node)]
     nodes = tuple(
-        (node.name, _op_key(node, of_body), tuple(values[value] for value in node.inputs)) for node in kept
+        (
+            node.name,
+            _op_key(node, of_body),
+            tuple(values[value] for value in node.inputs),
+            _on_vector(node, body),
+        )
+        for node in kept
     )
     return (body.definition, len(body.inputs), nodes, values[body.result])
 
@@ -313,7 +348,7 @@ def _flag(call: str, group: _Group) -> str | None:
 def _candidates(group: _Group) -> Iterator[Candidate]:
     """What numbers may be called: the input's channels, then the block's own parameters."""
     yield Candidate("in_channels", tuple(body.inputs[0].channels for body in group.bodies))
-    taken = {"in_channels", "name", "x", "self"}
+    taken = RESERVED
     for name, first in group.fullest.arguments:
         values = tuple(dict(body.arguments).get(name) for body in group.bodies)
         numeric = all(type(value) in (int, float) for value in values)
@@ -346,7 +381,8 @@ def _step(node: Node, index: int, making: _Making, flags: dict[str, str]) -> Ste
         spec.name: _field_value(spec.name, [getattr(op, spec.name) for op in ops], node, making, among)
         for spec in fields(node.what)
     }
-    return Step(node.name, replace(node.what, **changes), node.inputs, channels, node.variable)
+    op = replace(node.what, **changes)
+    return Step(node.name, op, node.inputs, channels, node.variable, _on_vector(node, owners[0]))
 
 
 def _argument(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -97,6 +99,37 @@ def literal(prefix: str, brackets: str, items: Sequence[str], indent: int) -> st
     return "\n".join([f"{margin}{prefix}{brackets[0]}", *lines, f"{margin}{brackets[1]}"])
 
 
+def conditional(prefix: str, yes: str, flag: str, no: str, indent: int) -> str:
+    """Return `prefix yes if flag else no`, in parentheses and parts where it does not fit."""
+    margin, inner = " " * indent, f"{yes} if {flag} else {no}"
+    if len(margin + prefix + inner) <= WIDTH:
+        return f"{margin}{prefix}{inner}"
+    if len(margin) + 4 + len(inner) <= WIDTH:
+        return f"{margin}{prefix}(\n{margin}    {inner}\n{margin})"
+    first = statement("", parsed(yes), indent + 4)
+    rest = f"{margin}    if {flag}\n{margin}    else {no}"
+    return f"{margin}{prefix}(\n{first}\n{rest}\n{margin})"
+
+
+def quoted(value: object) -> str:
+    """Return a value of a spec as Python writes it, strings in double quotes."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(quoted, value))}]"
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def docstring(text: str, indent: int) -> str:
+    """Return text as a docstring, filled to the width and unable to end early."""
+    margin = " " * indent
+    text = text.replace("\\", "/").replace('"', "'").strip()
+    text = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    if len(text) + indent + 6 <= WIDTH:
+        return f'"""{text}"""'
+    lines = textwrap.wrap(text, WIDTH - indent - 3)
+    rest = (margin + line for line in lines[1:])
+    return "\n".join([f'"""{lines[0]}', *rest, f'{margin}"""'])
+
+
 @dataclass
 class Statements:
     """A body's steps as assignments, and what it returns; names are reused once they are free."""
@@ -105,6 +138,7 @@ class Statements:
     result: int
     express: Callable[[Step, list[str]], str]
     inline: Callable[[Step], bool]
+    reserved: frozenset[str] = frozenset()
     default: str = "x"
 
     def __post_init__(self) -> None:
@@ -163,4 +197,4 @@ class Statements:
         """The wanted name, or the next that holds nothing still needed."""
         held = {name for value, name in self.names.items() if self.pending.get(value, 0) > 0}
         tries = [wanted, *(["y", "z"] if wanted == "x" else []), *(f"{wanted}{n}" for n in range(2, 99))]
-        return next(name for name in tries if name not in held)
+        return next(name for name in tries if name not in held and name not in self.reserved)

@@ -1,0 +1,63 @@
+"""The Keras backend: one standalone file that builds a functional Keras 3 model, on any of its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from resnet_dsl.driver import Program
+from resnet_dsl.ir.ops import Op
+from resnet_dsl_keras.rules import lower
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from resnet_dsl.backend import Backend
+
+    Array = np.ndarray[Any, Any]
+
+NAME = "keras"
+SUFFIX = "_keras.py"
+REQUIRES: tuple[str, ...] = ("keras",)
+RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
+
+
+def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
+    """Return the source of the model's file; weights are not part of it."""
+    from resnet_dsl_keras import layout  # jinja2 is needed only to render
+
+    return layout.render(program)
+
+
+def build(program: Program, dtype: str = "float32") -> Any:
+    """Return the live `keras.Model`: the rendered source, executed as a module."""
+    from resnet_dsl_keras import live
+
+    return live.build(program, render(program), dtype)
+
+
+def load_state(model: Any, state: Mapping[str, Array]) -> Any:
+    """Load weights under canonical names and in torch's layouts; every tensor, none more."""
+    from resnet_dsl_keras import live
+
+    return live.load_state(model, state)
+
+
+def read_state(model: Any) -> dict[str, Array]:
+    """Return the weights under canonical names and in torch's layouts."""
+    from resnet_dsl_keras import live
+
+    return live.read_state(model)
+
+
+def run(model: Any, x: Array) -> dict[str, Array]:
+    """Return the outputs by name for one NCHW batch, in evaluation mode; the model's own dtype."""
+    from resnet_dsl_keras import live
+
+    return live.run(model, x)
+
+
+if TYPE_CHECKING:
+    import resnet_dsl_keras
+
+    _: Backend = resnet_dsl_keras

@@ -1,0 +1,91 @@
+"""The live Keras model: built from its own source, loaded, read and run with NumPy arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
+
+import keras
+
+from resnet_dsl.driver import Program
+from resnet_dsl.live import module_of
+
+Array = np.ndarray[Any, Any]
+
+# Keras' name of a variable, and how its array lies relative to torch's.
+NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def build(program: Program, source: str, dtype: str) -> keras.Model:
+    """Execute the source and build its model with variables of `dtype`."""
+    module = module_of(source, program.name)
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        return module.build()
+    finally:
+        keras.config.set_floatx(before)
+
+
+def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """Yield (canonical name, variable) by layer name, never by order."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            yield f"{layer.name}.{NAMES[variable.name]}", variable
+
+
+def to_keras(value: Array) -> Array:
+    """Return a weight in Keras' layout: OIHW as HWIO, (out, in) as (in, out)."""
+    if value.ndim == 4:
+        return value.transpose(2, 3, 1, 0)
+    return value.T if value.ndim == 2 else value
+
+
+def to_torch(value: Array) -> Array:
+    """Return a weight of Keras in torch's layout."""
+    if value.ndim == 4:
+        return value.transpose(3, 2, 0, 1)
+    return value.T if value.ndim == 2 else value
+
+
+def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
+    """Assign every tensor of `state`; raises ValueError naming what does not match."""
+    variables = dict(_variables(model))
+    wrong = [f"missing {name}" for name in variables if name not in state]
+    wrong += [f"unexpected {name}" for name in state if name not in variables]
+    for name, variable in variables.items():
+        if name in state and to_keras(np.asarray(state[name])).shape != tuple(variable.shape):
+            wrong.append(f"{name} has shape {np.asarray(state[name]).shape}")
+    if wrong:
+        raise ValueError("the weights do not fit the model: " + "; ".join(wrong))
+    for name, variable in variables.items():
+        variable.assign(to_keras(np.asarray(state[name])))
+    return model
+
+
+def read_state(model: keras.Model) -> dict[str, Array]:
+    """Return every variable, in torch's layout."""
+    found = ((name, keras.ops.convert_to_numpy(v)) for name, v in _variables(model))
+    return {name: np.ascontiguousarray(to_torch(value)) for name, value in found}
+
+
+def run(model: keras.Model, x: Array) -> dict[str, Array]:
+    """Evaluate one NCHW batch; maps come back as NCHW too."""
+    last = keras.config.image_data_format() == "channels_last"
+    given = x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
+    result = model(given, training=False)
+    outputs = result if isinstance(result, dict) else {"output": result}
+    arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+    return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}

@@ -1,0 +1,163 @@
+"""How each op is written in Keras 3: the expression of its result, and the helpers it calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+from resnet_dsl.ir import ops
+from resnet_dsl.passes.classes import Step
+from resnet_dsl.passes.fitting import minus
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """An op in Keras.
+
+    `expression` takes operands as `{0}`, `{1}` and the layer's name as `{name}`; `helpers` are
+    functions of the file that it calls.
+    """
+
+    expression: str
+    helpers: tuple[str, ...] = ()
+
+
+@singledispatch
+def lower(op: ops.Op, step: Step) -> Lowering:
+    """Return how a step's op is written; raises for an op without a rule."""
+    raise TypeError(f"the keras backend has no rule for {type(op).__name__}")
+
+
+def pair(value: tuple[int, int]) -> str:
+    """Write two numbers as one where they are alike."""
+    return str(value[0]) if str(value[0]) == str(value[1]) else both(value)
+
+
+def both(value: tuple[int, int]) -> str:
+    """Write two numbers as a tuple."""
+    return f"({value[0]}, {value[1]})"
+
+
+def padding(pad: ops.Padding) -> str:
+    """Write a padding: `"same"` is TensorFlow's, a pair is rows and columns on both sides."""
+    return '"same"' if pad == "same" else both(pad)  # type: ignore[arg-type]
+
+
+@lower.register
+def _(op: ops.Conv, step: Step) -> Lowering:
+    arguments = [f"stride={both(op.stride)}", f"padding={padding(op.pad)}"]
+    if both(op.dilation) != "(1, 1)":
+        arguments.append(f"dilation={both(op.dilation)}")
+    if str(op.groups) != "1":
+        arguments.append(f"groups={op.groups}")
+    if op.bias:
+        arguments.append("bias=True")
+    if op.init != "he":
+        arguments.append(f'init="{op.init}"')
+    code = f"conv({{0}}, {{name}}, {op.channels}, {both(op.kernel)}, {', '.join(arguments)})"
+    return Lowering(code, ("initializers", "conv"))
+
+
+@lower.register
+def _(op: ops.FullyConnected, step: Step) -> Lowering:
+    arguments = [str(op.channels), f"bias={op.bias}", f'init="{op.init}"']
+    code = f"fully_connected({{0}}, {{name}}, {', '.join(arguments)})"
+    return Lowering(code, ("initializers", "fully_connected"))
+
+
+@lower.register
+def _(op: ops.BatchNorm, step: Step) -> Lowering:
+    # Keras' momentum is the weight of the old statistics, the language's that of the new batch.
+    arguments = [f"eps={op.eps}", f"momentum={round(1 - op.momentum, 12)}"]
+    if op.gamma != 1.0:
+        arguments.append(f"gamma={op.gamma}")
+    return Lowering(f"batch_norm({{0}}, {{name}}, {', '.join(arguments)})", ("channel_axis", "batch_norm"))
+
+
+@lower.register
+def _(op: ops.Relu, step: Step) -> Lowering:
+    return Lowering('layers.Activation("relu", name={name})({0})')
+
+
+@lower.register
+def _(op: ops.Sigmoid, step: Step) -> Lowering:
+    return Lowering('layers.Activation("sigmoid", name={name})({0})')
+
+
+@lower.register
+def _(op: ops.Tanh, step: Step) -> Lowering:
+    return Lowering('layers.Activation("tanh", name={name})({0})')
+
+
+@lower.register
+def _(op: ops.Softmax, step: Step) -> Lowering:
+    axis = "channel_axis()" if not step.vector else "-1"
+    return Lowering(f"layers.Softmax(axis={axis}, name={{name}})({{0}})", ("channel_axis",))
+
+
+@lower.register
+def _(op: ops.Dropout, step: Step) -> Lowering:
+    return Lowering(f"layers.Dropout({op.rate}, name={{name}})({{0}})")
+
+
+@lower.register
+def _(op: ops.MaxPool, step: Step) -> Lowering:
+    arguments = f"{both(op.kernel)}, stride={both(op.stride)}, padding={padding(op.pad)}"
+    helpers = ("pad_map", "max_pool")
+    if op.ceil:
+        return Lowering(f"max_pool({{0}}, {{name}}, {arguments}, ceil=True)", helpers)
+    return Lowering(f"max_pool({{0}}, {{name}}, {arguments})", helpers)
+
+
+@lower.register
+def _(op: ops.AvgPool, step: Step) -> Lowering:
+    arguments = f"{both(op.kernel)}, stride={both(op.stride)}, padding={padding(op.pad)}"
+    flags = [f"ceil={op.ceil}"] * op.ceil + [f"count_pad={op.count_pad}"] * op.count_pad
+    code = f"avg_pool({{0}}, {{name}}, {', '.join([arguments, *flags])})"
+    return Lowering(code, ("pad_map", "avg_pool"))
+
+
+@lower.register
+def _(op: ops.GlobalAvgPool, step: Step) -> Lowering:
+    return Lowering("global_avg_pool({0}, {name})", ("global_avg_pool",))
+
+
+@lower.register
+def _(op: ops.Flatten, step: Step) -> Lowering:
+    return Lowering("flatten({0}, {name})", ("flatten",))
+
+
+@lower.register
+def _(op: ops.Subsample, step: Step) -> Lowering:
+    return Lowering(f"subsample({{0}}, {op.stride[0]}, {op.stride[1]})", ("subsample",))
+
+
+@lower.register
+def _(op: ops.PadChannels, step: Step) -> Lowering:
+    more = minus(op.channels, step.channels[0])
+    if op.side == "end":
+        return Lowering(f"pad_channels({{0}}, 0, {more})", ("channel_axis", "pad_channels"))
+    code = f"pad_channels({{0}}, ({more}) // 2, ({more} + 1) // 2)"
+    return Lowering(code, ("channel_axis", "pad_channels"))
+
+
+@lower.register
+def _(op: ops.ZeroPad, step: Step) -> Lowering:
+    return Lowering(f"zero_pad({{0}}, {{name}}, {both(op.amount)})", ("zero_pad",))
+
+
+@lower.register
+def _(op: ops.Add, step: Step) -> Lowering:
+    return Lowering("layers.Add(name={name})([{0}, {1}])")
+
+
+@lower.register
+def _(op: ops.Multiply, step: Step) -> Lowering:
+    return Lowering("layers.Multiply(name={name})([{0}, {1}])")
+
+
+@lower.register
+def _(op: ops.Concat, step: Step) -> Lowering:
+    operands = ", ".join(f"{{{i}}}" for i in range(len(step.inputs)))
+    axis = "channel_axis()" if not step.vector else "-1"
+    return Lowering(f"layers.Concatenate(axis={axis}, name={{name}})([{operands}])", ("channel_axis",))
