@@ -528,7 +528,8 @@ def _definitions(plan: Plan) -> Iterator[Definition]:
 
 def check_expectations(plan: Plan, figures: dict[str, Any]) -> None:
     """Check `expect:` against the true figures; skipped where a setting was overridden."""
-    setting = plan.settings.find("expect")
+    # Only the model's own: what its base expects holds for the base.
+    setting = plan.settings.layers[1].get("expect")
     if setting is None or setting.value is None or plan.overridden:
         return
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)
