@@ -1,1 +1,44 @@
-"""resnet-dsl: one text, the same residual network in PyTorch, Keras and ONNX."""
+"""resnet-dsl: one text, the same residual network in PyTorch, Keras and ONNX.
+
+    import resnet_dsl
+
+    model = resnet_dsl.load("resnet50", classes=10)
+    print(model.summary())
+    network = model.build("torch")
+
+Errors are CompileError, which carries its diagnostics, and UsageError.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from resnet_dsl.version import __version__
+
+if TYPE_CHECKING:
+    from resnet_dsl.api import Model, load, loads
+    from resnet_dsl.diagnostics import CompileError, Diagnostic, UsageError
+
+__all__ = ["CompileError", "Diagnostic", "Model", "UsageError", "__version__", "load", "loads"]
+
+_HOMES = {
+    "CompileError": "resnet_dsl.diagnostics",
+    "Diagnostic": "resnet_dsl.diagnostics",
+    "UsageError": "resnet_dsl.diagnostics",
+    "Model": "resnet_dsl.api",
+    "load": "resnet_dsl.api",
+    "loads": "resnet_dsl.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public when it is first asked for, so that `import resnet_dsl` stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported yet or not."""
+    return sorted({*globals(), *__all__})

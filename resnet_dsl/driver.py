@@ -38,12 +38,11 @@ from resnet_dsl.passes.expand import expand
 from resnet_dsl.passes.figures import Figures, figures
 from resnet_dsl.scope import Scope, declare
 from resnet_dsl.settings import Setting
+from resnet_dsl.shelf import PACKAGE, SUFFIX, shipped, specs_folder
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
 
-SUFFIX = ".resnet"
 MAX_USES = 16
-PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -130,18 +129,6 @@ def _read_file(path: Path, name: str) -> Source:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def specs_folder() -> Path:
-    """The folder of the shipped specs: inside an installed package, beside it in a checkout."""
-    inside = PACKAGE / "specs"
-    return inside if inside.is_dir() else PACKAGE.parent / "specs"
-
-
-@functools.cache
-def shipped() -> dict[str, Path]:
-    """The shipped specs by name."""
-    return {path.stem: path for path in sorted(specs_folder().rglob(f"*{SUFFIX}"))}
-
-
 # --- names -------------------------------------------------------------------------------------
 
 
@@ -157,9 +144,7 @@ def _library() -> Scope:
     return scopes[-1]
 
 
-def _declare_all(
-    source: Source, home: Path | None, findings: Findings, using: tuple[str, ...]
-) -> Scope:
+def _declare_all(source: Source, home: Path | None, findings: Findings, using: tuple[str, ...]) -> Scope:
     """Declare a file after the files it uses."""
     file = parse(source)
     parents = []

@@ -1,0 +1,6 @@
+"""`python -m resnet_dsl` is the command `resnet-dsl`."""
+
+from resnet_dsl.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,116 @@
+"""The library: a spec loaded and checked, from which sources, live models and figures are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_dsl.backend import find_backend, require
+from resnet_dsl.diagnostics import Diagnostic, Source
+from resnet_dsl.driver import Program, compile_source, compile_spec
+from resnet_dsl.printing import print_graph, print_network
+from resnet_dsl.summary import summary_facts, summary_text
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend import Array
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checked model; `program` has it in all its forms."""
+
+    program: Program
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.program.name
+
+    @property
+    def params(self) -> int:
+        """The number of learned elements."""
+        return self.program.figures.params
+
+    @property
+    def trainable(self) -> int:
+        """The number of learned elements that are not frozen."""
+        return self.program.figures.trainable
+
+    @property
+    def buffers(self) -> int:
+        """The number of elements of batch-norm statistics."""
+        return self.program.figures.buffers
+
+    @property
+    def macs(self) -> int | None:
+        """The multiply-adds at batch 1, None where the input's size is open."""
+        return self.program.figures.macs
+
+    @property
+    def depth(self) -> int:
+        """The most weight layers on one way from input to output."""
+        return self.program.figures.depth
+
+    @property
+    def input(self) -> tuple[int | None, ...]:
+        """The input's channels, height and width."""
+        network = self.program.network
+        return network.input.at(network.extent)
+
+    @property
+    def outputs(self) -> dict[str, tuple[int | None, ...]]:
+        """The shape of each output by its name, without the batch."""
+        return dict(self.program.figures.output)
+
+    @property
+    def output(self) -> tuple[int | None, ...]:
+        """The shape of the first output, without the batch."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What the check remarked on without refusing."""
+        return self.program.warnings
+
+    def build(self, backend: str, **options: Any) -> Any:
+        """Return the live model of a framework; raises UsageError if that is not installed."""
+        found = find_backend(backend)
+        require(found)
+        return found.build(self.program, **options)
+
+    def render(self, backend: str, state: Mapping[str, Array] | None = None) -> str | bytes:
+        """Return the artefact a backend writes: source, or the bytes of an ONNX file."""
+        return find_backend(backend).render(self.program, state)
+
+    def summary(self, layers: bool = False) -> str:
+        """Return the table of stages, or of ops, with the totals."""
+        return summary_text(self.program, layers)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the figures as `summary --format json` has them."""
+        return summary_facts(self.program)
+
+    def expand(self, format: str = "network") -> str:
+        """Return the program after elaboration, as `network` or flat as `graph`."""
+        printers = {"network": print_network, "graph": print_graph}
+        if format not in printers:
+            raise ValueError(f"format must be one of {', '.join(printers)}, not {format!r}")
+        return printers[format](self.program)
+
+    def __repr__(self) -> str:
+        return f"<resnet_dsl.Model {self.name}: {self.params:,} parameters>"
+
+
+def load(spec: str | Path, /, model: str | None = None, **settings: Any) -> Model:
+    """Load a spec: a path or a shipped name; `settings` are what `--set` takes.
+
+    Raises CompileError with every diagnostic if the spec is wrong, UsageError if there is none.
+    """
+    return Model(compile_spec(spec, model, settings))
+
+
+def loads(text: str, /, model: str | None = None, **settings: Any) -> Model:
+    """Load a spec from its text."""
+    return Model(compile_source(Source("<text>", text), None, model, settings))

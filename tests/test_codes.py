@@ -1,0 +1,40 @@
+"""The catalogue of codes is complete, and its examples do what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resnet_dsl.codes import PAGES, Page, render_page
+from resnet_dsl.diagnostics import CompileError, Source
+from resnet_dsl.driver import compile_source
+
+PACKAGE = Path(__file__).parents[1] / "resnet_dsl"
+
+
+def reported(text: str, folder: Path) -> list[str]:
+    try:
+        return [found.code for found in compile_source(Source("a.resnet", text), folder).warnings]
+    except CompileError as error:
+        return [found.code for found in error.diagnostics]
+
+
+def test_every_code_of_the_compiler_has_a_page_and_no_page_is_left_over() -> None:
+    sources = (path for path in PACKAGE.rglob("*.py") if path.name != "codes.py")
+    used = {code for path in sources for code in re.findall(r'"([EW]0\d{3})"', path.read_text("utf-8"))}
+    assert used == set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=lambda page: page.code)
+def test_the_wrong_example_reports_its_code_and_the_right_one_nothing(page: Page, tmp_path: Path) -> None:
+    assert reported(page.wrong, tmp_path) == [page.code]
+    assert reported(page.right, tmp_path) == []
+
+
+def test_a_page_shows_both_examples() -> None:
+    text = render_page(PAGES["E0301"])
+    assert text.startswith("# E0301: ")
+    assert "## Wrong" in text
+    assert "## Right" in text
