@@ -2,11 +2,11 @@
 
 read       a path, `-`, or a shipped name            → Source
 parse      Source                                    → ast.File        syntax/parser.py
-declare    ast.File, and the files it uses           → Scope           scope.py
-elaborate  a model of the Scope and its overrides    → Network         elaborate.py, evaluate.py
+declare    ast.File, and the files it uses           → Scope           elaborate/scope.py
+elaborate  a model of the Scope and its overrides    → Network         elaborate/
 expand     Network                                   → Graph           passes/expand.py
 figures    Graph                                     → Figures         passes/figures.py
-check      `expect:` against Figures                                   elaborate.py
+check      `expect:` against Figures                                   elaborate/interface.py
 render     Network or Graph                          → source or bytes backends/, one folder each
 
 Each stage knows only those before it. A stage that finds errors raises CompileError with all of
@@ -31,13 +31,14 @@ from resnet_dsl.diagnostics import (
     UsageError,
     did_you_mean,
 )
-from resnet_dsl.elaborate import check_expectations, elaborate
+from resnet_dsl.elaborate import elaborate
+from resnet_dsl.elaborate.interface import check_expectations
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
 from resnet_dsl.passes.expand import expand
 from resnet_dsl.passes.figures import Figures, figures
-from resnet_dsl.scope import Scope, declare
-from resnet_dsl.settings import Setting
+from resnet_dsl.elaborate.scope import Scope, declare
+from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.shelf import PACKAGE, SUFFIX, shipped, specs_folder
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value

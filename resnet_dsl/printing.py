@@ -18,7 +18,7 @@ from resnet_dsl.ir.network import Body, Call, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.syntax import ast
-from resnet_dsl.values import show
+from resnet_dsl.elaborate.values import show
 
 INDENT = "    "
 BLOCK_INPUT = "x"

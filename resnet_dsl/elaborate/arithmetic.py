@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from resnet_dsl.values import show
+from resnet_dsl.elaborate.values import show
 
 LARGEST = 10**18
 
@@ -52,7 +52,7 @@ def compute(sign: str, left: Any, right: Any) -> int | float:
         raise ArithmeticProblem("E0502", "the number is too large") from None
     if isinstance(value, complex) or not -LARGEST <= value <= LARGEST:
         raise ArithmeticProblem("E0502", "the number is too large")
-    return value
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _compute(sign: str, left: Any, right: Any) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics import Diagnostic, Findings, Source
+from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.syntax import ast
-from resnet_dsl.values import Definition
 
 
 @dataclass(eq=False)

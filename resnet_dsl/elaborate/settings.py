@@ -10,11 +10,11 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any
 
 from resnet_dsl.diagnostics import Span
-from resnet_dsl.evaluate import Env, Evaluator
+from resnet_dsl.elaborate.context import Context, Env
+from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.values import BAD
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.scope import Scope
 from resnet_dsl.syntax import ast
-from resnet_dsl.values import BAD
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Setting:
 class Settings:
     """The layers of settings of one model, nearest first."""
 
-    evaluator: Evaluator
+    context: Context
     layers: list[dict[str, Setting]]
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
@@ -74,14 +74,14 @@ class Settings:
         self.read.add(name)
         if setting.value is None:
             where = f"model parameter `{name}` has no value"
-            return self.evaluator.error("E0203", where, setting.span, f"set it: --set {name}=…")
+            return self.context.error("E0203", where, setting.span, f"set it: --set {name}=…")
         if name in self.active:
-            return self.evaluator.error("E0209", f"`{name}` needs itself", span or setting.span)
+            return self.context.error("E0209", f"`{name}` needs itself", span or setting.span)
         self.active.append(name)
         try:
             env = self.env(setting, **names)
             env.choices = (*self.choices(name), *choices)
-            value = self.evaluator.evaluate(setting.value, env)
+            value = self.context.evaluate(self.context, setting.value, env)
         finally:
             self.active.pop()
         return self._checked(name, value, setting)
@@ -91,7 +91,7 @@ class Settings:
         if value is BAD or not allowed or value in allowed:
             return value
         wanted = ", ".join(f"`{choice}`" for choice in allowed)
-        return self.evaluator.error("E0204", f"`{name}` must be one of {wanted}", setting.span)
+        return self.context.error("E0204", f"`{name}` must be one of {wanted}", setting.span)
 
     def mentions(self, name: str, word: str, seen: frozenset[str] = frozenset()) -> bool:
         """Whether a setting depends on the bare name `word`, through other settings too."""

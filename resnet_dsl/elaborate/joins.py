@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from resnet_dsl.elaborate.values import Tensor
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size, first_difference, when_different
-from resnet_dsl.values import Tensor
 
 
 @dataclass(frozen=True)
