@@ -1,0 +1,51 @@
+# Two commands on a fresh machine with Python 3.11, make and pip:
+#   make demo    installs the compiler and compiles ResNet-50 for every backend
+#   make test    installs what the tests need, torch and TensorFlow among it, and runs them
+PYTHON ?= python3.11
+ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
+PYTHON = python3
+endif
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+JOBS ?= 2
+
+.PHONY: demo test lint format golden clean
+
+demo: $(VENV)/demo
+	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
+	$(BIN)/resnet-dsl summary resnet50
+
+test: $(VENV)/test
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+lint: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/resnet-dsl fmt --check $$(find specs resnet_dsl/library -name '*.resnet')
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/test
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/resnet-dsl fmt $$(find specs resnet_dsl/library -name '*.resnet')
+
+golden: $(VENV)/test
+	$(BIN)/pytest --update-golden
+
+clean:
+	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[onnx]'
+	touch $@
+
+# torchvision and timm are oracles; their own dependencies would replace the torch of the tests.
+$(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[test]'
+	$(PIP) --no-deps torchvision timm
+	touch $@
