@@ -1,0 +1,170 @@
+"""Graph to ModelProto: nodes and values under canonical names, weights, and where it all came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.driver import Program
+from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
+from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.version import __version__
+from resnet_dsl.weights.initial import initial_state
+from resnet_dsl_onnx.nodes import Constant, OnnxNode
+from resnet_dsl_onnx.rules import lower
+from resnet_dsl_onnx.state import check
+
+Array = np.ndarray[Any, Any]
+
+# What onnx writes unasked is newer than what released runtimes load (onnx 1.23 writes opset 28 and
+# IR 14, onnxruntime 1.31 takes 26 and 13). These two every runtime since 2022 takes.
+OPSET = 17
+IR_VERSION = 8
+ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
+EPSILON = "epsilon"
+LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
+
+
+def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> ModelProto:
+    """Return the model of a program; without a state it has the initial weights of seed 0."""
+    if dtype not in ELEMENT:
+        raise ValueError(f"an onnx model is built in {' or '.join(ELEMENT)}, not {dtype}")
+    graph = program.graph
+    if state is None:
+        state = initial_state(graph, seed=0)
+    check({name: parameter.shape for name, parameter in graph.parameters()}, state)
+    model = helper.make_model(
+        _graph(graph, state, dtype),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="resnet-dsl",
+        producer_version=__version__,
+        doc_string=graph.network.source.text,
+    )
+    helper.set_model_props(model, _metadata(graph))
+    return model
+
+
+def _graph(graph: Graph, state: Mapping[str, Array], dtype: str) -> GraphProto:
+    names = _value_names(graph)
+    lowered = [(node, part) for node in graph.nodes for part in lower(node.op, node, graph.network.extent)]
+    constants = dict.fromkeys(
+        given for _, part in lowered for given in part.inputs if isinstance(given, Constant)
+    )
+    return helper.make_graph(
+        [*(_node(node, part, names) for node, part in lowered), *_copies(graph, names)],
+        graph.network.name,
+        [_value(INPUT, graph.network.input, graph.network.extent, dtype)],
+        list(_outputs(graph, dtype)),
+        [*_weights(graph, state, dtype), *(_constant(constant, dtype) for constant in constants)],
+        value_info=list(_inner_values(graph, names, dtype)),
+    )
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+def _value_names(graph: Graph) -> dict[str, str]:
+    """The value that holds each result: an output has the output's name, any other its op's."""
+    names = {INPUT: INPUT}
+    for output, result in graph.outputs:
+        names.setdefault(result, output)
+    taken = {output for output, _ in graph.outputs}
+    for node in graph.nodes:
+        # The author may have named a step as an output is named that is another step's result.
+        names.setdefault(node.name, f"{node.name}/value" if node.name in taken else node.name)
+    return names
+
+
+def _copies(graph: Graph, names: dict[str, str]) -> Iterator[NodeProto]:
+    """A result that is a second output, or the input itself, is copied: values have one name."""
+    for output, result in graph.outputs:
+        if names[result] != output:
+            yield helper.make_node("Identity", [names[result]], [output], name=f"{output}/Identity")
+
+
+def _constant_name(constant: Constant) -> str:
+    match constant.value:
+        case tuple():
+            return f"constant/{','.join(map(str, constant.value))}"
+        case value:
+            return f"constant/{value}"
+
+
+# --- nodes and values --------------------------------------------------------------------------
+
+
+def _node(node: GraphNode, part: OnnxNode, names: dict[str, str]) -> NodeProto:
+    inputs = [
+        _constant_name(given) if isinstance(given, Constant) else names.get(given, given)
+        for given in part.inputs
+    ]
+    path = part.result(node.name)
+    output = path if part.suffix else names[node.name]
+    return helper.make_node(part.op_type, inputs, [output], name=path, **part.attributes)
+
+
+def _value(name: str, shape: Shape, extent: Extent, dtype: str) -> ValueInfoProto:
+    """A value's type: the batch is free, heights and widths that are not given are formulas."""
+    sizes = zip(shape.spatial, shape.at(extent)[1:], strict=True)
+    spatial = [size.formula if known is None else known for size, known in sizes]
+    return helper.make_tensor_value_info(name, ELEMENT[dtype], ["N", shape.channels, *spatial])
+
+
+def _outputs(graph: Graph, dtype: str) -> Iterator[ValueInfoProto]:
+    shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
+    for output, result in graph.outputs:
+        yield _value(output, shapes[result], graph.network.extent, dtype)
+
+
+def _inner_values(graph: Graph, names: dict[str, str], dtype: str) -> Iterator[ValueInfoProto]:
+    """Our shapes of what is no output: viewers show them, and ONNX's own inference confirms them."""
+    outputs = {output for output, _ in graph.outputs}
+    for node in graph.nodes:
+        if names[node.name] not in outputs:
+            yield _value(names[node.name], node.shape, graph.network.extent, dtype)
+
+
+# --- tensors -----------------------------------------------------------------------------------
+
+
+def _weights(graph: Graph, state: Mapping[str, Array], dtype: str) -> Iterator[TensorProto]:
+    for name, parameter in graph.parameters():
+        size = parameter.size * np.dtype(dtype).itemsize
+        if size > LARGEST_TENSOR:
+            raise UsageError(f"{name} has {size / 1e9:.1f} GB; a tensor of an ONNX model has 2 at most")
+        yield numpy_helper.from_array(np.ascontiguousarray(state[name], dtype), name)
+
+
+def _constant(constant: Constant, dtype: str) -> TensorProto:
+    kind = dtype if constant.kind == "model" else constant.kind
+    return numpy_helper.from_array(np.array(constant.value, kind), _constant_name(constant))
+
+
+# --- where it came from ------------------------------------------------------------------------
+
+
+def _metadata(graph: Graph) -> dict[str, str]:
+    """What the text says beside the computation; lists and records as JSON.
+
+    ONNX keeps attributes in single precision, so the epsilons are here too, as they were written.
+    """
+    network = graph.network
+    epsilons = {node.op.eps for node in graph.nodes if isinstance(node.op, BatchNorm)}
+    return {
+        "resnet_dsl_version": __version__,
+        "spec": PurePath(network.source.name).name,
+        "spec_sha256": sha256(network.source.text.encode()).hexdigest(),
+        "settings": json.dumps(dict(network.settings)),
+        "preprocess": json.dumps(dict(network.preprocess)),
+        "frozen": json.dumps(network.frozen),
+        EPSILON: json.dumps(sorted(epsilons)),
+    }

@@ -1,0 +1,32 @@
+"""ONNX nodes as plain data: what rules return and `emit.py` turns into protobuf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant input; `model` is the element type of the model. A tuple is a vector."""
+
+    kind: Literal["model", "int64", "bool"]
+    value: float | bool | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OnnxNode:
+    """One ONNX node; a node other than the op's last has a `suffix` to the op's name.
+
+    Inputs are names of values and parameters, or constants.
+    """
+
+    op_type: str
+    inputs: tuple[str | Constant, ...]
+    attributes: Mapping[str, Any]
+    suffix: str = ""
+
+    def result(self, name: str) -> str:
+        """Return the value's name in the op `name`. No name of the language holds a slash."""
+        return f"{name}/{self.suffix}" if self.suffix else name

@@ -1,0 +1,88 @@
+"""Normal deviates from random bits by operations that every machine rounds alike.
+
+The inverse of the normal distribution function is Wichura's AS241 (1988, relative error about
+1e-16). It wants rationals, a square root and, in the tails, a logarithm. IEEE 754 fixes the result
+of `+ - * / sqrt` to the last bit, but not that of `log`, which differs between C libraries and
+between NumPy's vector paths; so the logarithm is a series here, made of the same operations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Bits = np.ndarray[Any, np.dtype[np.uint64]]
+Rational = tuple[tuple[float, ...], tuple[float, ...]]
+
+# Coefficients of numerator and denominator, highest power first: |u - 1/2| <= CENTRAL, then the
+# tails by r = sqrt(-log u) up to and past FAR.
+CENTRAL = 0.425
+FAR = 5.0
+CENTRE: Rational = (
+    (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
+     13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608),
+    (5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
+     5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0),
+)  # fmt: skip
+NEAR_TAIL: Rational = (
+    (7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177, 1.27045825245236838258,
+     3.64784832476320460504, 5.7694972214606914055, 4.6303378461565452959, 1.42343711074968357734),
+    (1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966, 0.14810397642748007459,
+     0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0),
+)  # fmt: skip
+FAR_TAIL: Rational = (
+    (2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.2426609473880784386e-3, 0.026532189526576123093,
+     0.29656057182850489123, 1.7848265399172913358, 5.4637849111641143699, 6.6579046435011037772),
+    (2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5, 7.868691311456132591e-4,
+     0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0),
+)  # fmt: skip
+LN_2 = 0.6931471805599453094
+SQRT_HALF = 0.70710678118654752440
+SERIES = tuple(2.0 / (2 * k + 1) for k in range(12, -1, -1))
+
+
+def uniforms(bits: Bits) -> Floats:
+    """Return numbers strictly between 0 and 1, symmetric about 1/2: every step here is exact."""
+    return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+def normals(bits: Bits) -> Floats:
+    """Return standard normal deviates, one for each 64 random bits."""
+    u = uniforms(bits)
+    q = u - 0.5
+    result = q * _rational(CENTRE, CENTRAL * CENTRAL - q * q)
+    tail = np.abs(q) > CENTRAL
+    result[tail] = _tails(u[tail])
+    return result
+
+
+def log(x: Floats) -> Floats:
+    """Return the natural logarithm, to about 1e-16 relative away from 1."""
+    mantissa, exponent = np.frexp(x)
+    low = mantissa < SQRT_HALF
+    mantissa = np.where(low, 2.0 * mantissa, mantissa)
+    exponent = exponent - low
+    s = (mantissa - 1.0) / (mantissa + 1.0)  # log m = 2 artanh s, and |s| < 0.172
+    return exponent * LN_2 + s * _polynomial(SERIES, s * s)
+
+
+def _tails(u: Floats) -> Floats:
+    upper = u > 0.5
+    r = np.sqrt(-log(np.where(upper, 1.0 - u, u)))
+    size = np.where(r <= FAR, _rational(NEAR_TAIL, r - 1.6), _rational(FAR_TAIL, r - FAR))
+    return np.where(upper, size, -size)
+
+
+def _rational(coefficients: Rational, x: Floats) -> Floats:
+    return _polynomial(coefficients[0], x) / _polynomial(coefficients[1], x)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
+    """Horner's rule, in place: the arrays are large."""
+    result = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        result *= x
+        result += coefficient
+    return result

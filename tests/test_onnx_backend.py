@@ -1,0 +1,459 @@
+"""The ONNX backend: every op against torch, in single and in double precision, and the file itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import resnet_dsl_onnx as backend
+
+from resnet_dsl.diagnostics import CompileError, Source, UsageError
+from resnet_dsl.driver import Program, compile_source
+from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.weights.initial import initial_state, random_state
+from tests.golden_weights import golden_input, named_state
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+SIZES = ["8x8", "7x9", "10x7", "13x12"]
+State = dict[str, Any]
+
+
+def program(text: str, **overrides: str) -> Program:
+    return compile_source(Source("specs/t.resnet", text), overrides=overrides)
+
+
+def stem(text: str, size: str = "HxW", channels: int = 4) -> Program:
+    """Compile a model that is nothing but its stem."""
+    return program(f"model t {{ input: {channels}x{size}  stem: {text}  stages: []  head: none }}")
+
+
+def batch(size: str, channels: int = 4) -> Any:
+    """Signed values: where padding is not what it should be, it shows."""
+    height, width = map(int, size.split("x"))
+    return np.random.default_rng(7).standard_normal((2, channels, height, width)) - 0.5
+
+
+def same(x: Any, kernel: int, stride: int, fill: float, dilation: int = 1) -> Any:
+    """Pad as TensorFlow's `same` does."""
+    sides: list[int] = []
+    for n in (x.shape[3], x.shape[2]):
+        total = max((-(-n // stride) - 1) * stride + (kernel - 1) * dilation + 1 - n, 0)
+        sides += [total // 2, total - total // 2]
+    return F.pad(x, sides, value=fill)
+
+
+def norm(x: Any, w: State, name: str, eps: float = 1e-5) -> Any:
+    statistics = w[f"{name}.running_mean"], w[f"{name}.running_var"]
+    return F.batch_norm(x, *statistics, w[f"{name}.weight"], w[f"{name}.bias"], eps=eps)
+
+
+INF = float("inf")
+Case = tuple[str, Callable[[Any, State], Any]]
+OPS: list[Case] = [
+    ("conv(6, 3x3)", lambda x, w: F.conv2d(x, w["conv1.weight"], padding=1)),
+    ("conv(6, 3x3, stride=2)", lambda x, w: F.conv2d(x, w["conv1.weight"], stride=2, padding=1)),
+    ("conv(6, 7x7, stride=2)", lambda x, w: F.conv2d(x, w["conv1.weight"], stride=2, padding=3)),
+    ("conv(6, 5x3, stride=2x1, pad=1x2)", lambda x, w: F.conv2d(x, w["conv1.weight"], None, (2, 1), (1, 2))),
+    ("conv(6, 3x3, pad=valid, bias=true)", lambda x, w: F.conv2d(x, w["conv1.weight"], w["conv1.bias"])),
+    (
+        "conv(6, 3x3, stride=2, pad=same, bias=true)",
+        lambda x, w: F.conv2d(same(x, 3, 2, 0), w["conv1.weight"], w["conv1.bias"], stride=2),
+    ),
+    ("conv(6, 2x2, pad=same)", lambda x, w: F.conv2d(same(x, 2, 1, 0), w["conv1.weight"])),
+    ("conv(6, 1x1, stride=5, pad=same)", lambda x, w: F.conv2d(x, w["conv1.weight"], stride=5)),
+    ("conv(6, 1x1, stride=2, pad=same)", lambda x, w: F.conv2d(x, w["conv1.weight"], stride=2)),
+    (
+        "conv(6, 2x2, stride=3, pad=same)",
+        lambda x, w: F.conv2d(same(x, 2, 3, 0), w["conv1.weight"], stride=3),
+    ),
+    (
+        "conv(6, 3x3, pad=same, dilation=2)",
+        lambda x, w: F.conv2d(same(x, 3, 1, 0, dilation=2), w["conv1.weight"], dilation=2),
+    ),
+    ("conv(6, 3x3, groups=2)", lambda x, w: F.conv2d(x, w["conv1.weight"], padding=1, groups=2)),
+    ("conv(8, 3x3, groups=4)", lambda x, w: F.conv2d(x, w["conv1.weight"], padding=1, groups=4)),
+    (
+        "conv(6, 3x3, groups=2, stride=2, dilation=2, bias=true)",
+        lambda x, w: F.conv2d(x, w["conv1.weight"], w["conv1.bias"], 2, 2, 2, 2),
+    ),
+    ("bn", lambda x, w: norm(x, w, "bn1")),
+    ("bn(eps=0.001)", lambda x, w: norm(x, w, "bn1", 1e-3)),
+    ("bn(eps=0.123456789123)", lambda x, w: norm(x, w, "bn1", 0.123456789123)),
+    ("relu", lambda x, w: F.relu(x)),
+    ("sigmoid", lambda x, w: torch.sigmoid(x)),
+    ("tanh", lambda x, w: torch.tanh(x)),
+    ("softmax", lambda x, w: F.softmax(x, 1)),
+    ("dropout(0.3)", lambda x, w: x),
+    ("maxpool(3x3, stride=2)", lambda x, w: F.max_pool2d(x, 3, 2, 1)),
+    ("maxpool(2x2)", lambda x, w: F.max_pool2d(x, 2)),
+    ("maxpool(2x2, stride=3, pad=1)", lambda x, w: F.max_pool2d(x, 2, 3, 1)),
+    ("maxpool(3x2, stride=1x2, pad=0x1)", lambda x, w: F.max_pool2d(x, (3, 2), (1, 2), (0, 1))),
+    ("maxpool(3x3, stride=2, pad=0, ceil=true)", lambda x, w: F.max_pool2d(x, 3, 2, 0, ceil_mode=True)),
+    ("maxpool(2x2, stride=2, pad=1, ceil=true)", lambda x, w: F.max_pool2d(x, 2, 2, 1, ceil_mode=True)),
+    ("maxpool(3x3, stride=2, pad=1, ceil=true)", lambda x, w: F.max_pool2d(x, 3, 2, 1, ceil_mode=True)),
+    ("maxpool(4x5, stride=3, pad=0, ceil=true)", lambda x, w: F.max_pool2d(x, (4, 5), 3, 0, ceil_mode=True)),
+    (
+        "maxpool(2x3, stride=1x3, pad=1x0, ceil=true)",
+        lambda x, w: F.max_pool2d(x, (2, 3), (1, 3), (1, 0), 1, True),
+    ),
+    ("maxpool(3x3, stride=2, pad=same)", lambda x, w: F.max_pool2d(same(x, 3, 2, -INF), 3, 2)),
+    ("maxpool(2x2, stride=1, pad=same)", lambda x, w: F.max_pool2d(same(x, 2, 1, -INF), 2, 1)),
+    ("maxpool(1x1, stride=2, pad=same)", lambda x, w: F.max_pool2d(x, 1, 2)),
+    ("maxpool(2x2, stride=3, pad=same)", lambda x, w: F.max_pool2d(same(x, 2, 3, -INF), 2, 3)),
+    ("maxpool(1x1, stride=2, ceil=true)", lambda x, w: F.max_pool2d(x, 1, 2, ceil_mode=True)),
+    ("avgpool(3x3, stride=2)", lambda x, w: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)),
+    ("avgpool(3x3, stride=2, count_pad=true)", lambda x, w: F.avg_pool2d(x, 3, 2, 1)),
+    (
+        "avgpool(2x2, pad=0, ceil=true)",
+        lambda x, w: F.avg_pool2d(x, 2, 2, 0, ceil_mode=True, count_include_pad=False),
+    ),
+    ("avgpool(2x2, pad=1, ceil=true, count_pad=true)", lambda x, w: F.avg_pool2d(x, 2, 2, 1, ceil_mode=True)),
+    (
+        "avgpool(3x3, stride=2, pad=1, ceil=true, count_pad=true)",
+        lambda x, w: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
+    ),
+    (
+        "avgpool(3x3, stride=2, pad=1, ceil=true)",
+        lambda x, w: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+    ),
+    (
+        "avgpool(3x3, stride=2, pad=same)",
+        lambda x, w: F.avg_pool2d(same(x, 3, 2, 0), 3, 2) / F.avg_pool2d(same(0 * x + 1, 3, 2, 0), 3, 2),
+    ),
+    ("gap", lambda x, w: x.mean((2, 3), keepdim=True)),
+    ("subsample(2)", lambda x, w: x[:, :, ::2, ::2]),
+    ("subsample(3x2)", lambda x, w: x[:, :, ::3, ::2]),
+    ("pad_channels(7)", lambda x, w: F.pad(x, (0, 0, 0, 0, 0, 3))),
+    ("pad_channels(7, side=both)", lambda x, w: F.pad(x, (0, 0, 0, 0, 1, 2))),
+    ("zeropad(1x2)", lambda x, w: F.pad(x, (2, 2, 1, 1))),
+    ("gap -> fc(5)", lambda x, w: F.linear(x.mean((2, 3)), w["fc1.weight"], w["fc1.bias"])),
+    ("gap -> fc(5, bias=false)", lambda x, w: F.linear(x.mean((2, 3)), w["fc1.weight"])),
+    ("gap -> flatten -> bn", lambda x, w: norm(x.mean((2, 3)), w, "bn1")),
+    (
+        "gap -> flatten -> pad_channels(9) -> softmax",
+        lambda x, w: F.softmax(F.pad(x.mean((2, 3)), (0, 5)), 1),
+    ),
+    ("x * (x -> gap -> sigmoid)", lambda x, w: x * torch.sigmoid(x.mean((2, 3), keepdim=True))),
+    ("(x -> gap -> sigmoid) * x", lambda x, w: x * torch.sigmoid(x.mean((2, 3), keepdim=True))),
+    ("x * (x -> tanh)", lambda x, w: x * torch.tanh(x)),
+    ("x + (x -> relu)", lambda x, w: x + F.relu(x)),
+    ("concat(x, x -> relu, x)", lambda x, w: torch.cat((x, F.relu(x), x), 1)),
+]
+
+
+# onnxruntime has no SAME_UPPER for these, and the padding as numbers depends on the size.
+SIZED_OPS: list[Case] = [
+    (
+        "conv(6, 3x3, stride=2, pad=same, dilation=2)",
+        lambda x, w: F.conv2d(same(x, 3, 2, 0, dilation=2), w["conv1.weight"], stride=2, dilation=2),
+    ),
+    (
+        "conv(6, 3x3, stride=7, pad=same)",
+        lambda x, w: F.conv2d(same(x, 3, 7, 0), w["conv1.weight"], stride=7),
+    ),
+    ("maxpool(3x3, stride=5, pad=same)", lambda x, w: F.max_pool2d(same(x, 3, 5, -INF), 3, 5)),
+    (
+        "avgpool(3x3, stride=4, pad=same)",
+        lambda x, w: F.avg_pool2d(same(x, 3, 4, 0), 3, 4) / F.avg_pool2d(same(0 * x + 1, 3, 4, 0), 3, 4),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "meaning"), OPS + SIZED_OPS, ids=[text for text, _ in OPS + SIZED_OPS])
+def test_an_op_at_a_known_size_computes_what_torch_computes(
+    text: str, meaning: Callable[[Any, State], Any]
+) -> None:
+    check(text, meaning, SIZES)
+
+
+@pytest.mark.parametrize(("text", "meaning"), OPS, ids=[text for text, _ in OPS])
+def test_an_op_at_any_size_computes_what_torch_computes(
+    text: str, meaning: Callable[[Any, State], Any]
+) -> None:
+    check(text, meaning, ["HxW"])
+
+
+@pytest.mark.parametrize("text", [text for text, _ in SIZED_OPS])
+def test_same_padding_that_needs_a_size_is_refused_without_one(text: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        backend.render(stem(text))
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "E0307"
+    assert diagnostic.span is not None
+
+
+def check(text: str, meaning: Callable[[Any, State], Any], inputs: list[str]) -> None:
+    """Compare every size of a batch, declared by one of `inputs`, in both precisions."""
+    for size in SIZES:
+        compiled = stem(text, size if size in inputs else "HxW")
+        model = backend.load_state(backend.build(compiled), random_state(compiled.graph, 1))
+        assert_valid(model)
+        weights = {name: torch.tensor(value).double() for name, value in backend.read_state(model).items()}
+        x = batch(size).astype(np.float32)
+        wanted = meaning(torch.tensor(x).double(), weights).numpy()
+        assert_close(backend.run(model, x)["output"], wanted, 2e-6)
+        assert_close(backend.run(model, x.astype(np.float64))["output"], wanted, 1e-14)
+
+
+def assert_close(value: Any, wanted: Any, tolerance: float) -> None:
+    assert value.shape == wanted.shape
+    assert np.abs(value - wanted).max() <= tolerance * np.abs(wanted).max()
+
+
+def assert_valid(model: Any) -> None:
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+
+
+def test_flatten_runs_channels_outermost() -> None:
+    compiled = stem("flatten -> fc(5)", "7x9")
+    model = backend.build(compiled)
+    weights = {name: torch.tensor(value) for name, value in backend.read_state(model).items()}
+    x = batch("7x9").astype(np.float32)
+    wanted = F.linear(torch.tensor(x).flatten(1), weights["fc1.weight"], weights["fc1.bias"]).numpy()
+    assert_close(backend.run(model, x)["output"], wanted, 2e-6)
+
+
+def test_a_subsample_moves_values_that_are_not_numbers() -> None:
+    x = np.full((1, 4, 5, 5), np.nan, np.float32)
+    x[:, :, 1::2, 1::2] = 1.0
+    assert np.isnan(backend.run(backend.build(stem("subsample(2)")), x)["output"]).all()
+
+
+def test_resnet18_gives_the_golden_logits() -> None:
+    """torchvision's model with the same name-seeded weights, in double precision."""
+    compiled = program("model resnet18 { stages: [2, 2, 2, 2]  block: basic }", input="3xHxW")
+    state = named_state((name, parameter.shape) for name, parameter in compiled.graph.parameters())
+    logits = backend.run(backend.load_state(backend.build(compiled), state), golden_input(64))["output"]
+    golden = [19.527133429576843, 50.959487078968365, -71.43696177715407, -4.440274218818843]
+    assert np.abs(logits[0, :4] - golden).max() < 1e-13 * 173.3
+    assert logits.sum(1) == pytest.approx([-177.58945767150067, -540.7064586830958], rel=1e-12)
+
+
+# --- the backend's own promises ----------------------------------------------------------------
+
+
+def test_importing_the_backend_imports_no_framework() -> None:
+    code = "import sys, resnet_dsl_onnx; assert not {'onnx', 'numpy', 'torch'} & set(sys.modules)"
+    root = Path(__file__).parents[1]
+    paths = {"PYTHONPATH": f"{root}:{root / 'backends'}"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=paths)
+
+
+def test_every_op_of_the_catalogue_has_a_rule() -> None:
+    assert set(CATALOGUE.values()) == set(backend.RULES)
+
+
+SMALL = """model small(classes = 5) {
+    input: 3xHxW
+    stem: conv(4, 3x3) -> bn -> relu -> maxpool(3x3, stride=2)
+    stages: [1, 2]  widths: [4, 8]  block: basic  shortcut: A
+    head: gap -> fc(classes)
+    outputs: [stem, layer1, layer1.0, head]
+    freeze: [stem]
+    preprocess: { color: rgb  range: [0, 1]  mean: [0.5, 0.5, 0.5] }
+}
+"""
+
+
+def test_every_attribute_of_every_op_is_written_out() -> None:
+    """Two are left out for cause: `pads` beside `auto_pad`, and the seed of a dropout switched off."""
+    for text, _ in OPS:
+        for node in backend.build(stem(text)).graph.node:
+            schema = onnx.defs.get_schema(node.op_type, 17)
+            written = {attribute.name for attribute in node.attribute}
+            left_out = set(schema.attributes) - written - {"seed"}
+            assert left_out <= ({"pads"} if "same" in text else set()), (text, node.op_type)
+
+
+def test_the_model_is_made_for_released_runtimes() -> None:
+    model = backend.build(program(SMALL))
+    assert model.ir_version == 8
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+
+
+def test_no_value_is_ever_transposed() -> None:
+    assert "Transpose" not in {node.op_type for node in backend.build(program(SMALL)).graph.node}
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    compiled = program(SMALL)
+    assert backend.render(compiled) == backend.render(program(SMALL))
+    assert backend.render(compiled) == backend.build(compiled).SerializeToString(deterministic=True)
+
+
+def test_given_weights_are_rendered_bit_for_bit() -> None:
+    compiled = program(SMALL)
+    state = random_state(compiled.graph, 3)
+    read = backend.read_state(onnx.load_from_string(backend.render(compiled, state)))
+    assert list(read) == list(state)
+    assert all(np.array_equal(read[name], state[name]) for name in state)
+
+
+def test_a_model_without_given_weights_has_those_of_seed_0() -> None:
+    compiled = program(SMALL)
+    state = backend.read_state(backend.build(compiled))
+    assert all(np.array_equal(state[name], value) for name, value in initial_state(compiled.graph, 0).items())
+
+
+def test_names_are_the_canonical_ones() -> None:
+    graph = backend.build(program(SMALL)).graph
+    names = [tensor.name for tensor in graph.initializer]
+    assert names[:5] == ["conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"]
+    assert "layer2.1.conv2.weight" in names
+    assert [name for name in names if "/" in name] == names[-6:]
+    assert {"conv1", "layer2.0.downsample.subsample1", "fc/Flatten", "fc"} <= {n.name for n in graph.node}
+    assert len({node.name for node in graph.node}) == len(graph.node)
+
+
+def test_batch_and_open_sizes_stay_symbolic() -> None:
+    model = backend.build(program(SMALL))
+    dims = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert dims["input"] == ["N", 3, "H", "W"]
+    assert dims["stem"] == ["N", 4, "(H+1)//2", "(W+1)//2"]
+    assert dims["head"] == ["N", 5]
+
+
+def test_outputs_have_their_names_and_one_result_may_have_two() -> None:
+    results = backend.run(backend.build(program(SMALL)), batch("9x8", 3).astype(np.float32))
+    assert list(results) == ["stem", "layer1", "layer1.0", "head"]
+    assert np.array_equal(results["layer1"], results["layer1.0"])
+    assert results["layer1"].shape == (2, 4, 5, 4)
+
+
+def test_an_output_may_be_the_input() -> None:
+    model = backend.build(stem("dropout(0)"))
+    assert_valid(model)
+    x = batch("7x8").astype(np.float32)
+    assert np.array_equal(backend.run(model, x)["output"], x)
+
+
+def test_a_step_may_be_named_as_an_output_is() -> None:
+    model = backend.build(stem("x -> output: relu -> sigmoid"))
+    assert_valid(model)
+    assert [node.name for node in model.graph.node] == ["output", "sigmoid1"]
+    x = np.full((1, 4, 5, 5), -1, np.float32)
+    assert np.array_equal(backend.run(model, x)["output"], np.full_like(x, 0.5))
+
+
+def test_every_result_can_be_an_output() -> None:
+    """Verification compares layer by layer so."""
+    compiled = program(SMALL)
+    every = tuple((node.name, node.name) for node in compiled.graph.nodes)
+    compiled = replace(compiled, graph=replace(compiled.graph, outputs=every))
+    model = backend.build(compiled)
+    assert_valid(model)
+    assert list(backend.run(model, batch("9x8", 3))) == [name for name, _ in every]
+
+
+def test_a_model_of_vectors_is_built_too() -> None:
+    model = backend.build(program("model t { input: 8  stem: none  stages: []  head: fc(3) -> bn -> tanh }"))
+    assert_valid(model)
+    assert backend.run(model, np.ones((2, 8), np.float32))["output"].shape == (2, 3)
+
+
+def test_the_spec_travels_with_the_model() -> None:
+    model = backend.build(program(SMALL, classes="7"))
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert model.producer_name == "resnet-dsl"
+    assert model.doc_string == SMALL
+    assert metadata["spec"] == "t.resnet"
+    assert metadata["spec_sha256"] == sha256(SMALL.encode()).hexdigest()
+    assert json.loads(metadata["settings"]) == {"classes": "7"}
+    assert json.loads(metadata["frozen"]) == ["stem"]
+    assert json.loads(metadata["preprocess"])["mean"] == [0.5, 0.5, 0.5]
+
+
+# --- weights and precision ---------------------------------------------------------------------
+
+
+def test_weights_that_do_not_fit_are_all_named() -> None:
+    compiled = program(SMALL)
+    state = random_state(compiled.graph, 0)
+    state["fc.bias"] = state["fc.bias"][:3]
+    state["extra.weight"] = state.pop("conv1.weight")
+    with pytest.raises(ValueError, match=r"missing: conv1\.weight; unexpected: extra\.weight; .*fc\.bias"):
+        backend.load_state(backend.build(compiled), state)
+    with pytest.raises(ValueError, match="missing: conv1"):
+        backend.render(compiled, state)
+
+
+def test_a_model_built_in_double_runs_in_either_precision() -> None:
+    compiled = program(SMALL)
+    single, double = backend.build(compiled), backend.build(compiled, "float64")
+    assert_valid(double)
+    x = batch("9x8", 3)
+    assert np.array_equal(backend.run(single, x)["head"], backend.run(double, x)["head"])
+    x32 = x.astype(np.float32)
+    assert np.array_equal(backend.run(single, x32)["head"], backend.run(double, x32)["head"])
+    assert backend.run(double, x)["head"].dtype == np.float64
+    assert {value.dtype for value in backend.read_state(double).values()} == {np.dtype(np.float64)}
+
+
+def test_running_leaves_the_model_as_it_was() -> None:
+    model = backend.build(program(SMALL))
+    before = model.SerializeToString(deterministic=True)
+    backend.run(model, batch("9x8", 3))
+    assert model.SerializeToString(deterministic=True) == before
+
+
+def test_other_precisions_are_refused() -> None:
+    with pytest.raises(ValueError, match="not float16"):
+        backend.build(program(SMALL), "float16")
+    with pytest.raises(TypeError, match="not int64"):
+        backend.run(backend.build(program(SMALL)), np.zeros((1, 3, 8, 8), np.int64))
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def test_a_model_is_saved_as_the_file_that_render_gives(tmp_path: Path) -> None:
+    compiled = program(SMALL)
+    path = tmp_path / "small.onnx"
+    assert backend.save(backend.build(compiled), path) == (path,)
+    assert path.read_bytes() == backend.render(compiled)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_too_large_for_one_file_go_to_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resnet_dsl_onnx import files
+
+    compiled = program(SMALL)
+    model = backend.build(compiled)
+    x = batch("9x8", 3).astype(np.float32)
+    wanted = backend.run(model, x)["head"]
+    monkeypatch.setattr(files, "LARGEST", 6_000)
+    path, data = backend.save(model, tmp_path / "small.onnx")
+    assert data.name == "small.onnx.data"
+    loaded = onnx.load(path)
+    state = backend.read_state(model)
+    assert all(np.array_equal(value, state[name]) for name, value in backend.read_state(loaded).items())
+    onnx.checker.check_model(path, full_check=True)
+    assert np.array_equal(backend.run(model, x)["head"], wanted)
+    with pytest.raises(UsageError, match="save"):
+        backend.render(compiled)
+
+
+def test_a_tensor_that_protobuf_cannot_hold_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from resnet_dsl_onnx import emit
+
+    monkeypatch.setattr(emit, "LARGEST_TENSOR", 400)
+    with pytest.raises(UsageError, match=r"conv1\.weight has 0\.0 GB"):
+        backend.build(program(SMALL))
