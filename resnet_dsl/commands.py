@@ -39,7 +39,7 @@ class Outcome:
 
     def add(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Keep diagnostics; specs that use the same file would repeat them."""
-        self.diagnostics += [d for d in diagnostics if d not in self.diagnostics]
+        self.diagnostics = list(dict.fromkeys([*self.diagnostics, *diagnostics]))
 
     @property
     def status(self) -> int:
