@@ -142,7 +142,7 @@ def body_of(ctx: Context, definition: Definition, given: dict[str, Any], x: Shap
     if key not in ctx.bodies:
         ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span)
     elif isinstance(found := ctx.bodies[key], Body):
-        ctx.ops += found.count
+        ctx.count(found.count, span)
     return ctx.bodies[key]
 
 
@@ -180,6 +180,7 @@ def run_block(
     block = definition.block
     if definition in ctx.active or len(ctx.active) >= MAX_CALLS:
         return ctx.error("E0209", f"block `{block.name}` uses itself", span)
+    ctx.count(1, span)
     outer, ctx.active = ctx.active, [*ctx.active, definition]
     variable = builder.variable
     try:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.diagnostics import Diagnostic, Findings, Label, Span
+from resnet_dsl.diagnostics import CompileError, Diagnostic, Findings, Label, Span
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Bad, Definition
 from resnet_dsl.ir.network import Body, Node
@@ -70,6 +70,10 @@ class Env:
         return self.names.get("x")
 
 
+MAX_OPS = 100_000
+MAX_WORK = 2_000_000
+
+
 @dataclass
 class Context:
     """One elaboration. `evaluate` is that of expressions; bodies are kept by what made them."""
@@ -82,6 +86,23 @@ class Context:
     bodies: dict[Any, Body | Bad] = field(default_factory=dict)
     constants: dict[ast.Const, Any] = field(default_factory=dict)
     ops: int = 0
+    work: int = 0
+
+    def count(self, ops: int, span: Span) -> None:
+        """Count ops (a use of a block that makes none counts as one) and stop past the limit."""
+        self.ops += max(ops, 1)
+        if self.ops > MAX_OPS:
+            self._stop(f"more than {MAX_OPS:,} ops", span)
+
+    def toil(self, span: Span) -> None:
+        """Count one evaluation, so that no text can keep the compiler busy for long."""
+        self.work += 1
+        if self.work > MAX_WORK:
+            self._stop(f"more than {MAX_WORK:,} evaluations", span)
+
+    def _stop(self, message: str, span: Span) -> NoReturn:
+        self.error("E0501", f"the program is too large: {message}", span)
+        raise CompileError(self.findings.items)
 
     def error(
         self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()

@@ -26,6 +26,7 @@ NUMERIC: dict[str, Callable[..., Any]] = {"min": min, "max": max, "round": round
 
 def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: str | None = None) -> Any:
     """Return the value of an expression; `label` names the step it makes."""
+    ctx.toil(expr.span)
     match expr:
         case ast.Number() | ast.String() | ast.Constant():
             return expr.value

@@ -93,16 +93,6 @@ class Settings:
         wanted = ", ".join(f"`{choice}`" for choice in allowed)
         return self.context.error("E0204", f"`{name}` must be one of {wanted}", setting.span)
 
-    def mentions(self, name: str, word: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether a setting depends on the bare name `word`, through other settings too."""
-        setting = self.find(name)
-        if setting is None or setting.value is None or name in seen:
-            return False
-        if ast.mentions(setting.value, word):
-            return True
-        below = (other for other in self.names() if ast.mentions(setting.value, other))
-        return any(self.mentions(other, word, seen | {name}) for other in below)
-
 
 def layer_of(model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """Return the settings a model's text makes: fields, and parameters with their defaults."""

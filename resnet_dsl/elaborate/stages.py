@@ -7,8 +7,8 @@ from dataclasses import MISSING
 from typing import Any
 
 from resnet_dsl.elaborate.blocks import body_of, signature
+from resnet_dsl.elaborate.context import MAX_OPS
 from resnet_dsl.elaborate.plan import Plan
-from resnet_dsl.elaborate.steps import MAX_OPS
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, Stage

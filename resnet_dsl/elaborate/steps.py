@@ -12,8 +12,6 @@ from resnet_dsl.ir.network import Call, Node
 from resnet_dsl.ir.ops import Add, Concat, Multiply, Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 
-MAX_OPS = 100_000
-
 
 def step(
     ctx: Context,
@@ -42,9 +40,7 @@ def step(
         return ctx.error(error.code, error.message, span, hint, labels if error.operands else ())
     if op.does_nothing(*shapes):
         return tensors[0]
-    ctx.ops += 1
-    if ctx.ops > MAX_OPS:
-        return ctx.error("E0501", f"more than {MAX_OPS:,} ops", span)
+    ctx.count(1, span)
     return add(ctx, op, tensors, shape, builder, span, label)
 
 
