@@ -11,9 +11,10 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from resnet_dsl.diagnostics import UsageError, did_you_mean
 from resnet_dsl.driver import Program
@@ -24,6 +25,34 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 PREFIX = "resnet_dsl_"
+
+
+class Sgd(NamedTuple):
+    """SGD as torch's: v = momentum v + (gradient + weight_decay w), then w -= lr v."""
+
+    lr: float
+    momentum: float
+    weight_decay: float
+
+
+class Training(NamedTuple):
+    """What steps of training leave: losses, the last step's gradients without decay, the weights."""
+
+    losses: tuple[float, ...]
+    gradients: dict[str, Array]
+    state: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How a framework moves running statistics, where that cannot be made the same.
+
+    `unbiased` is whether the running variance takes N / (N - 1); `momentum` gives the weight of
+    the new batch that a momentum of the language comes to in that framework's arithmetic.
+    """
+
+    unbiased: bool
+    momentum: Callable[[float], float]
 
 
 class Backend(Protocol):
@@ -40,6 +69,8 @@ class Backend(Protocol):
     """The importable packages that `build` needs."""
     RULES: Mapping[type, Any]
     """The op classes it has a rule for."""
+    STATISTICS: Statistics | None
+    """How it moves running statistics in training; None if it does not train."""
 
     def render(self, program: Program, state: Mapping[str, Array] | None = None) -> str | bytes:
         """Return the artefact: source text, or bytes. `state` is written in where it holds weights."""
@@ -55,6 +86,12 @@ class Backend(Protocol):
 
     def run(self, model: Any, x: Array) -> dict[str, Array]:
         """Return the outputs by name for one NCHW batch, in evaluation mode and the batch's dtype."""
+
+    def trace(self, model: Any, program: Program, x: Array) -> dict[str, Array]:
+        """Return results by op, as many as the framework shows; a verification names the first to part."""
+
+    def train(self, model: Any, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
+        """Take one step of SGD on the cross-entropy of the first output for each (images, labels)."""
 
 
 def backend_names() -> list[str]:

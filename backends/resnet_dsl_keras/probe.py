@@ -1,0 +1,66 @@
+"""Looking into a live Keras model: the result of every layer, and steps of training on TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from resnet_dsl.backend import Sgd, Training
+from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.driver import Program
+from resnet_dsl_keras.live import named_variables, read_state, run, to_torch
+
+Array = np.ndarray[Any, Any]
+
+
+def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
+    """Return results by op, of every op that is a layer, as NCHW; in the model's own dtype."""
+    nodes = {node.name for node in program.graph.nodes}
+    outputs = {layer.name: layer.output for layer in model.layers if layer.name in nodes}
+    return run(keras.Model(model.inputs, outputs), x)
+
+
+def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
+    """Take one step of Keras' own SGD on the cross-entropy for each batch.
+
+    Weight decay is added to the gradient (torch's L2), since Keras' `weight_decay` is decoupled.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError("training is compared on Keras' TensorFlow backend only")
+    optimizer = keras.optimizers.SGD(learning_rate=sgd.lr, momentum=sgd.momentum)
+    names = {id(variable): name for name, variable in named_variables(model)}
+    with_gradients = _gradients(model)
+    losses = []
+    gradients: dict[str, Array] = {}
+    for x, labels in batches:
+        loss, found = with_gradients(_nhwc(x), labels)
+        losses.append(float(loss))
+        pairs = list(zip(found, model.trainable_variables, strict=True))
+        gradients = {names[id(v)]: to_torch(keras.ops.convert_to_numpy(g)) for g, v in pairs}
+        optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], model.trainable_variables)
+    return Training(tuple(losses), gradients, read_state(model))
+
+
+def _nhwc(x: Array) -> Array:
+    last = keras.config.image_data_format() == "channels_last"
+    return x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
+
+
+def _gradients(model: keras.Model) -> Callable[[Array, Array], tuple[Any, list[Any]]]:
+    """The loss and gradients of one batch in training mode."""
+    import tensorflow as tf
+
+    def compute(x: Any, labels: Any) -> tuple[Any, list[Any]]:
+        with tf.GradientTape() as tape:
+            result = model(x, training=True)
+            logits = next(iter(result.values())) if isinstance(result, dict) else result
+            losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            loss = keras.ops.mean(losses)
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    grouped = any(getattr(layer, "groups", 1) > 1 for layer in model.layers)
+    # TensorFlow has no double-precision gradient of a grouped convolution on CPUs but through XLA.
+    return tf.function(compute, jit_compile=True) if grouped else compute
