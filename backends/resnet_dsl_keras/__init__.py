@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.backend import Statistics, single
 from resnet_dsl.driver import Program
 from resnet_dsl.ir.ops import Op
 from resnet_dsl_keras.rules import lower
@@ -12,7 +13,7 @@ from resnet_dsl_keras.rules import lower
 if TYPE_CHECKING:
     import numpy as np
 
-    from resnet_dsl.backend import Backend
+    from resnet_dsl.backend import Backend, Sgd, Training
 
     Array = np.ndarray[Any, Any]
 
@@ -20,6 +21,9 @@ NAME = "keras"
 SUFFIX = "_keras.py"
 REQUIRES: tuple[str, ...] = ("keras",)
 RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
+
+# Keras keeps the biased variance, and its batch norm rounds the momentum to single precision.
+STATISTICS = Statistics(unbiased=False, momentum=lambda m: 1 - single(round(1 - m, 12)))
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
@@ -55,6 +59,20 @@ def run(model: Any, x: Array) -> dict[str, Array]:
     from resnet_dsl_keras import live
 
     return live.run(model, x)
+
+
+def trace(model: Any, program: Program, x: Array) -> dict[str, Array]:
+    """Return results by op, as many as the framework shows."""
+    from resnet_dsl_keras import probe
+
+    return probe.trace(model, program, x)
+
+
+def train(model: Any, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
+    """Take one step of SGD on the cross-entropy for each batch."""
+    from resnet_dsl_keras import probe
+
+    return probe.train(model, batches, sgd)
 
 
 if TYPE_CHECKING:

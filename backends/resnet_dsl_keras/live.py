@@ -39,7 +39,7 @@ def build(program: Program, source: str, dtype: str) -> keras.Model:
         keras.config.set_floatx(before)
 
 
-def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
+def named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Yield (canonical name, variable) by layer name, never by order."""
     for layer in model.layers:
         for variable in layer.weights:
@@ -62,7 +62,7 @@ def to_torch(value: Array) -> Array:
 
 def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
     """Assign every tensor of `state`; raises ValueError naming what does not match."""
-    variables = dict(_variables(model))
+    variables = dict(named_variables(model))
     wrong = [f"missing {name}" for name in variables if name not in state]
     wrong += [f"unexpected {name}" for name in state if name not in variables]
     for name, variable in variables.items():
@@ -77,7 +77,7 @@ def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
 
 def read_state(model: keras.Model) -> dict[str, Array]:
     """Return every variable, in torch's layout."""
-    found = ((name, keras.ops.convert_to_numpy(v)) for name, v in _variables(model))
+    found = ((name, keras.ops.convert_to_numpy(v)) for name, v in named_variables(model))
     return {name: np.ascontiguousarray(to_torch(value)) for name, value in found}
 
 

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = [
-    "NAME", "REQUIRES", "RULES", "SUFFIX",
-    "build", "load_state", "read_state", "render", "run", "save",
+    "NAME", "REQUIRES", "RULES", "STATISTICS", "SUFFIX",
+    "build", "load_state", "read_state", "render", "run", "save", "trace",
 ]  # fmt: skip
 
 NAME = "onnx"
 SUFFIX = ".onnx"
 REQUIRES = ("onnx", "numpy")
+STATISTICS = None  # a model for inference
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> bytes:
@@ -73,3 +74,10 @@ def run(model: Any, x: Array) -> dict[str, Array]:
     from resnet_dsl_onnx.execute import execute
 
     return execute(model, x)
+
+
+def trace(model: Any, program: Program, x: Array) -> dict[str, Array]:
+    """Return the result of every op."""
+    from resnet_dsl_onnx import probe
+
+    return probe.trace(model, program, x)
