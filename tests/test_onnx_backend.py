@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -351,14 +350,14 @@ def test_a_step_may_be_named_as_an_output_is() -> None:
     assert np.array_equal(backend.run(model, x)["output"], np.full_like(x, 0.5))
 
 
-def test_every_result_can_be_an_output() -> None:
-    """Verification compares layer by layer so."""
+def test_a_trace_has_every_result_by_its_op() -> None:
     compiled = program(SMALL)
-    every = tuple((node.name, node.name) for node in compiled.graph.nodes)
-    compiled = replace(compiled, graph=replace(compiled.graph, outputs=every))
-    model = backend.build(compiled)
-    assert_valid(model)
-    assert list(backend.run(model, batch("9x8", 3))) == [name for name, _ in every]
+    model = backend.load_state(backend.build(compiled), random_state(compiled.graph, 1))
+    x = batch("9x8", 3)
+    results = backend.trace(model, compiled, x)
+    assert set(results) == {node.name for node in compiled.graph.nodes}
+    assert np.array_equal(results["fc"], backend.run(model, x)["head"])
+    assert backend.trace(model, compiled, x.astype(np.float32))["conv1"].dtype == np.float32
 
 
 def test_a_model_of_vectors_is_built_too() -> None:
