@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 PREFIX = "resnet_dsl_"
-
-
-def single(value: float) -> float:
-    """Return a number rounded to single precision, as some frameworks keep it."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
 class Sgd(NamedTuple):

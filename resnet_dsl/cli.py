@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from resnet_dsl.version import __version__
@@ -20,7 +21,7 @@ COLORS = ("auto", "always", "never")
 
 
 class Command(NamedTuple):
-    """A command: a line of help, the options it adds to its parser, the function that runs it."""
+    """A command: a line of help, the options it adds to its parser, the function (in its module)."""
 
     help: str
     arguments: Callable[[Parser], None]
@@ -56,9 +57,9 @@ def _run(argv: list[str]) -> int:
     if unknown:
         parser.error(_unknown(unknown[0], parser))
     arguments.color = getattr(arguments, "color", options.color)
-    from resnet_dsl import commands  # the commands import what the options alone do not need
-
-    function: Callable[[argparse.Namespace], int] = getattr(commands, command.function)
+    # A command's module is imported only now: it needs what the options alone do not.
+    module, _, name = command.function.rpartition(".")
+    function: Callable[[argparse.Namespace], int] = getattr(import_module(f"resnet_dsl.{module}"), name)
     return function(arguments)
 
 
@@ -200,6 +201,20 @@ def _expand(parser: Parser) -> None:
     _format(parser, "network", "graph", "ast")
 
 
+def _verify(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
+    parser.add_argument(
+        "--train-steps", metavar="K", type=int, default=0, help="compare K steps of SGD too, in float64"
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights to use in place of random ones")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of weights and inputs (default: 0)")
+    parser.add_argument(
+        "--size", metavar="HxW", action="append", default=[], help="an input size, repeatable"
+    )
+    _format(parser, "text", "json")
+
+
 def _fmt(parser: Parser) -> None:
     parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, or `-` for stdin to stdout")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something would")
@@ -215,12 +230,13 @@ def _explain(parser: Parser) -> None:
 
 
 COMMANDS = {
-    "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile_"),
-    "check": Command("report what is wrong with specs", _check, "check"),
-    "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary"),
-    "list": Command("list the shipped specs", _list, "list_"),
-    "expand": Command("show the program after elaboration", _expand, "expand"),
-    "fmt": Command("rewrite specs in the canonical form", _fmt, "fmt"),
-    "backends": Command("list the backends and what each needs", _nothing, "backends"),
-    "explain": Command("explain the code of a diagnostic", _explain, "explain"),
+    "compile": Command("check specs, then write the artefacts of a backend", _compile, "commands.compile_"),
+    "check": Command("report what is wrong with specs", _check, "commands.check"),
+    "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "commands.summary"),
+    "list": Command("list the shipped specs", _list, "commands.list_"),
+    "expand": Command("show the program after elaboration", _expand, "commands.expand"),
+    "verify": Command("prove that every backend gives the same numbers", _verify, "verify.command.verify"),
+    "fmt": Command("rewrite specs in the canonical form", _fmt, "commands.fmt"),
+    "backends": Command("list the backends and what each needs", _nothing, "commands.backends"),
+    "explain": Command("explain the code of a diagnostic", _explain, "commands.explain"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend import Statistics, single
+from resnet_dsl.backend import Statistics
 from resnet_dsl.driver import Program
 from resnet_dsl.ir.ops import Op
 from resnet_dsl_keras.rules import lower
@@ -22,8 +22,8 @@ SUFFIX = "_keras.py"
 REQUIRES: tuple[str, ...] = ("keras",)
 RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
 
-# Keras keeps the biased variance, and its batch norm rounds the momentum to single precision.
-STATISTICS = Statistics(unbiased=False, momentum=lambda m: 1 - single(round(1 - m, 12)))
+# Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
+STATISTICS: Statistics | None = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:

@@ -31,12 +31,14 @@ NAMES = {
 def build(program: Program, source: str, dtype: str) -> keras.Model:
     """Execute the source and build its model with variables of `dtype`."""
     module = module_of(source, program.name)
-    before = keras.config.floatx()
+    before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)  # it remembers the first floatx it was asked under
     try:
         return module.build()
     finally:
-        keras.config.set_floatx(before)
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
 
 
 def named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that is a layer, as NCHW; in the model's own dtype."""
     nodes = {node.name for node in program.graph.nodes}
     outputs = {layer.name: layer.output for layer in model.layers if layer.name in nodes}
-    return run(keras.Model(model.inputs, outputs), x)
+    return run(keras.Model(model.inputs[0], outputs), x)
 
 
 def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:

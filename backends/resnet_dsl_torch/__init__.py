@@ -22,7 +22,7 @@ SUFFIX = "_torch.py"
 REQUIRES: tuple[str, ...] = ("torch",)
 RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
 
-STATISTICS = Statistics(unbiased=True, momentum=float)
+STATISTICS: Statistics | None = Statistics(unbiased=True, momentum=float)
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
