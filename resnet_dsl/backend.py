@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from resnet_dsl.diagnostics import UsageError, did_you_mean
 from resnet_dsl.driver import Program
+from resnet_dsl.weights.files import Format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,10 @@ class Backend(Protocol):
     """The op classes it has a rule for."""
     STATISTICS: Statistics | None
     """How it moves running statistics in training; None if it does not train."""
+    FILES: Mapping[str, Format]
+    """The files of weights it reads and writes, by suffix."""
+    WEIGHTS: str
+    """The suffix of the file of weights that lies beside the artefact; empty if they are within it."""
 
     def render(self, program: Program, state: Mapping[str, Array] | None = None) -> str | bytes:
         """Return the artefact: source text, or bytes. `state` is written in where it holds weights."""

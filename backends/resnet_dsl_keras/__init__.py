@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_dsl.backend import Statistics
 from resnet_dsl.driver import Program
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.weights.files import Format
 from resnet_dsl_keras.rules import lower
 
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items()
 
 # Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
 STATISTICS: Statistics | None = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
+
+WEIGHTS = ".weights.h5"
+_MODULE = "resnet_dsl_keras.weight_files"
+FILES: Mapping[str, Format] = {
+    WEIGHTS: Format(
+        "a file of Keras weights (.weights.h5)", _MODULE, NAME, ("h5py", "numpy"), ("keras", "h5py")
+    ),
+    ".h5": Format(
+        "a file of Keras weights (legacy .h5)", _MODULE, NAME, ("h5py", "numpy"), ("keras", "h5py")
+    ),
+}
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:

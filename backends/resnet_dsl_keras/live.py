@@ -14,18 +14,9 @@ import keras
 
 from resnet_dsl.driver import Program
 from resnet_dsl.live import module_of
+from resnet_dsl_keras.naming import NAMES, to_keras, to_torch
 
 Array = np.ndarray[Any, Any]
-
-# Keras' name of a variable, and how its array lies relative to torch's.
-NAMES = {
-    "kernel": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
 def build(program: Program, source: str, dtype: str) -> keras.Model:
@@ -46,20 +37,6 @@ def named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         for variable in layer.weights:
             yield f"{layer.name}.{NAMES[variable.name]}", variable
-
-
-def to_keras(value: Array) -> Array:
-    """Return a weight in Keras' layout: OIHW as HWIO, (out, in) as (in, out)."""
-    if value.ndim == 4:
-        return value.transpose(2, 3, 1, 0)
-    return value.T if value.ndim == 2 else value
-
-
-def to_torch(value: Array) -> Array:
-    """Return a weight of Keras in torch's layout."""
-    if value.ndim == 4:
-        return value.transpose(3, 2, 0, 1)
-    return value.T if value.ndim == 2 else value
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:

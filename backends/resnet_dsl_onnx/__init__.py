@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.weights.files import Format
 from resnet_dsl_onnx.rules import RULES
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = [
-    "NAME", "REQUIRES", "RULES", "STATISTICS", "SUFFIX",
+    "FILES", "NAME", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",
     "build", "load_state", "read_state", "render", "run", "save", "trace",
 ]  # fmt: skip
 
@@ -28,6 +29,10 @@ NAME = "onnx"
 SUFFIX = ".onnx"
 REQUIRES = ("onnx", "numpy")
 STATISTICS = None  # a model for inference
+WEIGHTS = ""  # they are within the model
+FILES: Mapping[str, Format] = {
+    SUFFIX: Format("an ONNX model", "resnet_dsl_onnx.weight_files", NAME, REQUIRES, REQUIRES)
+}
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_dsl.backend import Statistics
 from resnet_dsl.driver import Program
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.weights.files import Format
 from resnet_dsl_torch.rules import lower
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ REQUIRES: tuple[str, ...] = ("torch",)
 RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
 
 STATISTICS: Statistics | None = Statistics(unbiased=True, momentum=float)
+
+# Beside the source lies the canonical file, whose names are torch's: it takes no unpickling.
+WEIGHTS = ".safetensors"
+_STATE_DICT = Format("a state_dict of torch", "resnet_dsl_torch.weight_files", NAME, ("torch",), ("torch",))
+FILES: Mapping[str, Format] = {".pth": _STATE_DICT, ".pt": _STATE_DICT}
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:

@@ -1,0 +1,39 @@
+"""Names and layouts of weights: Keras' against the canonical ones, which are torch's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# Keras' name of a variable, and the canonical one.
+NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+# The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, (in, out) to (out, in).
+AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
+
+
+def to_keras(value: Array) -> Array:
+    """Return a weight in Keras' layout: OIHW as HWIO, (out, in) as (in, out)."""
+    if value.ndim == 4:
+        return value.transpose(2, 3, 1, 0)
+    return value.T if value.ndim == 2 else value
+
+
+def to_torch(value: Array) -> Array:
+    """Return a weight of Keras in torch's layout."""
+    return value.transpose(AXES[value.ndim]) if value.ndim in AXES else value
+
+
+def shape_in_torch(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that `to_torch` gives a weight of Keras."""
+    return tuple(shape[axis] for axis in AXES.get(len(shape), range(len(shape))))

@@ -1,0 +1,203 @@
+"""Keras' weights in HDF5, both kinds: every layer is found by its name, never by its place.
+
+`.weights.h5` numbers its groups by class and order, and keeps a layer's name as an attribute; the
+legacy `.h5` names its groups after the layers. Reading needs h5py alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+import numpy as np
+
+from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.driver import Program
+from resnet_dsl.weights.account import shown
+from resnet_dsl.weights.files import KEY, Contents, Stored
+from resnet_dsl.weights.metadata import parsed
+from resnet_dsl_keras.naming import NAMES, shape_in_torch, to_torch
+
+Array = np.ndarray[Any, Any]
+
+LEGACY_ROOT = "model_weights"
+LEGACY_LAYERS = "layer_names"
+# The variables of a layer by its class, as `.weights.h5` numbers them.
+VARIABLES = {
+    "conv2d": ("kernel", "bias"),
+    "dense": ("kernel", "bias"),
+    "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+WHOLE = {"batch_normalization": 4}  # with fewer, their numbers do not tell which they are
+NO_LAYERS = ("optimizer", "metrics", "compile_metrics")
+GENERATOR = "seed_generator"  # of a dropout; no weight
+NUMBERED = re.compile(r"_\d+$")
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Return the bytes of a file that Keras' own `load_weights` takes."""
+    import resnet_dsl_keras as backend
+
+    model = backend.load_state(backend.build(program), state)
+    result = io.BytesIO()
+    with h5py.File(result, "w") as file:
+        file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start
+        if suffix == ".h5":
+            _write_legacy(file, model)
+        else:
+            _write_saved(file, model)
+    return result.getvalue()
+
+
+def _write_saved(file: h5py.File, model: Any) -> None:
+    """Copy what Keras saves."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.weights.h5")
+        model.save_weights(path)
+        with h5py.File(path, "r") as saved:
+            for name in saved:
+                saved.copy(name, file)
+
+
+def _write_legacy(file: h5py.File, model: Any) -> None:
+    """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise."""
+    import keras
+
+    _put_names(file, LEGACY_LAYERS, [layer.name for layer in model.layers])
+    file.attrs["backend"] = keras.backend.backend()
+    file.attrs["keras_version"] = keras.__version__
+    for layer in model.layers:
+        group = file.create_group(layer.name)
+        variables = {f"{layer.name}/{variable.name}": variable for variable in layer.weights}
+        _put_names(group, "weight_names", list(variables))
+        for name, variable in variables.items():
+            group.create_dataset(name, data=keras.ops.convert_to_numpy(variable))
+
+
+def _put_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
+    """Write names as Keras does: in so many attributes that each stays below HDF5's 64 KiB."""
+    encoded = np.array([name.encode() for name in names], "S" if names else "S1")
+    parts = encoded.nbytes // 64_000 + 1
+    if parts == 1:
+        group.attrs[attribute] = encoded
+        return
+    for index, part in enumerate(np.array_split(encoded, parts)):
+        group.attrs[f"{attribute}{index}"] = part
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def read(path: Path) -> Contents:
+    """Return the weights of a file, whichever of the two kinds it is."""
+    file = h5py.File(path, "r")
+    root = file
+    if isinstance(file.get(LEGACY_ROOT, getlink=True), h5py.HardLink):
+        root = file[LEGACY_ROOT]
+    legacy = any(_names(root, LEGACY_LAYERS))
+    found = _legacy(path, root) if legacy else _saved(path, file)
+    tensors: dict[str, Stored] = {}
+    for layer, variable, dataset in found:
+        name = f"{layer}.{NAMES.get(variable, variable)}"
+        if name in tensors:
+            raise UsageError(f"{path}: two layers are called {shown(layer)}")
+        tensors[name] = _stored(path, dataset)
+    if not tensors:
+        raise UsageError(f"{path}: an HDF5 file without weights of Keras")
+    metadata = {KEY: parsed(str(file.attrs[KEY]))} if KEY in file.attrs else {}
+    return Contents("keras legacy" if legacy else "keras", tensors, metadata)
+
+
+Found = Iterator[tuple[str, str, h5py.Dataset]]
+
+
+def _saved(path: Path, file: h5py.File) -> Found:
+    """Yield (layer, variable, dataset) of a `.weights.h5`; what a link leads to is not visited."""
+    for place, dataset in _datasets(file):
+        *above, number = PurePosixPath(place).parts
+        if len(above) < 2 or above[-1] != "vars" or above[0] in NO_LAYERS or GENERATOR in above:
+            continue
+        kind = NUMBERED.sub("", above[-2])
+        attributes = dataset.parent.attrs
+        if "name" not in attributes:
+            raise UsageError(f"{path}: {shown(place)} does not say which layer it belongs to")
+        yield _text(attributes["name"]), _variable(kind, number, len(dataset.parent)), dataset
+
+
+def _variable(kind: str, number: str, count: int) -> str:
+    """The name of a layer's variable, its number where that does not tell."""
+    known = VARIABLES.get(kind, ())
+    certain = number.isdecimal() and int(number) < len(known) and count >= WHOLE.get(kind, 0)
+    return known[int(number)] if certain else number
+
+
+def _legacy(path: Path, root: h5py.Group) -> Found:
+    """Yield (layer, variable, dataset) of a legacy file; in a group for a whole model, by the inner names."""
+    for layer in _names(root, LEGACY_LAYERS):
+        if not isinstance(root.get(layer, getlink=True), h5py.HardLink):
+            raise UsageError(f"{path}: no group for the layer {shown(layer)}")
+        group = root[layer]
+        datasets = {place.removesuffix(":0"): dataset for place, dataset in _datasets(group)}
+        weights = [name.removesuffix(":0") for name in _names(group, "weight_names")]
+        owners = {PurePosixPath(weight).parent.name for weight in weights}
+        for weight in weights:
+            if weight not in datasets:
+                raise UsageError(f"{path}: no data for {shown(weight)}")
+            within = PurePosixPath(weight)
+            yield layer if len(owners) == 1 else within.parent.name, within.name, datasets[weight]
+
+
+def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
+    """Every dataset below a group, each once; soft and external links are not followed."""
+    found: list[tuple[str, h5py.Dataset]] = []
+
+    def visit(place: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append((place, item))
+
+    group.visititems(visit)
+    return found
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """Names in an attribute, or in several where one would be too large."""
+    if attribute in group.attrs:
+        return [_text(name) for name in group.attrs[attribute]]
+    names, index = [], 0
+    while f"{attribute}{index}" in group.attrs:
+        names += [_text(name) for name in group.attrs[f"{attribute}{index}"]]
+        index += 1
+    return names
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
+    """A dataset in torch's layout; one whose values lie in another file is refused."""
+    if dataset.external or dataset.is_virtual:
+        raise UsageError(f"{path}: {shown(str(dataset.name))} lies in another file: refused")
+    half = _text(dataset.attrs.get("dtype", "")) == "bfloat16" and dataset.dtype.itemsize == 2
+    dtype = "bfloat16" if half else dataset.dtype.name
+    shape = dataset.shape or ()
+    return Stored(shape_in_torch(shape), dtype, functools.partial(_load, dataset, half))
+
+
+def _load(dataset: h5py.Dataset, half: bool) -> Array:
+    """Read values; bfloat16 lies there as two bytes of no type, the upper half of a float32."""
+    value = np.asarray(dataset[()])
+    if half:
+        value = (value.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    return np.ascontiguousarray(to_torch(value))

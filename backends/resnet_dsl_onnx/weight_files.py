@@ -1,0 +1,81 @@
+"""ONNX models as files of weights: their initialisers, those outside the file among them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+import resnet_dsl_onnx as backend
+from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.driver import Program
+from resnet_dsl.weights.account import shown
+from resnet_dsl.weights.files import Contents, Stored
+from resnet_dsl.weights.metadata import parsed
+from resnet_dsl_onnx.state import weights_of
+
+Array = np.ndarray[Any, Any]
+
+OURS = "resnet-dsl"
+
+
+def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Return the model with these weights; it carries its own metadata."""
+    return backend.render(program, state)
+
+
+def read(path: Path) -> Contents:
+    """Return the initialisers of a model; the constants of our own rules are no weights."""
+    model = ModelProto()
+    model.ParseFromString(path.read_bytes())
+    if not model.ir_version or not model.graph.node:
+        raise UsageError(f"{path}: not an ONNX model: it has no graph")
+    ours = model.producer_name == OURS
+    tensors: dict[str, Stored] = {}
+    for tensor in weights_of(model) if ours else model.graph.initializer:
+        if tensor.name in tensors:
+            raise UsageError(f"{path}: two initialisers are called {shown(tensor.name)}")
+        tensors[tensor.name] = _stored(path, tensor)
+    metadata = {entry.key: parsed(entry.value) for entry in model.metadata_props}
+    metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
+    return Contents("onnx", tensors, metadata)
+
+
+def _stored(path: Path, tensor: TensorProto) -> Stored:
+    dtype = _dtype(tensor.data_type)
+    outside = tensor.data_location == TensorProto.EXTERNAL
+    load = functools.partial(_outside, path, tensor, dtype) if outside else functools.partial(_inside, tensor)
+    return Stored(tuple(tensor.dims), dtype, load)
+
+
+def _dtype(code: int) -> str:
+    """The name of an element type as NumPy has it; of an unknown one, its number."""
+    if code not in TensorProto.DataType.values():
+        return f"type {code}"
+    name: str = TensorProto.DataType.Name(code).lower()
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+def _inside(tensor: TensorProto) -> Array:
+    value: Array = numpy_helper.to_array(tensor)
+    if value.size != prod(tensor.dims):
+        raise ValueError("data and shape disagree")
+    return value
+
+
+def _outside(path: Path, tensor: TensorProto, dtype: str) -> Array:
+    """Read a tensor from the file that we write beside a large model, and from no other."""
+    places = {entry.key: entry.value for entry in tensor.external_data}
+    beside = path.with_name(f"{path.name}.data")
+    if places.get("location") != beside.name or beside.is_symlink():
+        raise UsageError(f"{path}: {shown(tensor.name)} lies in another file than {beside.name}: refused")
+    kind = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).newbyteorder("<")
+    count, offset = prod(tensor.dims), int(places.get("offset", "0"))
+    if offset < 0 or int(places.get("length", count * kind.itemsize)) != count * kind.itemsize:
+        raise ValueError("data and shape disagree")
+    return np.fromfile(beside, kind, count, offset=offset).reshape(tuple(tensor.dims))

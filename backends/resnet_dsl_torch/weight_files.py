@@ -1,0 +1,99 @@
+"""Files of `torch.save`: read as tensors and nothing else, written as a state_dict with its counters."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+
+from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.driver import Program
+from resnet_dsl.weights.files import KEY, Contents, Stored
+from resnet_dsl_torch.live import COUNTER
+
+Array = np.ndarray[Any, Any]
+
+NESTS = ("state_dict", "model")
+PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel, of torch.compile
+STATISTIC = "running_var"
+OBJECT = re.compile(r"GLOBAL (\S+)")
+
+
+def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Return the bytes of a state_dict as the model's own would be saved.
+
+    torch names the folder within after the file, which tells later that the file is ours.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in state.items():
+        tensors[name] = torch.from_numpy(np.array(value, np.float32))
+        owner, _, last = name.rpartition(".")
+        if last == STATISTIC:
+            tensors[f"{owner}.{COUNTER}"] = torch.tensor(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{KEY}{suffix}")
+        torch.save(tensors, path)
+        return path.read_bytes()
+
+
+def read(path: Path) -> Contents:
+    """Return the tensors of a state_dict, or of one within a checkpoint."""
+    loaded, notes = _load(path), []
+    for nest in NESTS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(nest), Mapping):
+            others = ", ".join(sorted(ascii(key) for key in loaded if key != nest)[:8])
+            notes.append(f"taken from its `{nest}`" + (f"; left aside: {others}" if others else ""))
+            loaded = loaded[nest]
+    if not isinstance(loaded, Mapping):
+        raise UsageError(f"{path}: holds a {type(loaded).__name__}, not a state_dict")
+    if any(not isinstance(name, str) for name in loaded):
+        raise UsageError(f"{path}: not a state_dict: its keys are not all names")
+    for prefix in PREFIXES:
+        if loaded and all(name.startswith(prefix) for name in loaded):
+            notes.append(f"without the prefix `{prefix}` of its names")
+            loaded = {name.removeprefix(prefix): value for name, value in loaded.items()}
+    return Contents("torch", {name: _stored(value) for name, value in loaded.items()}, {}, tuple(notes))
+
+
+def _load(path: Path) -> Any:
+    """Unpickle nothing but tensors; `weights_only` is what stands between a file and the machine."""
+    packed = zipfile.is_zipfile(path)
+    if packed:
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise UsageError(f"{path}: a compressed archive; torch.save writes none")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
+    except UnpicklingError as error:
+        found = OBJECT.search(str(error))
+        if found is None:
+            raise
+        raise UsageError(
+            f"{path}: holds more than tensors ({found[1][:100]!a}); "
+            "unpickling that can run code, so the file is refused"
+        ) from None
+
+
+def _stored(value: Any) -> Stored:
+    """A tensor as an array; what is none has its type for a dtype."""
+    if not isinstance(value, torch.Tensor):
+        return Stored((), type(value).__name__, lambda: np.array(value))
+    dtype = str(value.dtype).removeprefix("torch.")
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        dtype = f"{dtype} (not dense)"
+    return Stored(tuple(value.shape), dtype, functools.partial(_array, value))
+
+
+def _array(value: torch.Tensor) -> Array:
+    """NumPy has no bfloat16; float32 holds every value of it."""
+    dense = value.detach()
+    result: Array = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
+    return result
