@@ -16,6 +16,18 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Named(Node):
+    """A node that gives something a name; `name_span` is the place of the name alone."""
+
+    name_span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    @property
+    def name_at(self) -> Span:
+        """The place of the name, or of all of it where the parser did not say."""
+        return self.name_span or self.span
+
+
+@dataclass(frozen=True)
 class Name(Node):
     """A bare name: `relu`, `width`."""
 
@@ -73,7 +85,7 @@ class Group(Node):
 
 
 @dataclass(frozen=True)
-class Argument(Node):
+class Argument(Named):
     """One argument of a call; `name` is None for a positional one."""
 
     name: str | None
@@ -124,7 +136,7 @@ class If(Node):
 
 
 @dataclass(frozen=True)
-class Labelled(Node):
+class Labelled(Named):
     """`label: value`, a step or stage with a name of its own."""
 
     label: str
@@ -159,7 +171,7 @@ Expr = (
 
 
 @dataclass(frozen=True)
-class Parameter(Node):
+class Parameter(Named):
     """A parameter of a block or model; `choices` are the names it may take, if listed."""
 
     name: str
@@ -168,7 +180,7 @@ class Parameter(Node):
 
 
 @dataclass(frozen=True)
-class Assign(Node):
+class Assign(Named):
     """`name = value` in a block."""
 
     name: str
@@ -176,7 +188,7 @@ class Assign(Node):
 
 
 @dataclass(frozen=True)
-class Field(Node):
+class Field(Named):
     """`name: value` in a model or record."""
 
     name: str
@@ -192,7 +204,7 @@ class Use(Node):
 
 
 @dataclass(frozen=True)
-class Const(Node):
+class Const(Named):
     """`const name = value`."""
 
     name: str
@@ -200,7 +212,7 @@ class Const(Node):
 
 
 @dataclass(frozen=True)
-class Block(Node):
+class Block(Named):
     """`block name(parameters) { … return result }`."""
 
     name: str
@@ -210,7 +222,7 @@ class Block(Node):
 
 
 @dataclass(frozen=True)
-class Model(Node):
+class Model(Named):
     """`model name(parameters) { fields }`."""
 
     name: str

@@ -225,17 +225,17 @@ class _Builder:
         return ast.Use(span, str(target) if shipped else target[1:-1], shipped)
 
     def const(self, span: Span, name: Token, value: ast.Expr) -> ast.Const:
-        return ast.Const(span, self._name(name), value)
+        return ast.Const(span, self._name(name), value, name_span=self._at(name))
 
     def block(self, span: Span, name: Token, *rest: Any) -> ast.Block:
         *parameters, statements, result = rest
-        return ast.Block(
-            span, self._name(name), parameters[0] if parameters else (), statements, result
-        )
+        given = parameters[0] if parameters else ()
+        return ast.Block(span, self._name(name), given, statements, result, name_span=self._at(name))
 
     def model(self, span: Span, name: Token, *rest: Any) -> ast.Model:
         *parameters, fields = rest
-        return ast.Model(span, self._name(name), parameters[0] if parameters else (), fields)
+        given = parameters[0] if parameters else ()
+        return ast.Model(span, self._name(name), given, fields, name_span=self._at(name))
 
     def parameters(self, span: Span, *items: ast.Parameter) -> tuple[ast.Parameter, ...]:
         return items
@@ -246,24 +246,24 @@ class _Builder:
         choices: tuple[str, ...] = ()
         if more:
             if not isinstance(default, ast.Name):
-                raise SyntaxProblem(
-                    "E0104", "the choices of a parameter are names", self._at(more[0])
-                )
+                place = self._at(more[0]) if default is None else default.span
+                raise SyntaxProblem("E0104", "the choices of a parameter are names", place)
             choices = (default.id, *(str(token) for token in more))
-        return ast.Parameter(span, self._name(name), default, choices)
+        return ast.Parameter(span, self._name(name), default, choices, name_span=self._at(name))
 
     def statements(self, span: Span, *items: ast.Assign) -> tuple[ast.Assign, ...]:
         return items
 
     def assign(self, span: Span, name: Token, value: ast.Expr) -> ast.Assign:
-        return ast.Assign(span, self._name(name), value)
+        return ast.Assign(span, self._name(name), value, name_span=self._at(name))
 
     def fields(self, span: Span, *items: ast.Field) -> tuple[ast.Field, ...]:
         return items
 
     def field(self, span: Span, name: Token, value: ast.Expr) -> ast.Field:
         own_word = name.type in ("BLOCK", "MODEL")
-        return ast.Field(span, str(name) if own_word else self._name(name), value)
+        called = str(name) if own_word else self._name(name)
+        return ast.Field(span, called, value, name_span=self._at(name))
 
     def conditional(self, span: Span, condition: ast.Expr, yes: ast.Expr, no: ast.Expr) -> ast.If:
         return ast.If(span, condition, yes, no)
@@ -274,7 +274,7 @@ class _Builder:
         return ast.Pipe(span, first, (step,))
 
     def labelled(self, span: Span, label: Token, value: ast.Expr) -> ast.Labelled:
-        return ast.Labelled(span, self._name(label), value)
+        return ast.Labelled(span, self._name(label), value, name_span=self._at(label))
 
     def binary(
         self, span: Span, left: ast.Expr, operator: Token, right: ast.Expr
@@ -291,7 +291,7 @@ class _Builder:
         return items
 
     def keyword(self, span: Span, name: Token, value: ast.Expr) -> ast.Argument:
-        return ast.Argument(span, str(name), value)
+        return ast.Argument(span, str(name), value, name_span=self._at(name))
 
     def positional(self, span: Span, value: ast.Expr) -> ast.Argument:
         return ast.Argument(span, None, value)
