@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 
@@ -16,6 +15,7 @@ from resnet_dsl.driver import Program
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.passes.header import digest
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.initial import initial_state
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
@@ -162,7 +162,7 @@ def _metadata(graph: Graph) -> dict[str, str]:
     return {
         "resnet_dsl_version": __version__,
         "spec": PurePath(network.source.name).name,
-        "spec_sha256": sha256(network.source.text.encode()).hexdigest(),
+        "spec_sha256": digest(network),
         "settings": json.dumps(dict(network.settings)),
         "preprocess": json.dumps(dict(network.preprocess)),
         "frozen": json.dumps(network.frozen),

@@ -52,6 +52,7 @@ def elaborate(
         preprocess=preprocess(plan),
         settings=tuple((name, _text(setting)) for name, setting in overrides.items()),
         source=scope.source,
+        used=scope.used(),
     )
     network = only_needed(plan, network)
     check_frozen(plan, network)

@@ -39,6 +39,11 @@ class Scope:
         found = (parent.find_model(name) for parent in self.parents)
         return next((model for model in found if model is not None), None)
 
+    def used(self) -> tuple[Source, ...]:
+        """Return the texts that this one uses, those of the library not counted."""
+        found = dict.fromkeys(s for parent in self.parents for s in (parent.source, *parent.used()))
+        return tuple(source for source in found if not source.ours)
+
     def names(self) -> Iterator[str]:
         """Yield every name that `find` would answer."""
         yield from self.blocks

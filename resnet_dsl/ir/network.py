@@ -95,6 +95,7 @@ class Network:
     preprocess: tuple[tuple[str, Any], ...]
     settings: tuple[tuple[str, str], ...]
     source: Source
+    used: tuple[Source, ...] = ()
 
     def parts(self) -> Iterator[tuple[str, str, Body]]:
         """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.

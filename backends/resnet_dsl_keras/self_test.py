@@ -1,0 +1,52 @@
+"""The part of a generated test that loads and runs a Keras artefact: plain source, no package of ours."""
+
+SOURCE = '''\
+KERAS_NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def keras_shapes(path):
+    """Return the shape of each tensor by name, in PyTorch's layouts."""
+    variables = _keras_variables(_keras_model(path, "float32"))
+    return {name: to_torch(np.empty(v.shape)).shape for name, v in variables.items()}
+
+
+def keras_outputs(path, state, x):
+    """Return the outputs by name, in the dtype of `x`; maps as NCHW."""
+    model = _keras_model(path, x.dtype.name)
+    variables = _keras_variables(model)
+    assert sorted(variables) == sorted(state)
+    for name, variable in variables.items():
+        variable.assign(to_keras(state[name]))
+    result = model(x.transpose(0, 2, 3, 1) if x.ndim == 4 else x, training=False)
+    result = result if isinstance(result, dict) else {"output": result}
+    arrays = {name: np.asarray(value) for name, value in result.items()}
+    return {n: a.transpose(0, 3, 1, 2) if a.ndim == 4 else a for n, a in arrays.items()}
+
+
+def to_keras(value):
+    return value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
+
+
+def to_torch(value):
+    return value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
+
+
+def _keras_variables(model):
+    found = ((layer.name, v) for layer in model.layers for v in layer.weights)
+    return {f"{layer}.{KERAS_NAMES[v.name]}": v for layer, v in found}
+
+
+def _keras_model(path, dtype):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras = pytest.importorskip("keras")
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    return load_source(path).build()
+'''
