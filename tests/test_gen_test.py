@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,13 +48,14 @@ def test_it_passes_on_sound_artefacts(folder: Path) -> None:
     [
         ("small_torch.py", "eps=1e-05", "eps=0.001"),
         ("small_keras.py", "padding=(1, 1))", 'padding="same")'),
-        ("small_torch.py", "sha256 ", "sha256 0"),
+        ("small_torch.py", "# sha256 ", "# md5 of "),
     ],
 )
 def test_it_fails_on_a_spoilt_artefact(folder: Path, file: str, sound: str, spoilt: str) -> None:
     text = (folder / file).read_text()
     assert sound in text
-    (folder / file).write_text(text.replace(sound, spoilt))
+    changed = re.sub(r"md5 of \w+", "md5 of 0", text.replace(sound, spoilt))
+    (folder / file).write_text(changed)
     try:
         result = run(folder)
     finally:
