@@ -9,14 +9,27 @@ import numpy as np
 import pytest
 
 from resnet_dsl.backend import find_backend
-from resnet_dsl.driver import Program, compile_spec
+from resnet_dsl.diagnostics import Source
+from resnet_dsl.driver import Program, compile_source, compile_spec
 from resnet_dsl.reference import evaluate
+from resnet_dsl.shelf import shipped
 from tests.golden_weights import golden_input, named_state
 from tests.reference_tables import golden_outputs
 
-# Golden file, spec, and how the original names what we name `fc`.
+# akamaster's option A puts half of the new channels before the old ones, ours all after.
+AKAMASTER = """
+use cifar_resnet
+block both_sides(channels, stride = 1) {
+    return x -> subsample(stride) -> pad_channels(channels, side=both)
+}
+model akamaster {
+    base: cifar_resnet(n = 3)
+    shortcut: both_sides
+}"""
+
+# Golden file, spec or its text, and how the original names what we name `fc`.
 NETWORKS = {
-    "cifar_akamaster_resnet20": ("resnet20", "linear"),
+    "cifar_akamaster_resnet20": (AKAMASTER, "linear"),
     "cifar_chenyaofo_cifar10_resnet20": ("resnet20_b", "fc"),
     "torchvision_resnet18": ("resnet18", "fc"),
     "torchvision_resnet34": ("resnet34", "fc"),
@@ -41,7 +54,11 @@ def original(golden: str) -> tuple[Program, dict[str, np.ndarray[Any, Any]], np.
     """The spec, its weights as the original's names seed them, and the input."""
     spec, head = NETWORKS[golden]
     size = golden_outputs()[golden]["size"]
-    program = compile_spec(spec, None, {"input": f"3x{size}x{size}"})
+    settings = {"input": f"3x{size}x{size}"}
+    if spec in shipped():
+        program = compile_spec(spec, None, settings)
+    else:
+        program = compile_source(Source("<text>", spec), None, None, settings)
     theirs = {name: name.replace("fc.", f"{head}.") for name, _ in program.graph.parameters()}
     state = named_state((theirs[name], p.shape) for name, p in program.graph.parameters())
     return program, {name: state[theirs[name]] for name in theirs}, golden_input(size)
