@@ -67,9 +67,9 @@ class Forward:
 
     @property
     def passed(self) -> bool:
-        """Whether every output of every column is within its bar."""
+        """Whether every output is within its bar, and in double precision every op that shows."""
         rows = (row.errors.items() for row in self.outputs)
-        return all(error <= self.bars[column] for row in rows for column, error in row)
+        return not self.divergences and all(e <= self.bars[column] for row in rows for column, e in row)
 
 
 def bar(dtype: str, depth: int) -> float:
@@ -116,8 +116,13 @@ def verify_forward(
                 if result in results:
                     blocks[part][column] = error_of(results[result], inner[result])
             limit = bar(dtype, subject.program.figures.depth)
-            if any(found[output][column] > limit for found in outputs for output in found):
-                divergences.append(_first(column, graph, state, inputs[middle], inner, results, limit))
+            # An output can be right by luck: a wrong value may be cut off by the next activation.
+            # In single precision rounding alone can pass the bar inside, so outputs decide there.
+            failed = any(found[output][column] > limit for found in outputs for output in found)
+            if failed or dtype == "float64":
+                first = _first(column, graph, state, inputs[middle], inner, results, limit)
+                if first is not None or failed:
+                    divergences.append(first or Divergence(column, "output", "", float("nan"), ""))
     return Forward(
         columns=tuple(columns),
         bars={column: bar(column.dtype, subject.program.figures.depth) for column in columns},
@@ -144,7 +149,7 @@ def _parts(graph: Graph) -> list[tuple[str, str]]:
 def _first(
     column: Column, graph: Graph, state: Mapping[str, Array], x: Array,
     truth: Mapping[str, Array], results: Mapping[str, Array], limit: float,
-) -> Divergence:  # fmt: skip
+) -> Divergence | None:  # fmt: skip
     """The first op in order whose result is off although those before it are not."""
     tensors = tensors_of(graph, state)
     known = {INPUT: x, **truth}
@@ -157,7 +162,7 @@ def _first(
             inputs = tuple(known[name] for name in node.inputs)
             cause = likely_cause(node, inputs, tensors[node.name], got.astype(np.float64))
             return Divergence(column, node.name, node.op.kind, error, cause)
-    return Divergence(column, "output", "", float("nan"), "")
+    return None
 
 
 def _like(got: Array, truth: Array) -> Array:

@@ -68,10 +68,15 @@ def _fits(load: Callable[[Mapping[str, Any]], Program], channels: int | None, si
 
 
 def images(subject: Subject, size: tuple[int, int], batch: int, seed: int) -> Array:
-    """Return a batch of standard normal images (N, C, H, W), float64 of single-precision values."""
+    """Return a batch of noisy images (N, C, H, W), float64 of single-precision values.
+
+    Each image has a tint of its own, which makes whole maps negative: zeros in the padding of a
+    max pool would hide in noise around zero.
+    """
     shape = (batch, subject.program.network.input.channels, *size)
     generator = np.random.Generator(np.random.Philox(seed))
-    return generator.standard_normal(shape).astype(np.float32).astype(np.float64)
+    tint = generator.standard_normal((*shape[:2], 1, 1))
+    return (generator.standard_normal(shape) + tint).astype(np.float32).astype(np.float64)
 
 
 def calibrated_state(subject: Subject, seed: int) -> dict[str, Array]:
