@@ -1,0 +1,59 @@
+"""Verify every shipped spec and print the table of docs/exactness.md, or put it there with --write.
+
+    python benchmarks/exactness.py [--write] [SPEC…]
+
+Each spec runs in a process of its own, since a framework keeps what it has built.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from resnet_dsl.shelf import shipped
+
+PAGE = Path(__file__).parents[1] / "docs" / "exactness.md"
+MARKER = "<!-- figures -->"
+COLUMNS = [(b, d) for d in ("float64", "float32") for b in ("torch", "keras", "onnx")]
+
+
+def verified(spec: str) -> dict[str, object]:
+    command = [sys.executable, "-m", "resnet_dsl", "verify", spec, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise SystemExit(f"{spec}: {done.stderr}")
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def row(spec: str) -> str:
+    facts = verified(spec)
+    outputs = facts["outputs"]
+    assert isinstance(outputs, list)
+    worst = [max(o["errors"][f"{b}/{d}"] for o in outputs) for b, d in COLUMNS]
+    sizes = ", ".join("x".join(map(str, o["size"])) for o in outputs)
+    verdict = "identical" if facts["passed"] else "DIFFERENT"
+    return f"| {spec} | {sizes} | {' | '.join(f'{e:.1e}' for e in worst)} | {verdict} |"
+
+
+def table(specs: list[str]) -> list[str]:
+    titles = [f"{b} {d.replace('float', 'f')}" for b, d in COLUMNS]
+    lines = [f"| spec | sizes | {' | '.join(titles)} | verdict |", "|---" * (len(titles) + 3) + "|"]
+    for spec in specs:
+        lines.append(row(spec))
+        print(lines[-1], flush=True)
+    return lines
+
+
+def main() -> None:
+    arguments = [a for a in sys.argv[1:] if a != "--write"]
+    lines = table(arguments or list(shipped()))
+    if "--write" in sys.argv:
+        before, _, after = PAGE.read_text().partition(MARKER)
+        rest = after.split("\n\n", 1)[1] if "\n\n" in after else ""
+        PAGE.write_text(f"{before}{MARKER}\n" + "\n".join(lines) + "\n\n" + rest)
+
+
+if __name__ == "__main__":
+    main()
