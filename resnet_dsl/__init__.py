@@ -6,7 +6,8 @@
     print(model.summary())
     network = model.build("torch")
 
-Errors are CompileError, which carries its diagnostics, and UsageError.
+Errors are CompileError, which carries its diagnostics, WeightsError, which carries the account of
+weights that do not fit, and UsageError.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from resnet_dsl.version import __version__
 if TYPE_CHECKING:
     from resnet_dsl.api import Model, load, loads
     from resnet_dsl.diagnostics import CompileError, Diagnostic, UsageError
+    from resnet_dsl.weights.account import WeightsError
 
-__all__ = ["CompileError", "Diagnostic", "Model", "UsageError", "__version__", "load", "loads"]
+__all__ = [
+    "CompileError", "Diagnostic", "Model", "UsageError", "WeightsError", "__version__", "load", "loads",
+]  # fmt: skip
 
 _HOMES = {
     "CompileError": "resnet_dsl.diagnostics",
     "Diagnostic": "resnet_dsl.diagnostics",
     "UsageError": "resnet_dsl.diagnostics",
+    "WeightsError": "resnet_dsl.weights.account",
     "Model": "resnet_dsl.api",
     "load": "resnet_dsl.api",
     "loads": "resnet_dsl.api",

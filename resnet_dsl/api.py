@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.backend import find_backend, require
-from resnet_dsl.diagnostics import Diagnostic, Source
+from resnet_dsl.diagnostics import Diagnostic, Source, UsageError
 from resnet_dsl.driver import Program, compile_source, compile_spec
 from resnet_dsl.printing import print_graph, print_network
 from resnet_dsl.summary import summary_facts, summary_text
+from resnet_dsl.weights.origin import weights_for
 
 if TYPE_CHECKING:
     from resnet_dsl.backend import Array
+    from resnet_dsl.weights.read import Given
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,56 @@ class Model:
         """What the check remarked on without refusing."""
         return self.program.warnings
 
-    def build(self, backend: str, **options: Any) -> Any:
-        """Return the live model of a framework; raises UsageError if that is not installed."""
+    def build(
+        self,
+        backend: str,
+        *,
+        seed: int | None = None,
+        weights: Given | None = None,
+        partial: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Return the live model of a framework, with the initial weights of a seed or with those given.
+
+        `weights` are a file or arrays under canonical names. Without either the model starts as its
+        framework starts it. Raises UsageError if the framework is not installed, WeightsError if
+        the weights do not fit; `partial` loads what fits, starts the rest from the seed, and warns.
+        """
         found = find_backend(backend)
         require(found)
-        return found.build(self.program, **options)
+        state = self._state(seed, weights, partial)
+        model = found.build(self.program, **options)
+        return model if state is None else found.load_state(model, state)
 
-    def render(self, backend: str, state: Mapping[str, Array] | None = None) -> str | bytes:
-        """Return the artefact a backend writes: source, or the bytes of an ONNX file."""
-        return find_backend(backend).render(self.program, state)
+    def render(
+        self,
+        backend: str,
+        weights: Given | None = None,
+        *,
+        seed: int | None = None,
+        partial: bool = False,
+    ) -> str | bytes:
+        """Return the artefact a backend writes: source, or the bytes of an ONNX file with its weights."""
+        found = find_backend(backend)
+        if getattr(found, "WEIGHTS", "") and (seed is not None or weights is not None):
+            raise UsageError(f"{backend} source holds no weights: `compile` writes them to a file beside it")
+        return found.render(self.program, self._state(seed, weights, partial))
+
+    def state(
+        self, weights: Given | None = None, *, seed: int | None = None, partial: bool = False
+    ) -> dict[str, Array]:
+        """Return the arrays that `build` would load: those of a file, or the initial ones of a seed (0)."""
+        if seed is None and weights is None:
+            seed = 0
+        return self._state(seed, weights, partial) or {}
+
+    def _state(self, seed: int | None, weights: Given | None, partial: bool) -> dict[str, Array] | None:
+        found = weights_for(self.program, seed, weights, partial)
+        if found is None:
+            return None
+        if partial and found.account is not None and not found.account.fits:
+            warnings.warn(found.remarks()[-1], stacklevel=3)
+        return found.state
 
     def summary(self, layers: bool = False) -> str:
         """Return the table of stages, or of ops, with the totals."""

@@ -52,8 +52,12 @@ def _run(argv: list[str]) -> int:
     if options.command is None:
         _global_parser().print_help()
         return 2
-    parser, command = _command_parser(options.command)
-    arguments, unknown = parser.parse_known_intermixed_args(options.arguments)
+    words, rest = _words(options.command, options.arguments)
+    if (group := _group(words)) and rest and rest[0] in ("-h", "--help"):
+        print("\n".join(f"{PROGRAM} {name}: {COMMANDS[name].help}" for name in group))
+        return 0
+    parser, command = _command_parser(words)
+    arguments, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:
         parser.error(_unknown(unknown[0], parser))
     arguments.color = getattr(arguments, "color", options.color)
@@ -63,10 +67,26 @@ def _run(argv: list[str]) -> int:
     return function(arguments)
 
 
+def _words(command: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the command's name, which may be two words, and what follows it."""
+    if _group(command) and arguments and not arguments[0].startswith("-"):
+        return f"{command} {arguments[0]}", arguments[1:]
+    return command, arguments
+
+
+def _group(word: str) -> list[str]:
+    """Return the commands of two words that start with this one."""
+    return [name for name in COMMANDS if name.startswith(f"{word} ")]
+
+
 def _ended_by(error: Exception) -> int:
     """Report an exception in the words of the person who caused it; a traceback only on request."""
     from resnet_dsl.diagnostics import CompileError, UsageError
+    from resnet_dsl.weights.account import WeightsError
 
+    if isinstance(error, WeightsError):
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if isinstance(error, UsageError):
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -126,7 +146,8 @@ def _global_parser() -> Parser:
 
 def _command_parser(name: str) -> tuple[Parser, Command]:
     if name not in COMMANDS:
-        hint = _closest(name, COMMANDS) or f"there are {', '.join(COMMANDS)}"
+        known = _group(name.partition(" ")[0]) or list(COMMANDS)
+        hint = _closest(name, known) or f"there are {', '.join(known)}"
         _global_parser().error(f"no command `{name}`; {hint}")
     command = COMMANDS[name]
     parser = _Parser(prog=f"{PROGRAM} {name}", description=f"{command.help[0].upper()}{command.help[1:]}.")
@@ -178,6 +199,19 @@ def _compile(parser: Parser) -> None:
     parser.add_argument("--backend", metavar="NAME", help="torch, keras, onnx, … or all")
     parser.add_argument("--emit", metavar="STAGE", help="ast, network, graph or a backend, to stdout")
     parser.add_argument("-o", "--output", metavar="PATH", help="a file, a folder, or `-` for stdout")
+    parser.add_argument("--weights", metavar="FILE", help="write these weights into or beside the artefacts")
+    parser.add_argument("--seed", metavar="N", type=int, help="write the initial weights of this seed")
+    _partial(parser)
+    _force(parser)
+
+
+def _partial(parser: Parser) -> None:
+    parser.add_argument(
+        "--partial", action="store_true", help="load the weights that fit, start the rest from the seed"
+    )
+
+
+def _force(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite files that are not ours")
 
 
@@ -215,6 +249,30 @@ def _verify(parser: Parser) -> None:
     _format(parser, "text", "json")
 
 
+def _weights_init(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="its suffix is the format")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="(default: 0)")
+    _force(parser)
+
+
+def _weights_inspect(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a file of weights")
+    parser.add_argument("--spec", metavar="SPEC", help="compare with this model")
+    _settings(parser)
+    _format(parser, "text", "json")
+
+
+def _weights_convert(parser: Parser) -> None:
+    parser.add_argument("source", metavar="SRC", help="a file of weights")
+    parser.add_argument("target", metavar="DST", help="the file to write; its suffix is the format")
+    parser.add_argument("--spec", metavar="SPEC", required=True, help="the model they are weights of")
+    _settings(parser)
+    _partial(parser)
+    parser.add_argument("--seed", metavar="N", type=int, help="with --partial: starts the rest (default: 0)")
+    _force(parser)
+
+
 def _fmt(parser: Parser) -> None:
     parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, or `-` for stdin to stdout")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something would")
@@ -236,6 +294,13 @@ COMMANDS = {
     "list": Command("list the shipped specs", _list, "commands.list_"),
     "expand": Command("show the program after elaboration", _expand, "commands.expand"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.command.verify"),
+    "weights init": Command("write a model's initial weights", _weights_init, "weight_commands.init"),
+    "weights inspect": Command(
+        "show what a file of weights holds", _weights_inspect, "weight_commands.inspect"
+    ),
+    "weights convert": Command(
+        "rewrite weights in another format", _weights_convert, "weight_commands.convert"
+    ),
     "fmt": Command("rewrite specs in the canonical form", _fmt, "commands.fmt"),
     "backends": Command("list the backends and what each needs", _nothing, "commands.backends"),
     "explain": Command("explain the code of a diagnostic", _explain, "commands.explain"),

@@ -104,24 +104,26 @@ def one_program(options: Namespace) -> Program | int:
 def compile_(options: Namespace) -> int:
     """Check specs, then write their artefacts; nothing is written unless all are fine."""
     stage, backends = _what_to_make(options)
+    to_stdout = options.output == STDOUT or (options.output is None and options.emit is not None)
+    _check_weights(options, stage, backends if to_stdout else [])
     if stage == "ast":
         return _emit_ast(options)
     outcome = compiled(options.specs, options)
-    rendered = [] if outcome.status else _rendered(outcome, stage, backends)
+    rendered = [] if outcome.status else _rendered(outcome, stage, backends, options)
     show_findings(outcome, options)
     if outcome.status:
         return outcome.status
-    to_stdout = options.output == STDOUT or (options.output is None and options.emit is not None)
     return _to_stdout(rendered) if to_stdout else _to_files(rendered, options)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """An artefact that has no place yet."""
+    """An artefact that has no place yet; `weights` are the suffix and content of a file beside it."""
 
     name: str
     content: str | bytes
     note: str = ""
+    weights: tuple[str, bytes] | None = None
 
 
 def _what_to_make(options: Namespace) -> tuple[str | None, list[Backend]]:
@@ -140,26 +142,45 @@ def _what_to_make(options: Namespace) -> tuple[str | None, list[Backend]]:
     return None, [find_backend(found) for found in (backend_names() if name == "all" else [name])]
 
 
-def _rendered(outcome: Outcome, stage: str | None, backends: list[Backend]) -> list[Rendered]:
+def _check_weights(options: Namespace, stage: str | None, to_stdout: list[Backend]) -> None:
+    """Raise UsageError for weights where there is no place for them."""
+    from resnet_dsl.weights.origin import check_choice
+
+    check_choice(options.seed, options.weights, options.partial)
+    if options.seed is None and options.weights is None:
+        return
+    if stage is not None:
+        raise UsageError(f"--seed and --weights are for backends; {stage} holds no weights")
+    for backend in to_stdout:
+        if getattr(backend, "WEIGHTS", ""):
+            raise UsageError(f"{backend.NAME} has its weights in a second file: -o PATH, not stdout")
+
+
+def _rendered(
+    outcome: Outcome, stage: str | None, backends: list[Backend], options: Namespace
+) -> list[Rendered]:
     """Render every artefact of every program; what a backend cannot express goes to the outcome."""
     from resnet_dsl.printing import print_graph, print_network
     from resnet_dsl.summary import headline
+    from resnet_dsl.weight_commands import beside, chosen_weights
 
     if stage is not None:
         printer = print_network if stage == "network" else print_graph
         return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for _, p in outcome.programs]
     made = []
     for _, program in outcome.programs:
+        weights = chosen_weights(program, options)
         for backend in backends:
             try:
-                content = backend.render(program)
+                content = backend.render(program, weights.state if weights else None)
+                extra = beside(backend, program, weights)
             except CompileError as error:
                 outcome.add(error.diagnostics)
             except ModuleNotFoundError as error:
                 line = f'pip install "resnet-dsl[{backend.NAME}]"'
                 outcome.problems.append(f"{backend.NAME} needs {error.name}, not installed here: {line}")
             else:
-                made.append(Rendered(program.name + backend.SUFFIX, content, headline(program)))
+                made.append(Rendered(program.name + backend.SUFFIX, content, headline(program), extra))
     return made
 
 
@@ -188,17 +209,23 @@ def _to_stdout(rendered: list[Rendered]) -> int:
 
 
 def _to_files(rendered: list[Rendered], options: Namespace) -> int:
-    from resnet_dsl.writing import check_targets, make_folder, write_whole
+    from resnet_dsl.writing import Artefact, check_targets, make_folder, write_whole
 
-    artefacts, folder = _placed(rendered, options.output)
+    placed, folder = _placed(rendered, options.output)
+    written = [(artefact, item.note) for artefact, item in zip(placed, rendered, strict=True)]
+    for artefact, item in zip(placed, rendered, strict=True):
+        if item.weights is not None:
+            suffix, content = item.weights
+            written.append((Artefact(artefact.path.with_suffix(suffix), content), "weights"))
+    artefacts = [artefact for artefact, _ in written]
     if folder is None or folder.exists():
         check_targets((artefact.path for artefact in artefacts), options.force)
     if folder is not None:
         make_folder(folder)
         check_targets((artefact.path for artefact in artefacts), options.force)
-    for artefact, item in zip(artefacts, rendered, strict=True):
+    for artefact, note in written:
         write_whole(artefact)
-        print(f"wrote {artefact.path}" + (f" ({item.note})" if item.note else ""))
+        print(f"wrote {artefact.path}" + (f" ({note})" if note else ""))
     return 0
 
 

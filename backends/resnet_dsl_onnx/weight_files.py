@@ -38,12 +38,18 @@ def read(path: Path) -> Contents:
     ours = model.producer_name == OURS
     tensors: dict[str, Stored] = {}
     for tensor in weights_of(model) if ours else model.graph.initializer:
-        if tensor.name in tensors:
-            raise UsageError(f"{path}: two initialisers are called {shown(tensor.name)}")
-        tensors[tensor.name] = _stored(path, tensor)
-    metadata = {entry.key: parsed(entry.value) for entry in model.metadata_props}
+        name = _text(tensor.name)
+        if name in tensors:
+            raise UsageError(f"{path}: two initialisers are called {shown(name)}")
+        tensors[name] = _stored(path, tensor)
+    metadata = {_text(entry.key): parsed(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
     return Contents("onnx", tensors, metadata)
+
+
+def _text(value: str | bytes) -> str:
+    """A string field; protobuf gives bytes for one that is no UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
 
 
 def _stored(path: Path, tensor: TensorProto) -> Stored:

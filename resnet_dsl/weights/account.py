@@ -56,9 +56,9 @@ class Account:
         return found
 
     def text(self, limit: int | None = LISTED) -> str:
-        """Return the faults by kind, a line each, with at most `limit` names in a line."""
-        lines = (f"  {kind} ({len(self.faults[kind])}): {_some(self.faults[kind], limit)}" for kind in KINDS)
-        return "\n".join(line for kind, line in zip(KINDS, lines, strict=True) if self.faults[kind])
+        """Return the faults by kind: a line each, with at most `limit` names, or all and a line a name."""
+        found = ((kind, self.faults[kind]) for kind in KINDS if self.faults[kind])
+        return "\n".join(f"  {kind} ({len(faults)}):{_some(faults, limit)}" for kind, faults in found)
 
     def facts(self) -> dict[str, Any]:
         """Return the account as `weights inspect --format json` has it."""
@@ -107,6 +107,8 @@ def shown(name: str) -> str:
 
 
 def _some(faults: tuple[Fault, ...], limit: int | None) -> str:
+    if limit is None:
+        return "".join(f"\n    {fault}" for fault in faults)
     listed = ", ".join(map(str, faults[:limit]))
-    more = len(faults) - len(faults[:limit])
-    return f"{listed} and {more} more" if more else listed
+    more = len(faults) - limit
+    return f" {listed} and {more} more" if more > 0 else f" {listed}"

@@ -34,7 +34,7 @@ class Weights:
         if not account.fits:
             seed = self.origin["seed"]
             part = f"{len(account.fitting)} of {tensors(account.total)}"
-            rest = f"{account.kept} start from seed {seed}" if account.kept else "none is left at its start"
+            rest = f"{account.kept} start from seed {seed}" if account.kept else "the rest is left aside"
             found.append(f"{account.source}: gives {part} of {account.model}, {rest}:\n{account.text()}")
         return found
 
