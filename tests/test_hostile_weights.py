@@ -315,6 +315,11 @@ def test_datasets_of_another_kind_are_named(suffix: str, tmp_path: Path, refused
         del file[place]
         file[group].create_dataset(name, (10**9, 10**6), "f4", chunks=(1000, 1000))
 
+    def bomb(file: Any) -> None:
+        group, _, name = place.rpartition("/")
+        del file[place]
+        file[group].create_dataset(name, (5,), "f4", maxshape=(None,), chunks=(10**8,), compression="gzip")
+
     def text(file: Any) -> None:
         del file[place]
         file[place] = [b"a"] * 5
@@ -325,6 +330,7 @@ def test_datasets_of_another_kind_are_named(suffix: str, tmp_path: Path, refused
 
     path = tmp_path / f"net{suffix}"
     assert "misshapen (1): fc.bias" in refused(spoiled(path, huge), status=1)
+    assert "far more than it is" in refused(spoiled(path, bomb))
     assert "wrong dtype (1): fc.bias" in refused(spoiled(path, text), status=1)
     assert "wrong dtype (1): fc.bias (int64, not float32)" in refused(spoiled(path, whole), status=1)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -316,7 +318,30 @@ def test_onnx_with_weights_goes_to_stdout(run: Run, tmp_path: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     root = Path(resnet_dsl.__file__).parents[1]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "backends")])}
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("frameworks")
+def test_the_page_shows_what_the_commands_print(run: Run) -> None:
+    """Every console block of docs/weights.md in turn, `…` for lines left out."""
+    import torch
+
+    page = (Path(resnet_dsl.__file__).parents[1] / "docs" / "weights.md").read_text(encoding="utf-8")
+    (spec,) = re.findall(r"^```resnet net\.resnet\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    Path("net.resnet").write_text(spec)
+    torch.save({"fc.weight": os.system}, "downloaded.pth")
+    Path("model.keras").touch()
+    shown = "\n".join(re.findall(r"^```console\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL))
+    steps = re.split(r"^\$ resnet-dsl ", shown, flags=re.MULTILINE)[1:]
+    assert len(steps) == 10
+    for step in steps:
+        line, _, expected = step.rstrip("\n").partition("\n")
+        _, out, err = run(*line.split())
+        if "net.safetensors" in line:
+            Path("cut.safetensors").write_bytes(Path("net.safetensors").read_bytes()[:3000])
+        parts = map(re.escape, expected.split("…\n"))
+        assert re.fullmatch(r"(?:.*\n)*".join(parts), (err + out).rstrip("\n")), err + out

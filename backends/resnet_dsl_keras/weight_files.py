@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,6 +38,7 @@ VARIABLES = {
 WHOLE = {"batch_normalization": 4}  # with fewer, their numbers do not tell which they are
 NO_LAYERS = ("optimizer", "metrics", "compile_metrics")
 GENERATOR = "seed_generator"  # of a dropout; no weight
+LARGEST_CHUNK = 1 << 20  # of elements; HDF5 unpacks a chunk whole, however small the dataset
 NUMBERED = re.compile(r"_\d+$")
 
 
@@ -189,6 +191,8 @@ def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
     """A dataset in torch's layout; one whose values lie in another file is refused."""
     if dataset.external or dataset.is_virtual:
         raise UsageError(f"{path}: {shown(str(dataset.name))} lies in another file: refused")
+    if dataset.chunks and prod(dataset.chunks) > max(dataset.size, LARGEST_CHUNK):
+        raise UsageError(f"{path}: {shown(str(dataset.name))} would unpack to far more than it is: refused")
     half = _text(dataset.attrs.get("dtype", "")) == "bfloat16" and dataset.dtype.itemsize == 2
     dtype = "bfloat16" if half else dataset.dtype.name
     shape = dataset.shape or ()
