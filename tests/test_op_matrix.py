@@ -1,0 +1,242 @@
+"""Every op in every backend: there is a rule for each pair, and it computes what the referee does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from resnet_dsl.backend import Backend, backend_names, find_backend
+from resnet_dsl.diagnostics import CompileError
+from resnet_dsl.driver import Program
+from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.reference import missing_rules
+from tests.agreement import ALL_ENGINES, Size, assert_agreement, compiled
+
+TESTS = Path(__file__).parent
+PLUGIN = TESTS / "plugin"
+SIZES: tuple[Size, ...] = ((12, 12), (13, 13), (10, 15))
+BARS = {"float64": 1e-13, "float32": 1e-5}
+
+# What applies each op, on a map of 4 channels; the blocks are below.
+OPEN: dict[str, tuple[str, ...]] = {
+    "conv": (
+        "conv(6, 1x1)",
+        "conv(6, 3x3)",
+        "conv(6, 3x3, bias=true)",
+        "conv(6, 3x3, stride=2)",
+        "conv(6, 3x3, stride=2, pad=valid)",
+        "conv(6, 3x3, stride=3, pad=0)",
+        "conv(6, 1x1, stride=2)",
+        "conv(6, 2x2)",
+        "conv(6, 4x4, stride=2)",
+        "conv(6, 3x5)",
+        "conv(6, 5x1, stride=2x1)",
+        "conv(6, 3x3, pad=2)",
+        "conv(6, 3x3, stride=2, pad=1x2)",
+        "conv(6, 3x3, pad=same)",
+        "conv(6, 4x2, pad=same)",
+        "conv(6, 2x2, stride=2, pad=same)",
+        "conv(6, 1x1, stride=2, pad=same)",
+        "conv(6, 3x3, stride=2, pad=same)",
+        "conv(6, 3x3, stride=1x2, pad=same)",
+        "conv(6, 7x7, stride=2, pad=same)",
+        "conv(6, 3x1, stride=2, pad=same)",
+        "conv(8, 3x3, groups=2)",
+        "conv(8, 3x3, stride=2, groups=4)",
+        "conv(4, 3x3, groups=4)",
+        "conv(6, 3x3, dilation=2)",
+        "conv(6, 3x3, dilation=2x1)",
+        "conv(6, 3x2, dilation=1x3)",
+        "conv(6, 3x3, dilation=2, pad=same)",
+        "conv(6, 2x3, dilation=2, pad=valid)",
+        "conv(8, 3x3, dilation=2, groups=2)",
+        "conv(6, 3x3, stride=2, dilation=2)",
+        "conv(6, 3x3, stride=2, dilation=2, pad=same)",
+        "conv(6, 3x3, stride=2x1, dilation=1x2)",
+        "conv(8, 3x3, stride=2, dilation=2, groups=2, pad=valid, bias=true)",
+    ),
+    "fc": ("gap -> fc(5)", "gap -> fc(4, bias=false)", "gap -> flatten -> fc(4)"),
+    "bn": ("bn", "bn(eps=1e-3)", "gap -> flatten -> bn"),
+    "relu": ("relu", "gap -> flatten -> relu"),
+    "sigmoid": ("sigmoid", "gap -> flatten -> sigmoid"),
+    "tanh": ("tanh", "gap -> flatten -> tanh"),
+    "softmax": ("softmax", "gap -> softmax", "gap -> flatten -> softmax"),
+    "dropout": ("dropout(0.5)", "gap -> flatten -> dropout(0.2)"),
+    "maxpool": tuple(
+        f"maxpool({arguments})"
+        for arguments in (
+            "2x2",
+            "3x3",
+            "3x3, stride=2",
+            "3x3, stride=1",
+            "3x3, stride=2, pad=0",
+            "3x3, stride=2, ceil=true",
+            "3x3, stride=2, pad=0, ceil=true",
+            "2x2, stride=2, pad=1, ceil=true",
+            "2x2, stride=3, pad=0, ceil=true",
+            "5x5, stride=4, pad=2, ceil=true",
+            "3x3, stride=1, pad=same",
+            "3x3, stride=2, pad=same",
+            "2x2, stride=2, pad=same",
+            "3x2, stride=2x1",
+            "1x3, stride=1x2, pad=same",
+            "3x2, stride=1x2, pad=1x0, ceil=true",
+        )
+    ),
+    "avgpool": tuple(
+        f"avgpool({arguments})"
+        for arguments in (
+            "2x2",
+            "3x3, stride=2",
+            "3x3, stride=1",
+            "3x3, stride=2, pad=0",
+            "3x3, stride=2, count_pad=true",
+            "3x3, stride=2, ceil=true",
+            "3x3, stride=2, ceil=true, count_pad=true",
+            "2x2, ceil=true",
+            "2x2, stride=2, pad=1, ceil=true, count_pad=true",
+            "2x2, stride=3, pad=0, ceil=true",
+            "5x5, stride=4, pad=2, ceil=true, count_pad=true",
+            "5x5, stride=4, pad=1, ceil=true",
+            "3x3, stride=1, pad=same",
+            "3x3, stride=2, pad=same",
+            "2x2, stride=2, pad=same",
+            "3x2, stride=2x1, count_pad=true",
+            "1x3, stride=1x2, pad=same",
+        )
+    ),
+    "gap": ("gap",),
+    "flatten": ("gap -> flatten", "flatten", "maxpool(2x2) -> flatten", "conv(6, 3x3) -> flatten -> fc(4)"),
+    "subsample": ("subsample(2)", "subsample(2x1)", "subsample(3)"),
+    "pad_channels": (
+        "pad_channels(7)",
+        "pad_channels(7, side=both)",
+        "pad_channels(8, side=both)",
+        "gap -> flatten -> pad_channels(7)",
+        "gap -> flatten -> pad_channels(7, side=both)",
+    ),
+    "zeropad": ("zeropad(1)", "zeropad(1x2)"),
+    "add": ("sum", "gap -> flatten -> sum"),
+    "mul": ("product", "gated", "gated_after", "gap -> flatten -> product"),
+    "concat": ("two", "three", "twice", "gap -> flatten -> two"),
+}
+BLOCKS = """
+block sum() { return x + tanh(x) }
+block product() { return x * tanh(x) }
+block gated() { return sigmoid(gap(x)) * x }
+block gated_after() { return x * sigmoid(gap(x)) }
+block two() { return concat(x, tanh(x)) }
+block three() { return concat(tanh(x), x, sigmoid(x)) }
+block twice() { return concat(x, x) }
+"""
+# Its length is part of the model, so it needs the input's size.
+NEEDS_SIZE = {pipeline for pipeline in OPEN["flatten"] if not pipeline.startswith("gap")}
+# ONNX runtimes do `same` at any size only without dilation and where no stride is past its window.
+NEEDS_SIZE_IN_ONNX = ("conv(6, 3x1, stride=2, pad=same)", "conv(6, 3x3, stride=2, dilation=2, pad=same)")
+CASES = [(kind, pipeline) for kind, pipelines in OPEN.items() for pipeline in pipelines]
+
+
+def program(pipeline: str, size: str) -> Program:
+    return compiled(f"{BLOCKS}model one {{ input: 4x{size}  stem: {pipeline}  stages: []  head: none }}")
+
+
+def missing_pairs(backends: Iterable[Backend]) -> list[str]:
+    """A line for each op that a backend has no rule for."""
+    return [
+        f"{backend.NAME} has no rule for `{op.kind}`"
+        for backend in backends
+        for op in CATALOGUE.values()
+        if op not in backend.RULES
+    ]
+
+
+def test_every_backend_has_a_rule_for_every_op() -> None:
+    names = backend_names()
+    assert {"torch", "keras", "onnx"} <= set(names)
+    missing = missing_pairs(find_backend(name) for name in names)
+    assert not missing, "\n".join(missing)
+
+
+def test_the_referee_has_a_meaning_for_every_op() -> None:
+    assert not missing_rules(), "\n".join(missing_rules())
+
+
+def test_every_op_is_tried() -> None:
+    assert set(OPEN) == set(CATALOGUE)
+    for kind, pipeline in CASES:
+        assert kind in {node.op.kind for node in program(pipeline, "12x12").graph.nodes}, pipeline
+
+
+@pytest.mark.parametrize("pipeline", [p for _, p in CASES if p not in NEEDS_SIZE])
+def test_an_op_computes_the_same_in_every_backend_at_any_size(pipeline: str) -> None:
+    refused = "onnx" if pipeline in NEEDS_SIZE_IN_ONNX else ""
+    engines = [engine for engine in ALL_ENGINES if engine[0] != refused]
+    assert_agreement(program(pipeline, "HxW"), SIZES, engines, BARS)
+
+
+@pytest.mark.parametrize("pipeline", NEEDS_SIZE_IN_ONNX)
+def test_what_onnx_cannot_do_at_any_size_is_refused(pipeline: str) -> None:
+    with pytest.raises(CompileError, match="E0307"):
+        find_backend("onnx").build(program(pipeline, "HxW"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("pipeline", [p for _, p in CASES])
+def test_an_op_computes_the_same_in_every_backend_at_its_own_size(pipeline: str, size: Size) -> None:
+    """Where the size is known ONNX is written otherwise, and so is what flattens in every backend."""
+    engines = ALL_ENGINES if pipeline in NEEDS_SIZE else [("onnx", "float32"), ("onnx", "float64")]
+    assert_agreement(program(pipeline, f"{size[0]}x{size[1]}"), (size,), engines, BARS)
+
+
+# --- a backend from outside --------------------------------------------------------------------
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> Backend:
+    monkeypatch.syspath_prepend(PLUGIN)
+    monkeypatch.delitem(sys.modules, "resnet_dsl_echo", raising=False)
+    return find_backend("echo")
+
+
+def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, in which only the path knows of the plug-in."""
+    root = TESTS.parent
+    path = os.pathsep.join(map(str, (PLUGIN, root, root / "backends")))
+    return subprocess.run(
+        [sys.executable, "-m", "resnet_dsl", *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_backend_on_the_path_is_found_by_its_name(echo: Backend) -> None:
+    assert "echo" in backend_names()
+    assert not missing_pairs([echo])
+
+
+def test_a_backend_from_outside_is_compared_as_ours_are(echo: Backend) -> None:
+    assert_agreement(program("conv(6, 3x3) -> bn", "HxW"), SIZES, [("echo", "float64"), ("torch", "float64")])
+
+
+def test_a_missing_pair_is_named(echo: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = {op: rule for op, rule in echo.RULES.items() if op.kind != "softmax"}
+    monkeypatch.setattr(echo, "RULES", rules)
+    assert missing_pairs([find_backend("torch"), echo]) == ["echo has no rule for `softmax`"]
+
+
+def test_the_command_line_compiles_for_a_backend_from_outside(tmp_path: Path) -> None:
+    listed = run_cli("backends")
+    assert listed.returncode == 0, listed.stderr
+    assert {"echo", "torch"} <= {line.split()[0] for line in listed.stdout.splitlines()}
+    result = run_cli("compile", "resnet20", "--backend", "echo", "-o", str(tmp_path / "out.json"))
+    assert result.returncode == 0, result.stderr
+    ops = json.loads((tmp_path / "out.json").read_text())["ops"]
+    assert sum(op["op"] == "conv" for op in ops) == 19
