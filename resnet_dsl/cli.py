@@ -273,6 +273,13 @@ def _weights_convert(parser: Parser) -> None:
     _force(parser)
 
 
+def _gen_test(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all there are)")
+    parser.add_argument("-o", "--output", metavar="PATH", help="a file or a folder (default: here)")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is not ours")
+
+
 def _fmt(parser: Parser) -> None:
     parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, or `-` for stdin to stdout")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something would")
@@ -300,6 +307,9 @@ COMMANDS = {
     ),
     "weights convert": Command(
         "rewrite weights in another format", _weights_convert, "weight_commands.convert"
+    ),
+    "gen-test": Command(
+        "write a test that proves your artefacts identical", _gen_test, "verify.self_test.gen_test"
     ),
     "fmt": Command("rewrite specs in the canonical form", _fmt, "commands.fmt"),
     "backends": Command("list the backends and what each needs", _nothing, "commands.backends"),

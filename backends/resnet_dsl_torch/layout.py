@@ -23,8 +23,8 @@ from resnet_dsl.passes.source import (
     Statements,
     docstring,
     literal,
-    quoted,
     parsed,
+    quoted,
     statement,
 )
 from resnet_dsl_torch.helpers import HELPERS
