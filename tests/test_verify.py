@@ -85,7 +85,9 @@ FAULTS = {
         "conv1", "padding: TensorFlow's `same` instead of symmetric",
     ),
     "zeros in a max pool": (spoilt("keras", replaced('float("-inf")', "0.0")), "maxpool1", "zeros instead"),
-    "eps 1e-3": (spoilt("torch", replaced("BatchNorm2d(8, eps=1e-05", "BatchNorm2d(8, eps=1e-3")), "bn1", "eps: 0.001"),
+    "eps 1e-3": (
+        spoilt("torch", replaced("BatchNorm2d(8, eps=1e-05", "BatchNorm2d(8, eps=1e-3")), "bn1", "eps: 0.001",
+    ),
     "swapped gamma and beta": (spoilt("torch", state=swapped), "bn1", "gamma and beta are swapped"),
     "transposed dense kernel": (spoilt("keras", state=transposed), "fc2", "dense kernel is transposed"),
     "NHWC flatten": (spoilt("keras", replaced("Permute((3, 1, 2)", "Permute((1, 2, 3)")), "flatten", "NHWC"),
