@@ -71,6 +71,6 @@ def test_a_random_network_is_the_same_in_every_backend(text: str) -> None:
     except ProvesNothing:
         reject()
     except CompileError as error:  # ONNX has no `same` whose amounts depend on a size that is open
-        assert height is None or width is None
-        assert {found.code for found in error.diagnostics} == {"E0307"}
+        if height is not None or {found.code for found in error.diagnostics} != {"E0307"}:
+            raise
         reject()
