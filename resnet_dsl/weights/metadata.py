@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 
 from resnet_dsl.driver import Program
+from resnet_dsl.passes.header import digest
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.files import KEY
 
@@ -20,7 +20,7 @@ def describe(program: Program, origin: Mapping[str, Any]) -> dict[str, Any]:
         "version": __version__,
         "model": network.name,
         "spec": PurePath(network.source.name).name,
-        "spec_sha256": sha256(network.source.text.encode()).hexdigest(),
+        "spec_sha256": digest(network),
         "settings": {name: str(value) for name, value in dict(network.settings).items()},
         "origin": dict(origin),
     }
