@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import Conv, FullyConnected, Pool, Subsample
+from resnet_dsl.ir.ops import Conv, FullyConnected, Multiply, Pool, Subsample
 from resnet_dsl.ir.shapes import Shape
 
 Known = tuple[int | None, ...]
@@ -99,8 +99,16 @@ def _depth(graph: Graph) -> int:
     depths = {INPUT: 0}
     for node in graph.nodes:
         weighs = isinstance(node.op, Conv | FullyConnected)
-        depths[node.name] = max(depths[name] for name in node.inputs) + weighs
-    return max(depths.values())
+        depths[node.name] = max(depths[name] for name in _way_through(node)) + weighs
+    return max(depths[result] for _, result in graph.outputs)
+
+
+def _way_through(node: GraphNode) -> tuple[str, ...]:
+    """The inputs that go through an op: not the gate of one pixel that a map is multiplied by."""
+    if not isinstance(node.op, Multiply):
+        return node.inputs
+    maps = [name for name, shape in zip(node.inputs, node.input_shapes, strict=True) if not shape.is_pixel]
+    return tuple(maps) or node.inputs
 
 
 @dataclass(frozen=True)
