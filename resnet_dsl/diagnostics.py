@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import bisect
-import difflib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
+
+from resnet_dsl.spelling import did_you_mean as did_you_mean
+
+MAX_SHOWN = 100
 
 Severity = Literal["error", "warning"]
 
@@ -101,24 +105,34 @@ class Findings:
     """The diagnostics collected so far, each place and code once."""
 
     items: list[Diagnostic] = field(default_factory=list)
+    counts: Counter[Severity] = field(default_factory=Counter)
+    places: set[tuple[str, Span | None]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep `diagnostic` unless the same code was reported at the same place."""
-        if not any(d.code == diagnostic.code and d.span == diagnostic.span for d in self.items):
+        """Keep `diagnostic` unless its code was reported at its place; past the limit, only count."""
+        key = (diagnostic.code, diagnostic.span)
+        if key in self.places:
+            return
+        self.places.add(key)
+        self.counts[diagnostic.severity] += 1
+        if self.counts[diagnostic.severity] <= MAX_SHOWN:
             self.items.append(diagnostic)
 
     @property
     def failed(self) -> bool:
         """Whether any of them is an error."""
-        return any(d.severity == "error" for d in self.items)
+        return self.counts["error"] > 0
+
+    @property
+    def shown(self) -> tuple[Diagnostic, ...]:
+        """What was kept; the last of them says how many more there are."""
+        more = self.counts.total() - len(self.items)
+        if not more:
+            return tuple(self.items)
+        last = self.items[-1]
+        return (*self.items[:-1], replace(last, notes=(*last.notes, f"and {more:,} more like these")))
 
     def check(self) -> None:
         """Raise what was found if any of it is an error."""
         if self.failed:
-            raise CompileError(self.items)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the known names closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(f'`{match}`' for match in close)}?" if close else ""
+            raise CompileError(self.shown)
