@@ -115,7 +115,8 @@ _ALL = (
     Page(
         "E0206", "a value of the wrong kind",
         "A tensor, a number, a block or `true` was needed and something else is given. Steps of a\n"
-        "pipeline are blocks or ops, both sides of a residual addition tensors, conditions true or false.",
+        "pipeline are blocks or ops, both sides of a residual addition tensors, conditions and\n"
+        "expectations true or false.",
         _with_block("block mine(width) {\n    return x + 1\n}"),
         _with_block("block mine(width) {\n    return x + (x -> C(x.channels))\n}"),
     ),
@@ -236,13 +237,14 @@ _ALL = (
     ),
     Page(
         "E0501", "too many ops",
-        "A network may have 100,000 ops, so that no spec can eat the machine.",
+        "A network may have 100,000 ops, and elaborating it take 1,000,000 evaluations, so that no spec\n"
+        "can eat the machine.",
         _model("stages: [90_000, 90_000]  block: basic"),
         _model("stages: [200, 200, 200]  block: basic  widths: [16, 32, 64]"),
     ),
     Page(
         "E0502", "a number that is too large",
-        "Numbers go up to 10^18 and powers up to an exponent of 64.",
+        "Numbers go up to 10^18, powers up to an exponent of 64, and a model's parameters up to 10^11.",
         _model("stages: [2]  block: basic  widths: 2 ** 65"),
         _model("stages: [2]  block: basic  widths: 2 ** 6"),
     ),

@@ -32,14 +32,15 @@ from resnet_dsl.diagnostics import (
     did_you_mean,
 )
 from resnet_dsl.elaborate import elaborate
-from resnet_dsl.elaborate.interface import check_expectations
+from resnet_dsl.elaborate.interface import check_expectations, check_size
+from resnet_dsl.elaborate.scope import Scope, declare
+from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
 from resnet_dsl.passes.expand import expand
 from resnet_dsl.passes.figures import Figures, figures
-from resnet_dsl.elaborate.scope import Scope, declare
-from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.shelf import PACKAGE, SUFFIX, shipped, specs_folder
+from resnet_dsl.spelling import close_names, one_of
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
 
@@ -84,8 +85,14 @@ def compile_source(
     network, plan = elaborate(chosen, scope, settings, _library(), findings)
     graph = expand(network)
     counted = figures(graph)
+    check_size(plan, counted.params, _largest(counted))
     check_expectations(plan, _expected_names(counted))
-    return Program(network, graph, counted, tuple(findings.items))
+    return Program(network, graph, counted, findings.shown)
+
+
+def _largest(counted: Figures) -> str:
+    """The name of the layer with the most parameters."""
+    return max(counted.layers, key=lambda layer: layer.params).node.name if counted.layers else ""
 
 
 def _expected_names(counted: Figures) -> dict[str, Any]:
@@ -155,7 +162,8 @@ def _declare_all(source: Source, home: Path | None, findings: Findings, using: t
             continue
         path, name = found
         if str(path) in using or len(using) >= MAX_USES:
-            message = f"`{use.target}` uses itself"
+            way = " -> ".join(Path(each).name for each in (*using, str(path)))
+            message = f"files use each other without end: {way}"
             findings.add(Diagnostic("E0209", message, use.span))
             continue
         text = _read_file(path, name)
@@ -182,9 +190,17 @@ def _used(use: ast.Use, home: Path | None, findings: Findings) -> tuple[Path, st
         findings.add(Diagnostic("E0210", message, use.span))
         return None
     if not path.is_file():
-        findings.add(Diagnostic("E0210", f"no file `{use.target}`", use.span))
+        hint = _files_like(path, root)
+        findings.add(Diagnostic("E0210", f"no file `{use.target}`", use.span, hint=hint))
         return None
     return path, use.target
+
+
+def _files_like(path: Path, root: Path) -> str:
+    """Return a hint with the specs in the same folder that have almost the name."""
+    found = close_names(path.stem, (file.stem for file in path.parent.glob(f"*{SUFFIX}")))
+    names = [f"`{(path.parent / f'{name}{SUFFIX}').relative_to(root).as_posix()}`" for name in found]
+    return f"did you mean {one_of(names)}?" if names else ""
 
 
 def _choose(scope: Scope, name: str | None) -> ast.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from resnet_dsl.diagnostics import Label
 from resnet_dsl.elaborate.plan import Plan
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, layer_of
@@ -16,7 +17,6 @@ def layers(
     """The layers of a model and of those it is based on, nearest first."""
     layers, seen = [], [model]
     while True:
-        _no_duplicates(plan, model)
         layer = layer_of(model, scope)
         layers.append(layer)
         base = layer.pop("base", None)
@@ -26,12 +26,14 @@ def layers(
         callee = base.value.callee if isinstance(base.value, ast.Call) else base.value
         found = scope.find_model(callee.id) if isinstance(callee, ast.Name) else None
         if found is None:
-            hint = "`use` the file that declares it; `use resnet50` for a shipped model"
-            plan.error("E0201", "`base` names no known model", base.span, hint)
+            _unknown_base(plan, callee, scope)
+            plan.findings.check()  # whatever else is missing may be the base's to set
             return layers
         model, home = found
         if any(model is other for other in seen) or len(seen) >= MAX_BASES:
-            plan.error("E0209", f"model `{model.name}` is based on itself", base.span)
+            names = [other.name for other in (*seen, model)]
+            way = " -> ".join(names[names.index(model.name) :])
+            plan.error("E0209", f"model `{model.name}` is based on itself: {way}", base.value_at)
             return layers
         seen.append(model)
         if isinstance(base.value, ast.Call):
@@ -39,23 +41,34 @@ def layers(
         scope = home
 
 
-def _no_duplicates(plan: Plan, model: ast.Model) -> None:
-    seen: set[str] = set()
-    items: tuple[ast.Parameter | ast.Field, ...] = (*model.parameters, *model.fields)
-    for item in items:
-        if item.name in seen:
-            plan.error("E0208", f"`{item.name}` is given twice", item.span)
-        seen.add(item.name)
+def _unknown_base(plan: Plan, callee: ast.Expr, scope: Scope) -> None:
+    if not isinstance(callee, ast.Name):
+        plan.error("E0204", "`base` must be the name of a model", callee.span, "`base: resnet50`")
+        return
+    name = callee.id
+    if name in scope.names():
+        plan.error("E0206", f"`base` must be a model; `{name}` is none", callee.span)
+        return
+    hint = plan.context.suggest(name, scope.model_names())
+    hint = hint or f"write `use {name}` above if it is a shipped model, or `use` the file that declares it"
+    plan.error("E0201", f"no model `{name}` is known here", callee.span, hint)
 
 
 def _base_arguments(plan: Plan, call: ast.Call, model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """The settings that `base: name(arguments)` makes."""
     names = [parameter.name for parameter in model.parameters]
-    layer = {}
+    layer: dict[str, Setting] = {}
     for index, argument in enumerate(call.arguments):
         name = argument.name or (names[index] if index < len(names) else None)
         if name is None:
-            plan.error("E0202", f"too many arguments for model `{model.name}`", argument.span)
+            takes = ", ".join(f"`{name}`" for name in names) or "none"
+            message = f"too many arguments: model `{model.name}` takes {takes}"
+            plan.error("E0202", message, argument.span)
             continue
-        layer[name] = Setting(argument.value, scope, argument.span, "field")
+        at = argument.name_at if argument.name else argument.span
+        if name in layer:
+            labels = (Label(layer[name].span, "given here first"),)
+            plan.error("E0202", f"`{name}` is given twice", at, labels=labels)
+            continue
+        layer[name] = Setting(argument.value, scope, argument.span, "field", name_at=at)
     return layer

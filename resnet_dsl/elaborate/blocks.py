@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import MISSING, replace
 from typing import Any
 
-from resnet_dsl.diagnostics import Span, did_you_mean
-from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter
+from resnet_dsl.diagnostics import Label, Span
+from resnet_dsl.elaborate.calls import written_call
+from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter, origin
 from resnet_dsl.elaborate.steps import add, step
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Staged, Tensor, show
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.network import Body, Call
+from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 MAX_CALLS = 32
+TOIL_OF_A_CALL = 25
 
 
 def signature(ctx: Context, function: Function) -> list[Parameter]:
@@ -27,36 +32,71 @@ def signature(ctx: Context, function: Function) -> list[Parameter]:
     ]
 
 
-def bind(
-    ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: list[Tensor]
-) -> tuple[tuple[str, Any], ...] | None:
-    """Evaluate arguments against the signature; leading tensors go to `inputs`."""
+def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: list[Tensor]) -> Function | None:
+    """Return the function with its arguments evaluated; leading tensors go to `inputs`."""
     parameters = {p.name: p for p in signature(ctx, function)}
     given = dict(function.bound)
-    free = [p for p in parameters.values() if p.name not in given]
+    places, spans = dict(function.places), dict(function.spans)
+    free = [name for name in parameters if name not in given]
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
     for argument in expr.arguments:
-        name = argument.name or (free[0].name if free else None)
+        name = argument.name or (free[0] if free else None)
         choices = parameters[name].choices if name in parameters else ()
-        value = ctx.evaluate(ctx, argument.value, replace(env, choices=(*env.choices, *choices)))
+        value = _argument(ctx, function, name, argument.value, choices, env)
         if isinstance(value, Bad):
             fine = False
             if argument.name is None:
                 continue  # it may have been a tensor, so nothing can be said of its place
         elif argument.name is None and isinstance(value, Tensor) and (takes_many or (direct and not inputs)):
-            inputs.append(value)
+            inputs.append(replace(value, at=argument.value.span))
             continue
         if name not in parameters:
             _unknown_argument(ctx, function, argument, parameters)
             fine = False
             continue
-        if argument.name is not None and any(a is not argument and a.name == name for a in expr.arguments):
-            ctx.error("E0202", f"`{name}` is given twice", argument.span)
+        if name in spans:
+            _given_twice(ctx, name, argument, expr, spans[name])
             fine = False
-        free = [p for p in free if p.name != name]
-        given[name] = value
-    return tuple(given.items()) if fine else None
+            continue
+        free = [other for other in free if other != name]
+        given[name], spans[name] = value, argument.value.span
+        if (place := origin(argument.value, env)) is not None:
+            places[name] = place
+    bound = tuple(given.items())
+    return replace(function, bound=bound, places=places, spans=spans, call=expr) if fine else None
+
+
+def _argument(
+    ctx: Context, function: Function, name: str | None, value: ast.Expr, choices: tuple[str, ...], env: Env
+) -> Any:
+    """The value of an argument; a lone name that means nothing was to be one of the choices."""
+    if not choices:
+        return ctx.evaluate(ctx, value, env)
+    if isinstance(value, ast.Name) and value.id not in choices and not env.knows(value.id):
+        return not_a_choice(ctx, f"`{name}` of {function.name}", value, choices, _wanted(function, name))
+    return ctx.evaluate(ctx, value, replace(env, choices=(*env.choices, *choices)))
+
+
+def _wanted(function: Function, name: str | None) -> str:
+    """What an op says of one of its arguments; nothing for a block."""
+    rules = (
+        {} if isinstance(function.target, Definition) else {n: r for n, r, _ in function.target.arguments()}
+    )
+    return rules[name].what if name in rules else ""
+
+
+def not_a_choice(ctx: Context, what: str, name: ast.Name, choices: tuple[str, ...], wanted: str = "") -> Bad:
+    """Report a name that is none of those offered."""
+    wanted = wanted or f"one of {', '.join(f'`{choice}`' for choice in choices)}"
+    message = f"{what} must be {wanted}, not `{name.id}`"
+    return ctx.error("E0204", message, name.span, ctx.suggest(name.id, choices))
+
+
+def _given_twice(ctx: Context, name: str, argument: ast.Argument, call: ast.Call, first: Span) -> None:
+    before = next((other.span for other in call.arguments if other.value.span == first), first)
+    labels = (Label(before, "given here first"),)
+    ctx.error("E0202", f"`{name}` is given twice", argument.span, "keep one of them", labels)
 
 
 def _unknown_argument(
@@ -65,10 +105,18 @@ def _unknown_argument(
     takes = ", ".join(f"`{name}`" for name in parameters) or "no arguments"
     if argument.name is None:
         message = f"too many arguments: {function.name} takes {takes}"
-        ctx.error("E0202", message, argument.span)
+        ctx.error("E0202", message, argument.span, _wider(function, argument), cause=function.origin)
         return
     message = f"{function.name} has no argument `{argument.name}`; it takes {takes}"
-    ctx.error("E0202", message, argument.span, did_you_mean(argument.name, parameters))
+    hint = ctx.suggest(argument.name, parameters)
+    ctx.error("E0202", message, argument.name_at, hint, cause=function.origin)
+
+
+def _wider(function: Function, argument: ast.Argument) -> str:
+    """A block of the author's that the library calls has to take what it is given."""
+    if function.origin is None or not isinstance(argument.value, ast.Name):
+        return ""
+    return f"give block `{function.name}` a parameter `{argument.value.id}`"
 
 
 def tensor(ctx: Context, expr: ast.Expr, env: Env) -> Any:
@@ -80,7 +128,8 @@ def tensor(ctx: Context, expr: ast.Expr, env: Env) -> Any:
         return apply(ctx, value.value, env.x, env, expr.span, value.label)
     if isinstance(value, Tensor | Bad):
         return value
-    return ctx.error("E0206", f"a tensor should be made here, not {show(value)}", expr.span)
+    hint = "start with a tensor such as `x`, or with a block or op, which then takes `x`"
+    return ctx.error("E0206", f"a tensor should be made here, not {show(value)}", expr.span, hint)
 
 
 def apply(
@@ -89,42 +138,76 @@ def apply(
     inputs: list[Tensor] | Tensor | None,
     env: Env,
     span: Span,
-    label: str | None = None,
+    label: Tag | None = None,
 ) -> Any:
     """Apply a function to its input: a step for an op, the steps of its body for a block."""
     tensors = [inputs] if isinstance(inputs, Tensor) else inputs
     if tensors is None or env.builder is None:
         return ctx.error("E0206", f"`{function.name}` has no input here", span)
+    op = complete(ctx, function, env, span)
+    if isinstance(op, Bad):
+        return BAD
+    if isinstance(op, Definition):
+        result = _apply_block(ctx, function, op, tensors, env, span, label)
+    else:
+        result = _apply_op(ctx, function, op, tensors, env, span, label)
+    if function.origin is not None and isinstance(result, Tensor):
+        return replace(result, maker=function.origin)
+    return result
+
+
+def complete(ctx: Context, function: Function, env: Env, span: Span) -> Definition | Op | Bad:
+    """Return the block, or the op with its arguments; report what is missing or refused."""
     missing = [p.name for p in signature(ctx, function) if p.required and p.name not in dict(function.bound)]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        return ctx.error("E0203", f"{function.name} needs {names}", span)
+        hint = f"write `{written_call(function, missing, env)}`"
+        return ctx.error("E0203", f"{function.name} needs {names}", span, hint, cause=function.origin)
     if isinstance(function.target, Definition):
-        return _apply_block(ctx, function.target, dict(function.bound), tensors, env, span, label)
+        return function.target
     try:
-        op = function.target.make(dict(function.bound))
+        return function.target.make(dict(function.bound))
     except ValueError as error:
-        value = next((v for n, v in function.bound if f"`{n}` " in str(error)), None)
-        suffix = f", not {show(value)}" if "must be" in str(error) and value is not None else ""
-        return ctx.error("E0204", f"{error}{suffix}", span)
-    return step(ctx, op, tuple(tensors), env, span, label)
+        return _bad_value(ctx, function, str(error), span)
+
+
+def _apply_op(
+    ctx: Context, function: Function, op: Op, tensors: list[Tensor], env: Env, span: Span, label: Tag | None
+) -> Any:
+    if op.inputs != 1 and function.call is not None:
+        span = function.call.callee.span  # its operands have marks of their own
+    return step(ctx, op, tuple(tensors), env, span, label, function.places)
+
+
+def _bad_value(ctx: Context, function: Function, message: str, span: Span) -> Bad:
+    """Report the argument that an op refused, marked where it was given."""
+    match = re.match(r"`(\w+)`", message)
+    name = match[1] if match else ""
+    value = dict(function.bound).get(name)
+    suffix = f", not {show(value)}" if "must be" in message and value is not None else ""
+    at, place = function.spans.get(name, span), function.places.get(name)
+    labels: tuple[Label, ...] = ()
+    if place is not None and place.span != at and not at.source.ours:
+        labels = (Label(place.span, f"{show(value)} is given here"),)
+    return ctx.error("E0204", f"{message}{suffix}", at, labels=labels, cause=place)
 
 
 def _apply_block(
     ctx: Context,
+    function: Function,
     definition: Definition,
-    given: dict[str, Any],
     tensors: list[Tensor],
     env: Env,
     span: Span,
-    label: str | None,
+    label: Tag | None,
 ) -> Any:
     assert env.builder is not None
+    given, cause, places = dict(function.bound), function.origin, function.places
     if label is None:
-        with ctx.within(f"in block `{definition.block.name}`", span):
+        with ctx.within(f"in block `{definition.block.name}`", span, cause, places):
             return run_block(ctx, definition, given, tensors[0], env.builder, span)
     extra = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-    with ctx.within(f"in `{label}`, block `{definition.block.name}`", span):
+    with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, cause, places):
         body = body_of(ctx, definition, given, tensors[0].shape, span)
     if isinstance(body, Bad):
         return BAD
@@ -134,15 +217,17 @@ def _apply_block(
     return add(ctx, Call(body), inputs, body.output, env.builder, span, label)
 
 
-def body_of(ctx: Context, definition: Definition, given: dict[str, Any], x: Shape, span: Span) -> Body | Bad:
-    """Return the body of a block for these arguments; equal uses are elaborated once."""
+def body_of(
+    ctx: Context, definition: Definition, given: dict[str, Any], x: Shape, span: Span, at: Span | None = None
+) -> Body | Bad:
+    """Return the body of a block for these arguments; equal uses are elaborated once, counted `at`."""
     shapes = [x, *(value.shape for value in given.values() if isinstance(value, Tensor))]
     plain = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
     key = (definition, tuple((n, type(v), v) for n, v in plain), tuple(shapes))
     if key not in ctx.bodies:
         ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span)
     elif isinstance(found := ctx.bodies[key], Body):
-        ctx.count(found.count, span)
+        ctx.count(found.count, at or span)
     return ctx.bodies[key]
 
 
@@ -179,8 +264,9 @@ def run_block(
     """Run a block's statements into `builder` and return its result."""
     block = definition.block
     if definition in ctx.active or len(ctx.active) >= MAX_CALLS:
-        return ctx.error("E0209", f"block `{block.name}` uses itself", span)
+        return _endless(ctx, definition, span)
     ctx.count(1, span)
+    ctx.toil(span, TOIL_OF_A_CALL)
     outer, ctx.active = ctx.active, [*ctx.active, definition]
     variable = builder.variable
     try:
@@ -194,51 +280,73 @@ def run_block(
         ctx.active, builder.variable = outer, variable
 
 
+def _endless(ctx: Context, definition: Definition, span: Span) -> Bad:
+    """Report a block that uses itself, with the way round, or one below too many others."""
+    names = [outer.block.name for outer in ctx.active]
+    if definition not in ctx.active:
+        return ctx.error("E0209", f"blocks use each other more than {MAX_CALLS} levels deep", span)
+    way = " -> ".join([*names[ctx.active.index(definition) :], definition.block.name])
+    shown = f": {way}" if way.count("->") > 1 else ""
+    hint = "blocks do not repeat themselves; write how often in `stages:`"
+    return ctx.error("E0209", f"block `{definition.block.name}` uses itself{shown}", span, hint)
+
+
 def _parameters(
     ctx: Context, definition: Definition, given: dict[str, Any], x: Tensor, builder: Builder
 ) -> Env | None:
     block = definition.block
     choices = {choice: Symbol(choice) for p in block.parameters for choice in p.choices}
-    env = Env(definition.scope, builder, {**choices, "x": x})
+    places = ctx.frames[-1].places if ctx.frames else {}
+    env = Env(definition.scope, builder, {**choices, "x": x}, places=dict(places))
     fine = True
     for parameter in block.parameters:
-        if parameter.name == "x":
-            ctx.error("E0208", "`x` is the block's input", parameter.span)
-            fine = False
         value = given.get(parameter.name, MISSING)
         if value is MISSING and parameter.default is not None:
-            value = ctx.evaluate(ctx, parameter.default, replace(env, choices=parameter.choices))
+            chosen = replace(env, choices=parameter.choices) if parameter.choices else env
+            value = ctx.evaluate(ctx, parameter.default, chosen)
         if parameter.choices and not isinstance(value, Bad) and value not in parameter.choices:
-            wanted = ", ".join(f"`{choice}`" for choice in parameter.choices)
-            message = f"`{parameter.name}` of {block.name} must be one of {wanted}, not {show(value)}"
-            span = ctx.frames[-1].span if ctx.frames else parameter.span
-            ctx.error("E0204", message, span, did_you_mean(show(value), parameter.choices))
+            _no_choice(ctx, block, parameter, value, places)
             fine = False
         fine = fine and not isinstance(value, Bad)
         env.names[parameter.name] = value
     return env if fine else None
 
 
+def _no_choice(
+    ctx: Context, block: ast.Block, parameter: ast.Parameter, value: Any, places: Mapping[str, Place]
+) -> None:
+    wanted = ", ".join(f"`{choice}`" for choice in parameter.choices)
+    message = f"`{parameter.name}` of {block.name} must be one of {wanted}, not {show(value)}"
+    place = places.get(parameter.name)
+    span = place.span if place else ctx.frames[-1].span if ctx.frames else parameter.span
+    ctx.error("E0204", message, span, ctx.suggest(show(value), parameter.choices))
+
+
 def _statements(ctx: Context, block: ast.Block, env: Env, builder: Builder, variable: str) -> Any:
-    taken = {p.name for p in block.parameters} | {"x"}
     for statement in block.statements:
-        if statement.name in taken:
-            message = f"`{statement.name}` has a value already"
-            return ctx.error("E0208", message, statement.span, "take another name")
-        taken.add(statement.name)
         builder.variable = statement.name
         value = ctx.evaluate(ctx, statement.value, env)
         if isinstance(value, Staged):
             value = value.value
         env.names[statement.name] = value
+        if block.span.source.ours and (place := origin(statement.value, env)) is not None:
+            env.places = {**env.places, statement.name: place}
     builder.variable = variable
     result = tensor(ctx, block.result, env)
     if isinstance(result, Bad):
         return BAD
-    for statement in block.statements:
-        if statement.name not in env.read and not ast.mentions(block.result, statement.name):
-            value = env.names[statement.name]
-            if isinstance(value, Tensor) and value.value >= 0:
-                hint = "use it in what the block returns, or delete it"
-                return ctx.error("E0213", f"`{statement.name}` is not used", statement.span, hint)
-    return result
+    return BAD if _something_unused(ctx, block, env) else result
+
+
+def _something_unused(ctx: Context, block: ast.Block, env: Env) -> bool:
+    """Report steps that do not reach the block's result."""
+    unread = [statement for statement in block.statements if statement.name not in env.read]
+    found = False
+    for statement in unread:
+        value = env.names[statement.name]
+        made = isinstance(value, Tensor) and value.value >= 0
+        if made and not ast.mentions(block.result, statement.name):
+            hint = "use it in what the block returns, or delete it"
+            ctx.error("E0213", f"`{statement.name}` is not used", statement.name_at, hint)
+            found = True
+    return found

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Findings, Label, Span
+from resnet_dsl.diagnostics import CompileError, Diagnostic, Findings, Label, Span, did_you_mean
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD, Bad, Definition
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Place
 from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.syntax import ast
+
+MAX_OPS = 100_000
+MAX_WORK = 1_000_000
+MAX_SUGGESTIONS = 20
+MAX_LEVELS = 8
 
 
 class Parameter(NamedTuple):
@@ -25,10 +30,16 @@ class Parameter(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One level of what the compiler is working on, for the notes of a diagnostic."""
+    """One level of what the compiler is working on, for the notes of a diagnostic.
+
+    `cause` is what the author wrote that made the level what it is, `places` where the author
+    gave the parameters of a block.
+    """
 
     text: str
     span: Span
+    cause: Place | None
+    places: Mapping[str, Place]
 
 
 @dataclass
@@ -61,32 +72,51 @@ class Env:
     names: dict[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     setting: Callable[[str, Span], Any] | None = None
-    known: Callable[[], Iterator[str]] | None = None
+    known: Callable[[], Iterable[str]] | None = None
     read: set[str] = field(default_factory=set)
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     @property
     def x(self) -> Any:
         """The input that a pipeline starts with when it names none."""
         return self.names.get("x")
 
+    def all_names(self) -> Iterator[str]:
+        """Yield every name that has a meaning here, the nearest first."""
+        yield from self.choices
+        yield from self.names
+        yield from (self.known or tuple)()
+        yield from self.scope.names()
 
-MAX_OPS = 100_000
-MAX_WORK = 2_000_000
+    def knows(self, name: str) -> bool:
+        """Whether a name has a meaning here; nothing is evaluated."""
+        near = name in self.choices or name in self.names or name in (self.known or tuple)()
+        return near or self.scope.find(name) is not None
 
 
 @dataclass
 class Context:
-    """One elaboration. `evaluate` is that of expressions; bodies are kept by what made them."""
+    """One elaboration. `evaluate` is that of expressions; bodies are kept by what made them.
+
+    `home` is marked where the author wrote nothing that led to an error. `unsure` says that a part
+    before failed, so that shapes are a guess: what is found wrong with them is not reported.
+    """
 
     findings: Findings
     extent: Extent
     evaluate: Callable[..., Any]
+    home: Span
     frames: list[Frame] = field(default_factory=list)
     active: list[Definition] = field(default_factory=list)
     bodies: dict[Any, Body | Bad] = field(default_factory=dict)
-    constants: dict[ast.Const, Any] = field(default_factory=dict)
+    constants: dict[tuple[Scope, str], Any] = field(default_factory=dict)
+    deriving: list[tuple[Scope, str]] = field(default_factory=list)
     ops: int = 0
     work: int = 0
+    suggestions: int = 0
+    unsure: bool = False
+
+    # --- limits
 
     def count(self, ops: int, span: Span) -> None:
         """Count ops (a use of a block that makes none counts as one) and stop past the limit."""
@@ -94,46 +124,101 @@ class Context:
         if self.ops > MAX_OPS:
             self._stop(f"more than {MAX_OPS:,} ops", span)
 
-    def toil(self, span: Span) -> None:
-        """Count one evaluation, so that no text can keep the compiler busy for long."""
-        self.work += 1
+    def toil(self, span: Span, amount: int = 1) -> None:
+        """Count evaluations, so that no text can keep the compiler busy for long."""
+        self.work += amount
         if self.work > MAX_WORK:
             self._stop(f"more than {MAX_WORK:,} evaluations", span)
 
     def _stop(self, message: str, span: Span) -> NoReturn:
         self.error("E0501", f"the program is too large: {message}", span)
-        raise CompileError(self.findings.items)
+        raise CompileError(self.findings.shown)
+
+    # --- reports
 
     def error(
-        self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str = "",
+        labels: tuple[Label, ...] = (),
+        cause: Place | None = None,
     ) -> Bad:
-        """Report an error and return the bad value."""
-        self.report(Diagnostic(code, message, span, labels, hint=hint))
+        """Report an error and return the bad value; `cause` is what to mark if `span` is the library's."""
+        self.report(Diagnostic(code, message, span, labels, hint=hint), cause)
         return BAD
 
     def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:
         """Report a warning."""
         self.report(Diagnostic(code, message, span, hint=hint, severity="warning"))
 
-    def report(self, diagnostic: Diagnostic) -> None:
-        """Add a diagnostic, with the levels it was found at; the reader's own text comes first."""
-        notes = tuple(f"{frame.text} ({line_of(frame.span)})" for frame in reversed(self.frames))
-        diagnostic = replace(diagnostic, notes=(*diagnostic.notes, *notes))
+    def report(self, diagnostic: Diagnostic, cause: Place | None = None) -> None:
+        """Add a diagnostic, with the levels it was found at; the author's own text comes first."""
+        if self.unsure and diagnostic.code.startswith(("E03", "W06")):
+            return
         span = diagnostic.span
-        mine = [frame for frame in self.frames if not frame.span.source.ours]
-        if span is not None and span.source.ours and mine:
+        diagnostic = replace(diagnostic, notes=(*diagnostic.notes, *self._levels()))
+        if span is not None and span.source.ours:
             labels = (Label(span, "here"), *diagnostic.labels)
-            diagnostic = replace(diagnostic, span=mine[-1].span, labels=labels)
+            diagnostic = replace(diagnostic, span=(cause or self.cause()).span, labels=labels)
         self.findings.add(diagnostic)
 
+    def cause(self) -> Place:
+        """Return what the author wrote that led to where the compiler is now."""
+        for frame in reversed(self.frames):
+            if frame.cause is not None:
+                return frame.cause
+            if not frame.span.source.ours:
+                return Place(frame.span)
+        return Place(self.home)
+
+    def _levels(self) -> tuple[str, ...]:
+        notes = [f"{frame.text} ({line_of(frame.span)})" for frame in reversed(self.frames)]
+        if len(notes) > MAX_LEVELS:
+            notes[MAX_LEVELS - 3 : -2] = [f"… {len(notes) - MAX_LEVELS + 1} levels more"]
+        return tuple(notes)
+
+    def suggest(self, name: str, known: Iterable[str]) -> str:
+        """Return a hint with names close to `name`; only so often, as a search takes its time."""
+        self.suggestions += 1
+        return did_you_mean(name, known) if self.suggestions <= MAX_SUGGESTIONS else ""
+
+    @property
+    def patient(self) -> bool:
+        """Whether few enough errors were found to look for what would help."""
+        return not self.unsure and self.findings.counts.total() < MAX_SUGGESTIONS
+
     @contextmanager
-    def within(self, text: str, span: Span) -> Iterator[None]:
+    def within(
+        self, text: str, span: Span, cause: Place | None = None, places: Mapping[str, Place] | None = None
+    ) -> Iterator[None]:
         """Add a level to the notes of what is reported inside."""
-        self.frames.append(Frame(text, span))
+        self.frames.append(Frame(text, span, cause, {} if places is None else places))
         try:
             yield
         finally:
             self.frames.pop()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Leave the levels out of what is reported inside: it is wrong wherever it is asked for."""
+        frames, self.frames = self.frames, []
+        try:
+            yield
+        finally:
+            self.frames = frames
+
+
+def origin(expr: ast.Expr, env: Env) -> Place | None:
+    """Return where the author gave the value of an expression, or None where the library did."""
+    if isinstance(expr, ast.Name) and expr.id in env.places:
+        return env.places[expr.id]
+    if not expr.span.source.ours:
+        return Place(expr.span)
+    if not env.places:
+        return None
+    return next((env.places[name] for name in ast.names(expr) if name in env.places), None)
 
 
 def line_of(span: Span) -> str:

@@ -10,21 +10,24 @@ from collections.abc import Callable
 from dataclasses import MISSING, replace
 from typing import Any
 
-from resnet_dsl.diagnostics import did_you_mean
+from resnet_dsl.diagnostics import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
-from resnet_dsl.elaborate.blocks import apply, bind, tensor
+from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
 from resnet_dsl.elaborate.context import Context, Env
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tensor, show
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.ops import Add, Multiply
+from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 NUMERIC: dict[str, Callable[..., Any]] = {"min": min, "max": max, "round": round}
 
+NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
 
-def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: str | None = None) -> Any:
+
+def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -> Any:
     """Return the value of an expression; `label` names the step it makes."""
     ctx.toil(expr.span)
     match expr:
@@ -62,15 +65,14 @@ def _name(ctx: Context, expr: ast.Name, env: Env) -> Any:
         return Symbol(expr.id)
     if expr.id in env.names:
         env.read.add(expr.id)
-        return env.names[expr.id]
+        return _placed(env.names[expr.id], expr.id, env)
     if env.setting is not None:
         value = env.setting(expr.id, expr.span)
         if value is not MISSING:
-            return value
+            return _placed(value, expr.id, env)
     found = env.scope.find(expr.id)
     if found is None:
-        known = [*env.names, *env.choices, *env.scope.names(), *(env.known or tuple)()]
-        hint = did_you_mean(expr.id, known)
+        hint = ctx.suggest(expr.id, env.all_names())
         return ctx.error("E0201", f"unknown name `{expr.id}`", expr.span, hint)
     scope, what = found
     if isinstance(what, ast.Const):
@@ -78,20 +80,37 @@ def _name(ctx: Context, expr: ast.Name, env: Env) -> Any:
     return Function(what)
 
 
+def _placed(value: Any, name: str, env: Env) -> Any:
+    """A function that the author gave for a parameter remembers where."""
+    if isinstance(value, Function) and value.origin is None and name in env.places:
+        return replace(value, origin=env.places[name])
+    return value
+
+
 def _constant(ctx: Context, const: ast.Const, scope: Scope) -> Any:
-    if const not in ctx.constants:
-        ctx.constants[const] = BAD  # a constant that needs itself is bad, not endless
-        ctx.constants[const] = evaluate(ctx, const.value, Env(scope))
-        if ctx.constants[const] is BAD:
-            ctx.error("E0209", f"`{const.name}` has no value", const.span)
-    return ctx.constants[const]
+    key = (scope, const.name)
+    if key in ctx.deriving:
+        way = [name for _, name in (*ctx.deriving[ctx.deriving.index(key) :], key)]
+        return ctx.error("E0209", f"`{const.name}` needs itself: {' -> '.join(way)}", const.name_at)
+    if key not in ctx.constants:
+        ctx.deriving.append(key)
+        with ctx.apart():
+            ctx.constants[key] = evaluate(ctx, const.value, Env(scope))
+        ctx.deriving.pop()
+    return ctx.constants[key]
 
 
 def _record(ctx: Context, expr: ast.Record, env: Env) -> Any:
-    record = {item.name: evaluate(ctx, item.value, env) for item in expr.fields}
-    if len(record) < len(expr.fields):
-        return ctx.error("E0208", "a name is given twice in this record", expr.span)
-    return tuple(record.items())
+    record: dict[str, Any] = {}
+    places: dict[str, Label] = {}
+    for item in expr.fields:
+        if item.name in record:
+            message = f"`{item.name}` is given twice in this record"
+            ctx.error("E0208", message, item.name_at, "keep one of them", (places[item.name],))
+        places.setdefault(item.name, Label(item.name_at, "given here first"))
+        record[item.name] = evaluate(ctx, item.value, env)
+    bad = len(record) < len(expr.fields) or any(isinstance(value, Bad) for value in record.values())
+    return BAD if bad else tuple(record.items())
 
 
 def _attribute(ctx: Context, expr: ast.Attribute, env: Env) -> Any:
@@ -99,12 +118,16 @@ def _attribute(ctx: Context, expr: ast.Attribute, env: Env) -> Any:
     if isinstance(value, Bad):
         return BAD
     if not isinstance(value, Tensor):
-        return ctx.error("E0206", f"{show(value)} has no `.{expr.name}`", expr.span)
+        hint = "tensors have `.channels`, `.height` and `.width`"
+        return ctx.error("E0206", f"{show(value)} has no `.{expr.name}`", expr.span, hint)
+    if ctx.unsure:
+        return BAD  # the shape is a guess
     sizes = dict(zip(("channels", "height", "width"), value.shape.at(ctx.extent), strict=False))
     if expr.name not in sizes:
         known = ", ".join(f"`{name}`" for name in sizes)
-        hint = did_you_mean(expr.name, sizes)
-        return ctx.error("E0201", f"no `.{expr.name}` here; there is {known}", expr.span, hint)
+        hint = ctx.suggest(expr.name, sizes)
+        at = replace(expr.span, start=expr.span.end - len(expr.name))
+        return ctx.error("E0201", f"no `.{expr.name}` here; there is {known}", at, hint)
     if sizes[expr.name] is None:
         message = f"`.{expr.name}` is not known: it depends on the input's size"
         return ctx.error("E0307", message, expr.span, "write numbers in `input:`")
@@ -158,13 +181,14 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env) -> An
     if not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         other = right if isinstance(left, Tensor) else left
         message = f"`{expr.operator}` of a tensor and {show(other)}"
-        return ctx.error("E0206", message, expr.at, "both sides must be tensors")
+        hint = "both sides must be tensors; a number is never spread over one"
+        return ctx.error("E0206", message, expr.at, hint)
     op = Add() if expr.operator == "+" else Multiply()
-    spans = (expr.left.span, expr.right.span)
-    return step(ctx, op, (left, right), env, expr.at, operands=spans)
+    operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
+    return step(ctx, op, operands, env, expr.at)
 
 
-def _if(ctx: Context, expr: ast.If, env: Env, label: str | None) -> Any:
+def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:
     condition = evaluate(ctx, expr.condition, env)
     if isinstance(condition, Bad):
         return BAD
@@ -175,22 +199,40 @@ def _if(ctx: Context, expr: ast.If, env: Env, label: str | None) -> Any:
 
 
 def _labelled(ctx: Context, expr: ast.Labelled, env: Env) -> Any:
-    value = evaluate(ctx, expr.value, env, expr.label)
-    return value if isinstance(value, Tensor | Bad) else Staged(expr.label, value)
+    tag = Tag(expr.label, expr.name_at)
+    value = evaluate(ctx, expr.value, env, tag)
+    return value if isinstance(value, Tensor | Bad) else Staged(tag, value)
 
 
 def _pipe(ctx: Context, expr: ast.Pipe, env: Env) -> Any:
     value = tensor(ctx, expr.first, env)
-    for item in expr.steps:
+    before = expr.first.span
+    for index, item in enumerate(expr.steps):
         if isinstance(value, Bad):
+            for other in expr.steps[index:]:
+                _check_step(ctx, other, env)
             return BAD
-        value = _step(ctx, item, value, env, None)
+        value = _step(ctx, item, replace(value, at=before), env, None)
+        before = expr.first.span.to(item.span)
     return value
 
 
-def _step(ctx: Context, step: ast.Expr, x: Tensor, env: Env, label: str | None) -> Any:
+def _check_step(ctx: Context, step: ast.Expr, env: Env) -> None:
+    """Report what is wrong with a step whatever its input is; nothing came of the steps before."""
     if isinstance(step, ast.Labelled):
-        return _step(ctx, step.value, x, env, step.label)
+        _check_step(ctx, step.value, env)
+    elif not isinstance(step, ast.Call):
+        evaluate(ctx, step, env)
+    elif not (isinstance(step.callee, ast.Name) and _is_numeric(ctx, step.callee.id, env)):
+        function = evaluate(ctx, step.callee, env)
+        bound = bind(ctx, function, step, env, [NOTHING]) if isinstance(function, Function) else None
+        if bound is not None:
+            complete(ctx, bound, env, step.span)
+
+
+def _step(ctx: Context, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) -> Any:
+    if isinstance(step, ast.Labelled):
+        return _step(ctx, step.value, x, env, Tag(step.label, step.name_at))
     if isinstance(step, ast.Call):
         return _call(ctx, step, env, x, label)
     value = evaluate(ctx, step, env)
@@ -201,7 +243,7 @@ def _step(ctx: Context, step: ast.Expr, x: Tensor, env: Env, label: str | None) 
     return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span)
 
 
-def _call(ctx: Context, expr: ast.Call, env: Env, piped: Tensor | None, label: str | None) -> Any:
+def _call(ctx: Context, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Any:
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
         return _numeric(ctx, expr, env)
     function = evaluate(ctx, expr.callee, env)
@@ -213,8 +255,7 @@ def _call(ctx: Context, expr: ast.Call, env: Env, piped: Tensor | None, label: s
     bound = bind(ctx, function, expr, env, inputs)
     if bound is None:
         return BAD
-    function = replace(function, bound=bound)
-    return apply(ctx, function, inputs, env, expr.span, label) if inputs else function
+    return apply(ctx, bound, inputs, env, expr.span, label) if inputs else bound
 
 
 def _is_numeric(ctx: Context, name: str, env: Env) -> bool:

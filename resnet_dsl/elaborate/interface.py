@@ -1,22 +1,20 @@
-"""What a model shows the world: outputs, frozen parts, preprocessing, expectations; nothing unused."""
+"""What a model shows the world: outputs, frozen parts, preprocessing, expectations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.diagnostics import Diagnostic, did_you_mean
+from resnet_dsl.diagnostics import Diagnostic, Label, Span
+from resnet_dsl.elaborate.context import Env
 from resnet_dsl.elaborate.plan import Plan
-from resnet_dsl.elaborate.values import Bad, Definition, show
+from resnet_dsl.elaborate.values import Bad, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.network import Network, Stage
 from resnet_dsl.syntax import ast
 
-FIELDS = (
-    "input", "stem", "stages", "block", "head", "base",
-    "outputs", "freeze", "preprocess", "expect",
-)  # fmt: skip
+MAX_PARAMETERS = 10**11
 PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")
 COLORS = ("rgb", "bgr", "gray")
 
@@ -30,15 +28,32 @@ def paths(plan: Plan, name: str) -> tuple[str, ...]:
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)
     if isinstance(setting.value, ast.Constant) and setting.value.value is None:
         return ()
-    paths = []
+    paths: dict[str, Span] = {}
     for item in items:
         if (path := _dotted(item)) is None:
             plan.error("E0204", f"`{name}` lists names such as `stem`, `layer2` or `layer2.0`", item.span)
         elif path in paths:
-            plan.error("E0208", f"`{path}` is listed twice", item.span)
+            labels = (Label(paths[path], "listed here first"),)
+            plan.error("E0208", f"`{path}` is listed twice", item.span, labels=labels)
         else:
-            paths.append(path)
+            paths[path] = item.span
     return tuple(paths)
+
+
+def _item_at(plan: Plan, name: str, path: str) -> Span:
+    """The place of one of the names that `outputs` or `freeze` lists."""
+    setting = plan.settings.find(name)
+    value = None if setting is None else setting.value
+    items = value.items if isinstance(value, ast.List) else ()
+    return next((item.span for item in items if _dotted(item) == path), plan.value_at(name))
+
+
+def _part_hint(plan: Plan, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
+    """Names of parts that may be meant: none that is listed already, inner ones only for inner ones."""
+    names = [name for name in known if name not in listed]
+    near = [name for name in names if name.count(".") == path.count(".")]
+    outer = ", ".join(name for name in names if "." not in name)
+    return plan.context.suggest(path, near) or (f"there are {outer}" if outer else "")
 
 
 def _dotted(expr: ast.Expr) -> str | None:
@@ -62,13 +77,12 @@ def only_needed(plan: Plan, network: Network) -> Network:
     for stage in network.stages:
         order += [*(f"{stage.name}.{i}" for i in range(len(stage.blocks))), stage.name]
     order += ["head"] if network.head is not None else []
-    span = plan.span("outputs")
-    for output in network.outputs:
-        if output not in order:
-            hint = did_you_mean(output, order) or f"there are {', '.join(n for n in order if '.' not in n)}"
-            plan.error("E0201", f"the model has no part `{output}`", span, hint)
-    plan.findings.check()
-    if "head" in network.outputs:
+    unknown = [output for output in network.outputs if output not in order]
+    for output in unknown:
+        hint = _part_hint(plan, output, network.outputs, order)
+        at = _item_at(plan, "outputs", output)
+        plan.error("E0201", f"the model has no part `{output}`", at, hint)
+    if unknown or "head" in network.outputs:
         return network
     last = max(order.index(output) for output in network.outputs)
     stages = tuple(
@@ -81,19 +95,21 @@ def only_needed(plan: Plan, network: Network) -> Network:
     left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
     if left:
         message = f"no output needs {', '.join(left)}: left out"
-        plan.context.warn("W0603", message, span, "list what should stay, or write `head: none`")
+        hint = "list what should stay, or write `head: none`" if left == ["head"] else "list what should stay"
+        plan.context.warn("W0603", message, plan.value_at("outputs"), hint)
     return replace(network, head=None, features=(), stages=tuple(s for s in stages if s.blocks))
 
 
 def check_frozen(plan: Plan, network: Network) -> None:
     """Report parts to freeze that the model does not have."""
-    known = {"stem", "head"} | {path for _, path, _ in network.parts()} | {s.name for s in network.stages}
-    known |= {node.name for part in (network.stem, network.head) if part for node in part.nodes}
-    known.discard("")
+    known = ["stem", *(stage.name for stage in network.stages), "head"]
+    known += [path for _, path, _ in network.parts() if path]
+    known += [node.name for part in (network.stem, network.head) if part for node in part.nodes]
     for path in network.frozen:
         if path not in known:
             message = f"the model has no part `{path}` to freeze"
-            plan.error("E0201", message, plan.span("freeze"), did_you_mean(path, known))
+            hint = _part_hint(plan, path, network.frozen, known)
+            plan.error("E0201", message, _item_at(plan, "freeze", path), hint)
 
 
 def preprocess(plan: Plan) -> tuple[tuple[str, Any], ...]:
@@ -103,43 +119,47 @@ def preprocess(plan: Plan) -> tuple[tuple[str, Any], ...]:
         return ()
     plan.settings.read.add("preprocess")
     env = plan.settings.env(setting, **{color: Symbol(color) for color in COLORS})
+    if isinstance(setting.value, ast.Record):
+        unknown_color = _check_preprocess(plan, setting.value, env)
+        if unknown_color:
+            return ()
     value = plan.context.evaluate(plan.context, setting.value, env)
     if value is None or isinstance(value, Bad):
         return ()
     if not isinstance(setting.value, ast.Record):
-        plan.error("E0204", "`preprocess` is a record: `{ color: rgb  mean: [0.5, 0.5, 0.5] }`", setting.span)
+        message = f"`preprocess` must be a record, not {show(value)}"
+        plan.error("E0204", message, setting.value_at, "`{ color: rgb  mean: [0.5, 0.5, 0.5] }`")
         return ()
-    for name, item in value:
-        if name not in PREPROCESS:
-            plan.error("E0202", f"`preprocess` has no `{name}`", setting.span, did_you_mean(name, PREPROCESS))
-        if name == "color" and item not in COLORS:
-            plan.error("E0204", f"`color` must be one of {', '.join(COLORS)}", setting.span)
     return tuple((name, str(item) if isinstance(item, Symbol) else item) for name, item in value)
 
 
-def check_use(plan: Plan) -> None:
-    """Nothing set may go unused: an error for an unknown name, a warning for one without effect."""
-    known = {name for layer in plan.settings.layers for name, s in layer.items() if s.by != "field"}
-    known |= set(FIELDS)
-    for layer in plan.settings.layers:
-        for name, setting in layer.items():
-            if name in plan.settings.read or setting.by in ("parameter", "library") or name == "expect":
-                continue
-            declared = any(
-                name in other and (other[name].by in ("parameter", "library") or other is not layer)
-                for other in plan.settings.layers
-            )
-            if declared or name in FIELDS:
-                plan.context.warn("W0602", f"`{name}` has no effect here", setting.span)
-            else:
-                message = f"`{name}` is neither a field of models nor a parameter of the block"
-                blocks = {p.name for b in _definitions(plan) for p in b.block.parameters}
-                hint = did_you_mean(name, known | blocks | {f"{n}s" for n in blocks})
-                plan.error("E0205", message, setting.span, hint)
+def _check_preprocess(plan: Plan, record: ast.Record, env: Env) -> bool:
+    """Report fields that there are not; return whether the colour is a name that means nothing."""
+    bad = False
+    for item in record.fields:
+        if item.name not in PREPROCESS:
+            hint = plan.context.suggest(item.name, PREPROCESS) or f"it takes {_listed(PREPROCESS)}"
+            plan.error("E0202", f"`preprocess` has no `{item.name}`", item.name_at, hint)
+        if item.name == "color" and not (isinstance(item.value, ast.Name) and item.value.id in COLORS):
+            bad = isinstance(item.value, ast.Name) and not env.knows(item.value.id)
+            hint = plan.context.suggest(item.value.id, COLORS) if isinstance(item.value, ast.Name) else ""
+            plan.error("E0204", f"`color` must be one of {_listed(COLORS)}", item.value.span, hint)
+    return bad
 
 
-def _definitions(plan: Plan) -> Iterator[Definition]:
-    return (key[0] for key in plan.context.bodies)
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def check_size(plan: Plan, params: int, largest: str) -> None:
+    """Refuse a model that no machine could hold; `largest` is its largest layer."""
+    if params <= MAX_PARAMETERS:
+        return
+    message = f"the model has {params:_} parameters; the limit is {MAX_PARAMETERS:_}"
+    note = f"the largest layer is {largest}"
+    at = plan.value_at("widths") if plan.place("widths") else plan.model.name_at
+    plan.findings.add(Diagnostic("E0502", message, at, notes=(note,)))
+    plan.findings.check()
 
 
 def check_expectations(plan: Plan, figures: dict[str, Any]) -> None:
@@ -153,6 +173,10 @@ def check_expectations(plan: Plan, figures: dict[str, Any]) -> None:
         env = plan.settings.env(setting, **figures)
         held = plan.context.evaluate(plan.context, item, env)
         if isinstance(held, Bad) or held is True:
+            continue
+        if held is not False:
+            message = f"an expectation is a comparison, not {_shown(held)}"
+            plan.error("E0206", message, item.span, "`params == 11_689_512`")
             continue
         used = [name for name in figures if ast.mentions(item, name)]
         truth = ", ".join(f"{name} is {_shown(figures[name])}" for name in used)

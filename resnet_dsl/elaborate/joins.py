@@ -1,11 +1,10 @@
-"""Where several tensors meet: whether their heights and widths agree, for which sizes, and what helps."""
+"""Where several tensors meet: whether their heights and widths agree, and for which sizes not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resnet_dsl.elaborate.values import Tensor
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size, first_difference, when_different
 
@@ -39,27 +38,3 @@ def _conflict(a: Size, b: Size, known: int | None, extent: Extent) -> Conflict:
     first = first if known else first_difference(a, b, max(a.div, b.div, 32))
     when = f"fails for {when_different(a, b, start)}, first at {first}"
     return Conflict(here is None, when)
-
-
-def projection_hint(tensors: Sequence[Tensor]) -> str:
-    """Say what to write so that two operands of a residual addition fit."""
-    if len(tensors) != 2 or any(tensor.shape.is_vector for tensor in tensors):
-        return "bring both sides to one shape"
-    main, short = tensors
-    if main.origin == "the block's input":
-        main, short = short, main
-    stride = _ratio(main.shape.spatial, short.shape.spatial)
-    name = "x" if short.origin == "the block's input" else "the shortcut"
-    suffix = f", stride={stride}" if stride > 1 else ""
-    what = "project the input" if name == "x" else "project"
-    start = "x -> " if name == "x" else ""
-    hint = f"{what}: {start}B({main.shape.channels}{suffix})"
-    if 1 in (main.shape.channels, short.shape.channels):
-        hint += "; one channel is never spread over many in an addition"
-    return hint
-
-
-def _ratio(main: tuple[Size, ...], short: tuple[Size, ...]) -> int:
-    if main[0].axis is None or short[0].axis is None:
-        return 1
-    return main[0].div // short[0].div if main[0].div % short[0].div == 0 else 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_dsl.diagnostics import Span
+from resnet_dsl.diagnostics import Label, Span
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.context import Builder, Env
 from resnet_dsl.elaborate.plan import Plan
 from resnet_dsl.elaborate.settings import Setting
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, show
+from resnet_dsl.elaborate.steps import THE_INPUT
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Place, Staged, Tensor, show
 from resnet_dsl.ir.arguments import LARGEST
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -23,9 +24,10 @@ def input_shape(plan: Plan) -> Shape | None:
         return None
     if type(value) is int and 0 < value <= LARGEST:
         return Shape(value)
-    span = plan.span("input")
+    span = plan.value_at("input")
     if not (isinstance(value, tuple) and len(value) == 3 and type(value[0]) is int):
-        plan.error("E0204", f"`input` must be a size such as `3x224x224`, not {show(value)}", span)
+        hint = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
+        plan.error("E0204", f"`input` must be a size such as `3x224x224`, not {show(value)}", span, hint)
         return None
     channels, height, width = value
     known: list[int | None] = []
@@ -35,8 +37,9 @@ def input_shape(plan: Plan) -> Shape | None:
         elif size == axis:
             known.append(None)
         else:
-            hint = f"write a number, or `{axis}` for any"
-            plan.error("E0204", f"`{show(size)}` is no extent of `input`", span, hint)
+            what = "height" if axis == "H" else "width"
+            hint = f"write a positive number, or `{axis}` for any"
+            plan.error("E0204", f"`{show(size)}` is no {what} of `input`", span, hint)
             return None
     if not 0 < channels <= LARGEST:
         plan.error("E0204", f"`input` must have a positive number of channels, not {channels}", span)
@@ -52,31 +55,36 @@ def part(plan: Plan, name: str) -> Body | Bad | None:
         return None
     plan.settings.read.add(name)
     builder = Builder([plan.shape])
-    origin = "the model's input" if name == "stem" else "the last stage"
+    before = THE_INPUT if not plan.features else f"the result of {list(plan.features)[-1]}"
     seen: dict[str, Tensor] = {}
-    env = _part_env(plan, setting, builder, Tensor(-1, plan.shape, origin), seen)
-    with plan.context.within(f"in the {name} of model {plan.model.name}", setting.span):
+    env = _part_env(plan, setting, builder, Tensor(-1, plan.shape, before), seen)
+    with plan.context.within(f"in the {name} of model {plan.model.name}", setting.span, _cause(plan, before)):
         value = plan.context.evaluate(plan.context, setting.value, env)
         if value is None:
             return None
         result = value if isinstance(value, Tensor | Bad) else _applied(plan, value, env, setting)
-    if isinstance(result, Bad):
-        return BAD
-    body = Body(name, (), tuple(builder.inputs), tuple(builder.nodes), result.value)
-    if name == "head":
-        body = _numbered_as_head(body, builder, plan)
-        plan.head_features = tuple(seen)
-    _claim(plan, body)
+        if isinstance(result, Bad):
+            return BAD
+        body = Body(name, (), tuple(builder.inputs), tuple(builder.nodes), result.value)
+        if name == "head":
+            body = _numbered_as_head(body, builder, plan)
+            plan.head_features = tuple(seen)
+        _claim(plan, body, builder)
     plan.shape = body.output
     return body if body.nodes else None
+
+
+def _cause(plan: Plan, before: str) -> Place | None:
+    """What to mark where the library's own stem or head does not fit what comes before it."""
+    return plan.place("input") if before == THE_INPUT else None
 
 
 def _applied(plan: Plan, value: Any, env: Env, setting: Setting) -> Any:
     label = value.label if isinstance(value, Staged) else None
     function = value.value if isinstance(value, Staged) else value
     if isinstance(function, Function):
-        return apply(plan.context, function, env.x, env, setting.span, label)
-    return plan.error("E0206", f"a pipeline or `none` belongs here, not {show(value)}", setting.span)
+        return apply(plan.context, function, env.x, env, setting.value_at, label)
+    return plan.error("E0206", f"a pipeline or `none` belongs here, not {show(value)}", setting.value_at)
 
 
 def _part_env(plan: Plan, setting: Setting, builder: Builder, x: Tensor, seen: dict[str, Tensor]) -> Env:
@@ -117,10 +125,12 @@ def _numbered_as_head(body: Body, builder: Builder, plan: Plan) -> Body:
     return renamed(body, auto)
 
 
-def _claim(plan: Plan, body: Body) -> None:
+def _claim(plan: Plan, body: Body, builder: Builder) -> None:
     """Stem, stages and head share the model's own level of names."""
     for node in body.nodes:
+        at = builder.names.get(node.name, node.span)
         if node.name in plan.names:
-            message = f"`{node.name}` is the name of two steps of the model"
-            plan.error("E0211", message, node.span, "name one of them: `-> name: step`")
-        plan.names[node.name] = node.span
+            message = f"`{node.name}` is the name of two parts of the model"
+            labels = (Label(plan.names[node.name], "the first"),)
+            plan.error("E0211", message, at, "name one of them: `-> name: step`", labels)
+        plan.names[node.name] = at

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics import Diagnostic, Findings, Source
+from resnet_dsl.diagnostics import Findings, Source
+from resnet_dsl.elaborate.duplicates import check_duplicates
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.syntax import ast
@@ -52,30 +53,24 @@ class Scope:
             yield from parent.names()
         yield from CATALOGUE
 
+    def model_names(self) -> Iterator[str]:
+        """Yield the name of every model that `find_model` would answer."""
+        yield from self.models
+        for parent in self.parents:
+            if not parent.source.ours:
+                yield from parent.model_names()
+
 
 def declare(file: ast.File, source: Source, parents: list[Scope], findings: Findings) -> Scope:
-    """Return the scope of a parsed file; names declared twice are reported."""
+    """Return the scope of a parsed file; names given twice anywhere in it are reported."""
     scope = Scope(source, parents=parents)
-    places: dict[str, ast.Declaration] = {}
+    check_duplicates(file, findings)
     for declaration in file.declarations:
-        if isinstance(declaration, ast.Use):
-            continue
-        name = declaration.name
-        if name in places or (name in CATALOGUE and not isinstance(declaration, ast.Model)):
-            what = (
-                f"declared before, at line {places[name].span.place[0]}"
-                if name in places
-                else "an op of the language"
-            )
-            message = f"`{name}` is {what}"
-            findings.add(Diagnostic("E0208", message, declaration.span, hint="take another name"))
-            continue
-        places[name] = declaration
         match declaration:
-            case ast.Block():
-                scope.blocks[name] = Definition(declaration, scope)
-            case ast.Const():
-                scope.constants[name] = declaration
-            case ast.Model():
-                scope.models[name] = (declaration, scope)
+            case ast.Block(name=name):
+                scope.blocks.setdefault(name, Definition(declaration, scope))
+            case ast.Const(name=name):
+                scope.constants.setdefault(name, declaration)
+            case ast.Model(name=name):
+                scope.models.setdefault(name, (declaration, scope))
     return scope

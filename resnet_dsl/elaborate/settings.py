@@ -6,13 +6,16 @@ command line set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from resnet_dsl.diagnostics import Span
+from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.context import Context, Env
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD
+from resnet_dsl.elaborate.values import BAD, Place, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.syntax import ast
 
@@ -26,44 +29,72 @@ class Setting:
     span: Span
     by: str
     choices: tuple[str, ...] = ()
+    name_at: Span | None = None
+
+    @property
+    def value_at(self) -> Span:
+        """The place of the value alone."""
+        return self.span if self.value is None else self.value.span
 
 
 @dataclass
 class Settings:
-    """The layers of settings of one model, nearest first."""
+    """The layers of settings of one model, nearest first; they are complete before any is read."""
 
     context: Context
     layers: list[dict[str, Setting]]
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
+    endless: set[str] = field(default_factory=set)
 
     def find(self, name: str) -> Setting | None:
         """Return the nearest setting of `name` without counting it as read."""
         return next((layer[name] for layer in self.layers if name in layer), None)
 
-    def names(self) -> set[str]:
-        """Return every name that is set."""
-        return {name for layer in self.layers for name in layer}
+    def all(self) -> Iterator[tuple[str, Setting]]:
+        """Yield every setting with its name, nearest layers first."""
+        return (item for layer in self.layers for item in layer.items())
 
     def choices(self, name: str) -> tuple[str, ...]:
         """Return the choices that any layer declares for `name`."""
-        found = [layer[name].choices for layer in self.layers if name in layer]
-        return tuple(choice for choices in found for choice in choices)
+        return self._choices.get(name, ())
+
+    @cached_property
+    def _choices(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for name, setting in self.all():
+            found.setdefault(name, {}).update(dict.fromkeys(setting.choices))
+        return {name: tuple(choices) for name, choices in found.items()}
+
+    @cached_property
+    def _symbols(self) -> dict[str, Symbol]:
+        return {choice: Symbol(choice) for choices in self._choices.values() for choice in choices}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.all())
+
+    @cached_property
+    def _places(self) -> dict[str, Place]:
+        nearest = {name: self.find(name) for name in self._names}
+        return {
+            name: Place(setting.value_at, name)
+            for name, setting in nearest.items()
+            if setting is not None and not setting.span.source.ours
+        }
 
     def env(self, setting: Setting, **names: Any) -> Env:
         """Return the environment a setting is evaluated in: its own scope, all settings."""
-        declared = {
-            choice: Symbol(choice)
-            for layer in self.layers
-            for other in layer.values()
-            for choice in other.choices
-        }
 
         def lookup(name: str, span: Span) -> Any:
             return self.value(name, span, **names)
 
         return Env(
-            setting.scope, None, {**declared, **names}, setting=lookup, known=lambda: iter(self.names())
+            setting.scope,
+            names={**self._symbols, **names},
+            setting=lookup,
+            known=lambda: self._names.difference(self.active),
+            places=self._places,
         )
 
     def value(self, name: str, span: Span | None = None, choices: tuple[str, ...] = (), **names: Any) -> Any:
@@ -74,33 +105,47 @@ class Settings:
         self.read.add(name)
         if setting.value is None:
             where = f"model parameter `{name}` has no value"
-            return self.context.error("E0203", where, setting.span, f"set it: --set {name}=…")
+            hint = f"`--set {name}=…`, or give it a default"
+            return self.context.error("E0203", where, setting.span, hint)
+        if name in self.endless:
+            return BAD
         if name in self.active:
-            return self.context.error("E0209", f"`{name}` needs itself", span or setting.span)
+            return self._endless(name, span or setting.span)
+        env = self.env(setting, **names)
+        env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))
         self.active.append(name)
         try:
-            env = self.env(setting, **names)
-            env.choices = (*self.choices(name), *choices)
-            value = self.context.evaluate(self.context, setting.value, env)
+            if setting.span.source.ours:
+                return self._value(name, setting, setting.value, env)
+            with self.context.apart():
+                return self._value(name, setting, setting.value, env)
         finally:
             self.active.pop()
-        return self._checked(name, value, setting)
 
-    def _checked(self, name: str, value: Any, setting: Setting) -> Any:
-        allowed = self.choices(name)
-        if value is BAD or not allowed or value in allowed:
+    def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Any:
+        if env.choices and isinstance(expr, ast.Name) and not env.knows(expr.id):
+            return not_a_choice(self.context, f"`{name}`", expr, env.choices)
+        value = self.context.evaluate(self.context, expr, env)
+        several = isinstance(value, tuple) and not self.choices(name)  # one a stage: checked by the block
+        if value is BAD or not env.choices or value in env.choices or several:
             return value
-        wanted = ", ".join(f"`{choice}`" for choice in allowed)
-        return self.context.error("E0204", f"`{name}` must be one of {wanted}", setting.span)
+        wanted = ", ".join(f"`{choice}`" for choice in env.choices)
+        message = f"`{name}` must be one of {wanted}, not {show(value)}"
+        return self.context.error("E0204", message, setting.value_at)
+
+    def _endless(self, name: str, span: Span) -> Any:
+        way = [*self.active[self.active.index(name) :], name]
+        self.endless |= set(way)
+        return self.context.error("E0209", f"`{name}` needs itself: {' -> '.join(way)}", span)
 
 
 def layer_of(model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """Return the settings a model's text makes: fields, and parameters with their defaults."""
     by = "library" if scope.source.ours else "field"
     layer = {
-        p.name: Setting(p.default, scope, p.span, "parameter" if by == "field" else by, p.choices)
+        p.name: Setting(p.default, scope, p.span, "parameter" if by == "field" else by, p.choices, p.name_at)
         for p in model.parameters
     }
     for item in model.fields:
-        layer[item.name] = Setting(item.value, scope, item.span, by)
+        layer[item.name] = Setting(item.value, scope, item.span, by, name_at=item.name_at)
     return layer

@@ -4,52 +4,86 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING
-from typing import Any
+from typing import Any, NamedTuple
 
+from resnet_dsl.diagnostics import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.context import MAX_OPS
 from resnet_dsl.elaborate.plan import Plan
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Repeat, Staged, show
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, Stage
+
+
+class Run(NamedTuple):
+    """So many blocks in a row, all the same; `span` is where the author chose the block."""
+
+    length: int
+    function: Function
+    span: Span
+
+
+EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
 
 def all_stages(plan: Plan) -> tuple[Stage, ...]:
     """Return the stages of a model, each block on the shape that the one before left."""
     value = plan.settings.value("stages")
     if isinstance(value, Bad):
+        plan.context.unsure = True
         return ()
-    if value is MISSING or not isinstance(value, tuple) or isinstance(value, Dims):
-        message = "a model needs `stages`: a list with the number of blocks of each"
-        plan.error("E0203", message, plan.span("stages"), "`stages: [3, 4, 6, 3]`, or `[]` for none")
-        return ()
+    if not isinstance(value, tuple) or isinstance(value, Dims):
+        plan.context.unsure = True
+        return _no_stages(plan, value)
     stages: list[Stage] = []
     for index, item in enumerate(value):
-        name, item = (item.label, item.value) if isinstance(item, Staged) else (f"layer{index + 1}", item)
-        span = plan.span("stages")
-        if name in plan.names or name in ("stem", "head"):
-            plan.error("E0211", f"`{name}` is the name of two parts of the model", span)
-        plan.names[name] = span
+        name, item = _named(plan, item, index)
         stage = _stage(plan, name, item, index, len(value))
         if stage is None:
-            plan.findings.check()
-            return tuple(stages)
-        stages.append(stage)
+            plan.context.unsure = True
+        else:
+            stages.append(stage)
         plan.features[name] = plan.shape
     return tuple(stages)
+
+
+def _no_stages(plan: Plan, value: Any) -> tuple[Stage, ...]:
+    if value is MISSING:
+        message = "a model needs `stages`: a list with the number of blocks of each"
+        plan.error("E0203", message, plan.model.name_at, EXAMPLE)
+    else:
+        message = f"`stages` must be a list with the number of blocks of each, not {show(value)}"
+        plan.error("E0204", message, plan.value_at("stages"), EXAMPLE)
+    return ()
+
+
+def _named(plan: Plan, item: Any, index: int) -> tuple[str, Any]:
+    """The name and the content of a stage; the name is claimed."""
+    at = plan.value_at("stages", index)
+    name, content = f"layer{index + 1}", item
+    if isinstance(item, Staged):
+        (name, at), content = item.label, item.value
+    if name in plan.names:
+        labels = (Label(plan.names[name], "the first"),)
+        plan.error("E0211", f"`{name}` is the name of two parts of the model", at, labels=labels)
+    elif name in ("stem", "head"):
+        plan.error("E0211", f"`{name}` is a part of every model", at, "take another name")
+    plan.names.setdefault(name, at)
+    return name, content
 
 
 def _stage(plan: Plan, name: str, item: Any, stage: int, stages: int) -> Stage | None:
     runs = list(_runs(plan, item, stage, stages))
     if any(run is None for run in runs):
         return None
-    if sum(count for count, _ in runs) > MAX_OPS:
-        plan.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", plan.span("stages"))
+    at = plan.value_at("stages", stage)
+    if sum(run.length for run in runs) > MAX_OPS:
+        plan.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
         return None
     blocks: list[Body] = []
-    for count, function in runs:
-        for _ in range(count):
-            body = _block(plan, function, name, stage, len(blocks), stages)
+    for run in runs:
+        for _ in range(run.length):
+            body = _block(plan, run, name, stage, len(blocks), stages)
             if isinstance(body, Bad):
                 return None
             blocks.append(body)
@@ -57,80 +91,109 @@ def _stage(plan: Plan, name: str, item: Any, stage: int, stages: int) -> Stage |
     return Stage(name, tuple(blocks))
 
 
-def _runs(plan: Plan, item: Any, stage: int, stages: int) -> Iterator[Any]:
-    """Yield (count, block) for what a stage is given as, or None after an error."""
-    span = plan.span("stages")
+def _runs(plan: Plan, item: Any, stage: int, stages: int, *inner: int) -> Iterator[Any]:
+    """Yield the runs of blocks that a stage is given as, or None after an error."""
+    at = plan.value_at("stages", stage, *inner)
     match item:
         case bool():
             pass
         case int() if item > 0:
-            block = _per_stage(plan, "block", plan.settings.value("block", stage=stage), stage, stages)
-            if isinstance(block, Function):
-                yield item, block
-            elif block is MISSING:
-                yield plan.error("E0203", "a model with stages needs a `block`", plan.model.span,
-                                 "`block: basic` or `block: bottleneck`") and None  # fmt: skip
-            else:
-                if not isinstance(block, Bad):
-                    message = f"`block` must be a block, not {show(block)}"
-                    plan.error("E0206", message, plan.span("block"))
-                yield None
+            block = _default_block(plan, stage, stages)
+            yield None if block is None else Run(item, block, plan.value_at("block", stage))
             return
         case Function():
-            yield 1, item
+            yield Run(1, item, at)
             return
         case Repeat(count=count) if count > 0:
-            yield count, item.function
+            yield Run(count, item.function, at)
             return
         case tuple() if item and not isinstance(item, Dims):
-            for part in item:
+            for index, part in enumerate(item):
                 if isinstance(part, Function | Repeat):
-                    yield from _runs(plan, part, stage, stages)
+                    yield from _runs(plan, part, stage, stages, index)
                 else:
-                    plan.error("E0204", f"a stage lists blocks, not {show(part)}", span)
-                    yield None
+                    at = plan.value_at("stages", stage, index)
+                    yield plan.error("E0204", f"a stage lists blocks, not {show(part)}", at) and None
             return
     message = f"a stage is a positive number of blocks, or blocks written out, not {show(item)}"
-    plan.error("E0204", message, span)
-    yield None
+    hint = "leave the stage out, and its values in other lists" if item in (0, ()) else ""
+    yield plan.error("E0204", message, at, hint) and None
 
 
-def _block(plan: Plan, function: Function, name: str, stage: int, index: int, stages: int) -> Body | Bad:
+def _default_block(plan: Plan, stage: int, stages: int) -> Function | None:
+    """The block that `block:` gives for a stage."""
+    block = _per_stage(plan, "block", plan.settings.value("block", stage=stage), stage, stages)
+    if isinstance(block, Function):
+        return block
+    if block is MISSING:
+        hint = "`block: basic` or `block: bottleneck`"
+        plan.error("E0203", "a model with stages needs a `block`", plan.model.name_at, hint)
+    elif not isinstance(block, Bad):
+        message = f"`block` must be a block, not {show(block)}"
+        plan.error("E0206", message, plan.value_at("block", stage), "`basic`, `bottleneck` or one of yours")
+    return None
+
+
+def _block(plan: Plan, run: Run, name: str, stage: int, index: int, stages: int) -> Body | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it."""
+    _, function, span = run
     if not isinstance(function.target, Definition):
-        message = f"a stage is made of blocks; {function.name} is an op"
-        return plan.error("E0206", message, plan.span("block"), "wrap it in a block of your own")
-    given = dict(function.bound)
-    frame = f"in stage {name}, block {index} of model {plan.model.name}"
-    with plan.context.within(
-        frame, plan.span("block") if plan.settings.find("block") else plan.span("stages")
-    ):
-        for parameter in signature(plan.context, function):
-            if parameter.name in given:
-                _mark_read(plan, parameter.name)
-                continue
-            value = _argument(plan, parameter.name, parameter.choices, stage, index, stages)
-            if isinstance(value, Bad):
-                return BAD
-            if value is not MISSING:
-                given[parameter.name] = value
-        missing = [p.name for p in signature(plan.context, function) if p.required and p.name not in given]
+        hint = f"`block mine(width) {{ return x -> {function.name}(…) }}`"
+        return plan.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
+    plan.blocks[function.target] = None
+    context = plan.context
+    given, places = dict(function.bound), dict(function.places)
+    with context.within(f"in stage {name}, block {index} of model {plan.model.name}", span, None, places):
+        if not _give(plan, function, given, places, stage, index, stages):
+            return BAD
+        missing = [p.name for p in signature(context, function) if p.required and p.name not in given]
         if missing:
-            names = ", ".join(f"`{name}`" for name in missing)
-            return plan.error(
-                "E0203",
-                f"{function.name} needs {names}",
-                plan.span("block"),
-                f"write `{missing[0]}:` in the model",
-            )
-        return body_of(plan.context, function.target, given, plan.shape, plan.span("block"))
+            return _missing(plan, function, missing, span)
+        at = plan.value_at("stages", stage)
+        return body_of(context, function.target, given, plan.shape, span, at)
+
+
+def _give(
+    plan: Plan,
+    function: Function,
+    given: dict[str, Any],
+    places: dict[str, Place],
+    stage: int,
+    index: int,
+    stages: int,
+) -> bool:
+    """Add the arguments that the model's settings give; say whether all of them are fine."""
+    fine = True
+    for parameter in signature(plan.context, function):
+        if parameter.name in given:
+            _mark_read(plan, parameter.name)
+            continue
+        value = _argument(plan, parameter.name, parameter.choices, stage, index, stages, places)
+        fine = fine and not isinstance(value, Bad)
+        if value is not MISSING:
+            given[parameter.name] = value
+    return fine
+
+
+def _missing(plan: Plan, function: Function, missing: list[str], span: Span) -> Bad:
+    names = ", ".join(f"`{name}`" for name in missing)
+    hint = f"write `{missing[0]}: …` in the model, or give it a default in the block"
+    return plan.error("E0203", f"{function.name} needs {names}", span, hint)
 
 
 def _mark_read(plan: Plan, name: str) -> None:
     plan.settings.read |= {name, f"{name}s"}
 
 
-def _argument(plan: Plan, name: str, choices: tuple[str, ...], stage: int, index: int, stages: int) -> Any:
+def _argument(
+    plan: Plan,
+    name: str,
+    choices: tuple[str, ...],
+    stage: int,
+    index: int,
+    stages: int,
+    places: dict[str, Place],
+) -> Any:
     """The value of a block's parameter: the field of its name, or of its plural."""
     for setting in (name, f"{name}s"):
         if plan.settings.find(setting) is None:
@@ -138,6 +201,8 @@ def _argument(plan: Plan, name: str, choices: tuple[str, ...], stage: int, index
         if setting == "strides" and index > 0:
             plan.settings.read.add(setting)
             return MISSING  # a stage's stride is that of its first block
+        if (place := plan.place(setting, stage)) is not None:
+            places[name] = place
         value = plan.settings.value(setting, choices=choices, stage=stage, index=index)
         return _per_stage(plan, setting, value, stage, stages)
     return MISSING
@@ -148,6 +213,8 @@ def _per_stage(plan: Plan, name: str, value: Any, stage: int, stages: int) -> An
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value
     if len(value) != stages:
-        message = f"`{name}` has {len(value)} values for {stages} stages"
-        return plan.error("E0207", message, plan.span(name), "give one value, or one a stage")
+        counts = f"{len(value)} value{'s' * (len(value) != 1)} for {stages} stage{'s' * (stages != 1)}"
+        hint = "give one value, or one a stage"
+        with plan.context.apart():
+            return plan.error("E0207", f"`{name}` has {counts}", plan.value_at(name), hint)
     return value[stage]

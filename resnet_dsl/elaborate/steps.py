@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from resnet_dsl.diagnostics import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
-from resnet_dsl.elaborate.joins import conflict, projection_hint
-from resnet_dsl.elaborate.values import Tensor
+from resnet_dsl.elaborate.joins import conflict
+from resnet_dsl.elaborate.repairs import repair
+from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
 from resnet_dsl.ir.network import Call, Node
 from resnet_dsl.ir.ops import Add, Concat, Multiply, Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
+
+THE_INPUT = "the model's input"
+
+# The argument that a refusal of shapes speaks of.
+ARGUMENTS = {"E0304": "kernel", "E0305": "groups", "E0308": "channels"}
 
 
 def step(
@@ -19,34 +27,81 @@ def step(
     tensors: tuple[Tensor, ...],
     env: Env,
     span: Span,
-    label: str | None = None,
-    operands: tuple[Span, ...] = (),
+    label: Tag | None = None,
+    places: Mapping[str, Place] | None = None,
 ) -> Any:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
     assert builder is not None
     if op.inputs is not None and len(tensors) != op.inputs:
-        return ctx.error("E0202", f"{op.kind} takes {op.inputs} tensors, not {len(tensors)}", span)
+        return _wrong_count(ctx, op, tensors, span)
     if op.inputs is None and len(tensors) < 2:
-        return ctx.error("E0202", f"{op.kind} takes two tensors or more", span)
+        return ctx.error("E0202", f"{op.kind} takes two tensors or more, not {len(tensors)}", span)
     shapes = [tensor.shape for tensor in tensors]
-    labels = _operand_labels(ctx, tensors, operands)
     try:
         shape = op.shape(*shapes, extent=ctx.extent)
         if isinstance(op, Add | Multiply | Concat):
-            _check_join(ctx, op, tensors, span, labels)
+            _check_join(ctx, op, tensors, env, span)
     except ShapeError as error:
-        hint = error.hint or (projection_hint(tensors) if error.operands else "")
-        return ctx.error(error.code, error.message, span, hint, labels if error.operands else ())
+        return _refused(ctx, error, op, tensors, env, span, places or {})
     if op.does_nothing(*shapes):
-        return tensors[0]
+        return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
     return add(ctx, op, tensors, shape, builder, span, label)
 
 
-def _check_join(
-    ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span, labels: tuple[Label, ...]
-) -> None:
+def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
+    wanted = "one tensor" if op.inputs == 1 else "two tensors"
+    hint = f"write `x -> {op.kind}(…)`: what comes before `->` is the input" if op.inputs == 1 else ""
+    labels = tuple(Label(tensor.at, "a tensor") for tensor in tensors if tensor.at is not None)
+    return ctx.error("E0202", f"{op.kind} takes {wanted}, not {len(tensors)}", span, hint, labels)
+
+
+def _refused(
+    ctx: Context,
+    error: ShapeError,
+    op: Op,
+    tensors: tuple[Tensor, ...],
+    env: Env,
+    span: Span,
+    places: Mapping[str, Place],
+) -> Bad:
+    """Report that an op does not fit its inputs, with each of them and what would help."""
+    labels = _operand_labels(ctx, tensors) if error.operands else ()
+    cause = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    hint = error.hint
+    if error.operands:
+        hint = repair(op, tensors, env, ctx.extent) if ctx.patient else ""
+        if cause is not None and not span.source.ours:
+            labels += (Label(cause.span, "what made it is given here"),)
+    else:
+        place = places.get(ARGUMENTS.get(error.code, ""))
+        given = _given_function(ctx, error, span)
+        cause = given or place or ctx.cause()
+        if place is not None and _inside(place.span, span):
+            span = place.span
+        hint = f"`{given.field}: B`" if given else hint or _hint_of_input(tensors[0])
+    notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].origin}",)
+    ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), cause)
+    return BAD
+
+
+def _inside(inner: Span, outer: Span) -> bool:
+    return inner.source is outer.source and outer.start <= inner.start and inner.end <= outer.end
+
+
+def _given_function(ctx: Context, error: ShapeError, span: Span) -> Place | None:
+    """The field that gave a shortcut of the library's which cannot drop channels."""
+    cause = ctx.cause()
+    return cause if error.code == "E0308" and span.source.ours and cause.field not in ("", "input") else None
+
+
+def _hint_of_input(tensor: Tensor) -> str:
+    is_length = tensor.origin == THE_INPUT and tensor.shape.is_vector
+    return "give `input` a size such as `3x224x224`" if is_length else ""
+
+
+def _check_join(ctx: Context, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span) -> None:
     """Heights and widths must agree for every size; at a given size, warn about the others."""
     shapes = [tensor.shape for tensor in tensors]
     if isinstance(op, Multiply) and any(shape.is_pixel for shape in shapes):
@@ -59,14 +114,22 @@ def _check_join(
     if found.here:
         note = f"; {found.when}" if found.when else ""
         raise ShapeError(code, f"{what} of different shapes{note}", operands=True)
+    if ctx.unsure:
+        return
     place = Shape(0, shapes[0].spatial).text(ctx.extent).removeprefix("0x")
     message = f"{what} holds at {place} here, but {found.when}"
-    ctx.report(Diagnostic("W0601", message, span, labels, severity="warning"))
+    hint = repair(op, tensors, env, ctx.extent) if ctx.patient else ""
+    labels = _operand_labels(ctx, tensors)
+    cause = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), cause)
 
 
-def _operand_labels(ctx: Context, tensors: tuple[Tensor, ...], spans: tuple[Span, ...]) -> tuple[Label, ...]:
-    pairs = zip(tensors, spans, strict=False)
-    return tuple(Label(s, f"{t.shape.text(ctx.extent)}: {t.origin}") for t, s in pairs)
+def _operand_labels(ctx: Context, tensors: tuple[Tensor, ...]) -> tuple[Label, ...]:
+    return tuple(
+        Label(tensor.at, f"{tensor.shape.text(ctx.extent)}: {tensor.origin}")
+        for tensor in tensors
+        if tensor.at is not None
+    )
 
 
 def add(
@@ -76,16 +139,16 @@ def add(
     shape: Shape,
     builder: Builder,
     span: Span,
-    label: str | None,
+    label: Tag | None,
 ) -> Any:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
-    name = label if label is not None else builder.numbered(kind)
+    name, at = label if label is not None else (builder.numbered(kind), span)
     if name in builder.names:
-        line = builder.names[name].place[0]
-        message = f"two steps are named `{name}`, the first at line {line}"
-        return ctx.error("E0211", message, span, "name one of them: `-> name: step`")
-    builder.names[name] = span
+        labels = (Label(builder.names[name], "the first"),)
+        hint = "the name of a step is that of its parameters; name them apart"
+        return ctx.error("E0211", f"two steps are named `{name}`", at, hint, labels)
+    builder.names[name] = at
     inputs = tuple(tensor.value for tensor in tensors)
     builder.nodes.append(Node(name, what, inputs, shape, builder.variable, span))
     return Tensor(len(builder.nodes) - 1, shape, f"from {kind} at {line_of(span)}")

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from resnet_dsl.diagnostics import Span
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
+
+
+class Place(NamedTuple):
+    """Where the author gave something; `field` names the field of the model whose value it is."""
+
+    span: Span
+    field: str = ""
+
+
+class Tag(NamedTuple):
+    """The name that the author gave to a step or stage, and its place."""
+
+    name: str
+    span: Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +46,18 @@ class Definition:
 
 @dataclass(frozen=True)
 class Function:
-    """A block or op, perhaps with some arguments given, that waits for its input."""
+    """A block or op, perhaps with some arguments given, that waits for its input.
+
+    `origin` is where the author gave it for a parameter; `places` where its arguments were given,
+    `spans` their text in the call, and `call` the call as it is written.
+    """
 
     target: Definition | type[Op]
     bound: tuple[tuple[str, Any], ...] = ()
+    origin: Place | None = field(compare=False, repr=False, default=None)
+    places: Mapping[str, Place] = field(compare=False, repr=False, default_factory=dict)
+    spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
+    call: ast.Call | None = field(compare=False, repr=False, default=None)
 
     @property
     def name(self) -> str:
@@ -54,17 +78,22 @@ class Repeat:
 class Staged:
     """A stage or step with a name: `label: value`."""
 
-    label: str
+    label: Tag
     value: Any
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A value of the network under construction, with a word about where it comes from."""
+    """A value of the network under construction, with a word about where it comes from.
+
+    `maker` is where the author gave the function that made it, `at` the text that stands for it.
+    """
 
     value: int
     shape: Shape
     origin: str = field(compare=False, default="")
+    maker: Place | None = field(compare=False, repr=False, default=None)
+    at: Span | None = field(compare=False, repr=False, default=None)
 
 
 class Bad:
@@ -101,6 +130,6 @@ def show(value: object) -> str:
         case Repeat():
             return f"{value.count} * {show(value.function)}"
         case Staged():
-            return f"{value.label}: {show(value.value)}"
+            return f"{value.label.name}: {show(value.value)}"
         case _:
             return str(value)

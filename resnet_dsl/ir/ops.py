@@ -364,7 +364,9 @@ class PadChannels(Op):
         (x,) = inputs
         if x.channels > self.channels:
             raise ShapeError(
-                "E0308", f"{x.channels} channels cannot be padded to {self.channels}", "project with `C`"
+                "E0308",
+                f"{x.channels} channels cannot be padded to {self.channels}",
+                f"`conv({self.channels}, 1x1)` makes fewer channels",
             )
         return replace(x, channels=self.channels)
 
@@ -484,7 +486,8 @@ def _windows(
         if known is not None and known + 2 * pad[i] < spans[i]:
             raise ShapeError(
                 "E0304",
-                f"a window of {spans[0]}x{spans[1]} on {x.text(extent)} with padding {pad[0]}x{pad[1]}",
+                f"a {spans[0]}x{spans[1]} window does not fit on {x.text(extent)}"
+                f" with padding {pad[0]}x{pad[1]}",
                 "the map has become too small: use a larger input, a smaller window or fewer strides",
             )
         if ceil:

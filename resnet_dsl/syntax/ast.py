@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics import Span
 
@@ -242,16 +242,21 @@ class File(Node):
 
 def children(node: Node) -> Iterator[Node]:
     """Yield the nodes directly below `node`."""
-    for spec in fields(node):
-        value = getattr(node, spec.name)
+    for value in vars(node).values():
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):
             yield from (item for item in value if isinstance(item, Node))
 
 
+def names(node: Node) -> Iterator[str]:
+    """Yield every bare name that occurs anywhere below `node`, in order."""
+    if isinstance(node, Name):
+        yield node.id
+    for child in children(node):
+        yield from names(child)
+
+
 def mentions(node: Node, name: str) -> bool:
     """Whether the bare name `name` occurs anywhere below `node`."""
-    if isinstance(node, Name):
-        return node.id == name
-    return any(mentions(child, name) for child in children(node))
+    return any(other == name for other in names(node))

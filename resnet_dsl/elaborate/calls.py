@@ -1,0 +1,64 @@
+"""Calls as text: what a hint shows of a call that lacks an argument or needs another value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resnet_dsl.diagnostics import Source, Span
+from resnet_dsl.elaborate.context import Env
+from resnet_dsl.elaborate.values import Function
+from resnet_dsl.syntax import ast
+from resnet_dsl.syntax.parser import parse_value
+
+# What an argument could be where nothing better is known, and the names it often has in a block.
+EXAMPLES = {"channels": "64", "width": "64", "kernel": "3x3", "stride": "2", "amount": "1"}
+ALIASES = {"channels": ("width",), "width": ("channels",)}
+
+
+def written_call(function: Function, missing: Sequence[str], env: Env) -> str:
+    """Return the call of a function with the missing arguments filled in."""
+    call = function.call
+    given = [] if call is None else [_text(argument.span) for argument in call.arguments]
+    named = call is not None and any(argument.name for argument in call.arguments)
+    examples = [_example(name, env) for name in missing]
+    if named or len(missing) < len(_leading(function, missing)):
+        examples = [f"{name}={example}" for name, example in zip(missing, examples, strict=True)]
+    callee = function.name if call is None else _text(call.callee.span)
+    return f"{callee}({', '.join([*given, *examples])})"
+
+
+def _leading(function: Function, missing: Sequence[str]) -> list[str]:
+    """The parameters that positions reach before the last missing one."""
+    if isinstance(function.target, type):
+        names = [name for name, _, _ in function.target.arguments()]
+    else:
+        names = [parameter.name for parameter in function.target.block.parameters]
+    bound = {name for name, _ in function.bound}
+    free = [name for name in names if name not in bound]
+    return free[: free.index(missing[-1]) + 1]
+
+
+def _example(name: str, env: Env) -> str:
+    known = (other for other in (name, *ALIASES.get(name, ())) if other in env.names)
+    return next(known, EXAMPLES.get(name, "…"))
+
+
+def with_argument(step: Span, order: Sequence[str], name: str, value: str) -> str:
+    """Return the text of the step at `step`, a call or a bare name, with one argument set to `value`."""
+    call = parse_value(Source("", _text(step)))
+    if not isinstance(call, ast.Call):
+        return f"{_text(step)}({name}={value})"
+    place = next((argument for argument in call.arguments if argument.name == name), None)
+    positional = [argument for argument in call.arguments if argument.name is None]
+    if place is None and order.index(name) < len(positional):
+        place = positional[order.index(name)]
+    texts = [_text(argument.span) for argument in call.arguments if argument is not place]
+    texts.insert(
+        len(texts) if place is None else call.arguments.index(place),
+        value if place in positional else f"{name}={value}",
+    )
+    return f"{_text(call.callee.span)}({', '.join(texts)})"
+
+
+def _text(span: Span) -> str:
+    return " ".join(span.source.text[span.start : span.end].split())

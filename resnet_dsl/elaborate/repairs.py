@@ -1,0 +1,237 @@
+"""What to write where tensors that meet do not agree; whatever is said has been tried on the shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from resnet_dsl.elaborate.calls import with_argument
+from resnet_dsl.elaborate.context import Builder, Env
+from resnet_dsl.elaborate.values import Tensor
+from resnet_dsl.ir.network import Call
+from resnet_dsl.ir.ops import Add, Concat, Conv, Multiply, Op, Pool, Subsample
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+THE_BLOCKS_INPUT = "the block's input"
+MAX_TRIES = 200
+MAX_CHAIN = 64
+STRIDES = (1, 2, 3, 4, 8)
+
+
+def repair(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
+    """Return what to write so that the operands of a join agree."""
+    rules = {Add: _of_addition, Multiply: _of_product, Concat: _of_concatenation}
+    found = rules[type(op)](tensors, env, extent)
+    return next(found, "")
+
+
+def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
+    if len({tensor.shape.is_vector for tensor in tensors}) > 1:
+        yield "make both of them maps, or both vectors: `gap -> flatten` makes a vector of a map"
+    spread = "; one channel is never spread over many in an addition"
+    suffix = spread if 1 in {tensor.shape.channels for tensor in tensors} else ""
+    main, short = sorted(tensors, key=_is_short)
+    given = _is_short(short)
+    projections = (_projection(main, short, env, extent), _projection(short, main, env, extent))
+    changed = _changed_step(tensors, env, extent)
+    candidates = (*projections, changed) if given else (changed, *projections)
+    for hint in candidates:
+        if hint:
+            yield hint + suffix
+    yield "bring both sides to one shape" + suffix
+
+
+def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
+    gate, main = sorted(tensors, key=lambda tensor: not tensor.shape.is_pixel)
+    channels = main.shape.channels
+    written = _written(channels, env, ("channels", "width"))
+    if gate.shape.is_pixel and not main.shape.is_vector:
+        wanted = replace(gate.shape, channels=channels)
+        found = _change(gate, wanted, env, extent, ("channels",))
+        text = f"`{found.text}` at line {found.line}" if found else f"`conv({written}, 1x1)`"
+        yield f"the gate needs {channels} channels: {text}"
+    if any(tensor.shape.is_vector for tensor in tensors):
+        yield f"a gate is a map of one pixel: make it with `gap -> conv({written}, 1x1)`, without `fc`"
+    if hint := _changed_step(tensors, env, extent):
+        yield hint
+    yield "a product takes equal shapes, or a map and a gate of the same channels and one pixel"
+
+
+def _of_concatenation(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
+    if any(tensor.shape.is_vector for tensor in tensors):
+        yield "make all of them maps, or `flatten` the maps"
+    if len({tensor.shape.is_pixel for tensor in tensors}) > 1:
+        yield "pool all of them with `gap`, or none"
+    for target in tensors:
+        others = [tensor for tensor in tensors if tensor.shape.spatial != target.shape.spatial]
+        wanted = [replace(tensor.shape, spatial=target.shape.spatial) for tensor in others]
+        pairs = zip(others, wanted, strict=True)
+        found = [_change(tensor, shape, env, extent) for tensor, shape in pairs]
+        if found and all(found):
+            written = " and ".join(f"`{change.text}` at line {change.line}" for change in found if change)
+            yield f"give all one size: {written}"
+    yield "give all one stride and padding"
+
+
+# --- projections ---------------------------------------------------------------------------------
+
+
+def _is_short(tensor: Tensor) -> bool:
+    """Whether an operand is what a block passes on: its input, or what its shortcut made of that."""
+    return tensor.origin == THE_BLOCKS_INPUT or tensor.maker is not None
+
+
+def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
+    """A projection of `short`, or of the input that its shortcut takes, that gives the shape of `main`."""
+    if short.maker is not None and short.maker.field:
+        start = env.x.shape if isinstance(env.x, Tensor) else short.shape
+        return f"`{short.maker.field}: B`" if _projected(start, main.shape, extent) else ""
+    stride = _projected(short.shape, main.shape, extent)
+    if stride is None:
+        return ""
+    channels = _written(main.shape.channels, env, ("channels", "width"))
+    strided = _written(stride, env, ("stride",), exact=True)
+    call = f"B({channels})" if stride == 1 else f"B({channels}, {strided})"
+    if strided == "stride":
+        call = f"B({channels}, stride)"
+    if short.origin == THE_BLOCKS_INPUT:
+        return f"project the input: `x -> {call}`"
+    name = "" if short.at is None else short.at.source.text[short.at.start : short.at.end]
+    if name.isidentifier():
+        return f"project it: `{name} -> {call}`"
+    return f"project the side of {short.shape.text(extent)}: `-> {call}`"
+
+
+def _projected(start: Shape, wanted: Shape, extent: Extent) -> int | None:
+    """The stride with which a 1x1 convolution makes `wanted` of `start`, if there is one."""
+    for stride in STRIDES:
+        conv = Conv.make({"channels": wanted.channels, "kernel": (1, 1), "stride": stride})
+        if _shape(conv, [start], extent) == wanted:
+            return stride
+    return None
+
+
+def _shape(op: Op, shapes: Sequence[Shape], extent: Extent) -> Shape | None:
+    try:
+        return op.shape(*shapes, extent=extent)
+    except ShapeError:
+        return None
+
+
+def _written(number: int, env: Env, names: Sequence[str], exact: bool = False) -> str:
+    """A number as the block would write it: by the name of a parameter, or of two multiplied."""
+    known = {name: value for name, value in env.names.items() if type(value) is int}
+    for name in names:
+        if known.get(name) == number:
+            return name
+    if not exact:
+        for name in names:
+            factors = (n for n, value in known.items() if n != name and known.get(name, 0) * value == number)
+            if (factor := next(factors, None)) is not None:
+                return f"{name} * {factor}"
+    return str(number)
+
+
+# --- one argument of one step --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A step written anew, and its line."""
+
+    text: str
+    line: int
+
+
+def _changed_step(tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
+    """One argument of one step before either operand that makes the shapes agree."""
+    for tensor, other in ((tensors[1], tensors[0]), (tensors[0], tensors[1])):
+        if (found := _change(tensor, other.shape, env, extent)) is not None:
+            return f"write `{found.text}` at line {found.line}"
+    return ""
+
+
+def _change(
+    tensor: Tensor,
+    wanted: Shape,
+    env: Env,
+    extent: Extent,
+    arguments: Sequence[str] = ("ceil", "pad", "stride"),
+) -> _Change | None:
+    builder = env.builder
+    if builder is None or wanted.is_vector:
+        return None
+    for index, (name, value, written) in islice(
+        _variants(builder, tensor, wanted, env, arguments), MAX_TRIES
+    ):
+        node = builder.nodes[index]
+        assert isinstance(node.what, Op)
+        changed = _with(node.what, name, value)
+        if changed and _reinfer(builder, tensor.value, index, changed, extent) == wanted:
+            order = [argument for argument, _, _ in node.what.arguments()]
+            return _Change(with_argument(node.span, order, name, written), node.span.place[0])
+    return None
+
+
+def _with(op: Op, name: str, value: Any) -> Op | None:
+    try:
+        return replace(op, **{name: value}).settled()
+    except ValueError:
+        return None
+
+
+def _variants(
+    builder: Builder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
+) -> Iterator[tuple[int, tuple[str, Any, str]]]:
+    """Yield steps that lead to a tensor, the last first, each with an argument to try."""
+    for name in arguments:
+        for index in _chain(builder, tensor.value):
+            node = builder.nodes[index]
+            if isinstance(node.what, Op) and not node.span.source.ours:
+                for value, written in _values(node.what, name, wanted, env):
+                    yield index, (name, value, written)
+
+
+def _chain(builder: Builder, value: int) -> Iterator[int]:
+    """Yield the nodes from a value back along first inputs."""
+    for _ in range(MAX_CHAIN):
+        if value < 0:
+            return
+        yield value
+        value = builder.nodes[value].inputs[0]
+
+
+def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Any, str]]:
+    """Yield the values to try for an argument, and how each is written."""
+    if name == "ceil" and isinstance(op, Pool) and not op.ceil:
+        yield True, "true"
+    if name == "pad" and isinstance(op, Conv | Pool):
+        yield "half", "half"
+    if name == "channels" and isinstance(op, Conv):
+        yield wanted.channels, _written(wanted.channels, env, ("channels", "width"))
+    if name == "stride" and isinstance(op, Conv | Pool | Subsample):
+        for stride in STRIDES:
+            if op.stride != (stride, stride):
+                yield (stride, stride), _written(stride, env, ("stride",), exact=True)
+
+
+def _reinfer(builder: Builder, value: int, index: int, changed: Op, extent: Extent) -> Shape | None:
+    """The shape of a value if one step before it were another op."""
+    shapes: dict[int, Shape | None] = {}
+
+    def shape(of: int) -> Shape | None:
+        return shapes[of] if of in shapes else builder.inputs[-1 - of] if of < 0 else builder.nodes[of].shape
+
+    for at in reversed(list(_chain(builder, value))):
+        node = builder.nodes[at]
+        before = [shape(of) for of in node.inputs]
+        op = changed if at == index else node.what
+        known = [each for each in before if each is not None]
+        touched = at == index or any(of in shapes for of in node.inputs)
+        if isinstance(op, Call) or len(known) < len(before):
+            shapes[at] = None if touched else node.shape
+        elif touched:
+            shapes[at] = _shape(op, known, extent)
+    return shape(value)
