@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from resnet_dsl.codes import PAGES
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Source
+from resnet_dsl.diagnostics import CompileError, Diagnostic, Findings, Source, Span
 from resnet_dsl.driver import compile_source
 from resnet_dsl.report import render_all
 
@@ -34,3 +36,89 @@ def test_a_bad_spec_gives_its_message(path: Path, golden: Golden) -> None:
 def test_every_code_has_a_bad_spec() -> None:
     reported = {found.code for path in BAD for found in diagnostics(path)}
     assert reported == set(PAGES)
+
+
+# What the hint of a bad spec says to write, put where it says: then nothing is left to report.
+FIXES = [
+    ("addition_without_padding", "pad=0", "pad=half"),
+    ("average_pool_at_224", "avgpool(stride, pad=0)", "avgpool(stride, pad=0, ceil=true)"),
+    ("average_pool_at_225", "avgpool(stride, pad=0)", "avgpool(stride, pad=0, ceil=true)"),
+    ("average_pool_at_any_size", "avgpool(stride, pad=0)", "avgpool(stride, pad=0, ceil=true)"),
+    ("channels_that_shrink_under_A", "shortcut: A", "shortcut: B"),
+    ("concat_of_three", "maxpool(3x3)", "maxpool(3x3, stride=1)"),
+    ("concat_of_two_sizes", "stride=2", "stride=1"),
+    ("fc_on_a_map", "relu -> fc", "relu -> gap -> fc"),
+    ("gate_of_a_vector", "fc(width)", "conv(width, 1x1)"),
+    ("gate_of_one_channel", "conv(1, 1x1)", "conv(width, 1x1)"),
+    ("head_without_pool", "fc(10)", "gap -> fc(10)"),
+    ("identity_over_a_channel_change", "main + x", "main + (x -> B(width))"),
+    ("identity_over_a_stride", "main + x", "main + (x -> B(width, stride))"),
+    ("input_that_is_no_size", "224", "3x224x224"),
+    ("library_shortcut_that_does_not_fit", "shortcut: identity", "shortcut: B"),
+    ("one_channel_is_not_spread", "main + gate", "main + (gate -> B(width))"),
+    ("product_of_two_sizes", "conv(width, 3x3) ->", "conv(width, 3x3, stride=stride) ->"),
+    ("shortcut_of_the_author_in_a_block_of_the_author", "shortcut: identity", "shortcut: B"),
+    ("shortcut_of_two_arguments", "mine(channels)", "mine(channels, stride)"),
+    ("shortcut_that_forgets_the_stride", "conv(width, 1x1)", "conv(width, 1x1, stride=stride)"),
+    ("shortcut_without_stride", "shortcut: mine", "shortcut: B"),
+    ("unknown_block", "bottelneck", "bottleneck"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), FIXES, ids=lambda value: value)
+def test_what_a_hint_says_helps(name: str, old: str, new: str) -> None:
+    path = Path(__file__).parent / "bad" / f"{name}.resnet"
+    hints = " ".join(found.hint for found in diagnostics(path))
+    written = re.findall(r"`(?:-> )?([^`]*)`", hints)
+    assert any(word in new or new in word for word in written), hints
+    text = path.read_text(encoding="utf-8").replace(old, new)
+    assert compile_source(Source(path.name, text), path.parent).warnings == ()
+
+
+def refused(text: str) -> CompileError:
+    """What a text is refused with, within the time a person waits."""
+    start = time.monotonic()
+    with pytest.raises(CompileError) as caught:
+        compile_source(Source("t.resnet", text))
+    assert time.monotonic() - start < 20  # two seconds on an idle machine
+    return caught.value
+
+
+def test_many_errors_are_found_fast_and_shown_in_part() -> None:
+    steps = "\n".join(f"a{i} = x -> nope{i}" for i in range(20_000))
+    error = refused(f"block mine(width) {{ {steps}\n return x }}\nmodel net {{ stages: [1]  block: mine }}")
+    assert len(error.diagnostics) == 100
+    assert error.diagnostics[-1].notes[-1] == "and 19,900 more like these"
+
+
+def test_blocks_that_double_again_and_again_are_refused_soon() -> None:
+    blocks = "\n".join(
+        f"block l{i}(n) {{ a = n + {i}\n return x -> l{i - 1}(a) -> l{i - 1}(n) }}" for i in range(1, 28)
+    )
+    text = f"block l0(n) {{ return x }}\n{blocks}\nblock mine(width) {{ return x -> l27(1) }}"
+    (found,) = refused(f"{text}\nmodel net {{ stages: [1]  block: mine }}").diagnostics
+    assert found.code == "E0501"
+
+
+def test_warnings_that_are_too_many_to_keep_do_not_hide_an_error() -> None:
+    findings = Findings()
+    for index in range(300):
+        findings.add(Diagnostic("W0602", f"{index}", Span(Source("a", ""), index, index), severity="warning"))
+    findings.add(Diagnostic("E0205", "an error"))
+    findings.add(Diagnostic("E0205", "the same error"))
+    assert [found.code for found in findings.shown if found.severity == "error"] == ["E0205"]
+    assert findings.failed
+
+
+SE = """
+block gated(width, stride = 1) {
+    main = x -> conv(width, 3x3, stride=stride) -> bn
+    return relu((main -> se: se) + (x -> downsample: B(width, stride)))
+}
+model net { stages: [2]  block: gated  head: %s }
+"""
+
+
+@pytest.mark.parametrize(("head", "depth"), [("gap -> fc(10)", 4), ("none", 3)])
+def test_layers_that_only_make_a_gate_do_not_count_as_depth(head: str, depth: int) -> None:
+    assert compile_source(Source("t.resnet", SE % head)).figures.depth == depth
