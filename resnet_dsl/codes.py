@@ -153,6 +153,19 @@ _ALL = (
         _with_block("block mine(width) {\n    return x -> a: conv(width, 3x3) -> b: conv(width, 3x3)\n}"),
     ),
     Page(
+        "E0212", "a label that names no step",
+        "A label goes right before the step it names. In front of a whole pipeline, of a name that is\n"
+        "a tensor already, or of a block that is not applied yet, there is nothing it could name.",
+        _with_block(
+            "block mine(width) {\n    return mix: (x -> conv(width, 3x3) -> bn)\n}",
+            "stages: [1]  widths: [64]  block: mine",
+        ),
+        _with_block(
+            "block mine(width) {\n    return x -> mix: conv(width, 3x3) -> bn\n}",
+            "stages: [1]  widths: [64]  block: mine",
+        ),
+    ),
+    Page(
         "E0213", "a step that is not used",
         "A block computes something that does not reach its result: an addition was forgotten, or the\n"
         "line is left over.",

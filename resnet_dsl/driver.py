@@ -5,6 +5,7 @@ parse      Source                                    → ast.File        syntax/
 declare    ast.File, and the files it uses           → Scope           elaborate/scope.py
 elaborate  a model of the Scope and its overrides    → Network         elaborate/
 expand     Network                                   → Graph           passes/expand.py
+unused     Graph: every op must reach an output                        passes/unused.py
 figures    Graph                                     → Figures         passes/figures.py
 check      `expect:` against Figures                                   elaborate/interface.py
 render     Network or Graph                          → source or bytes backends/, one folder each
@@ -39,6 +40,7 @@ from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
 from resnet_dsl.passes.expand import expand
 from resnet_dsl.passes.figures import Figures, figures
+from resnet_dsl.passes.unused import unused
 from resnet_dsl.shelf import PACKAGE, SUFFIX, shipped, specs_folder
 from resnet_dsl.spelling import close_names, one_of
 from resnet_dsl.syntax import ast
@@ -82,8 +84,15 @@ def compile_source(
     findings.check()
     chosen = _choose(scope, model)
     settings = {name: _override(name, value, scope) for name, value in (overrides or {}).items()}
-    network, plan = elaborate(chosen, scope, settings, _library(), findings)
+    try:
+        network, plan = elaborate(chosen, scope, settings, _library(), findings)
+    except RecursionError:
+        message = "the program is too large: what it says is nested too deeply"
+        raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
     graph = expand(network)
+    for diagnostic in unused(graph, chosen.name_at):
+        findings.add(diagnostic)
+    findings.check()
     counted = figures(graph)
     check_size(plan, counted.params, _largest(counted))
     check_expectations(plan, _expected_names(counted))

@@ -12,13 +12,13 @@ from dataclasses import MISSING, fields
 from itertools import groupby
 
 from resnet_dsl.driver import Program
+from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.network import Body, Call, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.syntax import ast
-from resnet_dsl.elaborate.values import show
 
 INDENT = "    "
 BLOCK_INPUT = "x"

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import resnet_dsl_onnx as backend
 from resnet_dsl.diagnostics import CompileError, Source, UsageError
 from resnet_dsl.driver import Program, compile_source
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.passes.header import digest
 from resnet_dsl.weights.initial import initial_state, random_state
 from tests.golden_weights import golden_input, named_state
 
@@ -367,12 +367,13 @@ def test_a_model_of_vectors_is_built_too() -> None:
 
 
 def test_the_spec_travels_with_the_model() -> None:
-    model = backend.build(program(SMALL, classes="7"))
+    compiled = program(SMALL, classes="7")
+    model = backend.build(compiled)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert model.producer_name == "resnet-dsl"
     assert model.doc_string == SMALL
     assert metadata["spec"] == "t.resnet"
-    assert metadata["spec_sha256"] == sha256(SMALL.encode()).hexdigest()
+    assert metadata["spec_sha256"] == digest(compiled.network)
     assert json.loads(metadata["settings"]) == {"classes": "7"}
     assert json.loads(metadata["frozen"]) == ["stem"]
     assert json.loads(metadata["preprocess"])["mean"] == [0.5, 0.5, 0.5]

@@ -44,6 +44,8 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
         name = argument.name or (free[0] if free else None)
         choices = parameters[name].choices if name in parameters else ()
         value = _argument(ctx, function, name, argument.value, choices, env)
+        if takes_many and not parameters and isinstance(value, Function) and env.x is not None:
+            value = apply(ctx, value, env.x, env, argument.value.span)  # as an operand of a sum would be
         if isinstance(value, Bad):
             fine = False
             if argument.name is None:
@@ -327,7 +329,8 @@ def _statements(ctx: Context, block: ast.Block, env: Env, builder: Builder, vari
         builder.variable = statement.name
         value = ctx.evaluate(ctx, statement.value, env)
         if isinstance(value, Staged):
-            value = value.value
+            hint = f"start with a tensor: `{statement.name} = x -> {value.label.name}: …`"
+            value = ctx.error("E0212", f"`{value.label.name}:` names no step", value.label.span, hint)
         env.names[statement.name] = value
         if block.span.source.ours and (place := origin(statement.value, env)) is not None:
             env.places = {**env.places, statement.name: place}

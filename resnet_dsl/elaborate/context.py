@@ -94,6 +94,9 @@ class Env:
         return near or self.scope.find(name) is not None
 
 
+MAX_LIST = 10_000
+
+
 @dataclass
 class Context:
     """One elaboration. `evaluate` is that of expressions; bodies are kept by what made them.
@@ -114,6 +117,7 @@ class Context:
     ops: int = 0
     work: int = 0
     suggestions: int = 0
+    lists: dict[int, tuple[int, Any]] = field(default_factory=dict)
     unsure: bool = False
 
     # --- limits
@@ -129,6 +133,14 @@ class Context:
         self.work += amount
         if self.work > MAX_WORK:
             self._stop(f"more than {MAX_WORK:,} evaluations", span)
+
+    def listed(self, items: tuple[Any, ...], span: Span) -> tuple[Any, ...]:
+        """Return a list unless it is too long, with the lists inside it: they may be one list often."""
+        length = 1 + sum(self.lists.get(id(item), (1, ()))[0] for item in items)
+        if length > MAX_LIST:
+            self._stop(f"a list of more than {MAX_LIST:,} items", span)
+        self.lists[id(items)] = (length, items)  # kept, so that its id stays its own
+        return items
 
     def _stop(self, message: str, span: Span) -> NoReturn:
         self.error("E0501", f"the program is too large: {message}", span)

@@ -22,6 +22,7 @@ from resnet_dsl.ir.ops import Add, Multiply
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
+MAX_CHAIN = 32
 NUMERIC: dict[str, Callable[..., Any]] = {"min": min, "max": max, "round": round}
 
 NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
@@ -41,7 +42,7 @@ def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -
             return _name(ctx, expr, env)
         case ast.List():
             items = tuple(evaluate(ctx, item, env) for item in expr.items)
-            return BAD if any(isinstance(item, Bad) for item in items) else items
+            return BAD if any(isinstance(item, Bad) for item in items) else ctx.listed(items, expr.span)
         case ast.Record():
             return _record(ctx, expr, env)
         case ast.Attribute():
@@ -49,7 +50,7 @@ def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -
         case ast.Unary():
             return _unary(ctx, expr, env)
         case ast.Binary():
-            return _binary(ctx, expr, env)
+            return _binary(ctx, expr, env, label)
         case ast.If():
             return _if(ctx, expr, env, label)
         case ast.Labelled():
@@ -92,6 +93,9 @@ def _constant(ctx: Context, const: ast.Const, scope: Scope) -> Any:
     if key in ctx.deriving:
         way = [name for _, name in (*ctx.deriving[ctx.deriving.index(key) :], key)]
         return ctx.error("E0209", f"`{const.name}` needs itself: {' -> '.join(way)}", const.name_at)
+    if len(ctx.deriving) > MAX_CHAIN:
+        message = f"constants depend on each other more than {MAX_CHAIN} levels deep"
+        return ctx.error("E0209", message, const.name_at)
     if key not in ctx.constants:
         ctx.deriving.append(key)
         with ctx.apart():
@@ -145,21 +149,30 @@ def _unary(ctx: Context, expr: ast.Unary, env: Env) -> Any:
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
 
 
-def _binary(ctx: Context, expr: ast.Binary, env: Env) -> Any:
+def _logical(ctx: Context, expr: ast.Binary, env: Env) -> Any:
+    """`and` and `or` look at their right side only where the left does not decide."""
+    value: Any = BAD
+    for side in (expr.left, expr.right):
+        value = evaluate(ctx, side, env)
+        if isinstance(value, Bad):
+            return BAD
+        if not isinstance(value, bool):
+            message = f"`{expr.operator}` needs `true` or `false`, not {show(value)}"
+            return ctx.error("E0206", message, expr.at)
+        if value == (expr.operator == "or"):
+            return value
+    return value
+
+
+def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
+    if expr.operator in ("and", "or"):
+        return _logical(ctx, expr, env)
     left = evaluate(ctx, expr.left, env)
-    if expr.operator in ("and", "or") and isinstance(left, bool):
-        if left == (expr.operator == "or"):
-            return left
-        right = evaluate(ctx, expr.right, env)
-        if isinstance(right, bool | Bad):
-            return right
-        message = f"`{expr.operator}` needs `true` or `false`, not {show(right)}"
-        return ctx.error("E0206", message, expr.at)
     right = evaluate(ctx, expr.right, env)
     if isinstance(left, Bad) or isinstance(right, Bad):
         return BAD
     if expr.operator in ("+", "*") and (isinstance(left, Tensor) or isinstance(right, Tensor)):
-        return _join(ctx, expr, left, right, env)
+        return _join(ctx, expr, left, right, env, label)
     if expr.operator == "*" and isinstance(right, Function) and type(left) is int:
         return Repeat(left, right)
     try:
@@ -170,7 +183,7 @@ def _binary(ctx: Context, expr: ast.Binary, env: Env) -> Any:
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
 
 
-def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env) -> Any:
+def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
     """A sum or product of tensors: a step of two inputs."""
     if isinstance(left, Function) and env.x is not None:
         left = apply(ctx, left, env.x, env, expr.left.span)
@@ -185,7 +198,7 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env) -> An
         return ctx.error("E0206", message, expr.at, hint)
     op = Add() if expr.operator == "+" else Multiply()
     operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
-    return step(ctx, op, operands, env, expr.at)
+    return step(ctx, op, operands, env, expr.at, label)
 
 
 def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:
@@ -200,7 +213,13 @@ def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:
 
 def _labelled(ctx: Context, expr: ast.Labelled, env: Env) -> Any:
     tag = Tag(expr.label, expr.name_at)
+    makes = expr.value
+    while isinstance(makes, ast.Group):
+        makes = makes.value
     value = evaluate(ctx, expr.value, env, tag)
+    if isinstance(value, Tensor) and isinstance(makes, ast.Pipe | ast.Name):
+        hint = "put it before the step it should name: `x -> name: conv(64, 3x3)`"
+        return ctx.error("E0212", f"`{expr.label}:` names no step", expr.name_at, hint)
     return value if isinstance(value, Tensor | Bad) else Staged(tag, value)
 
 

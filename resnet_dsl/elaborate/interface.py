@@ -130,7 +130,18 @@ def preprocess(plan: Plan) -> tuple[tuple[str, Any], ...]:
         message = f"`preprocess` must be a record, not {show(value)}"
         plan.error("E0204", message, setting.value_at, "`{ color: rgb  mean: [0.5, 0.5, 0.5] }`")
         return ()
+    _check_channels(plan, setting.value, dict(value))
     return tuple((name, str(item) if isinstance(item, Symbol) else item) for name, item in value)
+
+
+def _check_channels(plan: Plan, record: ast.Record, values: dict[str, Any]) -> None:
+    """Means and deviations are one number, or one a channel."""
+    channels = plan.settings.value("input")[0] if isinstance(plan.settings.value("input"), tuple) else 1
+    for item in record.fields:
+        value = values.get(item.name)
+        if item.name in ("mean", "std") and isinstance(value, tuple) and len(value) != channels:
+            message = f"`{item.name}` has {len(value)} numbers for {channels} channels"
+            plan.error("E0204", message, item.value.span, "give one number a channel")
 
 
 def _check_preprocess(plan: Plan, record: ast.Record, env: Env) -> bool:
@@ -169,6 +180,8 @@ def check_expectations(plan: Plan, figures: dict[str, Any]) -> None:
     if setting is None or setting.value is None or plan.overridden:
         return
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)
+    if isinstance(setting.value, ast.Constant) and setting.value.value is None:
+        return
     for item in items:
         env = plan.settings.env(setting, **figures)
         held = plan.context.evaluate(plan.context, item, env)

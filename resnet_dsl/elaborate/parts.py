@@ -7,7 +7,7 @@ from typing import Any
 from resnet_dsl.diagnostics import Label, Span
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.context import Builder, Env
-from resnet_dsl.elaborate.plan import Plan
+from resnet_dsl.elaborate.plan import RESERVED, Plan
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Place, Staged, Tensor, show
@@ -129,6 +129,9 @@ def _claim(plan: Plan, body: Body, builder: Builder) -> None:
     """Stem, stages and head share the model's own level of names."""
     for node in body.nodes:
         at = builder.names.get(node.name, node.span)
+        if node.name in RESERVED:
+            message = f"`{node.name}` is the model's own name for what it takes"
+            plan.error("E0211", message, at, "take another name")
         if node.name in plan.names:
             message = f"`{node.name}` is the name of two parts of the model"
             labels = (Label(plan.names[node.name], "the first"),)

@@ -13,6 +13,8 @@ from resnet_dsl.syntax import ast
 
 MAX_LINKS = 8
 
+RESERVED = ("input",)  # what backends call the model's own
+
 
 @dataclass
 class Plan:

@@ -24,14 +24,19 @@ class Scope:
 
     def find(self, name: str) -> tuple[Scope, Definition | ast.Const | type[Op]] | None:
         """Return what `name` means here and the scope it was declared in."""
-        if name in self.blocks:
-            return self, self.blocks[name]
-        if name in self.constants:
-            return self, self.constants[name]
-        for parent in self.parents:
-            if (found := parent.find(name)) is not None:
+        for ours in (False, True):  # the library comes after every file that is used
+            if (found := self._declared(name, ours)) is not None:
                 return found
         return (self, CATALOGUE[name]) if name in CATALOGUE else None
+
+    def _declared(self, name: str, ours: bool) -> tuple[Scope, Definition | ast.Const] | None:
+        if self.source.ours == ours:
+            if name in self.blocks:
+                return self, self.blocks[name]
+            if name in self.constants:
+                return self, self.constants[name]
+        found = (parent._declared(name, ours) for parent in self.parents)
+        return next((what for what in found if what is not None), None)
 
     def find_model(self, name: str) -> tuple[ast.Model, Scope] | None:
         """Return the model `name` and the scope it was declared in."""

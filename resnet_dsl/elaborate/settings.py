@@ -19,6 +19,8 @@ from resnet_dsl.elaborate.values import BAD, Place, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.syntax import ast
 
+MAX_CHAIN = 32
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -111,6 +113,9 @@ class Settings:
             return BAD
         if name in self.active:
             return self._endless(name, span or setting.span)
+        if len(self.active) > MAX_CHAIN:
+            message = f"settings depend on each other more than {MAX_CHAIN} levels deep"
+            return self.context.error("E0209", message, span or setting.span)
         env = self.env(setting, **names)
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))
         self.active.append(name)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from resnet_dsl.diagnostics import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.context import MAX_OPS
-from resnet_dsl.elaborate.plan import Plan
+from resnet_dsl.elaborate.plan import RESERVED, Plan
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, Stage
@@ -66,7 +66,7 @@ def _named(plan: Plan, item: Any, index: int) -> tuple[str, Any]:
     if name in plan.names:
         labels = (Label(plan.names[name], "the first"),)
         plan.error("E0211", f"`{name}` is the name of two parts of the model", at, labels=labels)
-    elif name in ("stem", "head"):
+    elif name in ("stem", "head", *RESERVED):
         plan.error("E0211", f"`{name}` is a part of every model", at, "take another name")
     plan.names.setdefault(name, at)
     return name, content

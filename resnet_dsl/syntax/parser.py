@@ -18,6 +18,8 @@ from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.mistakes import KEYWORDS, OPENING, WORDS, brackets, syntax_error, unsafe_character
 
 MAX_BYTES = 1_000_000
+MAX_WORDS = 100_000  # what takes the parser two seconds
+WORD = re.compile(r'"[^"\n]*"|#[^\n]*|\w+|[^\w\s]')
 MAX_NESTING = 64
 MAX_DIGITS = 18
 MAX_DEPTH = 4 * MAX_NESTING
@@ -89,6 +91,10 @@ def _check_limits(source: Source) -> None:
     size = len(source.text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         message = f"the text has {size:,} bytes; the limit is {MAX_BYTES:,}"
+        raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
+    words = sum(1 for _ in WORD.finditer(source.text))
+    if words > MAX_WORDS:
+        message = f"the text has {words:,} words and signs; the limit is {MAX_WORDS:,}"
         raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
     if (unsafe := unsafe_character(source)) is not None:
         raise CompileError([unsafe])
