@@ -9,7 +9,7 @@ from resnet_dsl.ir.graph import Graph
 
 
 def unused(graph: Graph, home: Span) -> Iterator[Diagnostic]:
-    """Yield an error for each part with an op that no output needs, at `home` where the op is not the author's."""
+    """Yield an error for each part with an op that no output needs, at `home` if the op is ours."""
     needed = {result for _, result in graph.outputs}
     for node in reversed(graph.nodes):
         if node.name in needed:
