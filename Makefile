@@ -9,6 +9,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 JOBS ?= 2
+# A process a core: more threads than that only get in each other's way.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
 .PHONY: demo test lint format golden clean
 
@@ -17,7 +19,7 @@ demo: $(VENV)/demo
 	$(BIN)/resnet-dsl summary resnet50
 
 test: $(VENV)/test
-	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
