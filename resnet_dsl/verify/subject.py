@@ -95,10 +95,10 @@ def calibrated_state(subject: Subject, seed: int) -> dict[str, Array]:
     for node in graph.nodes:
         call = called(node, tensors, values)
         if isinstance(node.op, BatchNorm):
-            axes = tuple(axis for axis in range(call.x.ndim) if axis != 1)
-            own = tensors[node.name]
-            deviation = np.sqrt(call.x.var(axes) + 1e-3)
-            own["running_mean"] = _single(call.x.mean(axes) + own["running_mean"] * deviation)
+            # By the input as a whole: the statistics of each channel would blow up those that hardly
+            # vary, a little more in every layer, until rounding errors are all that is left.
+            own, deviation = tensors[node.name], call.x.std() + 1e-3
+            own["running_mean"] = _single(call.x.mean() + own["running_mean"] * deviation)
             own["running_var"] = _single(deviation**2 * own["running_var"])
             state |= {f"{node.name}.{name}": own[name] for name in ("running_mean", "running_var")}
         values[node.name] = apply(node, call, extent)
