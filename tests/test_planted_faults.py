@@ -58,7 +58,7 @@ SOURCE_FAULTS = {
     "keras: the epsilon of keras.applications": Fault("keras", "eps=1e-05", "eps=1.001e-05"),
     "keras: a max pool padded with zeros": Fault("keras", r'float\("-inf"\)', "0.0"),
     "keras: a pool that rounds down": Fault("keras", ", ceil=True", ""),
-    "keras: padding counts in averages": Fault("keras", r"(ones, .*ceil, )0\.0", r"\g<1>1.0"),
+    "keras: padding counts in averages": Fault("keras", r"(ones, padding, after, )0\.0", r"\g<1>1.0"),
     "keras: new channels before the old": Fault("keras", r"\[before, after\]", "[after, before]"),
     "keras: no dilation": Fault(
         "keras", r"padding=\(2, 2\),\s*dilation=\(2, 2\)", "padding=(1, 1), dilation=(1, 1)"

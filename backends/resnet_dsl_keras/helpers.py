@@ -11,15 +11,18 @@ def channel_axis() -> int:
 def initializers(init: str, fan_in: int) -> dict:
     """Initial weights by name: fans count as in He et al. 2015."""
     scaling = keras.initializers.VarianceScaling
+    uniform = keras.initializers.RandomUniform
     bound = fan_in**-0.5
     kernel = {
         "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
         "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
         "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
         "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": keras.initializers.RandomUniform(-bound, bound),
+        "uniform": uniform(-bound, bound),
     }
-    bias = kernel[init] if init == "uniform" else keras.initializers.Zeros()
+    # A second one, since an initializer draws the same numbers every time.
+    zeros = keras.initializers.Zeros()
+    bias = uniform(-bound, bound) if init == "uniform" else zeros
     return {"kernel_initializer": kernel[init], "bias_initializer": bias}''',
     "conv": '''\
 def conv(
@@ -44,9 +47,9 @@ def conv(
             x = layers.ZeroPadding2D(
                 padding,
                 data_format=keras.config.image_data_format(),
-                name=f"{name}_pad",
+                name=f"{name}-pad",
             )(x)
-    axis = -1 if keras.config.image_data_format() == "channels_last" else 1
+    area = kernel[0] * kernel[1]
     return layers.Conv2D(
         channels,
         kernel,
@@ -57,14 +60,14 @@ def conv(
         groups=groups,
         activation=None,
         use_bias=bias,
-        **initializers(init, x.shape[axis] // groups * kernel[0] * kernel[1]),
+        **initializers(init, x.shape[channel_axis()] // groups * area),
         name=name,
     )(x)''',
     "fully_connected": '''\
 def fully_connected(x, name, channels, bias, init):
     """Fully connected layer on a vector, or on a map of one pixel."""
     if len(x.shape) == 4:
-        x = layers.Flatten(name=f"{name}_flatten")(x)
+        x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
     return layers.Dense(
         channels,
         activation=None,
@@ -88,21 +91,26 @@ def batch_norm(x, name, eps, momentum, gamma=1.0):
         name=name,
     )(x)''',
     "pad_map": '''\
-def pad_map(x, kernel, stride, padding, ceil, value):
-    """Pad rows and columns; rounding up takes just what the last window needs more."""
-    pads = []
-    for k, s, p in zip(kernel, stride, padding):
-        pads.append([p, min(p + s - 1, k - 1) if ceil else p])
+def pad_map(x, before, after, value):
+    """Pad with a value before and after the rows and the columns."""
+    pads = [list(pair) for pair in zip(before, after)]
     if keras.config.image_data_format() == "channels_last":
         pads = [[0, 0], *pads, [0, 0]]
     else:
         pads = [[0, 0], [0, 0], *pads]
     return ops.pad(x, pads, mode="constant", constant_values=value)''',
+    "padding_after": '''\
+def padding_after(kernel, stride, padding, ceil):
+    """Padding behind the map; rounding up takes just what the last window needs more."""
+    if not ceil:
+        return padding
+    return [min(p + s - 1, k - 1) for k, s, p in zip(kernel, stride, padding)]''',
     "max_pool": '''\
 def max_pool(x, name, kernel, stride, padding, ceil=False):
     """Max pool; padding is minus infinity, so that it never wins."""
     if padding != "same" and (ceil or any(padding)):
-        x = pad_map(x, kernel, stride, padding, ceil, float("-inf"))
+        after = padding_after(kernel, stride, padding, ceil)
+        x = pad_map(x, padding, after, float("-inf"))
     return layers.MaxPooling2D(
         kernel,
         strides=stride,
@@ -114,34 +122,52 @@ def max_pool(x, name, kernel, stride, padding, ceil=False):
 def avg_pool(x, name, kernel, stride, padding, ceil=False, count_pad=False):
     """Average pool; padding is not part of the mean unless `count_pad` says so."""
     layout = keras.config.image_data_format()
-    if padding == "same" or not (ceil or any(padding)):
-        return layers.AveragePooling2D(
-            kernel,
-            strides=stride,
-            padding="same" if padding == "same" else "valid",
-            data_format=layout,
-            name=name,
-        )(x)
+    pool = layers.AveragePooling2D(
+        kernel, strides=stride, padding="valid", data_format=layout, name=name
+    )
+    if not (ceil or any(padding)):
+        return pool(x)
     # The mean over the whole window, divided by the part of it that counts.
+    after = padding_after(kernel, stride, padding, ceil)
     ones = ops.ones_like(x)
     if count_pad:
-        ones = pad_map(ones, kernel, stride, padding, False, 1.0)
-        extra = [min(p + s - 1, k - 1) - p for k, s, p in zip(kernel, stride, padding)]
-        if ceil and any(extra):
-            pads = [[0, e] for e in extra]
-            last = layout == "channels_last"
-            pads = [[0, 0], *pads, [0, 0]] if last else [[0, 0], [0, 0], *pads]
-            ones = ops.pad(ones, pads, mode="constant", constant_values=0.0)
+        ones = pad_map(ones, padding, padding, 1.0)
+        beyond = [a - p for a, p in zip(after, padding)]
+        ones = pad_map(ones, (0, 0), beyond, 0.0)
     else:
-        ones = pad_map(ones, kernel, stride, padding, ceil, 0.0)
-    x = pad_map(x, kernel, stride, padding, ceil, 0.0)
-    total = layers.AveragePooling2D(
-        kernel, strides=stride, padding="valid", data_format=layout, name=name
-    )(x)
+        ones = pad_map(ones, padding, after, 0.0)
     part = ops.average_pool(
         ones, kernel, strides=stride, padding="valid", data_format=layout
     )
-    return total / part''',
+    return pool(pad_map(x, padding, after, 0.0)) / part''',
+    "same_sum": '''\
+def same_sum(x, window, stride):
+    """Sums over weighted windows with TensorFlow's `same` padding, a channel at a time."""
+    channels = x.shape[channel_axis()]
+    window = ops.expand_dims(ops.convert_to_tensor(window, dtype=x.dtype), (2, 3))
+    layout = keras.config.image_data_format()
+    if stride[0] == stride[1]:
+        kernel = ops.tile(window, (1, 1, channels, 1))
+        return ops.depthwise_conv(
+            x, kernel, strides=stride[0], padding="same", data_format=layout
+        )
+    kernel = window * ops.eye(channels, dtype=x.dtype)
+    return ops.conv(x, kernel, strides=stride, padding="same", data_format=layout)''',
+    "same_avg_pool": '''\
+def same_avg_pool(x, kernel, stride):
+    """Average pool with TensorFlow's `same` padding, which does not count.
+
+    By sums, since the pooling of Keras on PyTorch repeats the edge there.
+    """
+    window = [[1.0] * kernel[1]] * kernel[0]
+    return same_sum(x, window, stride) / same_sum(ops.ones_like(x), window, stride)''',
+    "same_subsample": '''\
+def same_subsample(x, span, stride):
+    """The pixels that windows of `span` are centred on, with TensorFlow's `same` padding."""
+    rows, columns = (
+        [float(i == (size - 1) // 2) for i in range(size)] for size in span
+    )
+    return same_sum(x, [[row * column for column in columns] for row in rows], stride)''',
     "global_avg_pool": '''\
 def global_avg_pool(x, name):
     """The mean over height and width, which become 1."""
@@ -152,7 +178,7 @@ def global_avg_pool(x, name):
 def flatten(x, name):
     """A map as a vector with the channels outermost, as in NCHW."""
     if keras.config.image_data_format() == "channels_last":
-        x = layers.Permute((3, 1, 2), name=f"{name}_order")(x)
+        x = layers.Permute((3, 1, 2), name=f"{name}-order")(x)
     return layers.Flatten(data_format="channels_last", name=name)(x)''',
     "subsample": '''\
 def subsample(x, rows, columns):
@@ -163,7 +189,7 @@ def subsample(x, rows, columns):
     "pad_channels": '''\
 def pad_channels(x, before, after):
     """Channels of zeros before and after those of `x`."""
-    pads = [[0, 0] for _ in range(4)]
+    pads = [[0, 0] for _ in x.shape]
     pads[channel_axis()] = [before, after]
     return ops.pad(x, pads, mode="constant", constant_values=0.0)''',
     "zero_pad": '''\

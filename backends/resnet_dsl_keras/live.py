@@ -14,7 +14,7 @@ import keras
 
 from resnet_dsl.driver import Program
 from resnet_dsl.live import module_of
-from resnet_dsl_keras.naming import NAMES, to_keras, to_torch
+from resnet_dsl_keras.naming import NAMES, path_of, to_keras, to_torch
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +36,7 @@ def named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Yield (canonical name, variable) by layer name, never by order."""
     for layer in model.layers:
         for variable in layer.weights:
-            yield f"{layer.name}.{NAMES[variable.name]}", variable
+            yield f"{path_of(layer.name)}.{NAMES[variable.name]}", variable
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
@@ -64,7 +64,7 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
     """Evaluate one NCHW batch; maps come back as NCHW too."""
     last = keras.config.image_data_format() == "channels_last"
     given = x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
-    result = model(given, training=False)
+    result = model(keras.ops.convert_to_tensor(given, dtype=model.inputs[0].dtype), training=False)
     outputs = result if isinstance(result, dict) else {"output": result}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}

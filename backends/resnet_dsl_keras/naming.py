@@ -22,6 +22,16 @@ NAMES = {
 AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 
 
+def layer_name(path: str) -> str:
+    """Return the name of a layer in Keras: its path, which Keras on PyTorch allows no dots in."""
+    return path.replace(".", "-")
+
+
+def path_of(layer: str) -> str:
+    """Return the canonical path of a layer by its name in Keras."""
+    return layer.replace("-", ".")
+
+
 def to_keras(value: Array) -> Array:
     """Return a weight in Keras' layout: OIHW as HWIO, (out, in) as (in, out)."""
     if value.ndim == 4:

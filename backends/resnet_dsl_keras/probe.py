@@ -12,7 +12,7 @@ from resnet_dsl.backend import Sgd, Training
 from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.driver import Program
 from resnet_dsl_keras.live import named_variables, read_state, run
-from resnet_dsl_keras.naming import to_torch
+from resnet_dsl_keras.naming import path_of, to_torch
 
 Array = np.ndarray[Any, Any]
 
@@ -20,7 +20,8 @@ Array = np.ndarray[Any, Any]
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that is a layer, as NCHW; in the model's own dtype."""
     nodes = {node.name for node in program.graph.nodes}
-    outputs = {layer.name: layer.output for layer in model.layers if layer.name in nodes}
+    named = {path_of(layer.name): layer.output for layer in model.layers}
+    outputs = {name: output for name, output in named.items() if name in nodes}
     return run(keras.Model(model.inputs[0], outputs), x)
 
 

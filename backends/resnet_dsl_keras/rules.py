@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from resnet_dsl.ir import ops
 from resnet_dsl.passes.classes import Step
-from resnet_dsl.passes.fitting import minus
+from resnet_dsl.passes.fitting import Real, minus
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,15 @@ def both(value: tuple[int, int]) -> str:
 
 def padding(pad: ops.Padding) -> str:
     """Write a padding: `"same"` is TensorFlow's, a pair is rows and columns on both sides."""
-    return '"same"' if pad == "same" else both(pad)  # type: ignore[arg-type]
+    return '"same"' if pad == "same" else both(pad)
 
 
 @lower.register
 def _(op: ops.Conv, step: Step) -> Lowering:
-    arguments = [f"stride={both(op.stride)}", f"padding={padding(op.pad)}"]
+    # Keras has no convolution with both: every pixel is computed, then some are taken.
+    thinned = both(op.dilation) != "(1, 1)" != both(op.stride)
+    stride = "(1, 1)" if thinned else both(op.stride)
+    arguments = [f"stride={stride}", f"padding={padding(op.pad)}"]
     if both(op.dilation) != "(1, 1)":
         arguments.append(f"dilation={both(op.dilation)}")
     if str(op.groups) != "1":
@@ -55,7 +58,15 @@ def _(op: ops.Conv, step: Step) -> Lowering:
     if op.init != "he":
         arguments.append(f'init="{op.init}"')
     code = f"conv({{0}}, {{name}}, {op.channels}, {both(op.kernel)}, {', '.join(arguments)})"
-    return Lowering(code, ("initializers", "conv"))
+    helpers = ("channel_axis", "initializers", "conv")
+    if thinned and op.pad == "same":
+        spans = (f"({k} - 1) * ({d}) + 1" for k, d in zip(op.kernel, op.dilation, strict=True))
+        code = f"same_subsample({code}, ({', '.join(spans)}), {both(op.stride)})"
+        return Lowering(code, (*helpers, "same_sum", "same_subsample"))
+    if thinned:
+        code = f"subsample({code}, {op.stride[0]}, {op.stride[1]})"
+        return Lowering(code, (*helpers, "subsample"))
+    return Lowering(code, helpers)
 
 
 @lower.register
@@ -68,7 +79,9 @@ def _(op: ops.FullyConnected, step: Step) -> Lowering:
 @lower.register
 def _(op: ops.BatchNorm, step: Step) -> Lowering:
     # Keras' momentum is the weight of the old statistics, the language's that of the new batch.
-    arguments = [f"eps={op.eps}", f"momentum={round(1 - op.momentum, 12)}"]
+    named = isinstance(op.momentum, Real)
+    kept = f"1 - {op.momentum}" if named else round(1 - op.momentum, 12)
+    arguments = [f"eps={op.eps}", f"momentum={kept}"]
     if op.gamma != 1.0:
         arguments.append(f"gamma={op.gamma}")
     return Lowering(f"batch_norm({{0}}, {{name}}, {', '.join(arguments)})", ("channel_axis", "batch_norm"))
@@ -103,7 +116,7 @@ def _(op: ops.Dropout, step: Step) -> Lowering:
 @lower.register
 def _(op: ops.MaxPool, step: Step) -> Lowering:
     arguments = f"{both(op.kernel)}, stride={both(op.stride)}, padding={padding(op.pad)}"
-    helpers = ("pad_map", "max_pool")
+    helpers = ("pad_map", "padding_after", "max_pool")
     if op.ceil:
         return Lowering(f"max_pool({{0}}, {{name}}, {arguments}, ceil=True)", helpers)
     return Lowering(f"max_pool({{0}}, {{name}}, {arguments})", helpers)
@@ -111,10 +124,13 @@ def _(op: ops.MaxPool, step: Step) -> Lowering:
 
 @lower.register
 def _(op: ops.AvgPool, step: Step) -> Lowering:
+    if op.pad == "same":
+        code = f"same_avg_pool({{0}}, {both(op.kernel)}, {both(op.stride)})"
+        return Lowering(code, ("channel_axis", "same_sum", "same_avg_pool"))
     arguments = f"{both(op.kernel)}, stride={both(op.stride)}, padding={padding(op.pad)}"
     flags = [f"ceil={op.ceil}"] * op.ceil + [f"count_pad={op.count_pad}"] * op.count_pad
     code = f"avg_pool({{0}}, {{name}}, {', '.join([arguments, *flags])})"
-    return Lowering(code, ("pad_map", "avg_pool"))
+    return Lowering(code, ("pad_map", "padding_after", "avg_pool"))
 
 
 @lower.register

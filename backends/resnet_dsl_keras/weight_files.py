@@ -23,7 +23,7 @@ from resnet_dsl.driver import Program
 from resnet_dsl.weights.account import shown
 from resnet_dsl.weights.files import KEY, Contents, Stored
 from resnet_dsl.weights.metadata import parsed
-from resnet_dsl_keras.naming import NAMES, shape_in_torch, to_torch
+from resnet_dsl_keras.naming import NAMES, path_of, shape_in_torch, to_torch
 
 Array = np.ndarray[Any, Any]
 
@@ -111,7 +111,7 @@ def read(path: Path) -> Contents:
     found = _legacy(path, root) if legacy else _saved(path, file)
     tensors: dict[str, Stored] = {}
     for layer, variable, dataset in found:
-        name = f"{layer}.{NAMES.get(variable, variable)}"
+        name = f"{path_of(layer)}.{NAMES.get(variable, variable)}"
         if name in tensors:
             raise UsageError(f"{path}: two layers are called {shown(layer)}")
         tensors[name] = _stored(path, dataset)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from resnet_dsl.driver import Program
 from resnet_dsl.ir import ops
-from resnet_dsl.passes.classes import Classes
+from resnet_dsl.passes.classes import Classes, Step
 from resnet_dsl.passes.source import Code, statement
+from resnet_dsl_torch.names import attribute
 
 Scheme = str | float
 
@@ -20,41 +21,54 @@ LAYERS: dict[type[ops.Op], str] = {
 }
 
 
-def reset_lines(program: Program, classes: Classes) -> str:
+def reset_lines(program: Program, classes: Classes) -> list[str]:
     """Return the body of `reset_parameters`."""
     sites = list(_sites(program, classes))
     common = {kind: Counter(s.scheme for s in sites if s.kind is kind).most_common(1) for kind in LAYERS}
     usual = {kind: found[0][0] for kind, found in common.items() if found}
     lines = ["        for module in self.modules():"] if usual else ["        pass"]
     for index, (kind, scheme) in enumerate(usual.items()):
-        lines.append(f"            {'elif' if index else 'if'} isinstance(module, {LAYERS[kind]}):")
+        layers = LAYERS[kind] if kind is not ops.BatchNorm else _norms(program)
+        lines.append(f"            {'elif' if index else 'if'} isinstance(module, {layers}):")
         lines += _init("module", kind, scheme, [s.bias for s in sites if s.kind is kind], 16)
-    lines += _exceptions([site for site in sites if site.scheme != usual[site.kind]])
-    return "\n".join(lines)
+        if kind is ops.BatchNorm:
+            lines.append("                module.reset_running_stats()")
+    return lines + _exceptions([site for site in sites if site.scheme != usual[site.kind]])
+
+
+def _norms(program: Program) -> str:
+    """The kinds of batch norm there are: on maps, on vectors, or both."""
+    nodes = [node for node in program.graph.nodes if isinstance(node.op, ops.BatchNorm)]
+    kinds = sorted({f"nn.BatchNorm{1 if node.input_shapes[0].is_vector else 2}d" for node in nodes})
+    return kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
 
 
 @dataclass(frozen=True)
 class Site:
-    """A layer as the file writes it: whose class it belongs to, and under which attribute."""
+    """A layer as the file writes it: whose class it belongs to, and the expression of it there."""
 
     kind: type[ops.Op]
     scheme: Scheme
     owner: str
-    attribute: str
+    access: str
     bias: bool
 
 
 def _sites(program: Program, classes: Classes) -> Iterator[Site]:
     parts = (program.network.stem, program.network.head)
-    steps = [("", classes.step(node, body)) for body in parts if body for node in body.nodes]
-    steps += [(block.name, step) for block in classes.classes for step in block.steps]
-    for owner, step in steps:
-        access = f"[{step.name}]" if step.name.isdigit() else f".{step.name}"
-        match step.what:
-            case ops.Conv() | ops.FullyConnected():
-                yield Site(type(step.what), step.what.init, owner, access, step.what.bias)
-            case ops.BatchNorm():
-                yield Site(ops.BatchNorm, step.what.gamma, owner, access, True)
+    for step in (classes.step(node, body) for body in parts if body for node in body.nodes):
+        yield from _site("", step, attribute("self", step.name))
+    for block in classes.classes:
+        for step in block.steps:
+            yield from _site(block.name, step, attribute("module", step.name))
+
+
+def _site(owner: str, step: Step, access: str) -> Iterator[Site]:
+    match step.what:
+        case ops.Conv() | ops.FullyConnected():
+            yield Site(type(step.what), step.what.init, owner, access, step.what.bias)
+        case ops.BatchNorm():
+            yield Site(ops.BatchNorm, step.what.gamma, owner, access, True)
 
 
 def _init(target: str, kind: type[ops.Op], scheme: Scheme, biases: list[bool], indent: int) -> list[str]:
@@ -76,7 +90,7 @@ def _init(target: str, kind: type[ops.Op], scheme: Scheme, biases: list[bool], i
             codes.append(Code("nn.init.uniform_", (weight, "-bound", "bound")))
             bias = Code("nn.init.uniform_", (f"{target}.bias", "-bound", "bound"))
     lines = [statement("", code, indent) for code in codes]
-    if all(biases):
+    if all(biases) and kind is not ops.Conv:  # that of a Conv2d is optional to a type checker
         return [*lines, statement("", bias, indent)]
     if any(biases):
         return [*lines, f"{' ' * indent}if {target}.bias is not None:", statement("", bias, indent + 4)]
@@ -90,7 +104,7 @@ def _exceptions(odd: list[Site]) -> list[str]:
     lines = []
     for site in odd:
         if not site.owner:
-            lines += _init(f"self{site.attribute}", site.kind, site.scheme, [site.bias], 8)
+            lines += _init(site.access, site.kind, site.scheme, [site.bias], 8)
     owners = list(dict.fromkeys(site.owner for site in odd if site.owner))
     if owners:
         lines.append("        for module in self.modules():")
@@ -98,5 +112,5 @@ def _exceptions(odd: list[Site]) -> list[str]:
         lines.append(f"            {'elif' if index else 'if'} isinstance(module, {owner}):")
         for site in odd:
             if site.owner == owner:
-                lines += _init(f"module{site.attribute}", site.kind, site.scheme, [site.bias], 16)
+                lines += _init(site.access, site.kind, site.scheme, [site.bias], 16)
     return lines

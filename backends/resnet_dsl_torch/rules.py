@@ -80,7 +80,8 @@ def _(op: ops.FullyConnected, step: Step) -> Lowering:
 
 @lower.register
 def _(op: ops.BatchNorm, step: Step) -> Lowering:
-    return layer("nn.BatchNorm2d", step.channels[0], f"eps={op.eps}", f"momentum={op.momentum}")
+    kind = "nn.BatchNorm1d" if step.vector else "nn.BatchNorm2d"
+    return layer(kind, step.channels[0], f"eps={op.eps}", f"momentum={op.momentum}")
 
 
 @lower.register
@@ -105,7 +106,8 @@ def _(op: ops.Softmax, step: Step) -> Lowering:
 
 @lower.register
 def _(op: ops.Dropout, step: Step) -> Lowering:
-    code = f"F.dropout({{0}}, p={op.rate}, training=self.training)"
+    training = "False" if step.frozen else "self.training"
+    code = f"F.dropout({{0}}, p={op.rate}, training={training})"
     return function(code, alone=Code("nn.Dropout", (f"p={op.rate}",)))
 
 
@@ -113,7 +115,7 @@ def _(op: ops.Dropout, step: Step) -> Lowering:
 def _(op: ops.MaxPool, step: Step) -> Lowering:
     if op.pad == "same":
         padded = f'same_pad({{0}}, {_both(op.kernel)}, {_both(op.stride)}, float("-inf"))'
-        arguments = f"{pair(op.kernel)}, stride={pair(op.stride)}, padding=0"
+        arguments = f"{pair(op.kernel)}, stride={pair(op.stride)}, padding=0, dilation=1, ceil_mode=False"
         return function(f"F.max_pool2d({padded}, {arguments})", "same_pad")
     arguments = (
         f"{pair(op.kernel)}, stride={pair(op.stride)}, padding={pair(op.pad)}, "
@@ -154,15 +156,17 @@ def _(op: ops.Subsample, step: Step) -> Lowering:
 @lower.register
 def _(op: ops.PadChannels, step: Step) -> Lowering:
     more = minus(op.channels, step.channels[0])
-    if op.side == "end":
-        return function(f"pad_channels({{0}}, 0, {more})", "pad_channels")
-    return function(f"pad_channels({{0}}, ({more}) // 2, ({more} + 1) // 2)", "pad_channels")
+    edges = f"0, {more}" if op.side == "end" else f"({more}) // 2, ({more} + 1) // 2"
+    if step.vector:
+        return function(f'F.pad({{0}}, ({edges}), mode="constant", value=0.0)')
+    return function(f"pad_channels({{0}}, {edges})", "pad_channels")
 
 
 @lower.register
 def _(op: ops.ZeroPad, step: Step) -> Lowering:
     height, width = op.amount
-    return function(f"F.pad({{0}}, ({width}, {width}, {height}, {height}))")
+    edges = f"({width}, {width}, {height}, {height})"
+    return function(f'F.pad({{0}}, {edges}, mode="constant", value=0.0)')
 
 
 @lower.register
@@ -189,4 +193,5 @@ def _span(kernel: tuple[int, int], dilation: tuple[int, int]) -> str:
     """The pixels a dilated kernel spans, as code."""
     if str(dilation[0]) == str(dilation[1]) == "1":
         return _both(kernel)
-    return f"(({kernel[0]} - 1) * {dilation[0]} + 1, ({kernel[1]} - 1) * {dilation[1]} + 1)"
+    height, width = (f"({k} - 1) * ({d}) + 1" for k, d in zip(kernel, dilation, strict=True))
+    return f"({height}, {width})"

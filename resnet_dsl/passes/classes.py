@@ -8,22 +8,22 @@ the result; what it says is decided here, once for all of them.
 from __future__ import annotations
 
 import builtins
+import keyword
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import groupby
+from itertools import chain, count, groupby
 from typing import Any
 
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.passes.fitting import Candidate, fit, spelled
 
-
-# Names that mean something else in a generated file; a number under one gets another name.
-RESERVED = frozenset(
-    ("in_channels", "x", "self", "name", "torch", "nn", "F", "math", "keras", "layers", "ops")
-    + tuple(dir(builtins))
-)
+# Python's own names: what a spec calls so is called otherwise in a generated file.
+PYTHON = frozenset((*dir(builtins), *keyword.kwlist))
+OWN = frozenset({"x", "self", "in_channels"})
+# What a tensor starts with is set from outside its class: other values, another class.
+STRUCTURAL = frozenset({"gamma"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Use:
 class Step:
     """One step of a class; numbers in `what` and `channels` print as the code that gives them.
 
-    `vector` says that its first input has no height and width.
+    `vector` says that its first input has no height and width, `frozen` that the spec freezes it
+    (in stem and head alone: blocks are frozen from outside).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Step:
     channels: tuple[int, ...]
     variable: str
     vector: bool = False
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,14 +110,15 @@ def _identity(use: Use) -> tuple[int, tuple[tuple[str, Any], ...]]:
     return id(use.target), use.arguments
 
 
-def classes_of(network: Network) -> Classes:
-    """Return the classes of a network."""
+def classes_of(network: Network, reserved: frozenset[str] = frozenset()) -> Classes:
+    """Return the classes of a network; no class or parameter is called as one of `reserved`."""
     groups = _grouped(_distinct(network))
     made: dict[int, BlockClass] = {}
     uses: dict[int, Use] = {}
-    names = _class_names(groups, _counts(network))
+    names = _class_names(groups, _counts(network), reserved)
+    taken = PYTHON | OWN | reserved | frozenset(names)
     for group, name in zip(groups, names, strict=True):
-        made[id(group)] = _make(group, name, uses)
+        made[id(group)] = _make(group, name, uses, taken)
     return Classes(tuple(made[id(group)] for group in groups), uses)
 
 
@@ -213,8 +216,9 @@ def _skeleton(body: Body, of_body: dict[int, _Group]) -> Any:
 def _op_key(node: Node, of_body: dict[int, _Group]) -> Any:
     if isinstance(node.what, Call):
         return id(of_body[id(node.what.body)])
-    words = (getattr(node.what, spec.name) for spec in fields(node.what))
-    return type(node.what), tuple(_word(value) for value in words)
+    values = {spec.name: getattr(node.what, spec.name) for spec in fields(node.what)}
+    words = (value if name in STRUCTURAL else _word(value) for name, value in values.items())
+    return type(node.what), tuple(words)
 
 
 def _word(value: Any) -> Any:
@@ -247,13 +251,13 @@ def _counts(network: Network) -> Counter[int]:
     return Counter(id(inner) for _, _, body in network.parts() for inner in body.bodies())
 
 
-def _class_names(groups: list[_Group], counts: Counter[int]) -> list[str]:
+def _class_names(groups: list[_Group], counts: Counter[int], reserved: frozenset[str]) -> list[str]:
     """CamelCase of the definition; the variant used most bears it plain, others say what they add."""
     names: list[str] = [""] * len(groups)
     order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
     for index in order:
         group = groups[index]
-        plain = camel(group.fullest.definition)
+        plain = class_name(group.fullest.definition, reserved)
         rivals = [
             g for i, g in enumerate(groups) if names[i] and g.fullest.definition == group.fullest.definition
         ]
@@ -280,6 +284,14 @@ def camel(name: str) -> str:
     return words if words[:1].isalpha() else f"Block{words}"
 
 
+def class_name(name: str, reserved: Container[str], suffix: str = "Block") -> str:
+    """Return a name of the language as the name of a class that is not taken."""
+    found = camel(name)
+    while found in PYTHON or found in reserved:
+        found += suffix
+    return found
+
+
 # --- one class ---------------------------------------------------------------------------------
 
 
@@ -290,6 +302,7 @@ class _Making:
     group: _Group
     uses: dict[int, Use]
     candidates: list[Candidate]
+    taken: frozenset[str]
     used: dict[str, Candidate] = field(default_factory=dict)
 
     def number(self, name: str, values: Sequence[Any], among: Sequence[int]) -> Any:
@@ -298,16 +311,19 @@ class _Making:
             return values[0]
         found = fit(values, self.candidates, among)
         if found is None:
-            candidate = Candidate(_free(name, self.used), _spread(values, among, len(self.group.bodies)))
+            spread = _spread(values, among, len(self.group.bodies))
+            candidate = Candidate(self.free(name), spread)
             self.candidates.append(candidate)
             found = (spelled(values[0], candidate.name), (candidate,))
         text, candidates = found
         self.used |= {candidate.name: candidate for candidate in candidates}
         return text
 
-
-def _free(name: str, used: dict[str, Candidate]) -> str:
-    return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in used)
+    def free(self, name: str) -> str:
+        """Return the name, or the next that is not taken; what starts with a digit is no name."""
+        name = f"step_{name}" if name[0].isdigit() else name
+        taken = self.taken.union(candidate.name for candidate in self.candidates)
+        return next(n for n in chain((name,), (f"{name}_{i}" for i in count(2))) if n not in taken)
 
 
 def _spread(values: Sequence[Any], among: Sequence[int], count: int) -> tuple[Any, ...]:
@@ -317,9 +333,12 @@ def _spread(values: Sequence[Any], among: Sequence[int], count: int) -> tuple[An
     return tuple(spread)
 
 
-def _make(group: _Group, name: str, uses: dict[int, Use]) -> BlockClass:
-    making = _Making(group, uses, list(_candidates(group)))
-    flags = {call: flag for call in group.calls if (flag := _flag(call, group)) is not None}
+def _make(group: _Group, name: str, uses: dict[int, Use], taken: frozenset[str]) -> BlockClass:
+    # A step and a number may both become attributes, so a number is never called as a step.
+    candidates = list(_candidates(group, taken | {node.name for node in group.fullest.nodes}))
+    making = _Making(group, uses, candidates, taken)
+    flags = {call: making.free(call) for call in group.calls if not _has_always(call, group)}
+    making.taken = taken.union(flags.values(), (node.name for node in group.fullest.nodes))
     steps = tuple(_step(node, index, making, flags) for index, node in enumerate(group.fullest.nodes))
     order = [c.name for c in making.candidates if c.name in making.used]
     numbers = tuple(Parameter(n, _kind(making.used[n].values)) for n in order)
@@ -339,23 +358,23 @@ def _kind(values: Sequence[Any]) -> str:
     return "float" if any(isinstance(value, float) for value in values) else "int"
 
 
-def _flag(call: str, group: _Group) -> str | None:
-    """The flag for a call, or None if every body of the group has it."""
-    has = [any(node.name == call for node in body.nodes) for body in group.bodies]
-    return None if all(has) else (call if not call[0].isdigit() else f"with_{call}")
+def _has_always(call: str, group: _Group) -> bool:
+    """Whether every body of the group has this call, so that it needs no flag."""
+    return all(any(node.name == call for node in body.nodes) for body in group.bodies)
 
 
-def _candidates(group: _Group) -> Iterator[Candidate]:
+def _candidates(group: _Group, taken: frozenset[str]) -> Iterator[Candidate]:
     """What numbers may be called: the input's channels, then the block's own parameters."""
     yield Candidate("in_channels", tuple(body.inputs[0].channels for body in group.bodies))
-    taken = RESERVED
+    extra = [f"x{index + 1}" for index in range(1, len(group.fullest.inputs))]
+    taken = taken.union(extra, (f"{name}_channels" for name in extra))
     for name, first in group.fullest.arguments:
         values = tuple(dict(body.arguments).get(name) for body in group.bodies)
         numeric = all(type(value) in (int, float) for value in values)
         if numeric and name not in taken and type(first) in (int, float):
             yield Candidate(name, values)
-    for index in range(1, len(group.fullest.inputs)):
-        yield Candidate(f"x{index + 1}_channels", tuple(b.inputs[index].channels for b in group.bodies))
+    for index, name in enumerate(extra, start=1):
+        yield Candidate(f"{name}_channels", tuple(b.inputs[index].channels for b in group.bodies))
 
 
 def _step(node: Node, index: int, making: _Making, flags: dict[str, str]) -> Step:

@@ -43,7 +43,11 @@ def spec_lines(program: Program) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """Return text of one line that is safe in a comment: what is not printable is escaped."""
+    return escaped(text.replace("\t", "    "))
+
+
+def escaped(text: str) -> str:
+    """Return text with every character that is not printable as Python would escape it."""
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in text.replace("\t", "    ")
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
     )

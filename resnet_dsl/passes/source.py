@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 from resnet_dsl.ir.ops import Add, Multiply
-from resnet_dsl.passes.classes import Step
+from resnet_dsl.passes.classes import PYTHON, Step
+from resnet_dsl.passes.header import escaped, plain
 
 WIDTH = 88
 INLINE = 60
+OPERAND = 28  # so that a sum of two stays on its line
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,15 @@ def statement(prefix: str, code: str | Code | Repeated, indent: int, suffix: str
     """Return `prefix + code + suffix` as ruff would format it, each line indented."""
     margin = " " * indent
     flat = f"{margin}{prefix}{code}{suffix}"
-    if isinstance(code, str) or len(flat) <= WIDTH:
+    if len(flat) <= WIDTH:
         return flat
+    if isinstance(code, str):
+        return _in_parentheses(prefix, code, margin, suffix)
     if isinstance(code, Repeated):
         made = statement("", code.code, indent + 4)
         return f"{margin}*(\n{made}\n{margin}    for _ in range({code.count})\n{margin}){suffix}"
-    if not code.arguments:
-        return flat
+    if not code.arguments or len(f"{margin}{prefix}{code.name}(") > WIDTH:
+        return _in_parentheses(prefix, str(code), margin, suffix)
     inner = f"{margin}    {', '.join(map(str, code.arguments))}"
     if len(inner) <= WIDTH:
         return f"{margin}{prefix}{code.name}(\n{inner}\n{margin}){suffix}"
@@ -58,9 +63,35 @@ def statement(prefix: str, code: str | Code | Repeated, indent: int, suffix: str
     return "\n".join([f"{margin}{prefix}{code.name}(", *lines, f"{margin}){suffix}"])
 
 
+def _in_parentheses(prefix: str, text: str, margin: str, suffix: str) -> str:
+    """What cannot be broken at its own brackets: whole, or an operand a line."""
+    whole, lines = f"{margin}    {text}", []
+    if len(whole) <= WIDTH:
+        lines = [whole]
+    elif re.fullmatch(r"\w+( [+*] \w+)+", text):
+        lines = [f"{margin}    {operand}" for operand in re.split(r" (?=[+*] )", text)]
+    if not lines:
+        return f"{margin}{prefix}{text}{suffix}"
+    opened = f"{margin}{prefix.rstrip()} (" if prefix.strip() else f"{margin}("
+    return "\n".join([opened, *lines, f"{margin}){suffix}"])
+
+
+def signature(prefix: str, parameters: Sequence[str], suffix: str, indent: int) -> str:
+    """Return the line or lines that open a function, broken as ruff does."""
+    margin, inner = " " * indent, ", ".join(parameters)
+    if len(margin + prefix + inner + suffix) + 2 <= WIDTH:
+        return f"{margin}{prefix}({inner}){suffix}"
+    lines = [f"{margin}    {inner}"]
+    if len(lines[0]) > WIDTH:
+        lines = [f"{margin}    {parameter}," for parameter in parameters]
+    return "\n".join([f"{margin}{prefix}(", *lines, f"{margin}){suffix}"])
+
+
 def parsed(text: str) -> str | Code:
     """Return the text of one call as that call, so that it can be broken; other text as it is."""
     start = text.find("(")
+    if text.endswith(")") and start > 0 and not _closes_last(text, start):
+        start = text.find(")(") + 1  # a layer that is made and called at once
     if start < 1 or not text.endswith(")") or not _closes_last(text, start):
         return text
     inner = _split(text[start + 1 : -1])
@@ -113,21 +144,33 @@ def conditional(prefix: str, yes: str, flag: str, no: str, indent: int) -> str:
 
 def quoted(value: object) -> str:
     """Return a value of a spec as Python writes it, strings in double quotes."""
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(quoted, value))}]"
-    return json.dumps(value) if isinstance(value, str) else repr(value)
+    match value:
+        case tuple() | list():
+            return f"[{', '.join(map(quoted, value))}]"
+        case str():
+            inner = escaped(value.replace("\\", "\\\\")).replace('"', "\\x22")
+            return f'"{inner}"'
+        case None | bool() | int() | float():
+            return repr(value)
+        case _:
+            raise TypeError(f"no value that a file could hold: {value!r}")
 
 
 def docstring(text: str, indent: int) -> str:
-    """Return text as a docstring, filled to the width and unable to end early."""
-    margin = " " * indent
-    text = text.replace("\\", "/").replace('"', "'").strip()
-    text = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    """Return text as a docstring, its first sentence apart, filled and unable to end early."""
+    text = plain(" ".join(text.split())).replace("\\", "/").replace('"', "'")
+    text = text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
     if len(text) + indent + 6 <= WIDTH:
         return f'"""{text}"""'
-    lines = textwrap.wrap(text, WIDTH - indent - 3)
-    rest = (margin + line for line in lines[1:])
-    return "\n".join([f'"""{lines[0]}', *rest, f'{margin}"""'])
+    margin = " " * indent
+    summary, *rest = re.split(r"(?<=[.!?]) (?=[A-Z`])", text, maxsplit=1)
+    lines = textwrap.wrap(summary, WIDTH - indent - 3)
+    if rest:
+        lines += ["", *textwrap.wrap(rest[0], WIDTH - indent)]
+    elif len(lines) == 1:
+        lines = textwrap.wrap(summary, WIDTH - indent - 6)
+    filled = [lines[0], *(f"{margin}{line}".rstrip() for line in lines[1:])]
+    return '"""' + "\n".join([*filled, f'{margin}"""'])
 
 
 @dataclass
@@ -182,7 +225,9 @@ class Statements:
         if index == self.result:
             return self.pending[index] == 1
         taker = self.takers.get(index)
-        if self.pending[index] != 1 or taker is None or len(text) > INLINE:
+        if self.pending[index] != 1 or taker is None:
+            return False
+        if len(text) > (OPERAND if isinstance(taker.what, Add | Multiply) else INLINE):
             return False
         return self.inline(step) and taker.variable == step.variable
 
@@ -194,7 +239,9 @@ class Statements:
                 self._commit(value)
 
     def _name(self, wanted: str) -> str:
-        """The wanted name, or the next that holds nothing still needed."""
+        """The wanted name, or the next that means nothing else and holds nothing still needed."""
         held = {name for value, name in self.names.items() if self.pending.get(value, 0) > 0}
-        tries = [wanted, *(["y", "z"] if wanted == "x" else []), *(f"{wanted}{n}" for n in range(2, 99))]
-        return next(name for name in tries if name not in held and name not in self.reserved)
+        others = ("y", "z") if wanted == self.default else ()
+        tries: Iterator[str] = chain((wanted, *others), (f"{wanted}{n}" for n in count(2)))
+        taken = held | self.reserved | PYTHON
+        return next(name for name in tries if name not in taken)

@@ -1,0 +1,21 @@
+"""Templates of generated files: Jinja2 places text, Python decides what it says."""
+
+from __future__ import annotations
+
+import functools
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+
+@functools.cache
+def template(package: str) -> Template:
+    """Return the template of a backend's package, `templates/model.py.jinja`."""
+    environment = Environment(
+        loader=PackageLoader(package),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("model.py.jinja")
