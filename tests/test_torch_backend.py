@@ -1,0 +1,414 @@
+"""The PyTorch files and models: readable, and taken by every tool of PyTorch."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import math
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import resnet_dsl_torch as backend
+from resnet_dsl_torch.names import MODULE, RESERVED
+
+from resnet_dsl.diagnostics import CompileError
+from resnet_dsl.driver import Program, compile_spec
+from resnet_dsl.version import __version__
+from resnet_dsl.weights.initial import random_state
+from tests.conftest import Golden
+from tests.telling_specs import HOSTILE, SPECS, program, with_comment
+
+torch = pytest.importorskip("torch")
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "plain20")
+GOLDEN = ("se", "inception", "numbered", "backbone", "zero_gamma")
+
+# What a spec may make a file say: nothing else is called, whatever its text holds.
+CALLS = re.compile(
+    r"super|range|max|isinstance|float|getattr|math\.sqrt|torch\.(cat|sigmoid|tanh|ones_like)"
+    r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\d+\])?|super\(\)\.(__init__|train)"
+    r"|.+\.(flatten|numel)|self\.modules|module\.reset_running_stats"
+    r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
+)
+
+
+def source(name: str) -> str:
+    return backend.render(compile_spec(name) if name in SHIPPED else program(name))
+
+
+def build(checked: Program, dtype: str = "float32", seed: int = 1) -> Any:
+    model = backend.build(checked, dtype)
+    return backend.load_state(model, random_state(checked.graph, seed)).eval()
+
+
+def batch(checked: Program, size: tuple[int, int] = (33, 38), count: int = 2) -> Any:
+    channels, *extent = checked.network.input.at(checked.network.extent)
+    known = [given or default for given, default in zip(extent, size, strict=True)]
+    return torch.from_numpy(np.random.default_rng(0).standard_normal((count, channels, *known))).float()
+
+
+def values(result: Any) -> list[Any]:
+    return list(result.values()) if isinstance(result, dict) else [result]
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    for one, other in zip(values(a), values(b), strict=True):
+        assert torch.equal(one, other)
+
+
+def refused(text: str) -> str:
+    with pytest.raises(CompileError) as caught:
+        backend.render(program(text))
+    return str(caught.value)
+
+
+# --- the file ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("generated")
+    for name in (*SHIPPED, *SPECS):
+        (folder / f"{name}_torch.py").write_text(source(name), encoding="utf-8")
+    return sorted(map(str, folder.iterdir()))
+
+
+def tool(*command: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_files_are_as_ruff_formats_them(files: list[str]) -> None:
+    assert tool("ruff", "format", "--isolated", "--diff", *files) == ""
+
+
+def test_files_pass_every_rule_of_ruff_that_applies_to_them(files: list[str]) -> None:
+    assert tool("ruff", "check", "--isolated", *files) == ""
+    # By design: no copyright line (CPY), no docstring for `forward` and `__init__` (D102, D107), the
+    # spec's own lines and comments (D205, E501, N803), flags (FBT), as many parameters as
+    # a block needs (PLR), the name F (N812); the rest
+    # contradict the formatter or each other.
+    ignored = (
+        "CPY001,D102,D107,D205,E501,N803,FBT001,FBT002,FBT003,N812,PLR0913,PLR0917,INP001,COM812,D203,D213"
+    )
+    assert tool("ruff", "check", "--isolated", "--select", "ALL", "--ignore", ignored, *files) == ""
+
+
+def test_files_are_typed(files: list[str], tmp_path: Path) -> None:
+    assert tool("mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path), *files) == ""
+
+
+def test_rendering_depends_on_nothing_but_the_spec() -> None:
+    code = "from tests.test_torch_backend import *\nfor name in sorted(SPECS): print(source(name))"
+    found = set()
+    for seed in ("0", "1", "random"):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=env)
+        found.add(done.stdout)
+    assert found == {"".join(f"{source(name)}\n" for name in sorted(SPECS)).encode()}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_files_read_as_they_did(name: str, golden: Golden) -> None:
+    golden(f"torch/{name}.py", source(name).replace(__version__, "VERSION"))
+
+
+def test_resnet50_stays_a_file_that_one_reads_at_once() -> None:
+    assert len(source("resnet50").splitlines()) < 140
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
+def test_files_import_torch_alone_and_call_nothing_unexpected(name: str) -> None:
+    tree = ast.parse(source(name))
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {ast.unparse(node) for node in imported} <= {
+        "import math", "import torch", "import torch.nn.functional as F", "from torch import nn",
+    }  # fmt: skip
+    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        called = ast.unparse(call.func).replace("'", '"')
+        assert CALLS.fullmatch(called) or called in classes | functions, called
+
+
+@pytest.mark.parametrize(
+    "comment",
+    HOSTILE,
+)
+def test_a_comment_stays_a_comment(comment: str) -> None:
+    tree = ast.parse(rendered := backend.render(with_comment(comment)))
+    assert [type(node).__name__ for node in tree.body] == [
+        "Expr", "Import", "ImportFrom", "ClassDef", "ClassDef",
+    ]  # fmt: skip
+    assert "49" not in rendered.replace("sha256", "").split("import torch")[1]
+
+
+def test_preprocessing_is_data() -> None:
+    module = ast.parse(source("backbone"))
+    assigned = {node.targets[0].id: node.value for node in module.body if isinstance(node, ast.Assign)}
+    assert ast.literal_eval(assigned["PREPROCESS"]) == {
+        "color": "bgr", "mean": [0.5, 0.25, 0.125], "interpolation": "bi\\cubic é 😀",
+    }  # fmt: skip
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+def test_every_name_that_a_module_has_is_known() -> None:
+    owned = {name for name in dir(torch.nn.Module()) if not name.startswith("_")}
+    assert owned <= MODULE
+    assert MODULE - owned <= {"reset_parameters"}
+
+
+@pytest.mark.parametrize("name", sorted(MODULE))
+def test_a_layer_is_not_called_as_what_a_module_has(name: str) -> None:
+    text = f"block b(width) {{\n    return x -> {name}: conv(width, 1x1)\n}}\n"
+    message = refused(text + "model m { stages: [1]  block: b }")
+    assert message.startswith("error[E0601]")
+    assert "spec.resnet:2:" in message
+    assert f"`{name}`" in message
+
+
+def test_every_wrong_name_is_reported_at_once_with_its_place() -> None:
+    message = refused(
+        "block b(width) {\n    return x -> half: conv(width, 1x1) -> _a: bn\n}\n"
+        "model m {\n    stem: type: conv(4, 1x1)\n    stages: [train: [b(4)]]\n}"
+    )
+    assert message.count("error[E0601]") == 4
+    assert all(f"spec.resnet:{line}:" in message for line in (2, 5, 6))
+
+
+def test_a_step_that_keeps_nothing_may_have_any_name() -> None:
+    text = "block b(width) { return x -> conv(width, 1x1) -> training: relu }"
+    assert "training" not in backend.render(program(f"{text}\nmodel m {{ stages: [1]  block: b }}")).split(
+        "import torch"
+    )[1]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted({*RESERVED, "list", "print", "x", "T", "None_", "name", "out", "y"}))
+def test_a_layer_may_be_called_as_anything_else(name: str) -> None:
+    text = f"block b(width) {{ {name}_ = x -> {name}: conv(width, 1x1)\n return relu({name}_ + x) }}\n"
+    checked = program(
+        text + "model m { input: 4x8x8  stem: none  stages: [2]  widths: 4  block: b  head: none }"
+    )
+    model = build(checked)
+    assert f"layer1.0.{name}.weight" in model.state_dict()
+    assert_equal(torch.jit.script(model)(batch(checked)), model(batch(checked)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(RESERVED - {"self", "pad_channels"}),
+        "list",
+        "type",
+        "half",
+        "training",
+        "in_channels",
+        "isinstance",
+    ],
+)
+def test_parameters_variables_blocks_and_models_may_be_called_as_anything(name: str) -> None:
+    text = f"""
+        block {name}({name}) {{ inner = x -> conv({name}, 3x3) -> pad_channels(3 * {name}) -> relu
+                                return inner -> conv(2 * {name}, 1x1) -> pad_channels(4 * {name}) }}
+        block two(width) {{ {name} = x -> {name}(width) -> relu
+                            return {name} + ({name} -> sigmoid) }}
+        model {name}_ {{ input: 3x8x8  stem: none  stages: [2, 1]  widths: [2, 3]  block: two
+                         head: gap -> fc(2) }}
+    """
+    checked = program(text)
+    model = build(checked)
+    assert values(model(batch(checked)))[0].shape == (2, 2)
+
+
+# --- the live model ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_keys_are_the_canonical_names_in_order_of_construction(name: str) -> None:
+    checked = program(name)
+    keys = [key for key in backend.build(checked).state_dict() if not key.endswith("num_batches_tracked")]
+    assert set(keys) == {key for key, _ in checked.graph.parameters()}
+
+
+def test_keys_of_a_bottleneck_are_in_the_order_of_torchvision() -> None:
+    keys = list(
+        dict.fromkeys(k.rsplit(".", 1)[0] for k in backend.build(compile_spec("resnet50")).state_dict())
+    )
+    assert keys[2:10] == [
+        f"layer1.0.{name}" for name in
+        ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample.0", "downsample.1")
+    ]  # fmt: skip
+    assert (keys[:2], keys[-1]) == (["conv1", "bn1"], "fc")
+
+
+def test_the_model_shows_its_source() -> None:
+    model = backend.build(program("se"))
+    assert inspect.getsource(type(model)) in source("se") + "\n"
+    assert inspect.getsource(type(model.layer1[0])).startswith("class Gated(nn.Module):")
+
+
+@pytest.mark.parametrize("name", ["se", "backbone", "numbered"])
+def test_models_are_pickled_and_copied(name: str) -> None:
+    checked = program(name)
+    model, x = build(checked), batch(checked)
+    assert_equal(model(x), pickle.loads(pickle.dumps(model))(x))
+    assert_equal(model(x), copy.deepcopy(model)(x))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_models_are_scripted(name: str) -> None:
+    checked = program(name)
+    model, x = build(checked), batch(checked)
+    assert_equal(torch.jit.script(model)(x), model(x))
+
+
+DYNAMIC = {"nested": (20, 31), "backbone": (64, 65)}
+
+
+@pytest.mark.parametrize("name", [*DYNAMIC, "same", "se", "pools", "numbered", "several_inputs"])
+def test_models_are_exported_with_an_open_batch_and_size(name: str) -> None:
+    checked = program(name)
+    model, x = build(checked), batch(checked)
+    open_ = {0: torch.export.Dim.AUTO}
+    if name in DYNAMIC:
+        open_ |= {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    exported = torch.export.export(model, (x,), dynamic_shapes=(open_,)).module()
+    other = batch(checked, DYNAMIC.get(name, (33, 38)), count=5)
+    assert_equal(exported(other), model(other))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_models_compile_without_a_graph_break(name: str) -> None:
+    checked = program(name)
+    model, x = build(checked), batch(checked)
+    assert_equal(torch.compile(model, fullgraph=True, backend="eager")(x), model(x))
+
+
+@pytest.mark.parametrize("name", ["se", "same", "pools", "zero_gamma"])
+def test_channels_last_gives_the_same_numbers(name: str) -> None:
+    checked = program(name)
+    model, x = build(checked, "float64"), batch(checked).double()
+    expected = model(x)
+    found = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_model_is_made_on_the_meta_device_and_filled_later() -> None:
+    checked = program("frozen_dropout")
+    with torch.device("meta"):
+        model = backend.build(checked)
+    assert all(tensor.is_meta for tensor in model.state_dict().values())
+    model = model.to_empty(device="cpu")
+    for tensor in model.state_dict().values():
+        tensor.fill_(7)
+    model.reset_parameters()
+    for name, tensor in model.state_dict().items():
+        assert not (tensor == 7).any(), name
+    assert (model.layer1[0].bn1.running_var == 1).all()
+
+
+# --- what a spec asks for ----------------------------------------------------------------------
+
+
+def training_step(model: Any, x: Any) -> None:
+    model.train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    sum(value.square().mean() for value in values(model(x))).backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["backbone", "frozen_dropout"])
+def test_a_training_step_changes_all_but_what_is_frozen(name: str) -> None:
+    checked = program(name)
+    model = build(checked)
+    before = copy.deepcopy(model.state_dict())
+    training_step(model, batch(checked))
+    frozen = {
+        key for node in checked.graph.nodes if checked.graph.is_frozen(node) for key, _ in node.parameters()
+    }
+    assert frozen
+    for key, tensor in model.state_dict().items():
+        owner = key.replace("num_batches_tracked", "running_mean")
+        if "bias" not in key or name == "backbone":  # a bias before a batch norm has no gradient
+            assert torch.equal(tensor, before[key]) == (owner in frozen), key
+    counted = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert counted == checked.figures.trainable < checked.figures.params
+
+
+def test_a_frozen_part_drops_nothing_and_others_do() -> None:
+    checked = program("frozen_dropout")
+    model, x = build(checked).train(), batch(checked, count=8)
+    stem = model.layer1.register_forward_hook(lambda module, inputs, result: seen.append((inputs[0], result)))
+    seen: list[Any] = []
+    model(x), model(x)
+    stem.remove()
+    assert torch.equal(seen[0][0], seen[1][0])
+    assert torch.equal(seen[0][1], seen[1][1])
+    assert not torch.equal(model(x), model(x))
+
+
+def test_outputs_are_what_the_parts_give() -> None:
+    checked = program("backbone")
+    model, x = build(checked), batch(checked)
+    seen = {}
+    modules = {"layer1.0": model.layer1[0], "layer1": model.layer1[1], "layer3": model.layer3}
+    for name, module in modules.items():
+        module.register_forward_hook(lambda _, inputs, result, name=name: seen.update({name: result}))
+    model.layer1[0].register_forward_hook(lambda _, inputs, result: seen.update({"stem": inputs[0]}))
+    outputs = model(x)
+    assert list(outputs) == ["stem", "layer1.0", "layer1", "layer3"]
+    for name, value in outputs.items():
+        assert torch.equal(value, seen[name])
+
+
+def test_a_model_without_a_head_gives_its_last_map() -> None:
+    checked = program("headless")
+    assert build(checked)(batch(checked)).shape == (2, 16, 16, 16)
+
+
+def test_zero_gamma_starts_the_last_scale_of_each_block_at_zero() -> None:
+    model = backend.build(program("zero_gamma"))
+    scales = {name: tensor for name, tensor in model.state_dict().items() if re.search(r"bn\d\.weight", name)}
+    zero = {name for name, tensor in scales.items() if not tensor.any()}
+    assert zero == {"layer1.0.bn2.weight", "layer1.1.bn2.weight"}
+    assert all((scales[name] == 1).all() for name in scales.keys() - zero)
+
+
+def test_initial_weights_have_the_distributions_asked_for() -> None:
+    torch.manual_seed(0)
+    checked = program("starts")
+    state = backend.build(checked).state_dict()
+    for node in checked.graph.nodes:
+        for key, parameter in node.parameters():
+            tensor, init = state[key], parameter.init
+            if init.kind == "constant":
+                assert (tensor == init.value).all()
+            elif init.kind == "uniform":
+                assert 0.95 * init.value < float(tensor.abs().max()) <= init.value
+                assert float(tensor.std()) == pytest.approx(init.value / math.sqrt(3), rel=0.15)
+            else:
+                assert float(tensor.std()) == pytest.approx(init.value, rel=0.02)
+                assert float(tensor.abs().max()) > 3 * init.value  # not truncated
+
+
+def test_parameters_are_drawn_again() -> None:
+    model = backend.build(program("se"))
+    before = copy.deepcopy(model.state_dict())
+    torch.manual_seed(5)
+    model.reset_parameters()
+    assert not torch.equal(model.conv1.weight, before["conv1.weight"])
+    after = model.conv1.weight.clone()
+    torch.manual_seed(5)
+    model.reset_parameters()
+    assert torch.equal(model.conv1.weight, after)
