@@ -1,0 +1,381 @@
+"""The Keras files and models: the same numbers as PyTorch on every backend and layout of Keras."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import resnet_dsl_keras as backend
+from resnet_dsl_keras.helpers import HELPERS
+from resnet_dsl_keras.names import RESERVED
+from resnet_dsl_keras.naming import layer_name
+from resnet_dsl_keras.recursion import SAFE, recursion_limit
+
+from resnet_dsl.diagnostics import CompileError
+from resnet_dsl.driver import Program, compile_spec
+from resnet_dsl.version import __version__
+from resnet_dsl.weights.initial import random_state
+from tests.conftest import Golden
+from tests.telling_specs import HOSTILE, SPECS, program, with_comment
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+keras = pytest.importorskip("keras")
+torch_backend = pytest.importorskip("resnet_dsl_torch")
+pytest.importorskip("torch")
+
+SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202")
+GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma")
+
+CALLS = re.compile(
+    r"keras\.(Input|Model|config\.image_data_format|initializers\.\w+)"
+    r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye)|scaling|uniform|pool"
+    r"|any|zip|list|min|max|len|float|range|isinstance|layer\.name\.startswith"
+    r"|pads\.append|sys\.(setrecursionlimit|getrecursionlimit)"
+)
+
+
+def source(name: str) -> str:
+    return backend.render(compile_spec(name) if name in SHIPPED else program(name))
+
+
+def build(checked: Program, dtype: str = "float32") -> Any:
+    return backend.load_state(backend.build(checked, dtype), random_state(checked.graph, 1))
+
+
+def batch(checked: Program, size: tuple[int, int] = (33, 38), count: int = 2) -> Any:
+    channels, *extent = checked.network.input.at(checked.network.extent)
+    known = [given or default for given, default in zip(extent, size, strict=True)]
+    return np.random.default_rng(0).standard_normal((count, channels, *known))
+
+
+def nhwc(x: Any) -> Any:
+    return x.transpose(0, 2, 3, 1)
+
+
+def difference(a: dict[str, Any], b: dict[str, Any]) -> float:
+    assert a.keys() == b.keys()
+    return max(float(np.abs(a[name] - b[name]).max() / np.abs(a[name]).max()) for name in a)
+
+
+# --- the file ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("generated")
+    for name in (*SHIPPED, *SPECS):
+        (folder / f"{name}_keras.py").write_text(source(name), encoding="utf-8")
+    return sorted(map(str, folder.iterdir()))
+
+
+@pytest.mark.parametrize("command", [["format", "--diff"], ["check"]])
+def test_files_are_as_ruff_wants_them(command: list[str], files: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", command[0], "--isolated", *command[1:], *files],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rendering_depends_on_nothing_but_the_spec() -> None:
+    code = "from tests.test_keras_backend import *\nfor name in sorted(SPECS): print(source(name))"
+    for seed in ("0", "random"):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=env)
+        assert done.stdout == "".join(f"{source(name)}\n" for name in sorted(SPECS)).encode()
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_files_read_as_they_did(name: str, golden: Golden) -> None:
+    golden(f"keras/{name}.py", source(name).replace(__version__, "VERSION"))
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
+def test_files_import_keras_alone_and_call_nothing_unexpected(name: str) -> None:
+    tree = ast.parse(source(name))
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {ast.unparse(node) for node in imported} <= {
+        "import sys", "import keras", "from keras import layers", "from keras import layers, ops",
+    }  # fmt: skip
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        called = ast.unparse(call.func)
+        assert CALLS.fullmatch(called) or called in functions, called
+
+
+@pytest.mark.parametrize("comment", HOSTILE)
+def test_a_comment_stays_a_comment(comment: str) -> None:
+    rendered = backend.render(with_comment(comment))
+    tree = ast.parse(rendered)
+    kinds = ["FunctionDef"] * len([node for node in tree.body if isinstance(node, ast.FunctionDef)])
+    assert [type(node).__name__ for node in tree.body] == ["Expr", "Import", "ImportFrom", *kinds]
+    assert "49" not in rendered.split("import keras")[1]
+
+
+def test_every_helper_is_written_by_some_spec() -> None:
+    together = "\n".join(map(source, SPECS))
+    assert [name for name in HELPERS if f"def {name}(" not in together] == []
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["pad", "pad_3", "get_item", "ones_like", "true_divide_12"])
+def test_a_layer_is_not_called_as_an_operation_of_keras(name: str) -> None:
+    text = f"model m {{\n    stem: {name}: relu -> conv(8, 3x3)\n    stages: []\n}}"
+    with pytest.raises(CompileError, match=rf"E0601(.|\n)*`{name}`(.|\n)*spec.resnet:2:"):
+        backend.render(program(text))
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted(RESERVED - {"pad_channels", "conv", "model"}), "list", "_a", "True_", "add1"]
+)
+def test_anything_else_may_be_called_as_anything(name: str) -> None:
+    text = f"""
+        block {name}_({name}) {{ inner = x -> conv({name}, 3x3) -> pad_channels(3 * {name}) -> relu
+                                 return inner -> {name}_pad: conv(2 * {name}, 3x3, stride=2) }}
+        block two(width) {{ {name} = x -> {name}: {name}_(width) -> relu
+                            return {name} + ({name} -> sigmoid) }}
+        model {name} {{ input: 3x8x8  stem: {name}_stem: conv(2, 3x3, stride=2) -> {name}_stem_pad: relu
+            stages: [{name}: [two(2), two(3)]]  head: {name}_head: relu -> gap -> fc(2)
+            outputs: [{name}, head] }}
+    """
+    model = build(program(text))
+    assert {layer.name for layer in model.layers if layer.weights} >= {f"{name}_stem", "fc"}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_layers_have_the_canonical_names_with_hyphens(name: str) -> None:
+    checked = program(name)
+    model = backend.build(checked)
+    owners = {layer_name(node.name) for node in checked.graph.nodes if list(node.parameters())}
+    assert {layer.name for layer in model.layers if layer.weights} == owners
+    steps = {layer_name(node.name) for node in checked.graph.nodes}
+    parts = re.compile(r"(.*)-(pad|flatten|order)")
+    named = [layer.name for layer in model.layers if not type(layer).__module__.startswith("keras.src.ops")]
+    for found in named:
+        part = parts.fullmatch(found)
+        assert found in steps | {"input"} or (part and part[1] in steps), found
+
+
+# --- the same numbers --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "starts"])
+def test_keras_agrees_with_pytorch(name: str) -> None:
+    checked = program(name)
+    x, state = batch(checked), random_state(checked.graph, 1)
+    expected = torch_backend.run(torch_backend.load_state(torch_backend.build(checked, "float64"), state), x)
+    assert difference(expected, backend.run(build(checked, "float64"), x)) < 1e-12
+
+
+EVERYWHERE = ("same", "pools", "zero_gamma", "se", "per_stage")
+ELSEWHERE = """
+import sys, keras, numpy as np
+import resnet_dsl_keras as backend
+from tests.test_keras_backend import *
+keras.config.set_image_data_format(sys.argv[1])
+assert keras.backend.backend() == "torch"
+for name in EVERYWHERE:
+    checked = program(name)
+    found = backend.run(build(checked), batch(checked).astype("float32"))
+    print(json.dumps({name: {key: value.tolist() for key, value in found.items()}}))
+"""
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+def test_keras_on_pytorch_agrees_in_both_layouts(layout: str) -> None:
+    env = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, layout], capture_output=True, text=True, env=env, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [next(iter(line)) for line in lines] == list(EVERYWHERE)
+    for name, found in (item for line in lines for item in line.items()):
+        checked = program(name)
+        model = torch_backend.load_state(
+            torch_backend.build(checked, "float64"), random_state(checked.graph, 1)
+        )
+        expected = torch_backend.run(model, batch(checked))
+        # In single precision: Keras on PyTorch takes means and norms in no other, whatever it is told.
+        assert difference(expected, {key: np.array(value) for key, value in found.items()}) < 1e-5, name
+
+
+def test_between_them_the_specs_run_everywhere_use_every_helper() -> None:
+    together = "\n".join(source(name) for name in EVERYWHERE)
+    assert [name for name in HELPERS if f"def {name}(" not in together] == []
+
+
+@pytest.mark.parametrize("name", ["same", "backbone"])
+def test_one_model_takes_every_size(name: str) -> None:
+    checked = program(name)
+    model = build(checked)
+    assert model.input_shape == (None, None, None, 3)
+    sizes = {value.shape[2:] for size in ((32, 32), (51, 40)) for value in
+             list(backend.run(model, batch(checked, size)).values())[:1]}  # fmt: skip
+    assert len(sizes) == (1 if name == "same" else 2)
+
+
+def test_a_fixed_size_is_the_models_own() -> None:
+    assert backend.build(program("inception")).input_shape == (None, 17, 15, 3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_model_is_built_in_either_precision(dtype: str) -> None:
+    before = keras.config.floatx()
+    model = backend.build(program("se"), dtype)
+    assert {str(variable.dtype) for variable in model.weights} == {dtype}
+    assert keras.config.floatx() == before
+
+
+# --- what a spec asks for ----------------------------------------------------------------------
+
+
+def step(model: Any, checked: Program, fit: bool) -> None:
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    x = nhwc(batch(checked)).astype("float32")
+    result = model(x)
+    goal = {name: np.ones(value.shape) for name, value in result.items()} if isinstance(result, dict) else 1.0
+    goal = goal if isinstance(goal, dict) else np.ones(result.shape)
+    if fit:
+        model.fit(x, goal, epochs=1, verbose=0)
+    else:
+        model.train_on_batch(x, goal)
+
+
+@pytest.mark.parametrize(("name", "fit"), [("backbone", True), ("frozen_dropout", False)])
+def test_a_training_step_changes_all_but_what_is_frozen(name: str, fit: bool) -> None:
+    checked = program(name)
+    model = build(checked)
+    before = backend.read_state(model)
+    step(model, checked, fit)
+    frozen = {key for n in checked.graph.nodes if checked.graph.is_frozen(n) for key, _ in n.parameters()}
+    for key, value in backend.read_state(model).items():
+        if not key.endswith("conv1.bias"):  # before a batch norm a bias has no gradient
+            assert np.array_equal(value, before[key]) == (key in frozen), key
+    counted = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    assert counted == checked.figures.trainable < checked.figures.params
+
+
+def test_a_frozen_part_drops_nothing_and_others_do() -> None:
+    checked = program("frozen_dropout")
+    model = build(checked)
+    names = ["relu1", "layer1-0-dropout1", "layer2-0-dropout1"]
+    inside = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    x = nhwc(batch(checked)).astype("float32")
+    once, again = inside(x, training=True), inside(x, training=True)
+    equal = [np.array_equal(np.array(a), np.array(b)) for a, b in zip(once, again, strict=True)]
+    assert equal == [True, True, False]
+
+
+def test_outputs_are_what_the_parts_give() -> None:
+    checked = program("backbone")
+    model = build(checked)
+    outputs = backend.run(model, batch(checked).astype("float32"))
+    assert list(outputs) == ["stem", "layer1.0", "layer1", "layer3"]
+    layers = dict(checked.graph.outputs)
+    inside = keras.Model(
+        model.input, {name: model.get_layer(layer_name(layer)).output for name, layer in layers.items()}
+    )
+    assert difference(outputs, backend.run(inside, batch(checked).astype("float32"))) == 0
+
+
+def test_zero_gamma_starts_the_last_scale_of_each_block_at_zero() -> None:
+    state = backend.read_state(backend.build(program("zero_gamma")))
+    scales = {name: value for name, value in state.items() if re.search(r"bn\d\.weight", name)}
+    zero = {name for name, value in scales.items() if not value.any()}
+    assert zero == {"layer1.0.bn2.weight", "layer1.1.bn2.weight"}
+    assert all((scales[name] == 1).all() for name in scales.keys() - zero)
+
+
+def test_initial_weights_have_the_distributions_asked_for() -> None:
+    keras.utils.set_random_seed(0)
+    checked = program("starts")
+    state = backend.read_state(backend.build(checked))
+    for node in checked.graph.nodes:
+        for key, parameter in node.parameters():
+            value, init = state[key], parameter.init
+            if init.kind == "constant":
+                assert (value == init.value).all()
+            elif init.kind == "uniform":
+                assert 0.95 * init.value < np.abs(value).max() <= init.value * (1 + 1e-6)
+                assert value.std() == pytest.approx(init.value / math.sqrt(3), rel=0.15)
+            else:
+                assert value.std() == pytest.approx(init.value, rel=0.02)
+                assert np.abs(value).max() > 3 * init.value  # not truncated
+
+
+def test_a_bias_is_drawn_for_itself() -> None:
+    state = backend.read_state(backend.build(program("starts")))
+    kernel, bias = state["a.weight"], state["a.bias"]
+    assert not any(np.allclose(bias, kernel[:, i]) for i in range(kernel.shape[1]))
+
+
+# --- files of weights and models ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["same", "pools", "backbone", "zero_gamma", "frozen_dropout"])
+def test_models_and_weights_are_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    checked = program(name)
+    model, x = build(checked), batch(checked).astype("float32")
+    expected = backend.run(model, x)
+    model.save(tmp_path / "m.keras")
+    assert difference(expected, backend.run(keras.models.load_model(tmp_path / "m.keras"), x)) == 0
+    model.save_weights(tmp_path / "m.weights.h5")
+    fresh = backend.build(checked)
+    fresh.load_weights(tmp_path / "m.weights.h5")
+    assert difference(expected, backend.run(fresh, x)) == 0
+
+
+# --- deep models -------------------------------------------------------------------------------
+
+
+def test_the_recursion_limit_is_left_alone_where_it_serves() -> None:
+    assert "recursion" not in source("resnet50")
+    assert recursion_limit(compile_spec("resnet110").graph) == 0
+
+
+def test_no_more_operations_lie_behind_one_another_than_the_limit_counts() -> None:
+    for name in ("same", "pools", "per_stage", "inception"):
+        checked = program(name)
+        model = backend.build(checked)
+        depth: dict[str, int] = {}
+        for operation in model.operations:
+            before = [node.parent_nodes for node in operation._inbound_nodes]
+            above = [parent.operation.name for parents in before for parent in parents]
+            depth[operation.name] = 1 + max((depth[name] for name in above), default=0)
+        # The limit of a model this deep, were it not so shallow: one frame each.
+        limit = recursion_limit(checked.graph, safe=0) - 1000
+        assert max(depth.values()) - 1 <= limit
+
+
+def test_resnet_1202_is_built_run_and_its_weights_saved_and_loaded(tmp_path: Path) -> None:
+    checked = compile_spec("resnet1202")
+    assert SAFE < recursion_limit(checked.graph) < 6000
+    before = sys.getrecursionlimit()
+    try:
+        model = backend.build(checked)
+        assert sys.getrecursionlimit() == max(before, recursion_limit(checked.graph))
+        state = random_state(checked.graph, 1)
+        small = {name: value * 0.05 for name, value in state.items() if name.endswith("bn2.weight")}
+        backend.load_state(model, {**state, **small})  # else 600 blocks grow past any number
+        x = batch(checked).astype("float32")
+        expected = backend.run(model, x)
+        assert expected["output"].shape == (2, 10)
+        assert np.isfinite(expected["output"]).all()
+        model.save_weights(tmp_path / "m.weights.h5")
+        model.get_layer("fc").kernel.assign(np.zeros((64, 10)))
+        model.load_weights(tmp_path / "m.weights.h5")
+        assert difference(expected, backend.run(model, x)) == 0
+    finally:
+        sys.setrecursionlimit(before)
