@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.backend import find_backend, require
 from resnet_dsl.diagnostics import Diagnostic, Source, UsageError
-from resnet_dsl.driver import Program, compile_source, compile_spec
+from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.printing import print_graph, print_network
+from resnet_dsl.program import Program
 from resnet_dsl.summary import summary_facts, summary_text
 from resnet_dsl.weights.origin import weights_for
 

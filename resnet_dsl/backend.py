@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from resnet_dsl.diagnostics import UsageError, did_you_mean
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.files import Format
 
 if TYPE_CHECKING:

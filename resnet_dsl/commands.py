@@ -19,7 +19,7 @@ from resnet_dsl.diagnostics import CompileError, Diagnostic, UsageError, did_you
 if TYPE_CHECKING:
     from resnet_dsl.backend import Backend
     from resnet_dsl.diagnostics import Source
-    from resnet_dsl.driver import Program
+    from resnet_dsl.program import Program
     from resnet_dsl.writing import Artefact
 
 STAGES = ("ast", "network", "graph")

@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,32 +35,16 @@ from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.interface import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.elaborate.settings import Setting
-from resnet_dsl.ir.graph import Graph
-from resnet_dsl.ir.network import Network
 from resnet_dsl.passes.expand import expand
 from resnet_dsl.passes.figures import Figures, figures
 from resnet_dsl.passes.unused import unused
+from resnet_dsl.program import Program
 from resnet_dsl.shelf import PACKAGE, SUFFIX, shipped, specs_folder
 from resnet_dsl.spelling import close_names, one_of
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
 
 MAX_USES = 16
-
-
-@dataclass(frozen=True)
-class Program:
-    """A checked model in all its forms."""
-
-    network: Network
-    graph: Graph
-    figures: Figures
-    warnings: tuple[Diagnostic, ...]
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.network.name
 
 
 def compile_spec(

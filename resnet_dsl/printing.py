@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from itertools import groupby
 
-from resnet_dsl.driver import Program
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.network import Body, Call, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 
 INDENT = "    "

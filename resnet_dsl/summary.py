@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_dsl.driver import Program
 from resnet_dsl.passes.figures import Known, Layer
+from resnet_dsl.program import Program
 
 BYTES = 4  # of a float32
 UNKNOWN = "?"

@@ -16,7 +16,7 @@ from resnet_dsl.weights.origin import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
     from resnet_dsl.backend import Backend
-    from resnet_dsl.driver import Program
+    from resnet_dsl.program import Program
     from resnet_dsl.weights.files import Contents
 
 

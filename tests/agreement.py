@@ -13,9 +13,10 @@ import numpy as np
 
 from resnet_dsl.backend import find_backend
 from resnet_dsl.diagnostics import Source
-from resnet_dsl.driver import Program, compile_source
+from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.program import Program
 from resnet_dsl.reference import Call, evaluate, forward
 from resnet_dsl.weights.initial import random_state
 

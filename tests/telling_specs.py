@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from resnet_dsl.diagnostics import Source
-from resnet_dsl.driver import Program, compile_source
+from resnet_dsl.driver import compile_source
+from resnet_dsl.program import Program
 
 SPECS = {
     "se": """

@@ -10,7 +10,8 @@ import pytest
 
 from resnet_dsl.backend import find_backend
 from resnet_dsl.diagnostics import Source
-from resnet_dsl.driver import Program, compile_source, compile_spec
+from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate
 from resnet_dsl.shelf import shipped
 from tests.golden_weights import golden_input, named_state

@@ -21,7 +21,8 @@ from resnet_dsl_keras.naming import layer_name
 from resnet_dsl_keras.recursion import SAFE, recursion_limit
 
 from resnet_dsl.diagnostics import CompileError
-from resnet_dsl.driver import Program, compile_spec
+from resnet_dsl.driver import compile_spec
+from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.initial import random_state
 from tests.conftest import Golden

@@ -14,9 +14,10 @@ import pytest
 import resnet_dsl_onnx as backend
 
 from resnet_dsl.diagnostics import CompileError, Source, UsageError
-from resnet_dsl.driver import Program, compile_source
+from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.ops import CATALOGUE
-from resnet_dsl.passes.header import digest
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.header import digest
 from resnet_dsl.weights.initial import initial_state, random_state
 from tests.golden_weights import golden_input, named_state
 

@@ -13,8 +13,8 @@ import pytest
 
 from resnet_dsl.backend import Backend, backend_names, find_backend
 from resnet_dsl.diagnostics import CompileError
-from resnet_dsl.driver import Program
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.program import Program
 from resnet_dsl.reference import missing_rules
 from tests.agreement import ALL_ENGINES, Size, assert_agreement, compiled
 

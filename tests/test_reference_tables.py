@@ -9,7 +9,8 @@ import pytest
 
 from resnet_dsl.backend import find_backend
 from resnet_dsl.diagnostics import CompileError, Source
-from resnet_dsl.driver import Program, compile_source, compile_spec, read
+from resnet_dsl.driver import compile_source, compile_spec, read
+from resnet_dsl.program import Program
 from resnet_dsl.shelf import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse

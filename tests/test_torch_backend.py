@@ -20,7 +20,8 @@ import resnet_dsl_torch as backend
 from resnet_dsl_torch.names import MODULE, RESERVED
 
 from resnet_dsl.diagnostics import CompileError
-from resnet_dsl.driver import Program, compile_spec
+from resnet_dsl.driver import compile_spec
+from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.initial import random_state
 from tests.conftest import Golden

@@ -13,7 +13,8 @@ import pytest
 from resnet_dsl.backend import find_backend
 from resnet_dsl.cli import main
 from resnet_dsl.diagnostics import Source
-from resnet_dsl.driver import Program, compile_source
+from resnet_dsl.driver import compile_source
+from resnet_dsl.program import Program
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.subject import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training

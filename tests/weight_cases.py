@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.diagnostics import Source
-from resnet_dsl.driver import Program, compile_source
+from resnet_dsl.driver import compile_source
+from resnet_dsl.program import Program
 from resnet_dsl.weights.initial import random_state
 from resnet_dsl.weights.registry import encode
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from resnet_dsl.passes.classes import BlockClass, Classes, Step, Use
-from resnet_dsl.passes.source import (
+from resnet_dsl.rendering.classes import BlockClass, Classes, Step, Use
+from resnet_dsl.rendering.source import (
     Code,
     Statements,
     conditional,

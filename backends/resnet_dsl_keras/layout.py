@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from resnet_dsl.driver import Program
 from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.ir.ops import Dropout
-from resnet_dsl.passes.classes import classes_of
-from resnet_dsl.passes.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.passes.header import origin, spec_lines
-from resnet_dsl.passes.outline import outline, used_helpers
-from resnet_dsl.passes.source import docstring
-from resnet_dsl.passes.templates import template
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.classes import classes_of
+from resnet_dsl.rendering.constants import frozen_constant, has_parameters, preprocess_constant
+from resnet_dsl.rendering.header import origin, spec_lines
+from resnet_dsl.rendering.outline import outline, used_helpers
+from resnet_dsl.rendering.source import docstring
+from resnet_dsl.rendering.templates import template
 from resnet_dsl_keras.functions import functions_of
 from resnet_dsl_keras.helpers import HELPERS
 from resnet_dsl_keras.model import body_lines, input_lines

@@ -12,8 +12,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
 import keras
 
-from resnet_dsl.driver import Program
-from resnet_dsl.live import module_of
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.live import module_of
 from resnet_dsl_keras.naming import NAMES, path_of, to_keras, to_torch
 
 Array = np.ndarray[Any, Any]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from resnet_dsl.diagnostics import Diagnostic, Findings
 from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.network import Network, Node
-from resnet_dsl.passes.constants import CONSTANTS
+from resnet_dsl.rendering.constants import CONSTANTS
 from resnet_dsl_keras.helpers import HELPERS
 
 # What the file's own names are: no parameter, function or variable takes them.

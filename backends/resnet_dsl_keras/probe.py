@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_dsl.backend import Sgd, Training
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl_keras.live import named_variables, read_state, run
 from resnet_dsl_keras.naming import path_of, to_torch
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from resnet_dsl.ir import ops
-from resnet_dsl.passes.classes import Step
-from resnet_dsl.passes.fitting import Real, minus
+from resnet_dsl.rendering.classes import Step
+from resnet_dsl.rendering.fitting import Real, minus
 
 
 @dataclass(frozen=True)

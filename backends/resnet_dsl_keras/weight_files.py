@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.account import shown
 from resnet_dsl.weights.files import KEY, Contents, Stored
 from resnet_dsl.weights.metadata import parsed

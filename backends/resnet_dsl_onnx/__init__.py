@@ -16,7 +16,7 @@ from resnet_dsl_onnx.rules import RULES
 if TYPE_CHECKING:
     import numpy as np
 
-    from resnet_dsl.driver import Program
+    from resnet_dsl.program import Program
 
     Array = np.ndarray[Any, Any]
 

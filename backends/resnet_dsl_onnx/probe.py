@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl_onnx.execute import execute
 
 Array = np.ndarray[Any, Any]

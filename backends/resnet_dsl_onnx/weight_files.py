@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import resnet_dsl_onnx as backend
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.account import shown
 from resnet_dsl.weights.files import Contents, Stored
 from resnet_dsl.weights.metadata import parsed

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from resnet_dsl.driver import Program
 from resnet_dsl.ir import ops
-from resnet_dsl.passes.classes import Classes, Step
-from resnet_dsl.passes.source import Code, statement
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.classes import Classes, Step
+from resnet_dsl.rendering.source import Code, statement
 from resnet_dsl_torch.names import attribute
 
 Scheme = str | float

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from resnet_dsl.driver import Program
-from resnet_dsl.passes.classes import class_name, classes_of
-from resnet_dsl.passes.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.passes.header import origin, spec_lines
-from resnet_dsl.passes.outline import outline, used_helpers
-from resnet_dsl.passes.source import docstring
-from resnet_dsl.passes.templates import template
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.classes import class_name, classes_of
+from resnet_dsl.rendering.constants import frozen_constant, has_parameters, preprocess_constant
+from resnet_dsl.rendering.header import origin, spec_lines
+from resnet_dsl.rendering.outline import outline, used_helpers
+from resnet_dsl.rendering.source import docstring
+from resnet_dsl.rendering.templates import template
 from resnet_dsl_torch import model
 from resnet_dsl_torch.blocks import class_text
 from resnet_dsl_torch.helpers import HELPERS

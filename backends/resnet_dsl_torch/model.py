@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from resnet_dsl.driver import Program
 from resnet_dsl.ir.network import Stage
-from resnet_dsl.passes.classes import Classes
-from resnet_dsl.passes.outline import Outline
-from resnet_dsl.passes.source import Code, Repeated, literal, parsed, quoted, statement
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.classes import Classes
+from resnet_dsl.rendering.outline import Outline
+from resnet_dsl.rendering.source import Code, Repeated, literal, parsed, quoted, statement
 from resnet_dsl_torch.names import attribute
 from resnet_dsl_torch.statements import computing, construct, keep, keeping, returning
 

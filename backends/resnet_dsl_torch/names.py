@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from resnet_dsl.diagnostics import Diagnostic, Findings, Span
 from resnet_dsl.ir.network import Network
-from resnet_dsl.passes.constants import CONSTANTS, has_parameters
+from resnet_dsl.rendering.constants import CONSTANTS, has_parameters
 from resnet_dsl_torch.helpers import HELPERS
 
 # What the file's own names are: no class, parameter or variable takes them.

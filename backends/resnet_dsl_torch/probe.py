@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from resnet_dsl.backend import Sgd, Training
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl_torch.live import read_state
 
 Array = np.ndarray[Any, Any]

@@ -7,9 +7,9 @@ from functools import singledispatch
 from typing import Any
 
 from resnet_dsl.ir import ops
-from resnet_dsl.passes.classes import Step
-from resnet_dsl.passes.fitting import minus
-from resnet_dsl.passes.source import Code
+from resnet_dsl.rendering.classes import Step
+from resnet_dsl.rendering.fitting import minus
+from resnet_dsl.rendering.source import Code
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from resnet_dsl.ir import ops
-from resnet_dsl.passes.classes import Step, Use
-from resnet_dsl.passes.fitting import owned
-from resnet_dsl.passes.source import WIDTH, Code, Statements, parsed, statement
+from resnet_dsl.rendering.classes import Step, Use
+from resnet_dsl.rendering.fitting import owned
+from resnet_dsl.rendering.source import WIDTH, Code, Statements, parsed, statement
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.names import RESERVED, attribute
 from resnet_dsl_torch.rules import Lowering, lower

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.files import KEY, Contents, Stored
 from resnet_dsl_torch.live import COUNTER
 

@@ -1,1 +1,1 @@
-"""What is computed from a network: the graph, its figures, and the classes it is written as."""
+"""What is computed from a network: the graph, what nothing uses, and its figures."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from resnet_dsl.commands import one_program, parse_settings
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program, compile_source, read
+from resnet_dsl.driver import compile_source, read
+from resnet_dsl.program import Program
 from resnet_dsl.verify.subject import Sizes
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_dsl.backend import Backend, backend_names, find_backend
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
 from resnet_dsl.verify.subject import Sizes, calibrated_state, subject_of

@@ -14,9 +14,9 @@ from pathlib import Path
 from resnet_dsl.backend import PREFIX, Backend, backend_names, find_backend
 from resnet_dsl.commands import one_program
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
-from resnet_dsl.passes.header import MARK, digest
-from resnet_dsl.passes.source import literal
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.header import MARK, digest
+from resnet_dsl.rendering.source import literal
 from resnet_dsl.verify.forward import bar
 from resnet_dsl.writing import Artefact, check_targets, write_whole
 

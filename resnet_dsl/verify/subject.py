@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.diagnostics import CompileError
-from resnet_dsl.driver import Program
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
 from resnet_dsl.weights.initial import random_state
 

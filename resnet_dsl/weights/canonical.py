@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.files import KEY, Contents, Stored
 from resnet_dsl.weights.metadata import parsed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.account import KINDS, Account, Fault, size
 from resnet_dsl.weights.files import Contents, Stored
 from resnet_dsl.weights.metadata import note_of_another

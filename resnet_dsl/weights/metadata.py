@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from resnet_dsl.driver import Program
-from resnet_dsl.passes.header import digest
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.header import digest
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.files import KEY
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.account import Account, WeightsError, tensors
 from resnet_dsl.weights.read import Given, examine, need_numpy
 

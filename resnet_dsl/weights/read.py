@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.account import Account, WeightsError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.backend import backend_names, find_backend
 from resnet_dsl.diagnostics import UsageError, did_you_mean
-from resnet_dsl.driver import Program
+from resnet_dsl.program import Program
 from resnet_dsl.weights.account import shown
 from resnet_dsl.weights.files import Contents, Format, Stored
 from resnet_dsl.weights.metadata import describe

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
-from resnet_dsl.driver import Program
 from resnet_dsl.ir.network import Body, Network, Stage
 from resnet_dsl.ir.ops import Op
-from resnet_dsl.passes.classes import PYTHON, Classes, Step
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.classes import PYTHON, Classes, Step
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from resnet_dsl.ir.ops import Add, Multiply
-from resnet_dsl.passes.classes import PYTHON, Step
-from resnet_dsl.passes.header import escaped, plain
+from resnet_dsl.rendering.classes import PYTHON, Step
+from resnet_dsl.rendering.header import escaped, plain
 
 WIDTH = 88
 INLINE = 60

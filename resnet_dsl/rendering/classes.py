@@ -17,7 +17,7 @@ from typing import Any
 
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
 from resnet_dsl.ir.ops import Op
-from resnet_dsl.passes.fitting import Candidate, fit, spelled
+from resnet_dsl.rendering.fitting import Candidate, fit, spelled
 
 # Python's own names: what a spec calls so is called otherwise in a generated file.
 PYTHON = frozenset((*dir(builtins), *keyword.kwlist))

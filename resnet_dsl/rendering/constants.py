@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from resnet_dsl.driver import Program
 from resnet_dsl.ir.network import Body, Call, Node
-from resnet_dsl.passes.source import literal, quoted
+from resnet_dsl.program import Program
+from resnet_dsl.rendering.source import literal, quoted
 
 CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
 
