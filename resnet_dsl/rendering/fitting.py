@@ -8,10 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 
-class Number(int):
-    """A whole number that prints as the code which gives it."""
+class _Spelled:
+    """What a number prints as."""
 
     text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return self.text
+
+
+class Number(_Spelled, int):
+    """A whole number that prints as the code which gives it."""
 
     def __new__(cls, value: int, text: str) -> Number:
         """Make the number; `value` is what it is in the first use."""
@@ -19,33 +31,15 @@ class Number(int):
         number.text = text
         return number
 
-    def __str__(self) -> str:
-        return self.text
 
-    __repr__ = __str__
-
-    def __format__(self, spec: str) -> str:
-        return self.text
-
-
-class Real(float):
+class Real(_Spelled, float):
     """A real number that prints as the code which gives it."""
-
-    text: str
 
     def __new__(cls, value: float, text: str) -> Real:
         """Make the number; `value` is what it is in the first use."""
         number = super().__new__(cls, value)
         number.text = text
         return number
-
-    def __str__(self) -> str:
-        return self.text
-
-    __repr__ = __str__
-
-    def __format__(self, spec: str) -> str:
-        return self.text
 
 
 @dataclass(frozen=True)
