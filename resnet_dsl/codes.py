@@ -262,6 +262,19 @@ _ALL = (
         _model("stages: [2]  block: basic  widths: 2 ** 6"),
     ),
     Page(
+        "E0601", "a name that a framework keeps for itself",
+        "A step becomes an attribute of a PyTorch module and a layer of a Keras model, under its own name,\n"
+        "which is also the name of its weights. Some names those classes need themselves.",
+        _with_block(
+            "block mine(width) {\n    return x -> forward: conv(width, 3x3) -> bn\n}",
+            "stages: [1]  widths: [64]  block: mine",
+        ),
+        _with_block(
+            "block mine(width) {\n    return x -> first: conv(width, 3x3) -> bn\n}",
+            "stages: [1]  widths: [64]  block: mine",
+        ),
+    ),
+    Page(
         "W0601", "holds at this size only",
         "The shapes agree at the input that `input:` gives, but not at every size: the network would fail\n"
         "on other images. The message says on which. A strided convolution rounds up, a pool without\n"

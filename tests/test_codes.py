@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_dsl.backend import find_backend
 from resnet_dsl.codes import PAGES, Page, render_page
 from resnet_dsl.diagnostics import CompileError, Source
 from resnet_dsl.driver import compile_source
@@ -16,13 +17,16 @@ PACKAGE = Path(__file__).parents[1] / "resnet_dsl"
 
 def reported(text: str, folder: Path) -> list[str]:
     try:
-        return [found.code for found in compile_source(Source("a.resnet", text), folder).warnings]
+        program = compile_source(Source("a.resnet", text), folder)
+        find_backend("torch").render(program)
+        return [found.code for found in program.warnings]
     except CompileError as error:
         return [found.code for found in error.diagnostics]
 
 
 def test_every_code_of_the_compiler_has_a_page_and_no_page_is_left_over() -> None:
-    sources = (path for path in PACKAGE.rglob("*.py") if path.name != "codes.py")
+    folders = (PACKAGE, PACKAGE.parent / "backends")
+    sources = (path for folder in folders for path in folder.rglob("*.py") if path.name != "codes.py")
     used = {code for path in sources for code in re.findall(r'"([EW]0\d{3})"', path.read_text("utf-8"))}
     assert used == set(PAGES)
 

@@ -139,7 +139,11 @@ def _check_channels(plan: Plan, record: ast.Record, values: dict[str, Any]) -> N
     channels = plan.settings.value("input")[0] if isinstance(plan.settings.value("input"), tuple) else 1
     for item in record.fields:
         value = values.get(item.name)
-        if item.name in ("mean", "std") and isinstance(value, tuple) and len(value) != channels:
+        parts = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(part, int | float | str) for part in parts):
+            message = f"`{item.name}` must be a number, a name or a list of them, not {show(value)}"
+            plan.error("E0204", message, item.value.span)
+        elif item.name in ("mean", "std") and isinstance(value, tuple) and len(value) != channels:
             message = f"`{item.name}` has {len(value)} numbers for {channels} channels"
             plan.error("E0204", message, item.value.span, "give one number a channel")
 
