@@ -187,3 +187,35 @@ def test_a_wrong_spec_is_status_1(tmp_path: Any, capsys: pytest.CaptureFixture[s
     spec.write_text("model m { stages: [2, 2]  block: basic  shortcut: identity }")
     assert main(["verify", str(spec)]) == 1
     assert "E0301" in capsys.readouterr().err
+
+
+TRAINED = {
+    "resnet20": "use resnet20\nmodel m { base: resnet20 }",
+    "pre-activation": "use cifar_preresnet\nmodel m { base: cifar_preresnet(n=2)  input: 3x20x20 }",
+    "resnext": """model m {
+        input: 3x20x20  stem: cifar_stem  stages: [1, 2]  widths: [16, 32]  block: bottleneck
+        groups: 4  base_width: 16  classes: 10
+    }""",
+    "squeeze and excitation": """block gated(width, stride = 1) {
+        main = x -> conv(width, 3x3, stride=stride) -> bn -> relu -> conv(width, 3x3) -> bn -> se: se(4)
+        return relu(main + (x -> downsample: B(width, stride)))
+    }
+    model m {
+        input: 3x20x20  stem: cifar_stem  stages: [1, 2]  widths: [16, 32]  block: gated
+        classes: 10
+    }""",
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_five_steps_of_training_agree_to_1e_10(name: str) -> None:
+    def chosen(more: Mapping[str, Any]) -> Program:
+        return compile_source(Source("m.resnet", TRAINED[name]), overrides=more)
+
+    subject = subject_of(chosen)
+    backends = {backend: find_backend(backend) for backend in ("torch", "keras")}
+    found = verify_training(subject, backends, calibrated_state(subject, 1), 5, 1)
+    assert [one.backend for one in found] == ["torch", "keras"]
+    for one in found:
+        assert set(one.errors) == {"loss", "gradients", "weights", "statistics"}
+        assert max(error for error, _ in one.errors.values()) <= 1e-10, one
