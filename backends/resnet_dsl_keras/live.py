@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
-
-import keras
-
 from resnet_dsl.program import Program
 from resnet_dsl.rendering.live import module_of
 from resnet_dsl_keras.naming import NAMES, path_of, to_keras, to_torch
+from resnet_dsl_keras.quiet import quiet_start
+
+with quiet_start():
+    import keras
 
 Array = np.ndarray[Any, Any]
 
