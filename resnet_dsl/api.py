@@ -128,6 +128,17 @@ class Model:
             warnings.warn(found.remarks()[-1], stacklevel=3)
         return found.state
 
+    def run(
+        self, x: Array, weights: Given | None = None, *, seed: int | None = None, partial: bool = False
+    ) -> dict[str, Array]:
+        """Run a batch (N, C, H, W) by the referee alone, in float64 and evaluation mode; outputs by name.
+
+        Needs NumPy and no framework; meant for small sizes. Weights as `state` takes them.
+        """
+        from resnet_dsl.reference import evaluate  # NumPy is needed only to run
+
+        return evaluate(self.program.graph, self.state(weights, seed=seed, partial=partial), x)
+
     def summary(self, layers: bool = False) -> str:
         """Return the table of stages, or of ops, with the totals."""
         return summary_text(self.program, layers)
