@@ -21,6 +21,7 @@ from resnet_dsl.reference import (
     steps,
     train,
 )
+from tests.oracles import torchvision_models
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -230,10 +231,7 @@ def test_dropout_masks_reach_the_network():
 
 @pytest.mark.torchvision
 def test_resnet18_is_that_of_torchvision():
-    try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a build for another torch
-        pytest.skip(f"torchvision cannot be imported: {error}")
+    models = torchvision_models()
     graph = graph_of("model resnet18 { stages: [2, 2, 2, 2]  block: basic  classes: 10 }")
     state = random_state(graph)
     model = models.resnet18(num_classes=10).double()
