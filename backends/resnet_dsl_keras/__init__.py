@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "keras"
 SUFFIX = "_keras.py"
 REQUIRES: tuple[str, ...] = ("keras",)
-RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
+RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not object}
 
 # Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
 STATISTICS: Statistics | None = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))

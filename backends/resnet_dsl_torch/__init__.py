@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "torch"
 SUFFIX = "_torch.py"
 REQUIRES: tuple[str, ...] = ("torch",)
-RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not Op}
+RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not object}
 
 STATISTICS: Statistics | None = Statistics(unbiased=True, momentum=float)
 
