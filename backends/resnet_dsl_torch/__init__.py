@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.backend import Statistics
-from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
 from resnet_dsl.weights.files import Format
 from resnet_dsl_torch.rules import lower
