@@ -60,14 +60,48 @@ OPEN: dict[str, tuple[str, ...]] = {
         "conv(6, 3x3, stride=2, dilation=2, pad=same)",
         "conv(6, 3x3, stride=2x1, dilation=1x2)",
         "conv(8, 3x3, stride=2, dilation=2, groups=2, pad=valid, bias=true)",
+        "conv(6, 3x3, standardize=1e-8)",
+        "conv(8, 3x3, stride=2, groups=2, bias=true, standardize=1e-6)",
+        "conv(6, 3x3, stride=2, pad=same, standardize=1e-6)",
     ),
+    "channel_conv": ("gap -> channel_conv(3)", "gap -> channel_conv(5)", "gap -> flatten -> channel_conv(3)"),
     "fc": ("gap -> fc(5)", "gap -> fc(4, bias=false)", "gap -> flatten -> fc(4)"),
     "bn": ("bn", "bn(eps=1e-3)", "gap -> flatten -> bn"),
+    "gn": ("gn(2)", "gn(1, eps=1e-3)", "gn(4)", "gap -> flatten -> gn(2)"),
+    "ln": ("ln", "ln(eps=1e-6)", "gap -> ln", "gap -> flatten -> ln"),
+    "lrn": ("lrn(3)", "lrn(5, alpha=0.5, beta=0.75, k=2)", "lrn(7, alpha=1.0, beta=0.5)"),
     "relu": ("relu", "gap -> flatten -> relu"),
+    "leaky_relu": ("leaky_relu", "leaky_relu(0.3)", "gap -> flatten -> leaky_relu(0.2)"),
+    "silu": ("silu", "gap -> flatten -> silu"),
+    "gelu": ("gelu", "gelu(approximate=true)", "gap -> flatten -> gelu"),
+    "hard_swish": ("affine(4) -> hard_swish", "gap -> flatten -> hard_swish"),
+    "affine": (
+        "affine(0.5, 2)",
+        "affine(-1)",
+        "affine(shift=3)",
+        "complement",
+        "gap -> flatten -> complement",
+    ),
     "sigmoid": ("sigmoid", "gap -> flatten -> sigmoid"),
     "tanh": ("tanh", "gap -> flatten -> tanh"),
     "softmax": ("softmax", "gap -> softmax", "gap -> flatten -> softmax"),
     "dropout": ("dropout(0.5)", "gap -> flatten -> dropout(0.2)"),
+    "stochastic_depth": ("stochastic_depth(0.5)", "gap -> flatten -> stochastic_depth(0.2)"),
+    "adaptive_avgpool": (
+        "adaptive_avgpool(1)",
+        "adaptive_avgpool(3)",
+        "adaptive_avgpool(2x5)",
+        "adaptive_avgpool(12)",
+        "adaptive_avgpool(17x4)",
+    ),
+    "blurpool": (
+        "blurpool",
+        "blurpool(3, stride=1)",
+        "blurpool(4)",
+        "blurpool(5)",
+        "blurpool(3, stride=3)",
+        "blurpool(2)",
+    ),
     "maxpool": tuple(
         f"maxpool({arguments})"
         for arguments in (
@@ -112,7 +146,14 @@ OPEN: dict[str, tuple[str, ...]] = {
         )
     ),
     "gap": ("gap",),
-    "flatten": ("gap -> flatten", "flatten", "maxpool(2x2) -> flatten", "conv(6, 3x3) -> flatten -> fc(4)"),
+    "flatten": (
+        "gap -> flatten",
+        "flatten",
+        "maxpool(2x2) -> flatten",
+        "conv(6, 3x3) -> flatten -> fc(4)",
+        "flatten(order=hwc)",
+        "conv(6, 3x3) -> flatten(order=hwc) -> fc(4)",
+    ),
     "subsample": ("subsample(2)", "subsample(2x1)", "subsample(3)"),
     "pad_channels": (
         "pad_channels(7)",
@@ -122,8 +163,23 @@ OPEN: dict[str, tuple[str, ...]] = {
         "gap -> flatten -> pad_channels(7, side=both)",
     ),
     "zeropad": ("zeropad(1)", "zeropad(1x2)"),
+    "part": ("part(0, 2)", "part(1, 2)", "part(2, 4)", "gap -> flatten -> part(1, 2)"),
+    "upsample": (
+        "upsample(2)",
+        "upsample(2x3)",
+        "upsample(2, mode=bilinear)",
+        "upsample(3x2, mode=bilinear)",
+        "maxpool(2) -> upsample(2) -> conv(4, 3x3, stride=2)",
+    ),
     "add": ("sum", "gap -> flatten -> sum"),
-    "mul": ("product", "gated", "gated_after", "gap -> flatten -> product"),
+    "mul": (
+        "product",
+        "gated",
+        "gated_after",
+        "pixel_gated",
+        "pixel_gated_after",
+        "gap -> flatten -> product",
+    ),
     "concat": ("two", "three", "twice", "gap -> flatten -> two"),
 }
 BLOCKS = """
@@ -131,6 +187,9 @@ block sum() { return x + tanh(x) }
 block product() { return x * tanh(x) }
 block gated() { return sigmoid(gap(x)) * x }
 block gated_after() { return x * sigmoid(gap(x)) }
+block pixel_gated() { return x * (x -> conv(1, 3x3) -> sigmoid) }
+block pixel_gated_after() { return (x -> conv(1, 1x1) -> sigmoid) * x }
+block complement() { return 1 - x / 3 }
 block two() { return concat(x, tanh(x)) }
 block three() { return concat(tanh(x), x, sigmoid(x)) }
 block twice() { return concat(x, x) }

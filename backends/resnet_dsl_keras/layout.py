@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from resnet_dsl.ir.network import Body, Node
-from resnet_dsl.ir.ops import Dropout
+from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
 from resnet_dsl.rendering.classes import classes_of
 from resnet_dsl.rendering.constants import frozen_constant, has_parameters, preprocess_constant
@@ -39,7 +39,7 @@ def render(program: Program) -> str:
         uses_ops=any(re.search(r"\bops\.", source) for source in helpers),
         preprocess=preprocess_constant(program),
         frozen=frozen,
-        drops=bool(frozen) and any(isinstance(n.op, Dropout) for n in program.graph.nodes),
+        drops=bool(frozen) and any(n.op.random for n in program.graph.nodes),
         helpers=helpers,
         functions=functions.texts,
         doc=docstring(f"Return {program.name}, with fresh weights, in the layout that Keras is set to", 4),
@@ -48,4 +48,4 @@ def render(program: Program) -> str:
 
 
 def _is_frozen_layer(node: Node, body: Body) -> bool:
-    return isinstance(node.what, Dropout) or has_parameters(node, body)
+    return (isinstance(node.what, Op) and node.what.random) or has_parameters(node, body)

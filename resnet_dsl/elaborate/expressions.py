@@ -18,7 +18,7 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import Dims, Symbol
-from resnet_dsl.ir.ops import Add, Multiply
+from resnet_dsl.ir.ops import Add, Affine, Multiply
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
@@ -146,6 +146,8 @@ def _unary(ctx: Context, expr: ast.Unary, env: Env) -> Any:
         return not value
     if expr.operator == "-" and isinstance(value, int | float) and not isinstance(value, bool):
         return -value
+    if expr.operator == "-" and isinstance(value, Tensor):
+        return step(ctx, Affine(scale=-1.0), (value,), env, expr.span)
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
 
 
@@ -171,7 +173,7 @@ def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
     right = evaluate(ctx, expr.right, env)
     if isinstance(left, Bad) or isinstance(right, Bad):
         return BAD
-    if expr.operator in ("+", "*") and (isinstance(left, Tensor) or isinstance(right, Tensor)):
+    if expr.operator in ("+", "-", "*", "/") and (isinstance(left, Tensor) or isinstance(right, Tensor)):
         return _join(ctx, expr, left, right, env, label)
     if expr.operator == "*" and isinstance(right, Function) and type(left) is int:
         return Repeat(left, right)
@@ -184,7 +186,7 @@ def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
 
 
 def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
-    """A sum or product of tensors: a step of two inputs."""
+    """Arithmetic of tensors: a step of two inputs, or of one input and a number."""
     if isinstance(left, Function) and env.x is not None:
         left = apply(ctx, left, env.x, env, expr.left.span)
     if isinstance(right, Function) and env.x is not None:
@@ -192,13 +194,39 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label
     if isinstance(left, Bad) or isinstance(right, Bad):
         return BAD
     if not (isinstance(left, Tensor) and isinstance(right, Tensor)):
-        other = right if isinstance(left, Tensor) else left
-        message = f"`{expr.operator}` of a tensor and {show(other)}"
-        hint = "both sides must be tensors; a number is never spread over one"
-        return ctx.error("E0206", message, expr.at, hint)
-    op = Add() if expr.operator == "+" else Multiply()
+        return _scaled(ctx, expr, left, right, env, label)
+    if expr.operator == "/":
+        return ctx.error("E0206", "`/` of two tensors", expr.at, "a tensor is divided by a number only")
+    if expr.operator == "-":
+        right = step(ctx, Affine(scale=-1.0), (right,), env, expr.at)
+    op = Multiply() if expr.operator == "*" else Add()
     operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
     return step(ctx, op, operands, env, expr.at, label)
+
+
+def _scaled(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
+    """A tensor and a number: `1 - x`, `0.5 * x`."""
+    x, other = (left, right) if isinstance(left, Tensor) else (right, left)
+    if type(other) not in (int, float):
+        message = f"`{expr.operator}` of a tensor and {show(other)}"
+        return ctx.error("E0206", message, expr.at, "the other side must be a tensor or a number")
+    number = float(other)
+    match expr.operator:
+        case "+":
+            values = {"shift": number}
+        case "-":
+            values = {"shift": -number} if x is left else {"scale": -1.0, "shift": number}
+        case "*":
+            values = {"scale": number}
+        case _:
+            if x is right or number == 0.0:
+                return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
+            values = {"scale": 1.0 / number}
+    try:
+        op = Affine.make(values)
+    except ValueError as error:
+        return ctx.error("E0204", str(error), expr.at)
+    return step(ctx, op, (x,), env, expr.at, label)
 
 
 def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:

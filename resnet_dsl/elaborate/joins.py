@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resnet_dsl.ir.shapes import Extent, Shape
-from resnet_dsl.ir.sizes import Size, first_difference, when_different
+from resnet_dsl.ir.sizes import Size, first_difference, same, when_different
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ def conflict(shapes: Sequence[Shape], extent: Extent) -> Conflict | None:
     """Return how the heights and widths of `shapes` differ, or None if they never do."""
     for other in shapes[1:]:
         for axis, (a, b) in enumerate(zip(shapes[0].spatial, other.spatial, strict=True)):
-            if a != b:
+            if not same(a, b):
                 return _conflict(a, b, (extent.height, extent.width)[axis], extent)
     return None
 
@@ -35,6 +35,6 @@ def _conflict(a: Size, b: Size, known: int | None, extent: Extent) -> Conflict:
     start = (known or 0) + 1
     first = first_difference(a, b, start)
     # The first failing size a person would meet, not one below the smallest sensible input.
-    first = first if known else first_difference(a, b, max(a.div, b.div, 32))
+    first = first if known else first_difference(a, b, max(a.cycle[0], b.cycle[0], 32))
     when = f"fails for {when_different(a, b, start)}, first at {first}"
     return Conflict(here is None, when)

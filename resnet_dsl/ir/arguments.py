@@ -66,6 +66,7 @@ def _real(low: float, high: float) -> Callable[[Any], Any]:
 
 
 COUNT = Rule("a positive whole number", _whole(1))
+INDEX = Rule("a whole number, from 0 on", _whole(0))
 PAIR = Rule("a positive whole number or a size such as `3x3`", _pair(1))
 FLAG = Rule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
 PADDING = Rule(

@@ -1,31 +1,38 @@
 """Symbolic heights and widths: one normal form, so that equality holds for every size or for none.
 
-A size is `floor((n + add) / div)` of an input extent `n`. Windows, strides and paddings map this
-form to itself (floor(floor(a / b) / c) = floor(a / bc)), and two such functions are equal for
-every `n` exactly when `add` and `div` are: nothing has to be sampled.
+A size is `floor((mul * n + add) / div)` of an input extent `n`, or of another size where a map was
+made larger after it was made smaller. Windows, strides, paddings and factors map this form to
+itself (floor(floor(a / b) / c) = floor(a / bc)). Such a function grows by a constant every few
+extents, so two of them are compared over one common period: nothing has to be sampled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lcm
+from math import gcd, lcm
 
 PERIOD_LIMIT = 4096
 
 
 @dataclass(frozen=True)
 class Size:
-    """`floor((n + add) / div)` for the input extent `n` named by `axis`; constant without one."""
+    """`floor((mul * n + add) / div)` for the input extent `n` named by `axis`; constant without one.
+
+    With `of` the function applies to that size instead; `mul` and `div` have no common divisor.
+    """
 
     axis: str | None
     add: int = 0
     div: int = 1
+    mul: int = 1
+    of: Size | None = None
 
     def at(self, extent: int | None) -> int | None:
         """Return the size for an input extent, or None where that is unknown."""
         if self.axis is None:
             return self.add
-        return None if extent is None else (extent + self.add) // self.div
+        base = extent if self.of is None else self.of.at(extent)
+        return None if base is None else (self.mul * base + self.add) // self.div
 
     def window(self, span: int, stride: int, padding: int) -> Size:
         """Return the count of windows of `span` at `stride` over the size plus `padding`."""
@@ -46,27 +53,64 @@ class Size:
         """Return the size with `amount` more."""
         return self._floor(amount, 1, 0)
 
-    def _floor(self, offset: int, stride: int, more: int) -> Size:
+    def times(self, factor: int) -> Size:
+        """Return the size `factor` times as large."""
         if self.axis is None:
-            return Size(None, (self.add + offset) // stride + more)
-        div = self.div * stride
-        return Size(self.axis, self.add + offset * self.div + more * div, div)
+            return Size(None, self.add * factor)
+        if self.div == 1:
+            return Size(self.axis, self.add * factor, 1, self.mul * factor, self.of)
+        return Size(self.axis, mul=factor, of=self) if factor > 1 else self
+
+    @property
+    def cycle(self) -> tuple[int, int]:
+        """The period, in extents, and by how much the size grows each: `H//2` by 1 every 2."""
+        if self.axis is None:
+            return 1, 0
+        period, growth = (1, 1) if self.of is None else self.of.cycle
+        repeats = self.div // gcd(self.div, self.mul * growth)
+        return period * repeats, self.mul * growth * repeats // self.div
 
     @property
     def formula(self) -> str:
         """The size as a formula of the input's `H` or `W`."""
         if self.axis is None:
             return str(self.add)
-        sign = f"{self.axis}{self.add:+d}" if self.add else self.axis
+        base = self.axis if self.of is None else f"({self.of.formula})"
+        scaled = f"{self.mul}*{base}" if self.mul != 1 else base
         if self.div == 1:
-            return sign if not self.add else f"({sign})"
-        return f"({sign})//{self.div}" if self.add else f"{sign}//{self.div}"
+            return f"({scaled}{self.add:+d})" if self.add else scaled
+        return f"({scaled}{self.add:+d})//{self.div}" if self.add else f"{scaled}//{self.div}"
+
+    def _floor(self, offset: int, stride: int, more: int) -> Size:
+        """Return `floor((size + offset) / stride) + more`."""
+        if self.axis is None:
+            return Size(None, (self.add + offset) // stride + more)
+        div = self.div * stride
+        return _reduced(self.axis, self.add + offset * self.div + more * div, div, self.mul, self.of)
+
+
+def _reduced(axis: str, add: int, div: int, mul: int, of: Size | None) -> Size:
+    """The size without common divisors, and without a level that does no more than the one within."""
+    common = gcd(mul, div)
+    add, div, mul = add // common, div // common, mul // common
+    if of is None or mul > 1:
+        return Size(axis, add, div, mul, of)
+    return _reduced(axis, of.add + add * of.div, of.div * div, of.mul, of.of)
+
+
+def same(a: Size, b: Size) -> bool:
+    """Whether two sizes are equal for every extent."""
+    if a == b:
+        return True
+    (period, growth), (other, more) = a.cycle, b.cycle
+    common = lcm(period, other)
+    alike = a.axis == b.axis and growth * (common // period) == more * (common // other)
+    return alike and common <= PERIOD_LIMIT and all(a.at(n) == b.at(n) for n in range(common))
 
 
 def first_difference(a: Size, b: Size, start: int) -> int | None:
     """Return the smallest extent of at least `start` at which two sizes differ, if one is near."""
-    period = min(lcm(a.div, b.div), PERIOD_LIMIT)
-    for extent in range(start, start + 2 * period + 1):
+    for extent in range(start, start + 2 * _period(a, b) + 1):
         if a.at(extent) != b.at(extent):
             return extent
     return None
@@ -76,7 +120,7 @@ def when_different(a: Size, b: Size, start: int) -> str:
     """Say for which extents two sizes differ: `odd heights`, `heights not divisible by 4`."""
     axis = a.axis or b.axis
     noun = {"H": "heights", "W": "widths"}.get(axis or "", "sizes")
-    period = min(lcm(a.div, b.div), PERIOD_LIMIT)
+    period = _period(a, b)
     base = start + (-start) % period + period
     bad = {n % period for n in range(base, base + period) if a.at(n) != b.at(n)}
     for modulus in (m for m in range(1, period + 1) if period % m == 0):
@@ -84,6 +128,10 @@ def when_different(a: Size, b: Size, start: int) -> str:
         if len(rests) * (period // modulus) == len(bad):
             return _in_words(noun, modulus, sorted(rests))
     return f"some {noun}"
+
+
+def _period(a: Size, b: Size) -> int:
+    return min(lcm(a.cycle[0], b.cycle[0]), PERIOD_LIMIT)
 
 
 def _in_words(noun: str, modulus: int, rests: list[int]) -> str:

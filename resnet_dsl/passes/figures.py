@@ -7,13 +7,26 @@ Counting is torchvision's: `params` are learned elements, `buffers` those of run
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from fractions import Fraction
+from math import ceil, prod
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import Conv, FullyConnected, Multiply, Pool, Subsample
+from resnet_dsl.ir.ops import (
+    AdaptiveAvgPool,
+    BlurPool,
+    Conv,
+    FullyConnected,
+    GroupNorm,
+    Multiply,
+    Op,
+    Pool,
+    Subsample,
+    Upsample,
+)
 from resnet_dsl.ir.shapes import Shape
 
 Known = tuple[int | None, ...]
+ONE_PIXEL = (Fraction(1), Fraction(1))
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Figures:
 
 def figures(graph: Graph) -> Figures:
     """Return the figures of a graph."""
-    fields: dict[str, _Field | None] = {INPUT: _Field((1, 1), (1, 1))}
+    fields: dict[str, _Field | None] = {INPUT: _Field(ONE_PIXEL, ONE_PIXEL)}
     layers = []
     for node in graph.nodes:
         fields[node.name] = _field(node, [fields[name] for name in node.inputs])
@@ -70,7 +83,7 @@ def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> Layer:
     parameters = [parameter for _, parameter in node.parameters()]
     params = sum(p.size for p in parameters if p.learned)
     macs: int | None = 0
-    if isinstance(node.op, Conv | FullyConnected):
+    if type(node.op).macs is not Op.macs:
         sizes = [size for size in output if size is not None]
         macs = node.op.macs(node.input_shapes, tuple(sizes)) if len(sizes) == len(output) else None
     return Layer(
@@ -115,8 +128,13 @@ def _way_through(node: GraphNode) -> tuple[str, ...]:
 class _Field:
     """Receptive field and step between neighbours, in input pixels, by axis."""
 
-    size: tuple[int, int]
-    step: tuple[int, int]
+    extent: tuple[Fraction, Fraction]
+    step: tuple[Fraction, Fraction]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The input pixels that are seen, in part or whole."""
+        return ceil(self.extent[0]), ceil(self.extent[1])
 
 
 def _field(node: GraphNode, inputs: list[_Field | None]) -> _Field | None:
@@ -124,20 +142,26 @@ def _field(node: GraphNode, inputs: list[_Field | None]) -> _Field | None:
     known = [field for field in inputs if field is not None]
     if len(known) < len(inputs) or _sees_all(node):
         return None
-    size = (max(f.size[0] for f in known), max(f.size[1] for f in known))
+    extent = (max(f.extent[0] for f in known), max(f.extent[1] for f in known))
     step = (max(f.step[0] for f in known), max(f.step[1] for f in known))
-    kernel, stride, dilation = (1, 1), (1, 1), (1, 1)
+    kernel, stride, dilation, factor = (1, 1), (1, 1), (1, 1), (1, 1)
     match node.op:
         case Conv():
             kernel, stride, dilation = node.op.kernel, node.op.stride, node.op.dilation
         case Pool():
             kernel, stride = node.op.kernel, node.op.stride
+        case BlurPool():
+            kernel, stride = (node.op.kernel, node.op.kernel), (node.op.stride, node.op.stride)
         case Subsample():
             stride = node.op.stride
-    grown = [size[i] + (kernel[i] - 1) * dilation[i] * step[i] for i in (0, 1)]
-    return _Field((grown[0], grown[1]), (step[0] * stride[0], step[1] * stride[1]))
+        case Upsample():
+            kernel, factor = (2, 2) if node.op.mode == "bilinear" else (1, 1), node.op.factor
+    grown = [extent[i] + (kernel[i] - 1) * dilation[i] * step[i] for i in (0, 1)]
+    steps = [step[i] * stride[i] / factor[i] for i in (0, 1)]
+    return _Field((grown[0], grown[1]), (steps[0], steps[1]))
 
 
 def _sees_all(node: GraphNode) -> bool:
     before: Shape = node.input_shapes[0]
-    return node.shape.is_vector or (node.shape.is_pixel and not before.is_pixel)
+    shared = isinstance(node.op, AdaptiveAvgPool | GroupNorm) and not before.is_pixel
+    return node.shape.is_vector or shared or (node.shape.is_pixel and not before.is_pixel)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import Dropout
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference.evaluation import State, apply, as_batch, called, tensors_of
 from resnet_dsl.reference.meaning import Array, Call, backward, statistics
@@ -23,7 +22,7 @@ Masks = Mapping[str, Array]
 
 
 class Batch(NamedTuple):
-    """Images (N, C, H, W), their classes (N,) and a mask of 0 and 1 for each dropout, by its name."""
+    """Images (N, C, H, W), their classes (N,) and a mask of 0 and 1 for each random step, by its name."""
 
     x: ArrayLike
     labels: ArrayLike
@@ -86,7 +85,7 @@ def record(
     calls: dict[str, Call] = {}
     for node in graph.nodes:
         alive = training and not graph.is_frozen(node)
-        if isinstance(node.op, Dropout) and alive:
+        if node.op.random and alive:
             alive = masks is not None
             tensors[node.name] = {} if masks is None else {"mask": _mask(node, masks)}
         calls[node.name] = called(node, tensors, results, alive)
@@ -96,7 +95,7 @@ def record(
 
 def _mask(node: GraphNode, masks: Masks) -> Array:
     if node.name not in masks:
-        raise ValueError(f"no mask for the dropout {node.name}")
+        raise ValueError(f"no mask for the random step {node.name}")
     return np.asarray(masks[node.name], dtype=np.float64)
 
 

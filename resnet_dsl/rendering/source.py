@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
-from resnet_dsl.ir.ops import Add, Multiply
+from resnet_dsl.ir.ops import Add, Affine, Multiply
 from resnet_dsl.rendering.classes import PYTHON, Step
 from resnet_dsl.rendering.header import escaped, plain
 
 WIDTH = 88
 INLINE = 60
+ARITHMETIC = Add | Multiply | Affine  # written as expressions, not calls
 OPERAND = 28  # so that a sum of two stays on its line
 
 
@@ -214,7 +215,7 @@ class Statements:
     def _operand(self, value: int) -> str:
         """A value inside an expression: sums and products that stand inline take parentheses."""
         text = self._text(value)
-        compound = value not in self.names and isinstance(self.steps[value].what, Add | Multiply)
+        compound = value not in self.names and isinstance(self.steps[value].what, ARITHMETIC)
         return f"({text})" if compound else text
 
     def _text(self, value: int) -> str:
@@ -227,7 +228,7 @@ class Statements:
         taker = self.takers.get(index)
         if self.pending[index] != 1 or taker is None:
             return False
-        if len(text) > (OPERAND if isinstance(taker.what, Add | Multiply) else INLINE):
+        if len(text) > (OPERAND if isinstance(taker.what, ARITHMETIC) else INLINE):
             return False
         return self.inline(step) and taker.variable == step.variable
 

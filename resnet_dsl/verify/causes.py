@@ -27,8 +27,6 @@ def likely_cause(node: GraphNode, inputs: tuple[Array, ...], tensors: Mapping[st
             return words
     if isinstance(node.op, ops.MaxPool) and _zeros_win(node.op, inputs[0], got):
         return "padding: zeros instead of minus infinity"
-    if isinstance(node.op, ops.Flatten) and _close(_as_nhwc(inputs[0]), got):
-        return "layout: flattened as NHWC"
     return ""
 
 
@@ -43,6 +41,22 @@ def _mistakes(op: ops.Op, tensors: dict[str, Array]) -> Iterator[Mistake]:
             yield from _windows(op, tensors)
         case ops.BatchNorm():
             yield from _batch_norm(op, tensors)
+        case ops.Flatten():
+            other, layout = ("hwc", "NHWC") if op.order == "chw" else ("chw", "NCHW")
+            yield f"layout: flattened as {layout}", replace(op, order=other), tensors
+        case ops.Upsample():
+            other = "nearest" if op.mode == "bilinear" else "bilinear"
+            yield f"mode: {other} instead of {op.mode}", replace(op, mode=other), tensors
+        case ops.LeakyRelu():
+            for slope in (0.3, 0.2, 0.01):
+                if slope != op.slope:
+                    yield f"slope: {slope:g} instead of {op.slope:g}", replace(op, slope=slope), tensors
+        case ops.Gelu():
+            words = "gelu: exact instead of by tanh" if op.approximate else "gelu: by tanh instead of exact"
+            yield words, replace(op, approximate=not op.approximate), tensors
+        case ops.LocalResponseNorm():
+            for alpha in (op.alpha * op.size, op.alpha / op.size):
+                yield "lrn: whether alpha is divided by the size", replace(op, alpha=alpha), tensors
         case ops.FullyConnected():
             weight = tensors["weight"]
             if weight.shape[0] == weight.shape[1]:
@@ -95,7 +109,3 @@ def _zeros_win(op: ops.MaxPool, x: Array, got: Array) -> bool:
     height, width = op.pad
     padded = np.pad(x, ((0, 0), (0, 0), (height, height), (width, width)))
     return _close(forward(replace(op, pad=(0, 0)), Call((padded,))), got)
-
-
-def _as_nhwc(x: Array) -> Array:
-    return x.transpose(0, 2, 3, 1).reshape(len(x), -1) if x.ndim == 4 else x

@@ -11,7 +11,7 @@ import numpy as np
 from resnet_dsl.backend import Backend, Sgd, Statistics
 from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.ir.ops import BatchNorm, Dropout
+from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.reference import Batch, train
 from resnet_dsl.verify.subject import Subject, images
 
@@ -43,11 +43,9 @@ def verify_training(
 ) -> tuple[Trained, ...]:  # fmt: skip
     """Train every backend that trains for `count` steps, in float64."""
     graph = subject.program.graph
-    dropouts = [
-        node.name for node in graph.nodes if isinstance(node.op, Dropout) and not graph.is_frozen(node)
-    ]
-    if dropouts:
-        raise UsageError(f"training is random: dropout at {dropouts[0]}; compare with its rate set to 0")
+    random = [node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node)]
+    if random:
+        raise UsageError(f"training is random at {random[0]}; compare with the rate of it set to 0")
     batches = _batches(subject, count, seed)
     found = []
     for name, backend in backends.items():

@@ -1,0 +1,83 @@
+"""The catalogue of ops: arguments, shape rule, parameters and cost of each, in no framework's terms.
+
+Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
+"""
+
+from resnet_dsl.ir.ops.base import Init, Op, Parameter
+from resnet_dsl.ir.ops.elementwise import (
+    Affine,
+    Dropout,
+    Gelu,
+    HardSwish,
+    LeakyRelu,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    StochasticDepth,
+    Tanh,
+)
+from resnet_dsl.ir.ops.joins import Add, Concat, Multiply
+from resnet_dsl.ir.ops.layers import ChannelConv, Conv, FullyConnected
+from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, Upsample, ZeroPad
+from resnet_dsl.ir.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+from resnet_dsl.ir.ops.windows import (
+    AdaptiveAvgPool,
+    AvgPool,
+    BlurPool,
+    GlobalAvgPool,
+    MaxPool,
+    Padding,
+    Pool,
+)
+
+CATALOGUE: dict[str, type[Op]] = {
+    op.kind: op
+    for op in (
+        Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm,
+        Relu, LeakyRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine, Dropout, StochasticDepth,
+        MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
+        Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
+    )
+}  # fmt: skip
+
+__all__ = [
+    "CATALOGUE",
+    "AdaptiveAvgPool",
+    "Add",
+    "Affine",
+    "AvgPool",
+    "BatchNorm",
+    "BlurPool",
+    "ChannelConv",
+    "Concat",
+    "Conv",
+    "Dropout",
+    "Flatten",
+    "FullyConnected",
+    "Gelu",
+    "GlobalAvgPool",
+    "GroupNorm",
+    "HardSwish",
+    "Init",
+    "LayerNorm",
+    "LeakyRelu",
+    "LocalResponseNorm",
+    "MaxPool",
+    "Multiply",
+    "Op",
+    "PadChannels",
+    "Padding",
+    "Parameter",
+    "Part",
+    "Pool",
+    "Relu",
+    "Sigmoid",
+    "Silu",
+    "Softmax",
+    "StochasticDepth",
+    "Subsample",
+    "Tanh",
+    "Upsample",
+    "ZeroPad",
+]

@@ -1,0 +1,118 @@
+"""What every op is made of: arguments, shape rule, parameters and cost, in no framework's terms.
+
+Shapes are channels first and without the batch. An op knows no place in a text: it raises
+ShapeError, elaboration adds the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from math import prod, sqrt
+from typing import Any, ClassVar, Literal, Self
+
+from resnet_dsl.ir.arguments import Rule
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+
+@dataclass(frozen=True)
+class Init:
+    """How a tensor starts: `normal` with a deviation, `uniform` up to a bound, or a `constant`."""
+
+    kind: Literal["normal", "uniform", "constant"]
+    value: float
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor an op owns; `learned` ones are parameters, the others buffers."""
+
+    name: str
+    shape: tuple[int, ...]
+    init: Init
+    learned: bool = True
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation. `kind` is its name in the language and numbers its steps."""
+
+    kind: ClassVar[str]
+    inputs: ClassVar[int | None] = 1  # None: two or more
+    random: ClassVar[bool] = False  # whether training draws at random
+
+    @classmethod
+    def make(cls, values: dict[str, Any]) -> Self:
+        """Build the op from checked names; raises ValueError with a sentence on a bad value."""
+        accepted = {}
+        for name, rule, _ in cls.arguments():
+            if name in values:
+                try:
+                    accepted[name] = rule.coerce(values[name])
+                except ValueError as error:
+                    raise ValueError(f"`{name}` of {cls.kind} must be {error}") from None
+        return cls(**accepted).settled()
+
+    @classmethod
+    def arguments(cls) -> Iterator[tuple[str, Rule, Any]]:
+        """Yield name, rule and default (MISSING where it must be given) of each argument."""
+        for spec in fields(cls):
+            yield spec.name, spec.metadata["rule"], spec.default
+
+    def settled(self) -> Self:
+        """Return the op with what depends on its own arguments written out."""
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        """Return the result's shape; raises ShapeError when the inputs do not fit."""
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        """Return the tensors the op owns, learned ones first, in the order of torch."""
+        return ()
+
+    def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
+        """Return the multiply-adds at batch 1: convolutions and fully connected layers only."""
+        return 0
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        """Whether the result is the input itself, so that the step can be left out."""
+        return False
+
+
+def initial(scheme: str, shape: tuple[int, ...]) -> Init:
+    """Return the start of a weight of `shape` (out, in/groups, …) under a named scheme.
+
+    `he` is He et al. 2015 with fan-out, `uniform` the bound 1/sqrt(fan-in) of torch's layers,
+    `glorot` that of Keras, `small` a normal of deviation 0.01 (BiT heads).
+    """
+    area = prod(shape[2:])
+    fan_in, fan_out = shape[1] * area, shape[0] * area
+    match scheme:
+        case "he":
+            return Init("normal", sqrt(2 / fan_out))
+        case "he_fan_in":
+            return Init("normal", sqrt(2 / fan_in))
+        case "glorot":
+            return Init("uniform", sqrt(6 / (fan_in + fan_out)))
+        case "small":
+            return Init("normal", 0.01)
+        case _:
+            return Init("uniform", 1 / sqrt(fan_in))
+
+
+def needs_map(op: Op, x: Shape) -> None:
+    """Raise ShapeError for a vector."""
+    if x.is_vector:
+        raise ShapeError("E0306", f"{op.kind} takes a map, not a vector of {x.channels}")
+
+
+def divisors(count: int) -> str:
+    """Return the first divisors of a count, in words."""
+    found = [str(n) for n in range(1, min(count, 1024) + 1) if count % n == 0]
+    return ", ".join(found[:12])

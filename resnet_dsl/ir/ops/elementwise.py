@@ -1,0 +1,107 @@
+"""Activations and what else changes each value where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument
+from resnet_dsl.ir.ops.base import Op
+from resnet_dsl.ir.shapes import Shape
+
+
+@dataclass(frozen=True)
+class Relu(Op):
+    """max(x, 0)."""
+
+    kind: ClassVar[str] = "relu"
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Op):
+    """x where it is positive, `slope` times x elsewhere."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    slope: float = argument(REAL, 0.01)
+
+
+@dataclass(frozen=True)
+class Silu(Op):
+    """x * sigmoid(x), also called swish."""
+
+    kind: ClassVar[str] = "silu"
+
+
+@dataclass(frozen=True)
+class Gelu(Op):
+    """x times the normal distribution function at x, or its approximation by tanh."""
+
+    kind: ClassVar[str] = "gelu"
+    approximate: bool = argument(FLAG, False)
+
+
+@dataclass(frozen=True)
+class HardSwish(Op):
+    """x * min(max(x + 3, 0), 6) / 6."""
+
+    kind: ClassVar[str] = "hard_swish"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Op):
+    """1 / (1 + exp(-x))."""
+
+    kind: ClassVar[str] = "sigmoid"
+
+
+@dataclass(frozen=True)
+class Tanh(Op):
+    """Hyperbolic tangent."""
+
+    kind: ClassVar[str] = "tanh"
+
+
+@dataclass(frozen=True)
+class Softmax(Op):
+    """Softmax over the channels."""
+
+    kind: ClassVar[str] = "softmax"
+
+
+@dataclass(frozen=True)
+class Dropout(Op):
+    """Zero with probability `rate` in training and scale the rest up; nothing in evaluation."""
+
+    kind: ClassVar[str] = "dropout"
+    random: ClassVar[bool] = True
+    rate: float = argument(RATE, 0.5)
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.rate == 0.0
+
+
+@dataclass(frozen=True)
+class StochasticDepth(Op):
+    """Zero for a whole image with probability `rate` in training and scale the others up (Huang et al. 2016).
+
+    The factor is 1 / (1 - rate), as in timm and torchvision; nothing in evaluation.
+    """
+
+    kind: ClassVar[str] = "stochastic_depth"
+    random: ClassVar[bool] = True
+    rate: float = argument(RATE, 0.1)
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.rate == 0.0
+
+
+@dataclass(frozen=True)
+class Affine(Op):
+    """scale * x + shift: what arithmetic of a tensor and a number is."""
+
+    kind: ClassVar[str] = "affine"
+    scale: float = argument(REAL, 1.0)
+    shift: float = argument(REAL, 0.0)
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.scale == 1.0 and self.shift == 0.0

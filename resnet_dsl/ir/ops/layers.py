@@ -1,0 +1,125 @@
+"""Layers with weights: convolutions and fully connected layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar, Self
+
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, Pair, argument, choice
+from resnet_dsl.ir.ops.base import Init, Op, Parameter, divisors, initial, needs_map
+from resnet_dsl.ir.ops.windows import Padding, explicit, windows
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
+FC_INITS = choice("uniform", "glorot", "he_fan_in", "small")
+
+
+@dataclass(frozen=True)
+class Conv(Op):
+    """Convolution, two-dimensional; padding is zeros, `half` keeps the size at stride 1.
+
+    `standardize` is the eps of weight standardisation (Qiao et al. 2019, biased variance of each
+    output channel's weights), 0 for none.
+    """
+
+    kind: ClassVar[str] = "conv"
+    channels: int = argument(COUNT)
+    kernel: Pair = argument(PAIR)
+    stride: Pair = argument(PAIR, (1, 1))
+    pad: Padding = argument(PADDING, "half")
+    groups: int = argument(COUNT, 1)
+    dilation: Pair = argument(PAIR, (1, 1))
+    bias: bool = argument(FLAG, False)
+    init: str = argument(CONV_INITS, "he")
+    standardize: float = argument(REAL, 0.0)
+
+    def settled(self) -> Self:
+        if self.standardize < 0:
+            raise ValueError("`standardize` of conv must be 0 or a small positive number")
+        return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        for what, count in (("input", x.channels), ("output", self.channels)):
+            if count % self.groups:
+                raise ShapeError(
+                    "E0305",
+                    f"{count} {what} channels cannot be split into {self.groups} groups",
+                    f"{divisors(count)} divide {count}",
+                )
+        spatial = windows(self.kernel, self.stride, self.pad, self.dilation, x, extent)
+        return Shape(self.channels, spatial)
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        shape = (self.channels, inputs[0].channels // self.groups, *self.kernel)
+        weight = Parameter("weight", shape, initial(self.init, shape))
+        return (weight, *_bias(self.bias, self.init, shape))
+
+    def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
+        return prod(output) * (inputs[0].channels // self.groups) * prod(self.kernel)
+
+
+@dataclass(frozen=True)
+class ChannelConv(Op):
+    """Convolution over neighbouring channels of a vector, or of what global pooling leaves.
+
+    One kernel of `kernel` weights, zeros past the first and last channel, no bias: the attention
+    of ECA-Net (Wang et al. 2020).
+    """
+
+    kind: ClassVar[str] = "channel_conv"
+    kernel: int = argument(COUNT)
+    init: str = argument(CONV_INITS, "uniform")
+
+    def settled(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError("`kernel` of channel_conv must be odd")
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        if not (inputs[0].is_vector or inputs[0].is_pixel):
+            message = f"channel_conv takes a vector, not {inputs[0].text(extent)}"
+            raise ShapeError("E0306", message, "put `gap` before it")
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        shape = (1, 1, self.kernel)
+        return (Parameter("weight", shape, initial(self.init, shape)),)
+
+    def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
+        return inputs[0].channels * self.kernel
+
+
+@dataclass(frozen=True)
+class FullyConnected(Op):
+    """Fully connected layer on a vector, or on what global pooling leaves."""
+
+    kind: ClassVar[str] = "fc"
+    channels: int = argument(COUNT)
+    bias: bool = argument(FLAG, True)
+    init: str = argument(FC_INITS, "uniform")
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        if not (inputs[0].is_vector or inputs[0].is_pixel):
+            raise ShapeError(
+                "E0306",
+                f"fc takes a vector, not {inputs[0].text(extent)}",
+                "put `gap` or `flatten` before it",
+            )
+        return Shape(self.channels)
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        shape = (self.channels, inputs[0].channels)
+        weight = Parameter("weight", shape, initial(self.init, shape))
+        return (weight, *_bias(self.bias, self.init, shape))
+
+    def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
+        return self.channels * inputs[0].channels
+
+
+def _bias(wanted: bool, scheme: str, shape: tuple[int, ...]) -> tuple[Parameter, ...]:
+    """The bias of a layer: torch's bound under `uniform`, zeros under every other scheme."""
+    start = initial(scheme, shape) if scheme == "uniform" else Init("constant", 0.0)
+    return (Parameter("bias", shape[:1], start),) if wanted else ()

@@ -1,0 +1,139 @@
+"""Ops that move values: flatten, take some of them, put zeros around them, make a map larger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar, Self
+
+from resnet_dsl.ir.arguments import COUNT, INDEX, PAIR, Pair, argument, choice
+from resnet_dsl.ir.ops.base import Op, divisors, needs_map
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """A map as a vector; needs a known input size.
+
+    `chw` has channels outermost, as torch flattens; `hwc` has them innermost, as Keras does.
+    """
+
+    kind: ClassVar[str] = "flatten"
+    order: str = argument(choice("chw", "hwc"), "chw")
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        sizes = inputs[0].at(extent)
+        if any(size is None for size in sizes):
+            raise ShapeError(
+                "E0307",
+                f"flatten of {inputs[0].text(extent)}: the length depends on the input's size",
+                "write numbers in `input:`, or pool with `gap`",
+            )
+        return Shape(prod(size for size in sizes if size is not None))
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return inputs[0].is_vector
+
+
+@dataclass(frozen=True)
+class Subsample(Op):
+    """Every `stride`-th row and column, from the first on: x[:, :, ::s, ::s]."""
+
+    kind: ClassVar[str] = "subsample"
+    stride: Pair = argument(PAIR)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        sizes = zip(x.spatial, self.stride, strict=True)
+        return Shape(x.channels, tuple(size.ceil(stride) for size, stride in sizes))
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.stride == (1, 1)
+
+
+@dataclass(frozen=True)
+class PadChannels(Op):
+    """Zeros as further channels up to `channels`, at the `end` or on `both` sides."""
+
+    kind: ClassVar[str] = "pad_channels"
+    channels: int = argument(COUNT)
+    side: str = argument(choice("end", "both"), "end")
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        if x.channels > self.channels:
+            raise ShapeError(
+                "E0308",
+                f"{x.channels} channels cannot be padded to {self.channels}",
+                f"`conv({self.channels}, 1x1)` makes fewer channels",
+            )
+        return replace(x, channels=self.channels)
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return inputs[0].channels == self.channels
+
+    def before(self, channels: int) -> int:
+        """Return how many of the new channels come before the old `channels`."""
+        return (self.channels - channels) // 2 if self.side == "both" else 0
+
+
+@dataclass(frozen=True)
+class ZeroPad(Op):
+    """Zeros around the map: `amount` rows above and below, columns left and right."""
+
+    kind: ClassVar[str] = "zeropad"
+    amount: Pair = argument(PAIR)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        sizes = zip(x.spatial, self.amount, strict=True)
+        return Shape(x.channels, tuple(size.plus(2 * amount) for size, amount in sizes))
+
+
+@dataclass(frozen=True)
+class Part(Op):
+    """The channels of part `index`, from 0 on, of `of` equal parts."""
+
+    kind: ClassVar[str] = "part"
+    index: int = argument(INDEX)
+    of: int = argument(COUNT)
+
+    def settled(self) -> Self:
+        if self.index >= self.of:
+            raise ValueError(f"`index` of part must be less than {self.of}, the number of parts")
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        count = inputs[0].channels
+        if count % self.of:
+            message = f"{count} input channels cannot be split into {self.of} parts"
+            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
+        return replace(inputs[0], channels=count // self.of)
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.of == 1
+
+    def bounds(self, channels: int) -> Pair:
+        """Return the first of the part's channels, and the one after its last."""
+        size = channels // self.of
+        return self.index * size, (self.index + 1) * size
+
+
+@dataclass(frozen=True)
+class Upsample(Op):
+    """A map `factor` times as large: pixels repeated, or interpolated between their centres."""
+
+    kind: ClassVar[str] = "upsample"
+    factor: Pair = argument(PAIR, (2, 2))
+    mode: str = argument(choice("nearest", "bilinear"), "nearest")
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        sizes = zip(x.spatial, self.factor, strict=True)
+        return Shape(x.channels, tuple(size.times(factor) for size, factor in sizes))
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.factor == (1, 1)

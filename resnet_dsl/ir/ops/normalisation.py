@@ -1,0 +1,94 @@
+"""Normalisation: by the batch, by groups of channels, by all channels, by neighbouring channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument
+from resnet_dsl.ir.ops.base import Init, Op, Parameter, divisors, needs_map
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
+
+    kind: ClassVar[str] = "bn"
+    eps: float = argument(EPSILON, 1e-5)
+    momentum: float = argument(RATE, 0.1)
+    gamma: float = argument(REAL, 1.0)
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        shape = (inputs[0].channels,)
+        return (
+            Parameter("weight", shape, Init("constant", self.gamma)),
+            Parameter("bias", shape, Init("constant", 0.0)),
+            Parameter("running_mean", shape, Init("constant", 0.0), learned=False),
+            Parameter("running_var", shape, Init("constant", 1.0), learned=False),
+        )
+
+
+@dataclass(frozen=True)
+class GroupNorm(Op):
+    """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
+
+    kind: ClassVar[str] = "gn"
+    groups: int = argument(COUNT, 32)
+    eps: float = argument(EPSILON, 1e-5)
+    gamma: float = argument(REAL, 1.0)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        count = inputs[0].channels
+        if count % self.groups:
+            message = f"{count} input channels cannot be split into {self.groups} groups"
+            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        return _scale_and_shift(inputs[0], self.gamma)
+
+
+@dataclass(frozen=True)
+class LayerNorm(Op):
+    """Layer normalisation over the channels, each pixel by itself."""
+
+    kind: ClassVar[str] = "ln"
+    eps: float = argument(EPSILON, 1e-5)
+    gamma: float = argument(REAL, 1.0)
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        return _scale_and_shift(inputs[0], self.gamma)
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm(Op):
+    """x / (k + alpha / size * sum of squares)^beta, the sum over `size` neighbouring channels.
+
+    As in torch, ONNX and Caffe `alpha` is divided by `size`; Krizhevsky et al. 2012, section 3.3,
+    and TensorFlow do not divide.
+    """
+
+    kind: ClassVar[str] = "lrn"
+    size: int = argument(COUNT, 5)
+    alpha: float = argument(REAL, 1e-4)
+    beta: float = argument(REAL, 0.75)
+    k: float = argument(REAL, 1.0)
+
+    def settled(self) -> Self:
+        if self.size % 2 == 0:
+            raise ValueError("`size` of lrn must be odd")
+        if self.k <= 0 or self.alpha < 0:
+            raise ValueError("`k` of lrn must be positive and `alpha` not negative")
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        needs_map(self, inputs[0])
+        return inputs[0]
+
+
+def _scale_and_shift(x: Shape, gamma: float) -> tuple[Parameter, ...]:
+    return (
+        Parameter("weight", (x.channels,), Init("constant", gamma)),
+        Parameter("bias", (x.channels,), Init("constant", 0.0)),
+    )

@@ -1,0 +1,157 @@
+"""Windows that move over a map: their padding and count, and the ops that pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import comb
+from typing import ClassVar, Literal, Self
+
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, Pair, argument
+from resnet_dsl.ir.ops.base import Op, needs_map
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.ir.sizes import Size
+
+Padding = Pair | Literal["same"]
+
+
+@dataclass(frozen=True)
+class Pool(Op):
+    """A window moved over the map, by its own size unless a `stride` is given."""
+
+    kernel: Pair = argument(PAIR)
+    stride: Pair = argument(PAIR, (0, 0))
+    pad: Padding = argument(PADDING, "half")
+    ceil: bool = argument(FLAG, False)
+
+    def settled(self) -> Self:
+        stride = self.kernel if self.stride == (0, 0) else self.stride
+        pad = explicit(self.pad, self.kernel, (1, 1))
+        if pad != "same" and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
+            raise ValueError(f"`pad` of {self.kind} must be at most half its kernel")
+        if pad == "same" and self.ceil:
+            raise ValueError(f"`ceil` of {self.kind} must be `false` with `same` padding")
+        return replace(self, stride=stride, pad=pad)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        spatial = windows(self.kernel, self.stride, self.pad, (1, 1), x, extent, self.ceil)
+        return Shape(x.channels, spatial)
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad in ((0, 0), "same")
+
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """The largest value of each window; padding counts as minus infinity."""
+
+    kind: ClassVar[str] = "maxpool"
+
+
+@dataclass(frozen=True)
+class AvgPool(Pool):
+    """The mean of each window, over padding too only if `count_pad` says so."""
+
+    kind: ClassVar[str] = "avgpool"
+    count_pad: bool = argument(FLAG, False)
+
+    def settled(self) -> Self:
+        if self.pad == "same" and self.count_pad:
+            raise ValueError("`count_pad` of avgpool must be `false` with `same` padding")
+        return super().settled()
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool(Op):
+    """The mean of `size` windows that share the map: rows floor(i * H / size) to ceil((i + 1) * H / size)."""
+
+    kind: ClassVar[str] = "adaptive_avgpool"
+    size: Pair = argument(PAIR)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        needs_map(self, inputs[0])
+        return Shape(inputs[0].channels, tuple(Size(None, size) for size in self.size))
+
+
+@dataclass(frozen=True)
+class BlurPool(Op):
+    """Binomial blur of each channel, then every `stride`-th pixel (Zhang 2019); edges are mirrored.
+
+    A mirror leaves out the edge itself: c b | a b c.
+    """
+
+    kind: ClassVar[str] = "blurpool"
+    kernel: int = argument(COUNT, 3)
+    stride: int = argument(COUNT, 2)
+
+    @property
+    def pad(self) -> int:
+        """The rows mirrored on each side."""
+        return (self.stride + self.kernel - 2) // 2
+
+    @property
+    def taps(self) -> tuple[float, ...]:
+        """The weights of the blur along an axis; their sum is 1."""
+        return tuple(comb(self.kernel - 1, i) / 2 ** (self.kernel - 1) for i in range(self.kernel))
+
+    def settled(self) -> Self:
+        if not 2 <= self.kernel <= 7 or self.stride > self.kernel:
+            raise ValueError("`kernel` of blurpool must be from 2 to 7, and not less than its stride")
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        sizes = [extent.of(size) for size in x.spatial]
+        if any(size is not None and size <= self.pad for size in sizes):
+            message = f"a map of {x.text(extent)} has no {self.pad} rows and columns to mirror"
+            raise ShapeError("E0304", message, "use a larger input or fewer strides")
+        both = (self.kernel, self.kernel), (self.stride, self.stride), (self.pad, self.pad)
+        return Shape(x.channels, windows(*both, (1, 1), x, extent))
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(Op):
+    """The mean over height and width: Cx1x1."""
+
+    kind: ClassVar[str] = "gap"
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        needs_map(self, inputs[0])
+        return Shape(inputs[0].channels, (Size(None, 1), Size(None, 1)))
+
+
+def explicit(pad: Padding | str, kernel: Pair, dilation: Pair) -> Padding:
+    """Return a padding as rows and columns on each side, or `same`."""
+    if pad == "half":
+        height, width = (d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+        return height, width
+    if pad == "valid":
+        return 0, 0
+    return "same" if pad == "same" else pad  # type: ignore[return-value]
+
+
+def windows(
+    kernel: Pair, stride: Pair, pad: Padding, dilation: Pair, x: Shape, extent: Extent, ceil: bool = False
+) -> tuple[Size, ...]:
+    """Return the map's size after a window moved over it; raises if it does not fit once."""
+    spans = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+    sizes = []
+    for i, size in enumerate(x.spatial):
+        if pad == "same":
+            sizes.append(size.ceil(stride[i]))
+            continue
+        known = extent.of(size)
+        if known is not None and known + 2 * pad[i] < spans[i]:
+            raise ShapeError(
+                "E0304",
+                f"a {spans[0]}x{spans[1]} window does not fit on {x.text(extent)}"
+                f" with padding {pad[0]}x{pad[1]}",
+                "the map has become too small: use a larger input, a smaller window or fewer strides",
+            )
+        if ceil:
+            sizes.append(size.window_ceil(spans[i], stride[i], pad[i], pad[i]))
+        else:
+            sizes.append(size.window(spans[i], stride[i], 2 * pad[i]))
+    return tuple(sizes)
