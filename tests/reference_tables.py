@@ -14,6 +14,18 @@ DATA = Path(__file__).parent / "data"
 Shape = tuple[int, ...]
 Tensor = tuple[str, Shape]
 
+# The tensors of a kind of layer.
+TORCH = {
+    "w": ("weight",),
+    "wb": ("weight", "bias"),
+    "bn": ("weight", "bias", "running_mean", "running_var"),
+}
+KERAS = {
+    "w": ("kernel",),
+    "wb": ("kernel", "bias"),
+    "bn": ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -21,6 +33,11 @@ class Table:
 
     figures: dict[str, int]
     weights: tuple[Tensor, ...]
+
+
+def groups() -> list[str]:
+    """Return the groups of tables."""
+    return sorted(path.stem for path in DATA.glob("*.txt"))
 
 
 @functools.cache
@@ -52,27 +69,34 @@ def _weights(lines: list[str]) -> Iterator[Tensor]:
     while lines:
         line, *lines = lines
         if " " in line:
-            yield from _layer(line)
+            yield from _layer("", line)
             continue
         count = next((i for i, other in enumerate(lines) if not other.startswith("  ")), len(lines))
         block, lines = lines[:count], lines[count:]
-        stage, first, last = re.fullmatch(r"(\w+)\.(\d+)(?:-(\d+))?", line).groups()  # type: ignore[union-attr]
-        for index in range(int(first), int(last or first) + 1):
+        for path in _paths(line):
             for layer in block:
-                yield from _layer(f"{stage}.{index}.{layer.strip()}")
+                yield from _layer(path, layer.strip())
 
 
-def _layer(line: str) -> Iterator[Tensor]:
+def _paths(blocks: str) -> Iterator[str]:
+    """The beginnings of names in the blocks `layer1.0-1` or `conv2_block1-3_`."""
+    stage, first, last, end = re.fullmatch(r"(.*?)(\d+)(?:-(\d+))?(_?)", blocks).groups()  # type: ignore[union-attr]
+    for index in range(int(first), int(last or first) + 1):
+        yield f"{stage}{index}{end or '.'}"
+
+
+def _layer(path: str, line: str) -> Iterator[Tensor]:
     """The tensors of one layer, named by a kind or one by one."""
     name, *rest = line.split()
+    in_keras = name.endswith("/")
     match rest:
-        case ["w", shape]:
-            tensors = {"weight": shape}
-        case ["wb", shape]:
-            tensors = {"weight": shape, "bias": shape.partition("x")[0]}
-        case ["bn", shape]:
-            tensors = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), shape)
+        case ["w" | "wb" | "bn" as kind, shape]:
+            names = (KERAS if in_keras else TORCH)[kind]
+            tensors = dict.fromkeys(names, shape)
+            if kind == "wb":
+                tensors["bias"] = shape.split("x")[-1 if in_keras else 0]
         case _:
             tensors = dict(pair.split("=") for pair in rest)
+    layer = "" if name == "-" else path + name if in_keras else f"{path}{name}."
     for tensor, shape in tensors.items():
-        yield f"{name}.{tensor}", () if shape == "scalar" else tuple(map(int, shape.split("x")))
+        yield layer + tensor, () if shape == "scalar" else tuple(map(int, shape.split("x")))
