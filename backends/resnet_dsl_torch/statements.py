@@ -9,12 +9,20 @@ from dataclasses import fields, replace
 from resnet_dsl.ir import ops
 from resnet_dsl.rendering.classes import Step, Use
 from resnet_dsl.rendering.fitting import owned
-from resnet_dsl.rendering.source import WIDTH, Code, Statements, parsed, statement
+from resnet_dsl.rendering.source import WIDTH, Code, Statements, bare, parsed, statement
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.names import RESERVED, attribute
 from resnet_dsl_torch.rules import Lowering, lower
 
-ACTIVATIONS = (ops.Relu, ops.Sigmoid, ops.Tanh)
+ACTIVATIONS = (
+    ops.Relu,
+    ops.LeakyRelu,
+    ops.Silu,
+    ops.Gelu,
+    ops.HardSwish,
+    ops.Sigmoid,
+    ops.Tanh,
+)
 TYPED = ("F.", "torch.", *(f"{helper}(" for helper in HELPERS))
 
 
@@ -86,11 +94,10 @@ def _express(step: Step, operands: list[str]) -> str:
         return f"{attribute('self', step.name)}({', '.join(operands)})"
     # An operand inside brackets needs no parentheses of its own.
     template = _lowered(step).expression
-    bare = [
-        text[1:-1] if text.startswith("(") and re.search(rf"\(\{{{i}\}}[,)]", template) else text
-        for i, text in enumerate(operands)
+    texts = [
+        bare(text) if re.search(rf"\(\{{{i}\}}[,)]", template) else text for i, text in enumerate(operands)
     ]
-    return template.format(*bare, module=attribute("self", step.name))
+    return template.format(*texts, module=attribute("self", step.name))
 
 
 def _lowered(step: Step) -> Lowering:

@@ -64,10 +64,31 @@ def owned(value: Any) -> Any:
     return value
 
 
+def is_plain(value: float) -> bool:
+    """Whether a number is the same in every use, so that it can be computed with."""
+    return not isinstance(value, _Spelled)
+
+
 def minus(a: int, b: int) -> str:
     """Return code for `a - b`: the number itself where both are plain."""
-    named = isinstance(a, Number) or isinstance(b, Number)
-    return f"{a} - {b}" if named else str(a - b)
+    return str(a - b) if is_plain(a) and is_plain(b) else f"{a} - {b}"
+
+
+def halved(a: int) -> str:
+    """Return code for `a // 2`: the number itself where `a` is plain."""
+    return str(a // 2) if is_plain(a) else f"{a} // 2"
+
+
+def affine(scale: float, shift: float) -> str:
+    """Return `scale * {0} + shift` as a person writes it: `1.0 - {0}`, `-{0}`, `0.5 * {0}`."""
+    product = f"{scale} * {{0}}"
+    if is_plain(scale) and abs(scale) == 1.0:
+        product = "{0}" if scale > 0.0 else "-{0}"
+    if is_plain(shift) and shift == 0.0:
+        return product
+    if product == "-{0}":
+        return f"{shift} - {{0}}"
+    return f"{product} - {-shift}" if is_plain(shift) and shift < 0.0 else f"{product} + {shift}"
 
 
 def fit(

@@ -69,8 +69,9 @@ def _in_parentheses(prefix: str, text: str, margin: str, suffix: str) -> str:
     whole, lines = f"{margin}    {text}", []
     if len(whole) <= WIDTH:
         lines = [whole]
-    elif re.fullmatch(r"\w+( [+*] \w+)+", text):
-        lines = [f"{margin}    {operand}" for operand in re.split(r" (?=[+*] )", text)]
+    elif re.fullmatch(r"-?[\w.]+( [-+*] [\w.]+)+", text):
+        loosest = "[-+]" if re.search(" [-+] ", text) else "[*]"
+        lines = [f"{margin}    {operand}" for operand in re.split(f" (?={loosest} )", text)]
     if not lines:
         return f"{margin}{prefix}{text}{suffix}"
     opened = f"{margin}{prefix.rstrip()} (" if prefix.strip() else f"{margin}("
@@ -97,6 +98,11 @@ def parsed(text: str) -> str | Code:
         return text
     inner = _split(text[start + 1 : -1])
     return Code(text[:start], tuple(parsed(part) for part in inner)) if inner else text
+
+
+def bare(text: str) -> str:
+    """Return an expression without the parentheses around the whole of it."""
+    return text[1:-1] if text.startswith("(") and _closes_last(text, 0) else text
 
 
 def _closes_last(text: str, start: int) -> bool:
