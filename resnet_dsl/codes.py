@@ -115,9 +115,9 @@ _ALL = (
     Page(
         "E0206", "a value of the wrong kind",
         "A tensor, a number, a block or `true` was needed and something else is given. Steps of a\n"
-        "pipeline are blocks or ops, both sides of a residual addition tensors, conditions and\n"
-        "expectations true or false.",
-        _with_block("block mine(width) {\n    return x + 1\n}"),
+        "pipeline are blocks or ops, both sides of a residual addition tensors or numbers,\n"
+        "conditions and expectations true or false.",
+        _with_block("block mine(width) {\n    return x + true\n}"),
         _with_block("block mine(width) {\n    return x + (x -> C(x.channels))\n}"),
     ),
     Page(
@@ -196,7 +196,8 @@ _ALL = (
     ),
     Page(
         "E0302", "a product of different shapes",
-        "A product takes equal shapes, or a map and a gate of the same channels and one pixel.",
+        "A product takes equal shapes, or a map and a gate: the same channels and one pixel, or one channel\n"
+        "and the same pixels.",
         _with_block("block mine(width) {\n    return x * (x -> gap -> conv(1, 1x1) -> sigmoid)\n}"),
         _with_block("block mine(width) {\n    return x * (x -> gap -> conv(x.channels, 1x1) -> sigmoid)\n}"),
     ),

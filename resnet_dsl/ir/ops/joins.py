@@ -31,15 +31,12 @@ class Multiply(Op):
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         a, b = inputs
-        gates = not a.is_vector and 1 in (a.channels, b.channels)
-        if len(a.spatial) != len(b.spatial) or (a.channels != b.channels and not gates):
+        if a.channels == b.channels and len(a.spatial) == len(b.spatial):
+            return b if a.is_pixel else a
+        wide, gate = (a, b) if b.channels == 1 else (b, a)
+        if gate.channels != 1 or any(shape.is_vector or shape.is_pixel for shape in inputs):
             raise ShapeError("E0302", "product of different shapes", operands=True)
-        if a.channels != b.channels:
-            wide, gate = (a, b) if b.channels == 1 else (b, a)
-            if wide.is_pixel and not gate.is_pixel:
-                raise ShapeError("E0302", "product of different shapes", operands=True)
-            return wide
-        return b if a.is_pixel else a
+        return wide
 
 
 @dataclass(frozen=True)
