@@ -5,30 +5,44 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.ops import (
     CATALOGUE,
+    AdaptiveAvgPool,
     Add,
+    Affine,
     AvgPool,
     BatchNorm,
+    BlurPool,
+    ChannelConv,
     Concat,
     Conv,
     Dropout,
     Flatten,
     FullyConnected,
+    Gelu,
     GlobalAvgPool,
+    GroupNorm,
+    HardSwish,
+    LayerNorm,
+    LeakyRelu,
+    LocalResponseNorm,
     MaxPool,
     Multiply,
     Op,
     PadChannels,
+    Part,
     Relu,
     Sigmoid,
+    Silu,
     Softmax,
+    StochasticDepth,
     Subsample,
     Tanh,
+    Upsample,
     ZeroPad,
 )
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -60,7 +74,9 @@ def close(ours: np.ndarray, theirs: np.ndarray, tolerance: float = 1e-12) -> Non
         assert np.abs(ours - theirs).max() <= tolerance * max(1.0, np.abs(theirs).max())
 
 
-def agree(op: Op, call: Call, theirs: Callable[..., "torch.Tensor"], seed: int = 0) -> None:
+def agree(
+    op: Op, call: Call, theirs: Callable[..., "torch.Tensor"], seed: int = 0, tolerance: float = 1e-12
+) -> None:
     """Check result and every gradient against `theirs(inputs, tensors)` of torch tensors."""
     inputs = [torch.tensor(x, requires_grad=True) for x in call.inputs]
     tensors = {k: torch.tensor(v, requires_grad=True) for k, v in call.tensors.items()}
@@ -72,11 +88,16 @@ def agree(op: Op, call: Call, theirs: Callable[..., "torch.Tensor"], seed: int =
     found = backward(op, call, result, gradient)
     assert len(found.inputs) == len(inputs)
     for ours, x in zip(found.inputs, inputs, strict=True):
-        close(ours, x.grad.numpy())
+        close(ours, x.grad.numpy(), tolerance)
     for name, ours in found.tensors.items():
-        close(ours, tensors[name].grad.numpy())
+        close(ours, tensors[name].grad.numpy(), tolerance)
     learned = {p.name for p in op.parameters(Shape(call.x.shape[1])) if p.learned}
     assert found.tensors.keys() == learned
+
+
+def divided(variance: float) -> float:
+    """The tolerance of gradients of x / deviation: rounding in x's mean is divided by it twice."""
+    return 1e-12 / min(1.0, variance)
 
 
 def shape_rule(op: Op, x: np.ndarray) -> tuple[int | None, ...]:
@@ -153,6 +174,50 @@ def test_convolution_is_that_of_torch(case):
 
     agree(op, call, theirs, seed)
     assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+@given(st.integers(1, 2), st.integers(1, 3), pairs, st.sampled_from([1e-8, 1e-3, 1.0]), seeds)
+@few(max_examples=30)
+def test_a_standardised_weight_is_that_of_batch_norm(groups, width, kernel, eps, seed):
+    """As timm writes it: a batch norm in training mode over the weights of each output channel."""
+    assume(width * kernel[0] * kernel[1] > 1)  # torch has no variance of one value; the next test has it
+    op = Conv.make(
+        {"channels": 2 * groups, "kernel": kernel, "groups": groups, "bias": True, "standardize": eps}
+    )
+    rng = np.random.default_rng(seed)
+    shape = (2, groups * width, 5, 6)
+    tensors = {p.name: rng.standard_normal(p.shape) + 0.5 for p in op.parameters(Shape(shape[1]))}
+
+    def theirs(inputs, t):
+        weight = t["weight"]
+        flat = F.batch_norm(weight.reshape(1, 2 * groups, -1), None, None, training=True, eps=eps)
+        return F.conv2d(inputs[0], flat.reshape(weight.shape), t["bias"], 1, op.pad, 1, groups)
+
+    variance = tensors["weight"].reshape(2 * groups, -1).var(1).min() + eps
+    agree(op, Call((rng.standard_normal(shape),), tensors), theirs, seed, divided(variance))
+
+
+def test_one_weight_a_channel_is_standardised_away():
+    op = Conv.make({"channels": 3, "kernel": 1, "groups": 3, "standardize": 1e-6})
+    rng = np.random.default_rng(0)
+    call = Call((rng.standard_normal((2, 3, 4, 5)),), {"weight": rng.standard_normal((3, 1, 1, 1))})
+    result = forward(op, call)
+    assert not result.any()
+    assert not backward(op, call, result, np.ones(result.shape)).tensors["weight"].any()
+
+
+@given(st.integers(1, 3), sizes, st.sampled_from([1, 3, 5, 9]), st.booleans(), seeds)
+@few(max_examples=30)
+def test_channel_conv_slides_over_the_channels(batch, channels, kernel, pixel, seed):
+    op = ChannelConv.make({"kernel": kernel})
+    rng = np.random.default_rng(seed)
+    shape = (batch, channels, 1, 1) if pixel else (batch, channels)
+    call = Call((rng.standard_normal(shape),), {"weight": rng.standard_normal((1, 1, kernel))})
+
+    def theirs(inputs, t):
+        return F.conv1d(inputs[0].reshape(batch, 1, -1), t["weight"], padding=kernel // 2).reshape(shape)
+
+    agree(op, call, theirs, seed)
 
 
 @given(st.integers(1, 4), sizes, sizes, st.booleans(), st.booleans(), seeds)
@@ -239,6 +304,40 @@ def test_global_average_pool_leaves_a_pixel(height, width, seed):
     agree(GlobalAvgPool(), call, lambda i, _: F.adaptive_avg_pool2d(i[0], 1), seed)
 
 
+@given(sizes, sizes, st.tuples(sizes, sizes), seeds)
+@few(max_examples=40)
+def test_adaptive_average_pool_is_that_of_torch(height, width, size, seed):
+    """More windows than cells, too."""
+    op, call = AdaptiveAvgPool.make({"size": size}), Call((distinct(seed, (2, 3, height, width)),))
+    agree(op, call, lambda i, _: F.adaptive_avg_pool2d(i[0], size), seed)
+    assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+@st.composite
+def blurs(draw):
+    kernel = draw(st.integers(2, 7))
+    op = BlurPool.make({"kernel": kernel, "stride": draw(st.integers(1, kernel))})
+    least = max(op.pad + 1, kernel - 2 * op.pad)
+    return op, (2, 3, *(least + draw(st.integers(0, 6)) for _ in range(2))), draw(seeds)
+
+
+@given(blurs())
+@few(max_examples=40)
+def test_blur_pool_is_a_depthwise_convolution_of_the_mirrored_map(case):
+    op, shape, seed = case
+    call = Call((distinct(seed, shape),))
+    taps = np.array([1.0])
+    for _ in range(op.kernel - 1):
+        taps = np.convolve(taps, [0.5, 0.5])
+    kernel = torch.tensor(np.outer(taps, taps)).expand(3, 1, -1, -1)
+
+    def theirs(inputs, _):
+        return F.conv2d(F.pad(inputs[0], (op.pad,) * 4, "reflect"), kernel, None, op.stride, groups=3)
+
+    agree(op, call, theirs, seed)
+    assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
 # --- normalisation -----------------------------------------------------------------------------
 
 
@@ -291,6 +390,59 @@ def test_one_value_a_channel_has_no_unbiased_variance():
     assert statistics(BatchNorm(), call, False)["running_var"].shape == (2,)
 
 
+def scale_and_shift(channels, rng):
+    return {"weight": rng.standard_normal(channels), "bias": rng.standard_normal(channels)}
+
+
+@given(st.one_of(maps, vectors), st.integers(1, 3), st.sampled_from([1e-5, 1e-3, 1.0]), seeds)
+@few(max_examples=60)
+def test_group_norm_is_that_of_torch(shape, groups, eps, seed):
+    shape = (shape[0], 2 * groups * shape[1], *shape[2:])  # torch has no variance of one value
+    op, rng = GroupNorm.make({"groups": groups, "eps": eps}), np.random.default_rng(seed)
+    call = Call((rng.standard_normal(shape) * 3.0 + 1.0,), scale_and_shift(shape[1], rng))
+    variance = call.x.reshape(shape[0], groups, -1).var(-1).min() + eps
+    agree(op, call, lambda i, t: F.group_norm(i[0], groups, *t.values(), eps), seed, divided(variance))
+
+
+@given(st.one_of(maps, vectors), st.sampled_from([1e-5, 1e-3, 1.0]), seeds)
+@few(max_examples=40)
+def test_layer_norm_is_that_of_torch_over_the_channels(shape, eps, seed):
+    op, rng = LayerNorm.make({"eps": eps}), np.random.default_rng(seed)
+    call = Call((rng.standard_normal(shape) * 3.0 + 1.0,), scale_and_shift(shape[1], rng))
+
+    def theirs(inputs, t):
+        last = F.layer_norm(inputs[0].movedim(1, -1), shape[1:2], *t.values(), eps)
+        return last.movedim(-1, 1)
+
+    variance = call.x.var(1).min() + eps
+    agree(op, call, theirs, seed, divided(variance))
+
+
+def test_a_group_of_one_value_becomes_the_shift():
+    rng = np.random.default_rng(0)
+    call = Call((rng.standard_normal((3, 4)),), scale_and_shift(4, rng))
+    for op in (GroupNorm.make({"groups": 4}), LayerNorm()):
+        x = call.x if op.kind == "gn" else call.x[:, :1]
+        tensors = {name: value[: x.shape[1]] for name, value in call.tensors.items()}
+        result = forward(op, Call((x,), tensors))
+        assert np.array_equal(result, np.broadcast_to(tensors["bias"], x.shape))
+        assert not backward(op, Call((x,), tensors), result, np.ones(x.shape)).inputs[0].any()
+
+
+@given(maps, st.sampled_from([1, 3, 5, 11]), st.sampled_from([0.5, 0.75, 1.0, -1.0]), seeds)
+@few(max_examples=40)
+def test_local_response_norm_is_that_of_torch(shape, size, beta, seed):
+    op = LocalResponseNorm.make({"size": size, "alpha": 0.7, "beta": beta, "k": 1.5})
+    call = Call((np.random.default_rng(seed).standard_normal(shape) * 2.0,))
+    agree(op, call, lambda i, _: F.local_response_norm(i[0], size, 0.7, beta, 1.5), seed)
+
+
+def test_a_window_wider_than_all_channels_costs_no_more():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    wide = LocalResponseNorm.make({"size": 10**9 + 1 - 2, "alpha": 1e9 - 1})
+    close(forward(wide, Call((x,))), x * (1.0 + (x * x).sum(1, keepdims=True)) ** -0.75)
+
+
 # --- elementwise -------------------------------------------------------------------------------
 
 ACTIVATIONS = [
@@ -298,6 +450,14 @@ ACTIVATIONS = [
     (Sigmoid(), torch.sigmoid),
     (Tanh(), torch.tanh),
     (Softmax(), lambda x: F.softmax(x, 1)),
+    (LeakyRelu.make({"slope": 0.3}), lambda x: F.leaky_relu(x, 0.3)),
+    (LeakyRelu.make({"slope": -0.5}), lambda x: F.leaky_relu(x, -0.5)),
+    (Silu(), F.silu),
+    (Gelu(), F.gelu),
+    (Gelu.make({"approximate": True}), lambda x: F.gelu(x, approximate="tanh")),
+    (HardSwish(), F.hardswish),
+    (Affine.make({"scale": -1.0, "shift": 1.0}), lambda x: 1.0 - x),
+    (Affine.make({"scale": 0.5}), lambda x: 0.5 * x),
 ]
 
 
@@ -306,7 +466,7 @@ ACTIVATIONS = [
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
 def test_activations_are_those_of_torch(op, theirs, shape, scale):
     x = np.random.default_rng(1).standard_normal(shape) * scale
-    x.flat[:2] = 0.0  # the slope at the kink
+    x.flat[:6] = 0.0, -0.0, 3.0, -3.0, 2.9, -2.9  # the slope at the kinks
     with np.errstate(all="raise", under="ignore"):
         agree(op, Call((x,)), lambda i, _: theirs(i[0]))
 
@@ -322,6 +482,29 @@ def test_dropout_drops_by_its_mask_in_training_only():
     assert not forward(everything, Call((x,), {"mask": np.zeros(x.shape)}, training=True)).any()
 
 
+def test_gelu_is_exact_far_below_zero():
+    """There 1 + erf(x / sqrt(2)), as torch has it, is lost in rounding: x = -8 gives 16 digits of nothing."""
+    x = np.array([[-8.0, -6.0]])
+    known = x * [6.220960574271785e-16, 9.865876450376982e-10]  # the normal distribution function there
+    found = forward(Gelu(), Call((x,)))
+    assert np.abs(found / known - 1.0).max() <= 1e-13
+
+
+@pytest.mark.parametrize("pixels", [(), (5, 6)])
+def test_stochastic_depth_drops_whole_images_in_training_only(pixels):
+    rng = np.random.default_rng(2)
+    op, x = StochasticDepth.make({"rate": 0.25}), rng.standard_normal((4, 3, *pixels))
+    mask = np.array([1.0, 0.0, 1.0, 1.0]).reshape(4, 1, *(1,) * len(pixels))
+    call = Call((x,), {"mask": mask}, training=True)
+    agree(op, call, lambda i, t: i[0] * t["mask"].detach() / 0.75)
+    result = forward(op, call)
+    assert not result[1].any()
+    close(result[[0, 2, 3]], x[[0, 2, 3]] / 0.75, 1e-15)
+    agree(op, Call((x,)), lambda i, _: i[0] * 1.0)
+    everything = StochasticDepth.make({"rate": 1.0})
+    assert not forward(everything, Call((x,), {"mask": mask * 0.0}, training=True)).any()
+
+
 # --- layout and joins --------------------------------------------------------------------------
 
 
@@ -334,10 +517,32 @@ def test_layout_ops_are_those_of_torch(height, width, pair, more, side, seed):
     channels = PadChannels.make({"channels": 3 + more, "side": Symbol(side)})
     before = more // 2 if side == "both" else 0
     agree(Flatten(), call, lambda i, _: i[0].flatten(1), seed)
+    agree(Flatten(order="hwc"), call, lambda i, _: i[0].permute(0, 2, 3, 1).flatten(1), seed)
     agree(subsample, call, lambda i, _: i[0][:, :, ::rows, ::columns], seed)
     agree(pad, call, lambda i, _: F.pad(i[0], (columns, columns, rows, rows)), seed)
     agree(channels, call, lambda i, _: F.pad(i[0], (0, 0, 0, 0, before, more - before)), seed)
     for op in (subsample, pad, channels):
+        assert forward(op, call).shape[1:] == shape_rule(op, call.x)
+
+
+@given(sizes, sizes, st.integers(1, 4), st.integers(1, 3), st.booleans(), seeds)
+@few(max_examples=30)
+def test_a_part_is_one_of_equal_parts(height, width, of, size, vector, seed):
+    call = Call((distinct(seed, (2, of * size) if vector else (2, of * size, height, width)),))
+    for index in range(of):
+        op = Part.make({"index": index, "of": of})
+        agree(op, call, lambda i, _, index=index: i[0].chunk(of, 1)[index] * 1.0, seed)
+        assert op.shape(Shape(of * size), extent=Extent()).channels == size
+
+
+@given(sizes, sizes, st.tuples(st.integers(1, 5), st.integers(1, 5)), seeds)
+@few(max_examples=40)
+def test_upsampling_is_that_of_torch(height, width, factor, seed):
+    call = Call((distinct(seed, (2, 3, height, width)),))
+    for mode, corners in (("nearest", None), ("bilinear", False)):
+        op = Upsample.make({"factor": factor, "mode": Symbol(mode)})
+        theirs = partial(F.interpolate, scale_factor=factor, mode=mode, align_corners=corners)
+        agree(op, call, lambda i, _, theirs=theirs: theirs(i[0]), seed)
         assert forward(op, call).shape[1:] == shape_rule(op, call.x)
 
 
@@ -346,9 +551,10 @@ def test_layout_ops_are_those_of_torch(height, width, pair, more, side, seed):
 def test_joins_are_those_of_torch(height, width, count, seed):
     rng = np.random.default_rng(seed)
     a, b = rng.standard_normal((2, 2, 3, height, width))
-    gate = rng.standard_normal((2, 3, 1, 1))
     agree(Add(), Call((a, b)), lambda i, _: i[0] + i[1], seed)
-    for inputs in ((a, b), (a, gate), (gate, a), (a[..., 0, 0], b[..., 0, 0])):
+    gates = [rng.standard_normal((2, *shape)) for shape in ((3, 1, 1), (1, height, width), (1, 1, 1))]
+    gated = [pair for gate in gates for pair in ((a, gate), (gate, a))]
+    for inputs in ((a, b), (a[..., 0, 0], b[..., 0, 0]), *gated):
         agree(Multiply(), Call(inputs), lambda i, _: i[0] * i[1], seed)
     parts = tuple(rng.standard_normal((2, c + 1, height, width)) for c in range(count))
     agree(Concat(), Call(parts), lambda i, _: torch.cat(i, 1), seed)
@@ -358,10 +564,11 @@ def test_nothing_else_is_broadcast():
     a = np.ones((2, 3, 4, 5))
     with pytest.raises(ValueError, match="nothing is broadcast"):
         forward(Add(), Call((a, np.ones((2, 3, 1, 1)))))
+    for shape in ((2, 3, 4, 1), (2, 1, 4, 1), (1, 3, 1, 1), (2, 2, 1, 1), (3, 4, 5), (2, 3)):
+        with pytest.raises(ValueError, match="only a gate"):
+            forward(Multiply(), Call((a, np.ones(shape))))
     with pytest.raises(ValueError, match="only a gate"):
-        forward(Multiply(), Call((a, np.ones((2, 3, 4, 1)))))
-    with pytest.raises(ValueError, match="only a gate"):
-        forward(Multiply(), Call((a, np.ones((2, 1, 1, 1)))))
+        forward(Multiply(), Call((np.ones((2, 3, 1, 1)), np.ones((2, 1, 4, 5)))))
 
 
 # --- loss --------------------------------------------------------------------------------------
@@ -382,7 +589,9 @@ def test_cross_entropy_is_that_of_torch(shape):
 def test_the_catalogue_holds_what_is_tested_here():
     """An op added to the catalogue is to be compared with torch here, too."""
     tested = {
-        Add, AvgPool, BatchNorm, Concat, Conv, Dropout, Flatten, FullyConnected, GlobalAvgPool,
-        MaxPool, Multiply, PadChannels, Relu, Sigmoid, Softmax, Subsample, Tanh, ZeroPad,
+        AdaptiveAvgPool, Add, Affine, AvgPool, BatchNorm, BlurPool, ChannelConv, Concat, Conv, Dropout,
+        Flatten, FullyConnected, Gelu, GlobalAvgPool, GroupNorm, HardSwish, LayerNorm, LeakyRelu,
+        LocalResponseNorm, MaxPool, Multiply, PadChannels, Part, Relu, Sigmoid, Silu, Softmax,
+        StochasticDepth, Subsample, Tanh, Upsample, ZeroPad,
     }  # fmt: skip
     assert set(CATALOGUE.values()) <= tested

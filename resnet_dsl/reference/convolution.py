@@ -1,12 +1,15 @@
-"""Layers with a matrix of weights: convolution and fully connected."""
+"""Layers with a matrix of weights: convolutions and fully connected."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from resnet_dsl.ir.ops import Conv, FullyConnected
+from resnet_dsl.ir.ops import ChannelConv, Conv, FullyConnected
 from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
-from resnet_dsl.reference.windows import Axes, framed, taps, unframed, window_axes
+from resnet_dsl.reference.standardising import by_original, standardised
+from resnet_dsl.reference.windows import Axes, channel_windows, framed, taps, unframed, window_axes
+
+FILTER = (1, 2, 3)  # the axes of the weights of one output channel
 
 # A convolution is a sum over the taps of its window, each a matrix product of all pixels at once:
 # as fast as laying out every window (im2col), in the memory of one map.
@@ -16,7 +19,7 @@ from resnet_dsl.reference.windows import Axes, framed, taps, unframed, window_ax
 def _conv(op: Conv, call: Call) -> Array:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
-    matrices = _matrices(op, call.tensors["weight"])
+    matrices = _matrices(op, _weight(op, call))
     pixels = len(call.x) * axes[0].count * axes[1].count
     total = np.zeros((op.groups, op.channels // op.groups, pixels))
     for (i, j), tap in taps(axes):
@@ -29,13 +32,13 @@ def _conv(op: Conv, call: Call) -> Array:
 def _conv_back(op: Conv, call: Call, result: Array, gradient: Array) -> Gradients:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
-    matrices = _matrices(op, call.tensors["weight"])
+    matrices = _matrices(op, _weight(op, call))
     outer = _pixels(gradient, op.groups)
     by_frame, by_matrices = np.zeros(frame.shape), np.empty_like(matrices)
     for (i, j), tap in taps(axes):
         by_matrices[i, j] = outer @ _pixels(frame[tap], op.groups).swapaxes(1, 2)
         by_frame[tap] += _maps(matrices[i, j].swapaxes(1, 2) @ outer, len(call.x), axes)
-    tensors = {"weight": _weight(by_matrices)}
+    tensors = {"weight": _by_weight(op, call, by_matrices)}
     if op.bias:
         tensors["bias"] = gradient.sum((0, 2, 3))
     return Gradients((unframed(by_frame, axes),), tensors)
@@ -51,10 +54,19 @@ def _matrices(op: Conv, weight: Array) -> Array:
     return np.ascontiguousarray(grouped.transpose(3, 4, 0, 1, 2))
 
 
-def _weight(matrices: Array) -> Array:
-    """(k, l, g, O/g, C/g) → (O, C/g, k, l)."""
-    weight = matrices.transpose(2, 3, 4, 0, 1)
-    return weight.reshape(-1, *weight.shape[2:])
+def _weight(op: Conv, call: Call) -> Array:
+    """The weight that is used: as it is, or standardised."""
+    weight = call.tensors["weight"]
+    return standardised(weight, FILTER, op.standardize)[0] if op.standardize else weight
+
+
+def _by_weight(op: Conv, call: Call, by_matrices: Array) -> Array:
+    """(k, l, g, O/g, C/g) → (O, C/g, k, l), and past the standardisation."""
+    weight = call.tensors["weight"]
+    by_used: Array = by_matrices.transpose(2, 3, 4, 0, 1).reshape(weight.shape)
+    if not op.standardize:
+        return by_used
+    return by_original(by_used, *standardised(weight, FILTER, op.standardize), FILTER)
 
 
 def _pixels(maps: Array, groups: int) -> Array:
@@ -65,6 +77,22 @@ def _pixels(maps: Array, groups: int) -> Array:
 def _maps(pixels: Array, batch: int, axes: Axes) -> Array:
     """(g, C/g, N H W) → (N, C, H, W)."""
     return pixels.reshape(-1, batch, axes[0].count, axes[1].count).swapaxes(0, 1)
+
+
+@forward.register
+def _channel_conv(op: ChannelConv, call: Call) -> Array:
+    windows = channel_windows(_vector(call.x), op.kernel)
+    result: Array = windows @ call.tensors["weight"][0, 0]
+    return result.reshape(call.x.shape)
+
+
+@backward.register
+def _channel_conv_back(op: ChannelConv, call: Call, result: Array, gradient: Array) -> Gradients:
+    windows, outer = channel_windows(_vector(call.x), op.kernel), _vector(gradient)
+    by_weight = np.einsum("nc,nck->k", outer, windows).reshape(1, 1, -1)
+    # A channel is in the windows of its neighbours, in the reverse order.
+    by_x = channel_windows(outer, op.kernel) @ call.tensors["weight"][0, 0, ::-1]
+    return Gradients((by_x.reshape(call.x.shape),), {"weight": by_weight})
 
 
 @forward.register

@@ -1,4 +1,4 @@
-"""Activations and dropout: ops that keep the shape and change values where they are.
+"""Activations, dropout and stochastic depth: ops that keep the shape and change values where they are.
 
 An activation is a pair of functions: its value at x, and its slope at x where the value is y.
 """
@@ -6,15 +6,32 @@ An activation is a pair of functions: its value at x, and its slope at x where t
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import erfc, pi, sqrt
 from typing import Any
 
 import numpy as np
 
-from resnet_dsl.ir.ops import Dropout, Op, Relu, Sigmoid, Softmax, Tanh
+from resnet_dsl.ir.ops import (
+    Affine,
+    Dropout,
+    Gelu,
+    HardSwish,
+    LeakyRelu,
+    Op,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    StochasticDepth,
+    Tanh,
+)
 from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
 
 Value = Callable[[Any, Array], Array]
 Slope = Callable[[Any, Array, Array], Array]
+Random = Dropout | StochasticDepth
+
+GELU_CUBIC = 0.044715  # of the approximation by tanh (Hendrycks and Gimpel 2016)
 
 
 def sigmoid(x: Array) -> Array:
@@ -23,12 +40,51 @@ def sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
+def _normal_share(x: Array) -> Array:
+    """The normal distribution function at x; by erfc, which loses nothing where it is small."""
+    share: Array = np.vectorize(erfc, otypes=[np.float64])(-x / sqrt(2.0))
+    return 0.5 * share
+
+
+def _gelu(op: Gelu, x: Array) -> Array:
+    return x * (0.5 * (1.0 + np.tanh(_tanh_argument(x))) if op.approximate else _normal_share(x))
+
+
+def _gelu_slope(op: Gelu, x: Array, y: Array) -> Array:
+    if not op.approximate:
+        return _normal_share(x) + x * np.exp(-0.5 * x * x) / sqrt(2.0 * pi)
+    tanh = np.tanh(_tanh_argument(x))
+    inner = sqrt(2.0 / pi) * (1.0 + 3.0 * GELU_CUBIC * x * x)
+    return 0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * inner
+
+
+def _tanh_argument(x: Array) -> Array:
+    return sqrt(2.0 / pi) * (x + GELU_CUBIC * x * x * x)
+
+
+def _silu_slope(op: Silu, x: Array, y: Array) -> Array:
+    share = sigmoid(x)
+    return share + y * (1.0 - share)
+
+
+def _hard_swish_slope(op: HardSwish, x: Array, y: Array) -> Array:
+    return np.where(x >= 3.0, 1.0, np.where(x > -3.0, x / 3.0 + 0.5, 0.0))
+
+
 # One line an activation; the op comes first for those that have arguments. A slope at a kink is
-# that of the frameworks: 0 for relu at 0.
+# that of torch: 0 for relu at 0.
 ACTIVATIONS: dict[type[Op], tuple[Value, Slope]] = {
     Relu: (lambda op, x: np.maximum(x, 0.0), lambda op, x, y: (x > 0.0).astype(np.float64)),
+    LeakyRelu: (
+        lambda op, x: np.where(x > 0.0, x, op.slope * x),
+        lambda op, x, y: np.where(x > 0.0, 1.0, op.slope),
+    ),
     Sigmoid: (lambda op, x: sigmoid(x), lambda op, x, y: y * (1.0 - y)),
     Tanh: (lambda op, x: np.tanh(x), lambda op, x, y: 1.0 - y * y),
+    Silu: (lambda op, x: x * sigmoid(x), _silu_slope),
+    Gelu: (_gelu, _gelu_slope),
+    HardSwish: (lambda op, x: x * np.clip(x + 3.0, 0.0, 6.0) / 6.0, _hard_swish_slope),
+    Affine: (lambda op, x: op.scale * x + op.shift, lambda op, x, y: np.full(x.shape, op.scale)),
 }
 
 
@@ -59,16 +115,21 @@ def _softmax_back(op: Softmax, call: Call, result: Array, gradient: Array) -> Gr
     return Gradients((result * (gradient - (gradient * result).sum(1, keepdims=True)),))
 
 
-@forward.register
-def _dropout(op: Dropout, call: Call) -> Array:
+@forward.register(Dropout)
+@forward.register(StochasticDepth)
+def _drop(op: Random, call: Call) -> Array:
     return call.x * _kept(op, call) if call.training else call.x
 
 
-@backward.register
-def _dropout_back(op: Dropout, call: Call, result: Array, gradient: Array) -> Gradients:
+@backward.register(Dropout)
+@backward.register(StochasticDepth)
+def _drop_back(op: Random, call: Call, result: Array, gradient: Array) -> Gradients:
     return Gradients((gradient * _kept(op, call) if call.training else gradient,))
 
 
-def _kept(op: Dropout, call: Call) -> Array:
-    """The factor of each element: the given `mask`, 0 or 1, scaled so that the mean is kept."""
+def _kept(op: Random, call: Call) -> Array:
+    """The factor of each element: the given `mask`, 0 or 1, scaled so that the mean is kept.
+
+    The mask of dropout has the shape of x, that of stochastic depth one value an image: (N, 1, 1, 1).
+    """
     return call.tensors["mask"] / (1.0 - op.rate) if op.rate < 1.0 else np.zeros(call.x.shape)

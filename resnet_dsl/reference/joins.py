@@ -26,10 +26,16 @@ def _add_back(op: Add, call: Call, result: Array, gradient: Array) -> Gradients:
 @forward.register
 def _multiply(op: Multiply, call: Call) -> Array:
     a, b = call.inputs
-    fits = a.shape[:2] == b.shape[:2] and (1, 1) in (a.shape[2:], b.shape[2:])
-    if a.shape != b.shape and not fits:
-        raise ValueError(f"a product of {a.shape} and {b.shape}: only a gate of Cx1x1 is spread")
+    if a.shape != b.shape and not (_is_gate(a, b) or _is_gate(b, a)):
+        raise ValueError(f"a product of {a.shape} and {b.shape}: only a gate of Cx1x1 or 1xHxW is spread")
     return a * b
+
+
+def _is_gate(gate: Array, x: Array) -> bool:
+    """Whether it is a gate of the channels or the pixels of a map, or of both: Cx1x1, 1xHxW, 1x1x1."""
+    batch, channels, *pixels = x.shape
+    shapes = ((batch, channels, 1, 1), (batch, 1, *pixels), (batch, 1, 1, 1))
+    return x.ndim == 4 and gate.shape in shapes
 
 
 @backward.register
@@ -39,8 +45,10 @@ def _multiply_back(op: Multiply, call: Call, result: Array, gradient: Array) -> 
 
 
 def _gathered(gradient: Array, x: Array) -> Array:
-    """Sum over the pixels that a gate (N, C, 1, 1) was spread over."""
-    return gradient if gradient.shape == x.shape else gradient.sum((2, 3), keepdims=True)
+    """Sum over the channels and the pixels that a gate was spread over."""
+    spread = tuple(axis for axis in range(x.ndim) if x.shape[axis] != gradient.shape[axis])
+    result: Array = gradient.sum(spread, keepdims=True)
+    return result
 
 
 @forward.register

@@ -1,21 +1,25 @@
-"""Ops that move values and add zeros: flatten, subsample, padding of channels and of edges."""
+"""Ops that move values and add zeros: flatten, subsample, a part, padding of channels and of edges."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from resnet_dsl.ir.ops import Flatten, PadChannels, Subsample, ZeroPad
+from resnet_dsl.ir.ops import Flatten, PadChannels, Part, Subsample, ZeroPad
 from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
 
 
 @forward.register
 def _flatten(op: Flatten, call: Call) -> Array:
-    return call.x.reshape(len(call.x), -1)
+    x = call.x if op.order == "chw" else np.moveaxis(call.x, 1, -1)
+    return x.reshape(len(x), -1)
 
 
 @backward.register
 def _flatten_back(op: Flatten, call: Call, result: Array, gradient: Array) -> Gradients:
-    return Gradients((gradient.reshape(call.x.shape),))
+    if op.order == "chw":
+        return Gradients((gradient.reshape(call.x.shape),))
+    batch, channels, *pixels = call.x.shape
+    return Gradients((np.moveaxis(gradient.reshape(batch, *pixels, channels), -1, 1),))
 
 
 @forward.register
@@ -58,3 +62,15 @@ def _zero_pad_back(op: ZeroPad, call: Call, result: Array, gradient: Array) -> G
     rows, columns = op.amount
     height, width = call.x.shape[2:]
     return Gradients((gradient[:, :, rows : rows + height, columns : columns + width],))
+
+
+@forward.register
+def _part(op: Part, call: Call) -> Array:
+    return call.x[:, slice(*op.bounds(call.x.shape[1]))]
+
+
+@backward.register
+def _part_back(op: Part, call: Call, result: Array, gradient: Array) -> Gradients:
+    by_x = np.zeros(call.x.shape)
+    by_x[:, slice(*op.bounds(call.x.shape[1]))] = gradient
+    return Gradients((by_x,))

@@ -1,4 +1,4 @@
-"""Batch normalisation: by the batch's own statistics in training, by the running ones otherwise."""
+"""Normalisation: by the batch or its running statistics, by groups, by pixels, by neighbouring channels."""
 
 from __future__ import annotations
 
@@ -6,34 +6,43 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.ir.ops import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
 from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward, statistics
+from resnet_dsl.reference.standardising import by_original, standardised
+from resnet_dsl.reference.windows import channel_windows
 
 
 @forward.register
 def _batch_norm(op: BatchNorm, call: Call) -> Array:
-    weight, bias = (_spread(call.tensors[name], call.x) for name in ("weight", "bias"))
-    return _normal(op, call) * weight + bias
+    normal, _ = _by_batch(op, call)
+    return _scaled(call, normal)
 
 
 @backward.register
 def _batch_norm_back(op: BatchNorm, call: Call, result: Array, gradient: Array) -> Gradients:
-    axes, normal = _axes(call.x), _normal(op, call)
-    tensors = {"weight": (gradient * normal).sum(axes), "bias": gradient.sum(axes)}
+    normal, deviation = _by_batch(op, call)
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     if call.training:
-        # Mean and variance depend on x too: their share is what is left of the projections on 1 and normal.
-        by_normal = by_normal - by_normal.mean(axes, keepdims=True)
-        by_normal = by_normal - normal * (by_normal * normal).mean(axes, keepdims=True)
-    _, variance = _moments(call)
-    return Gradients((by_normal / np.sqrt(_spread(variance, call.x) + op.eps),), tensors)
+        by_x = by_original(by_normal, normal, deviation, _axes(call.x))
+    else:
+        by_x = by_normal / deviation
+    return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
+
+
+def _by_batch(op: BatchNorm, call: Call) -> tuple[Array, Array]:
+    """Normal values and deviation; a batch goes by its biased variance in every framework."""
+    if call.training:
+        return standardised(call.x, _axes(call.x), op.eps)
+    mean, variance = (_spread(call.tensors[name], call.x) for name in ("running_mean", "running_var"))
+    deviation: Array = np.sqrt(variance + op.eps)
+    return (call.x - mean) / deviation, deviation
 
 
 @statistics.register
 def _batch_norm_statistics(op: BatchNorm, call: Call, unbiased: bool) -> Mapping[str, Array]:
     if not call.training:
         return {}
-    mean, variance = _moments(call)
+    mean, variance = call.x.mean(_axes(call.x)), call.x.var(_axes(call.x))
     if unbiased:
         count = call.x.size // call.x.shape[1]
         if count < 2:
@@ -45,16 +54,72 @@ def _batch_norm_statistics(op: BatchNorm, call: Call, unbiased: bool) -> Mapping
     }
 
 
-def _normal(op: BatchNorm, call: Call) -> Array:
-    mean, variance = (_spread(moment, call.x) for moment in _moments(call))
-    return (call.x - mean) / np.sqrt(variance + op.eps)
+@forward.register
+def _group_norm(op: GroupNorm, call: Call) -> Array:
+    normal, _ = standardised(_grouped(op, call.x), (2,), op.eps)
+    return _scaled(call, normal.reshape(call.x.shape))
 
 
-def _moments(call: Call) -> tuple[Array, Array]:
-    """Mean and variance, (C,) each; a batch is normalised by its biased variance in every framework."""
-    if not call.training:
-        return call.tensors["running_mean"], call.tensors["running_var"]
-    return call.x.mean(_axes(call.x)), call.x.var(_axes(call.x))
+@backward.register
+def _group_norm_back(op: GroupNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+    normal, deviation = standardised(_grouped(op, call.x), (2,), op.eps)
+    by_normal = _grouped(op, gradient * _spread(call.tensors["weight"], call.x))
+    by_x = by_original(by_normal, normal, deviation, (2,)).reshape(call.x.shape)
+    return Gradients((by_x,), _by_scale_and_shift(normal.reshape(call.x.shape), gradient))
+
+
+def _grouped(op: GroupNorm, x: Array) -> Array:
+    """(N, C, H, W) or (N, C) → (N, g, C/g H W)."""
+    return x.reshape(len(x), op.groups, -1)
+
+
+@forward.register
+def _layer_norm(op: LayerNorm, call: Call) -> Array:
+    normal, _ = standardised(call.x, (1,), op.eps)
+    return _scaled(call, normal)
+
+
+@backward.register
+def _layer_norm_back(op: LayerNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+    normal, deviation = standardised(call.x, (1,), op.eps)
+    by_normal = gradient * _spread(call.tensors["weight"], call.x)
+    by_x = by_original(by_normal, normal, deviation, (1,))
+    return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
+
+
+@forward.register
+def _local_response_norm(op: LocalResponseNorm, call: Call) -> Array:
+    result: Array = call.x * _energy(op, call.x) ** -op.beta
+    return result
+
+
+@backward.register
+def _local_response_norm_back(op: LocalResponseNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+    # A channel's own factor, and its share in the energy of each neighbour.
+    energy = _energy(op, call.x)
+    shared = _neighbours(op, gradient * result / energy)
+    by_x = gradient * energy**-op.beta - (2.0 * op.alpha * op.beta / op.size) * call.x * shared
+    return Gradients((by_x,))
+
+
+def _energy(op: LocalResponseNorm, x: Array) -> Array:
+    return op.k + op.alpha / op.size * _neighbours(op, x * x)
+
+
+def _neighbours(op: LocalResponseNorm, x: Array) -> Array:
+    """The sum over each channel's neighbours; a wider window than one that reaches all sees no more."""
+    total: Array = channel_windows(x, min(op.size, 2 * x.shape[1] - 1)).sum(-1)
+    return total
+
+
+def _scaled(call: Call, normal: Array) -> Array:
+    weight, bias = (_spread(call.tensors[name], normal) for name in ("weight", "bias"))
+    return normal * weight + bias
+
+
+def _by_scale_and_shift(normal: Array, gradient: Array) -> dict[str, Array]:
+    axes = _axes(normal)
+    return {"weight": (gradient * normal).sum(axes), "bias": gradient.sum(axes)}
 
 
 def _axes(x: Array) -> tuple[int, ...]:

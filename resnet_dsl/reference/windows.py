@@ -116,3 +116,10 @@ def unframed(frame: Array, axes: Axes) -> Array:
 def _inside(axes: Axes) -> Slices:
     rows, columns = (slice(axis.before, axis.before + axis.seen) for axis in axes)
     return EVERY, EVERY, rows, columns
+
+
+def channel_windows(x: Array, size: int) -> Array:
+    """Return the `size` (odd) channels around each one as a last axis, zeros past the first and the last."""
+    half = size // 2
+    frame = np.pad(x, ((0, 0), (half, half), *((0, 0),) * (x.ndim - 2)))
+    return np.lib.stride_tricks.sliding_window_view(frame, size, axis=1)
