@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics import Diagnostic
 from resnet_dsl.ir.graph import Graph
@@ -12,14 +13,23 @@ from resnet_dsl.passes.figures import Figures
 
 @dataclass(frozen=True)
 class Program:
-    """A model after every stage; `warnings` are what the check remarked on without refusing."""
+    """A model after every stage; `warnings` are what the check remarked on without refusing.
+
+    `names` are what backends call layers and blocks, by path, where those are not the paths.
+    """
 
     network: Network
     graph: Graph
     figures: Figures
     warnings: tuple[Diagnostic, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self.network.name
+
+    def tensor_name(self, canonical: str) -> str:
+        """Return what a tensor is to be called."""
+        path, _, tensor = canonical.rpartition(".")
+        return f"{self.names.get(path, path)}.{tensor}"

@@ -15,6 +15,11 @@ def specs_folder() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "specs"
 
 
+def names_folder() -> Path:
+    """The folder of the names that other libraries have for layers."""
+    return specs_folder() / "names"
+
+
 @functools.cache
 def shipped() -> dict[str, Path]:
     """The shipped specs by name."""

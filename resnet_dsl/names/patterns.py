@@ -1,0 +1,65 @@
+"""Patterns of paths with numbers in them, and the names made of what they find.
+
+`layer{s}.{b}.conv{j}` finds `layer2.0.conv1` with s = 2, b = 0, j = 1, and of that
+`conv{s+1}_block{b+1}_{j}_conv` makes `conv3_block1_1_conv`. A `*` at the end is any rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+HOLE = re.compile(r"\{([a-z]+)\}")
+TERM = re.compile(r"\{([a-z]+)(?:([+-])(\d+))?\}")
+LAST = "last"
+"""Finds a number after which there is no other: the last block of a stage."""
+REST = "*"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern of paths."""
+
+    text: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it finds one path alone."""
+        return not (HOLE.search(self.text) or self.text.endswith(REST))
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        literals = [re.escape(part) for part in HOLE.split(self.text.removesuffix(REST))]
+        literals[1::2] = [f"(?P<{name}>[0-9]+)" for name in HOLE.findall(self.text)]
+        return re.compile("".join(literals) + ("(.*)" if self.text.endswith(REST) else ""))
+
+    def find(self, path: str) -> dict[str, int] | None:
+        """Return the numbers in a path, None if the pattern is not of such."""
+        found = self._expression.fullmatch(path)
+        return None if found is None else {name: int(value) for name, value in found.groupdict().items()}
+
+    def within(self, path: str) -> tuple[dict[str, int], str] | None:
+        """Return the numbers in the front of a path and what follows the dot after it."""
+        found = self._expression.match(path)
+        if found is None or path[found.end() : found.end() + 1] != ".":
+            return None
+        return {name: int(value) for name, value in found.groupdict().items()}, path[found.end() + 1 :]
+
+    def before_last(self, path: str) -> str:
+        """Return the path up to the number that `{last}` finds."""
+        found = self._expression.fullmatch(path)
+        assert found is not None
+        return path[: found.start(LAST)]
+
+
+def made(template: str, numbers: Mapping[str, int]) -> str:
+    """Return the name that a template makes of numbers; raises KeyError for one that is not known."""
+
+    def number(term: re.Match[str]) -> str:
+        name, sign, amount = term.groups()
+        more = int(amount or 0)
+        return str(numbers[name] + (-more if sign == "-" else more))
+
+    return TERM.sub(number, template)
