@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,7 +12,6 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
 from resnet_dsl.rendering.header import digest
@@ -29,8 +28,10 @@ Array = np.ndarray[Any, Any]
 OPSET = 17
 IR_VERSION = 8
 ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-EPSILON = "epsilon"
+NUMBERS = "numbers"
 LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
+
+Lowered = Sequence[tuple[GraphNode, OnnxNode]]
 
 
 def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> ModelProto:
@@ -41,32 +42,35 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
     if state is None:
         state = initial_state(graph, seed=0)
     check({name: parameter.shape for name, parameter in graph.parameters()}, state)
+    lowered = [(node, part) for node in graph.nodes for part in lower(node.op, node, graph.network.extent)]
     model = helper.make_model(
-        _graph(graph, state, dtype),
+        _graph(graph, lowered, state, dtype),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="resnet-dsl",
         producer_version=__version__,
         doc_string=graph.network.source.text,
     )
-    helper.set_model_props(model, _metadata(graph))
+    helper.set_model_props(model, _metadata(graph, lowered))
     return model
 
 
-def _graph(graph: Graph, state: Mapping[str, Array], dtype: str) -> GraphProto:
+def _graph(graph: Graph, lowered: Lowered, state: Mapping[str, Array], dtype: str) -> GraphProto:
     names = _value_names(graph)
-    lowered = [(node, part) for node in graph.nodes for part in lower(node.op, node, graph.network.extent)]
-    constants = dict.fromkeys(
-        given for _, part in lowered for given in part.inputs if isinstance(given, Constant)
-    )
     return helper.make_graph(
         [*(_node(node, part, names) for node, part in lowered), *_copies(graph, names)],
         graph.network.name,
         [_value(INPUT, graph.network.input, graph.network.extent, dtype)],
         list(_outputs(graph, dtype)),
-        [*_weights(graph, state, dtype), *(_constant(constant, dtype) for constant in constants)],
+        [*_weights(graph, state, dtype), *(_constant(constant, dtype) for constant in _constants(lowered))],
         value_info=list(_inner_values(graph, names, dtype)),
     )
+
+
+def _constants(lowered: Lowered) -> dict[Constant, None]:
+    """Each constant once, in order."""
+    inputs = (given for _, part in lowered for given in part.inputs)
+    return dict.fromkeys(given for given in inputs if isinstance(given, Constant))
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -92,11 +96,10 @@ def _copies(graph: Graph, names: dict[str, str]) -> Iterator[NodeProto]:
 
 
 def _constant_name(constant: Constant) -> str:
-    match constant.value:
-        case tuple():
-            return f"constant/{','.join(map(str, constant.value))}"
-        case value:
-            return f"constant/{value}"
+    if constant.name:
+        return f"constant/{constant.name}"
+    values = constant.value if isinstance(constant.value, tuple) else (constant.value,)
+    return f"constant/{','.join(map(str, values))}"
 
 
 # --- nodes and values --------------------------------------------------------------------------
@@ -146,19 +149,20 @@ def _weights(graph: Graph, state: Mapping[str, Array], dtype: str) -> Iterator[T
 
 def _constant(constant: Constant, dtype: str) -> TensorProto:
     kind = dtype if constant.kind == "model" else constant.kind
-    return numpy_helper.from_array(np.array(constant.value, kind), _constant_name(constant))
+    value = np.array(constant.value, kind)
+    filled = np.resize(value, constant.shape) if constant.shape else value
+    return numpy_helper.from_array(filled, _constant_name(constant))
 
 
 # --- where it came from ------------------------------------------------------------------------
 
 
-def _metadata(graph: Graph) -> dict[str, str]:
+def _metadata(graph: Graph, lowered: Lowered) -> dict[str, str]:
     """What the text says beside the computation; lists and records as JSON.
 
-    ONNX keeps attributes in single precision, so the epsilons are here too, as they were written.
+    ONNX keeps attributes in single precision, so their numbers are here too, as they were written.
     """
     network = graph.network
-    epsilons = {node.op.eps for node in graph.nodes if isinstance(node.op, BatchNorm)}
     return {
         "resnet_dsl_version": __version__,
         "spec": PurePath(network.source.name).name,
@@ -166,5 +170,13 @@ def _metadata(graph: Graph) -> dict[str, str]:
         "settings": json.dumps(dict(network.settings)),
         "preprocess": json.dumps(dict(network.preprocess)),
         "frozen": json.dumps(network.frozen),
-        EPSILON: json.dumps(sorted(epsilons)),
+        NUMBERS: json.dumps(sorted(_inexact(lowered))),
     }
+
+
+def _inexact(lowered: Lowered) -> set[float]:
+    """The numbers of attributes and constants that single precision does not hold."""
+    attributes = (value for _, part in lowered for value in part.attributes.values())
+    constants = (constant.value for constant in _constants(lowered))
+    numbers = (value for value in (*attributes, *constants) if isinstance(value, float))
+    return {number for number in numbers if float(np.float32(number)) != number}

@@ -6,13 +6,15 @@ onnxruntime's CPU kernels have no double convolution, hence the two engines.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from resnet_dsl_onnx.emit import ELEMENT, EPSILON
+from resnet_dsl_onnx.corrected import LRN, Erf, HardSwish, Resize
+from resnet_dsl_onnx.emit import ELEMENT, NUMBERS
 from resnet_dsl_onnx.files import session_source
 from resnet_dsl_onnx.pooling import AveragePool, MaxPool
 from resnet_dsl_onnx.state import put
@@ -28,7 +30,7 @@ def execute(model: ModelProto, x: Array) -> dict[str, Array]:
         case "float32":
             results = _by_onnxruntime(_copy(model, "float32"), x)
         case "float64":
-            results = _by_reference(_exact_epsilon(_copy(model, "float64")), x)
+            results = _by_reference(_copy(model, "float64"), x)
         case other:
             raise TypeError(f"an onnx model runs in float32 or float64, not {other}")
     return dict(zip((output.name for output in model.graph.output), results, strict=True))
@@ -44,7 +46,8 @@ def _by_onnxruntime(model: ModelProto, x: Array) -> list[Array]:
 
 
 def _by_reference(model: ModelProto, x: Array) -> list[Array]:
-    evaluator = ReferenceEvaluator(model, new_ops=[MaxPool, AveragePool])
+    evaluator = ReferenceEvaluator(model, new_ops=[MaxPool, AveragePool, Erf, HardSwish, LRN, Resize])
+    _restore(evaluator, _written(model))
     results: list[Array] = evaluator.run(None, {"input": x})
     return results
 
@@ -55,31 +58,36 @@ def _precision(model: ModelProto) -> int:
 
 
 def _copy(model: ModelProto, dtype: str) -> ModelProto:
-    """A copy of the model with every floating-point value and tensor in a precision."""
+    """A copy of the model with every floating-point value and tensor in a precision.
+
+    The scales of a Resize stay in single precision, and scalar constants are what was written.
+    """
     copy = ModelProto()
     copy.CopyFrom(model)
-    graph = copy.graph
+    graph, written = copy.graph, _written(model)
+    single = {node.input[2] for node in graph.node if node.op_type == "Resize"}
     for value in (*graph.input, *graph.output, *graph.value_info):
         value.type.tensor_type.elem_type = ELEMENT[dtype]
     for tensor in graph.initializer:
-        if tensor.data_type in ELEMENT.values():
+        if tensor.data_type in ELEMENT.values() and tensor.name not in single:
             value = numpy_helper.to_array(tensor)
             tensor.data_type = ELEMENT[dtype]
-            put(tensor, value)
+            put(tensor, value if tensor.dims else np.array(written.get(float(value), value)))
     return copy
 
 
-def _exact_epsilon(model: ModelProto) -> ModelProto:
-    """Move what single precision took from each epsilon into the variance it is added to, in place.
-
-    Without this the outputs are off by 6e-12, as an attribute of 1e-5 is 9.99999974e-06.
-    """
+def _written(model: ModelProto) -> dict[float, float]:
+    """The numbers that single precision does not hold, by what it makes of them."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    written = {float(np.float32(eps)): eps for eps in json.loads(metadata.get(EPSILON, "[]"))}
-    tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "BatchNormalization":
-            kept = helper.get_node_attr_value(node, "epsilon")
-            variance = tensors[node.input[4]]
-            put(variance, numpy_helper.to_array(variance) + (written.get(kept, kept) - kept))
-    return model
+    return {float(np.float32(number)): number for number in json.loads(metadata.get(NUMBERS, "[]"))}
+
+
+def _restore(evaluator: ReferenceEvaluator, written: Mapping[float, float]) -> None:
+    """Give the attributes their numbers as they were written.
+
+    Without this the outputs are off by 6e-12, as an eps of 1e-5 is 9.99999974e-06.
+    """
+    for node in evaluator.rt_nodes_:
+        for attribute in node.onnx_node.attribute:
+            if attribute.type == AttributeProto.FLOAT:
+                setattr(node, attribute.name, written.get(attribute.f, attribute.f))

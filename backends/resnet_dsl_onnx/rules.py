@@ -14,11 +14,15 @@ from resnet_dsl.ir import ops
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent
-from resnet_dsl_onnx.nodes import Constant, OnnxNode
+from resnet_dsl_onnx.activations import gelu
+from resnet_dsl_onnx.averages import adaptive_average
+from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
+from resnet_dsl_onnx.normalisation import group_norm, layer_norm, standardised
 from resnet_dsl_onnx.windows import pool, window
 
 INT64_MAX = 2**63 - 1
 CHANNELS = 1  # the axis
+NO_INPUT = ""  # ONNX's name for an optional input that is left out
 
 Rule = Callable[[Any, GraphNode, Extent], Iterator[OnnxNode]]
 
@@ -34,8 +38,26 @@ def lower(op: Op, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 
 @lower.register
 def _conv(op: ops.Conv, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """The weight is standardised by nodes: the tensor stays the plain one, and can be exchanged."""
+    weight, *bias = _parameters(node)
+    if op.standardize:
+        weight = yield from standardised(node.name, weight, (1, 2, 3), op.standardize)
     attributes = {**window(op, node, extent), "dilations": op.dilation, "group": op.groups}
-    yield OnnxNode("Conv", (*node.inputs, *_parameters(node)), attributes)
+    yield OnnxNode("Conv", (*node.inputs, weight, *bias), attributes)
+
+
+@lower.register
+def _channel_conv(op: ops.ChannelConv, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """The channels are the length of a signal of one channel."""
+    pad = op.kernel // 2
+    window = {"kernel_shape": (op.kernel,), "strides": (1,), "auto_pad": "NOTSET", "pads": (pad, pad)}
+    count = node.shape.channels
+    signal = Constant("int64", (0, 1, count))
+    x = yield from step(node.name, "signal", "Reshape", *node.inputs, signal, allowzero=0)
+    weights = _parameters(node)
+    y = yield from step(node.name, "result", "Conv", x, *weights, **window, dilations=(1,), group=1)
+    back = Constant("int64", (0, count, *(1 for _ in node.shape.spatial)))
+    yield OnnxNode("Reshape", (y, back), {"allowzero": 0})
 
 
 @lower.register
@@ -56,12 +78,44 @@ def _batch_norm(op: ops.BatchNorm, node: GraphNode, extent: Extent) -> Iterator[
     yield OnnxNode("BatchNormalization", (*node.inputs, *_parameters(node)), attributes)
 
 
+@lower.register
+def _group_norm(op: ops.GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from group_norm(op, node, extent)
+
+
+@lower.register
+def _layer_norm(op: ops.LayerNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from layer_norm(op, node)
+
+
 # --- elementwise -------------------------------------------------------------------------------
 
 
 @lower.register
 def _relu(op: ops.Relu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Relu", node.inputs, {})
+
+
+@lower.register
+def _leaky_relu(op: ops.LeakyRelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("LeakyRelu", node.inputs, {"alpha": op.slope})
+
+
+@lower.register
+def _silu(op: ops.Silu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    (x,) = node.inputs
+    gate = yield from step(node.name, "gate", "Sigmoid", x)
+    yield OnnxNode("Mul", (x, gate), {})
+
+
+@lower.register
+def _gelu(op: ops.Gelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from gelu(node, op.approximate)
+
+
+@lower.register
+def _hard_swish(op: ops.HardSwish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("HardSwish", node.inputs, {})
 
 
 @lower.register
@@ -85,6 +139,33 @@ def _dropout(op: ops.Dropout, node: GraphNode, extent: Extent) -> Iterator[OnnxN
     yield OnnxNode("Dropout", (*node.inputs, Constant("model", op.rate), Constant("bool", False)), {})
 
 
+@lower.register
+def _stochastic_depth(op: ops.StochasticDepth, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """The identity, as the model is for inference: no ONNX op drops whole images, so the rate is lost."""
+    yield OnnxNode("Identity", node.inputs, {})
+
+
+@lower.register
+def _affine(op: ops.Affine, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    (x,) = node.inputs
+    scale, shift = (Constant("model", number) for number in (op.scale, op.shift))
+    if op.scale == 1.0:
+        yield OnnxNode("Add", (x, shift), {})
+    elif op.scale == -1.0:
+        yield OnnxNode("Sub", (shift, x), {}) if op.shift else OnnxNode("Neg", (x,), {})
+    elif op.shift == 0.0:
+        yield OnnxNode("Mul", (x, scale), {})
+    else:
+        scaled = yield from step(node.name, "scaled", "Mul", x, scale)
+        yield OnnxNode("Add", (scaled, shift), {})
+
+
+@lower.register
+def _local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    attributes = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
+    yield OnnxNode("LRN", node.inputs, attributes)
+
+
 # --- windows and sizes -------------------------------------------------------------------------
 
 
@@ -104,16 +185,66 @@ def _global_avg_pool(op: ops.GlobalAvgPool, node: GraphNode, extent: Extent) -> 
 
 
 @lower.register
+def _adaptive_avg_pool(op: ops.AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from adaptive_average(op, node, extent)
+
+
+@lower.register
+def _blur_pool(op: ops.BlurPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    (x,), channels, size = node.inputs, node.shape.channels, op.kernel
+    if op.pad:
+        pads = Constant("int64", (0, 0, op.pad, op.pad) * 2)
+        x = yield from step(node.name, "mirrored", "Pad", x, pads, mode="reflect")
+    blur = tuple(a * b for a in op.taps for b in op.taps)
+    weight = Constant("model", blur, (channels, 1, size, size), f"blur/{size}x{size}/{channels}")
+    attributes = {
+        "kernel_shape": (size, size),
+        "strides": (op.stride, op.stride),
+        "auto_pad": "NOTSET",
+        "pads": (0, 0, 0, 0),
+        "dilations": (1, 1),
+        "group": channels,
+    }
+    yield OnnxNode("Conv", (x, weight), attributes)
+
+
+@lower.register
+def _upsample(op: ops.Upsample, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """The scales of a Resize are in single precision whatever the model is in."""
+    factors = tuple(map(float, op.factor))
+    scales = Constant("float32", (1.0, 1.0, *factors), (4,), f"scales/{op.factor[0]}x{op.factor[1]}")
+    nearest = op.mode == "nearest"
+    attributes = {
+        "mode": "nearest" if nearest else "linear",
+        "coordinate_transformation_mode": "asymmetric" if nearest else "half_pixel",
+        "nearest_mode": "floor",
+        "cubic_coeff_a": -0.75,
+        "exclude_outside": 0,
+        "extrapolation_value": 0.0,
+    }
+    yield OnnxNode("Resize", (*node.inputs, NO_INPUT, scales), attributes)
+
+
+@lower.register
 def _flatten(op: ops.Flatten, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Flatten", node.inputs, {"axis": CHANNELS})
+    """Only here are values transposed: channels innermost is another order than ONNX has them in."""
+    (x,) = node.inputs
+    channels, *spatial = node.input_shapes[0].at(extent)
+    if op.order == "hwc" and channels != 1 and spatial != [1, 1]:
+        x = yield from step(node.name, "channels_last", "Transpose", x, perm=(0, 2, 3, 1))
+    yield OnnxNode("Flatten", (x,), {"axis": CHANNELS})
 
 
 @lower.register
 def _subsample(op: ops.Subsample, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """A slice, not a 1x1 max pool: a slice moves values, whatever they are, and NaN too."""
-    starts, ends, axes, steps = (0, 0), (INT64_MAX, INT64_MAX), (2, 3), op.stride
-    bounds = (Constant("int64", value) for value in (starts, ends, axes, steps))
-    yield OnnxNode("Slice", (*node.inputs, *bounds), {})
+    yield _slice(node, (0, 0), (INT64_MAX, INT64_MAX), (2, 3), op.stride)
+
+
+@lower.register
+def _part(op: ops.Part, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    first, last = op.bounds(node.input_shapes[0].channels)
+    yield _slice(node, (first,), (last,), (CHANNELS,), (1,))
 
 
 @lower.register
@@ -156,6 +287,11 @@ RULES: Mapping[type, Rule] = {op: rule for op, rule in lower.registry.items() if
 def _parameters(node: GraphNode) -> tuple[str, ...]:
     """The op's tensors: our order (torch's) is that of ONNX's inputs for every op that has any."""
     return tuple(name for name, _ in node.parameters())
+
+
+def _slice(node: GraphNode, *bounds: tuple[int, ...]) -> OnnxNode:
+    """What lies from starts to ends along some axes, by steps."""
+    return OnnxNode("Slice", (*node.inputs, *(Constant("int64", values) for values in bounds)), {})
 
 
 def _pad(node: GraphNode, begin: tuple[int, ...], end: tuple[int, ...]) -> OnnxNode:

@@ -1,0 +1,62 @@
+"""Normalisation from means and square roots.
+
+Opset 17 has no GroupNormalization, and its LayerNormalization takes trailing axes alone. In nodes
+eps is a constant in the model's precision; as an attribute it would be single.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from resnet_dsl.ir.graph import GraphNode
+from resnet_dsl.ir.ops import GroupNorm, LayerNorm
+from resnet_dsl.ir.shapes import Extent
+from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+
+
+def group_norm(op: GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """Yield the nodes of a group norm: each group is one axis while it is normalised."""
+    (x,) = node.inputs
+    name = node.name
+    groups = Constant("int64", (0, op.groups, -1))
+    grouped = yield from step(name, "grouped", "Reshape", x, groups, allowzero=0)
+    normal = yield from standardised(name, grouped, (2,), op.eps)
+    shape = yield from _shape(node, extent)
+    split = yield from step(name, "split", "Reshape", normal, shape, allowzero=0)
+    yield from _scaled(node, split)
+
+
+def layer_norm(op: LayerNorm, node: GraphNode) -> Iterator[OnnxNode]:
+    """Yield the nodes of a layer norm over the channels."""
+    normal = yield from standardised(node.name, node.inputs[0], (1,), op.eps)
+    yield from _scaled(node, normal)
+
+
+def standardised(name: str, x: str, axes: tuple[int, ...], eps: float) -> Steps:
+    """Yield (x - mean) / sqrt(variance + eps), the variance biased, and return its name."""
+    mean = yield from step(name, "mean", "ReduceMean", x, axes=axes, keepdims=1)
+    centred = yield from step(name, "centred", "Sub", x, mean)
+    squares = yield from step(name, "squares", "Mul", centred, centred)
+    variance = yield from step(name, "variance", "ReduceMean", squares, axes=axes, keepdims=1)
+    raised = yield from step(name, "raised", "Add", variance, Constant("model", eps))
+    deviation = yield from step(name, "deviation", "Sqrt", raised)
+    return (yield from step(name, "standardised", "Div", centred, deviation))
+
+
+def _shape(node: GraphNode, extent: Extent) -> Generator[OnnxNode, None, str | Constant]:
+    """The shape of the op's input: a constant, or taken from it if height or width is open."""
+    sizes = [size for size in node.shape.at(extent) if size is not None]
+    if len(sizes) == 1 + len(node.shape.spatial):
+        return Constant("int64", (0, *sizes))
+    return (yield from step(node.name, "shape", "Shape", node.inputs[0], start=0, end=4))
+
+
+def _scaled(node: GraphNode, x: str) -> Iterator[OnnxNode]:
+    """The op's result: scale and shift of each channel."""
+    weight, bias = (name for name, _ in node.parameters())
+    if not node.shape.is_vector:
+        behind = Constant("int64", (1, 2))
+        weight = yield from step(node.name, "weight", "Unsqueeze", weight, behind)
+        bias = yield from step(node.name, "bias", "Unsqueeze", bias, behind)
+    scaled = yield from step(node.name, "scaled", "Mul", x, weight)
+    yield OnnxNode("Add", (scaled, bias), {})
