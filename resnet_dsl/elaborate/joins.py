@@ -36,5 +36,5 @@ def _conflict(a: Size, b: Size, known: int | None, extent: Extent) -> Conflict:
     first = first_difference(a, b, start)
     # The first failing size a person would meet, not one below the smallest sensible input.
     first = first if known else first_difference(a, b, max(a.cycle[0], b.cycle[0], 32))
-    when = f"fails for {when_different(a, b, start)}, first at {first}"
+    when = f"fails for {when_different(a, b)}" + (f", first at {first}" if first else "")
     return Conflict(here is None, when)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import gcd, lcm
+from typing import overload
 
 PERIOD_LIMIT = 4096
 
@@ -27,6 +28,10 @@ class Size:
     mul: int = 1
     of: Size | None = None
 
+    @overload
+    def at(self, extent: int) -> int: ...
+    @overload
+    def at(self, extent: int | None) -> int | None: ...
     def at(self, extent: int | None) -> int | None:
         """Return the size for an input extent, or None where that is unknown."""
         if self.axis is None:
@@ -110,19 +115,24 @@ def same(a: Size, b: Size) -> bool:
 
 def first_difference(a: Size, b: Size, start: int) -> int | None:
     """Return the smallest extent of at least `start` at which two sizes differ, if one is near."""
-    for extent in range(start, start + 2 * _period(a, b) + 1):
+    for extent in range(start, start + 2 * min(_period(a, b), PERIOD_LIMIT) + 1):
         if a.at(extent) != b.at(extent):
             return extent
     return None
 
 
-def when_different(a: Size, b: Size, start: int) -> str:
+def when_different(a: Size, b: Size) -> str:
     """Say for which extents two sizes differ: `odd heights`, `heights not divisible by 4`."""
     axis = a.axis or b.axis
     noun = {"H": "heights", "W": "widths"}.get(axis or "", "sizes")
     period = _period(a, b)
-    base = start + (-start) % period + period
-    bad = {n % period for n in range(base, base + period) if a.at(n) != b.at(n)}
+    if period > PERIOD_LIMIT:
+        return f"some {noun}"
+    differences = [a.at(n) - b.at(n) for n in range(period)]
+    growth = a.at(period) - b.at(period) - differences[0]
+    if growth:
+        return f"all {noun}{_but(_meetings(differences, growth))}"
+    bad = {n for n, difference in enumerate(differences) if difference}
     for modulus in (m for m in range(1, period + 1) if period % m == 0):
         rests = {r % modulus for r in bad}
         if len(rests) * (period // modulus) == len(bad):
@@ -131,7 +141,21 @@ def when_different(a: Size, b: Size, start: int) -> str:
 
 
 def _period(a: Size, b: Size) -> int:
-    return min(lcm(a.cycle[0], b.cycle[0]), PERIOD_LIMIT)
+    return lcm(a.cycle[0], b.cycle[0])
+
+
+def _meetings(differences: list[int], growth: int) -> list[int]:
+    """The positive extents where a difference that grows by `growth` each period is 0."""
+    period = len(differences)
+    extents = (n - difference // growth * period for n, difference in enumerate(differences)
+               if difference % growth == 0)  # fmt: skip
+    return sorted(extent for extent in extents if extent > 0)
+
+
+def _but(extents: list[int]) -> str:
+    if len(extents) > 2 and extents[-1] - extents[0] == len(extents) - 1:
+        return f" but {extents[0]} to {extents[-1]}"
+    return f" but {_listed(extents)}" if extents else ""
 
 
 def _in_words(noun: str, modulus: int, rests: list[int]) -> str:
@@ -141,5 +165,8 @@ def _in_words(noun: str, modulus: int, rests: list[int]) -> str:
         return f"{'even' if rests == [0] else 'odd'} {noun}"
     if rests == list(range(1, modulus)):
         return f"{noun} not divisible by {modulus}"
-    shown = ", ".join(map(str, rests[:4])) + (", …" if len(rests) > 4 else "")
-    return f"{noun} that leave {shown} when divided by {modulus}"
+    return f"{noun} that leave {_listed(rests)} when divided by {modulus}"
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:4])) + (", …" if len(numbers) > 4 else "")
