@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from resnet_dsl.ir import ops
 from resnet_dsl.rendering.classes import Step
-from resnet_dsl.rendering.fitting import Real, minus
+from resnet_dsl.rendering.fitting import Real, affine, minus
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,11 @@ def _(op: ops.Conv, step: Step) -> Lowering:
         arguments.append("bias=True")
     if op.init != "he":
         arguments.append(f'init="{op.init}"')
+    helpers: tuple[str, ...] = ("channel_axis", "initializers", "conv")
+    if op.standardize:
+        arguments += ["layer=StandardizedConv2D", f"eps={op.standardize}"]
+        helpers = ("StandardizedConv2D", *helpers)
     code = f"conv({{0}}, {{name}}, {op.channels}, {both(op.kernel)}, {', '.join(arguments)})"
-    helpers = ("channel_axis", "initializers", "conv")
     if thinned and op.pad == "same":
         spans = (f"({k} - 1) * ({d}) + 1" for k, d in zip(op.kernel, op.dilation, strict=True))
         code = f"same_subsample({code}, ({', '.join(spans)}), {both(op.stride)})"
@@ -67,6 +70,12 @@ def _(op: ops.Conv, step: Step) -> Lowering:
         code = f"subsample({code}, {op.stride[0]}, {op.stride[1]})"
         return Lowering(code, (*helpers, "subsample"))
     return Lowering(code, helpers)
+
+
+@lower.register
+def _(op: ops.ChannelConv, step: Step) -> Lowering:
+    code = f'channel_conv({{0}}, {{name}}, {op.kernel}, init="{op.init}")'
+    return Lowering(code, ("channel_axis", "initializers", "channel_conv"))
 
 
 @lower.register
@@ -81,15 +90,58 @@ def _(op: ops.BatchNorm, step: Step) -> Lowering:
     # Keras' momentum is the weight of the old statistics, the language's that of the new batch.
     named = isinstance(op.momentum, Real)
     kept = f"1 - {op.momentum}" if named else round(1 - op.momentum, 12)
-    arguments = [f"eps={op.eps}", f"momentum={kept}"]
-    if op.gamma != 1.0:
-        arguments.append(f"gamma={op.gamma}")
-    return Lowering(f"batch_norm({{0}}, {{name}}, {', '.join(arguments)})", ("channel_axis", "batch_norm"))
+    arguments = f"eps={op.eps}, momentum={kept}{_gamma(op.gamma)}"
+    return Lowering(f"batch_norm({{0}}, {{name}}, {arguments})", ("channel_axis", "batch_norm"))
+
+
+@lower.register
+def _(op: ops.GroupNorm, step: Step) -> Lowering:
+    code = f"group_norm({{0}}, {{name}}, {op.groups}, eps={op.eps}{_gamma(op.gamma)})"
+    return Lowering(code, ("channel_axis", "group_norm"))
+
+
+@lower.register
+def _(op: ops.LayerNorm, step: Step) -> Lowering:
+    code = f"layer_norm({{0}}, {{name}}, eps={op.eps}{_gamma(op.gamma)})"
+    return Lowering(code, ("channel_axis", "layer_norm"))
+
+
+@lower.register
+def _(op: ops.LocalResponseNorm, step: Step) -> Lowering:
+    arguments = f"{op.size}, alpha={op.alpha}, beta={op.beta}, k={op.k}"
+    helpers = ("channel_axis", "channels_of", "pad_channels", "local_response_norm")
+    return Lowering(f"local_response_norm({{0}}, {{name}}, {arguments})", helpers)
+
+
+def _gamma(gamma: float) -> str:
+    """The argument for a first scale that is not 1."""
+    return f", gamma={gamma}" if gamma != 1.0 else ""
 
 
 @lower.register
 def _(op: ops.Relu, step: Step) -> Lowering:
     return Lowering('layers.Activation("relu", name={name})({0})')
+
+
+@lower.register
+def _(op: ops.LeakyRelu, step: Step) -> Lowering:
+    return Lowering(f"leaky_relu({{0}}, {op.slope})", ("leaky_relu",))
+
+
+@lower.register
+def _(op: ops.Silu, step: Step) -> Lowering:
+    return Lowering('layers.Activation("silu", name={name})({0})')
+
+
+@lower.register
+def _(op: ops.Gelu, step: Step) -> Lowering:
+    helper = "gelu_by_tanh" if op.approximate else "gelu"
+    return Lowering(f"{helper}({{0}}, {{name}})", (helper,))
+
+
+@lower.register
+def _(op: ops.HardSwish, step: Step) -> Lowering:
+    return Lowering('layers.Activation("hard_silu", name={name})({0})')
 
 
 @lower.register
@@ -109,8 +161,18 @@ def _(op: ops.Softmax, step: Step) -> Lowering:
 
 
 @lower.register
+def _(op: ops.Affine, step: Step) -> Lowering:
+    return Lowering(affine(op.scale, op.shift))
+
+
+@lower.register
 def _(op: ops.Dropout, step: Step) -> Lowering:
     return Lowering(f"layers.Dropout({op.rate}, name={{name}})({{0}})")
+
+
+@lower.register
+def _(op: ops.StochasticDepth, step: Step) -> Lowering:
+    return Lowering(f"stochastic_depth({{0}}, {{name}}, {op.rate})", ("stochastic_depth",))
 
 
 @lower.register
@@ -139,8 +201,21 @@ def _(op: ops.GlobalAvgPool, step: Step) -> Lowering:
 
 
 @lower.register
+def _(op: ops.AdaptiveAvgPool, step: Step) -> Lowering:
+    code = f"adaptive_avg_pool({{0}}, {{name}}, {both(op.size)})"
+    return Lowering(code, ("mean_of_parts", "adaptive_avg_pool"))
+
+
+@lower.register
+def _(op: ops.BlurPool, step: Step) -> Lowering:
+    code = f"blur_pool({{0}}, {{name}}, {op.kernel}, {op.stride})"
+    return Lowering(code, ("mirror", "mean_of", "blur_pool"))
+
+
+@lower.register
 def _(op: ops.Flatten, step: Step) -> Lowering:
-    return Lowering("flatten({0}, {name})", ("flatten",))
+    helper = "flatten_pixels" if op.order == "hwc" else "flatten"
+    return Lowering(f"{helper}({{0}}, {{name}})", (helper,))
 
 
 @lower.register
@@ -160,6 +235,19 @@ def _(op: ops.PadChannels, step: Step) -> Lowering:
 @lower.register
 def _(op: ops.ZeroPad, step: Step) -> Lowering:
     return Lowering(f"zero_pad({{0}}, {{name}}, {both(op.amount)})", ("zero_pad",))
+
+
+@lower.register
+def _(op: ops.Part, step: Step) -> Lowering:
+    return Lowering(f"part({{0}}, {op.index}, {op.of})", ("channel_axis", "channels_of", "part"))
+
+
+@lower.register
+def _(op: ops.Upsample, step: Step) -> Lowering:
+    if op.mode == "nearest":
+        return Lowering(f"upsample({{0}}, {{name}}, {both(op.factor)})", ("upsample",))
+    code = f"upsample_bilinear({{0}}, {{name}}, {both(op.factor)})"
+    return Lowering(code, ("mirror", "mean_of", "upsample", "upsample_bilinear"))
 
 
 @lower.register

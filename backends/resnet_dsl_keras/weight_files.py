@@ -10,7 +10,7 @@ import functools
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,11 +19,12 @@ import h5py
 import numpy as np
 
 from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.names.naming import renamed
 from resnet_dsl.program import Program
 from resnet_dsl.weights.account import shown
 from resnet_dsl.weights.files import KEY, Contents, Stored
 from resnet_dsl.weights.metadata import parsed
-from resnet_dsl_keras.naming import NAMES, path_of, shape_in_torch, to_torch
+from resnet_dsl_keras.naming import NAMES, keras_variables, layer_name, path_of, shape_in_torch, to_torch
 
 Array = np.ndarray[Any, Any]
 
@@ -32,10 +33,15 @@ LEGACY_LAYERS = "layer_names"
 # The variables of a layer by its class, as `.weights.h5` numbers them.
 VARIABLES = {
     "conv2d": ("kernel", "bias"),
+    "standardized_conv2d": ("kernel", "bias"),
+    "conv1d": ("kernel", "bias"),
+    "depthwise_conv2d": ("kernel", "bias"),
     "dense": ("kernel", "bias"),
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "group_normalization": ("gamma", "beta"),
+    "layer_normalization": ("gamma", "beta"),
 }
-WHOLE = {"batch_normalization": 4}  # with fewer, their numbers do not tell which they are
+WHOLE = {"batch_normalization": 4, "group_normalization": 2, "layer_normalization": 2}  # with fewer, their numbers do not tell which they are
 NO_LAYERS = ("optimizer", "metrics", "compile_metrics")
 GENERATOR = "seed_generator"  # of a dropout; no weight
 LARGEST_CHUNK = 1 << 20  # of elements; HDF5 unpacks a chunk whole, however small the dataset
@@ -49,7 +55,7 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, 
     """Return the bytes of a file that Keras' own `load_weights` takes."""
     import resnet_dsl_keras as backend
 
-    model = backend.load_state(backend.build(program), state)
+    model = backend.load_state(backend.build(program), renamed(state, program))
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start
@@ -57,6 +63,22 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, 
             _write_legacy(file, model)
         else:
             _write_saved(file, model)
+    return result.getvalue()
+
+
+def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Return the bytes of a legacy file under whatever names, its layers in the order of the tensors."""
+    if suffix != ".h5":
+        raise UsageError(f"a {suffix} is in the order of a whole model of Keras: write a .h5 for other names")
+    layers: dict[str, dict[str, Array]] = {}
+    for name, value in state.items():
+        owner, _, tensor = name.rpartition(".")
+        layers.setdefault(owner, {})[tensor] = np.asarray(value, np.float32)
+    result = io.BytesIO()
+    with h5py.File(result, "w") as file:
+        file.attrs[KEY] = json.dumps(metadata, sort_keys=True)
+        variables = ((layer_name(path), keras_variables(tensors)) for path, tensors in layers.items())
+        _write_layers(file, variables)
     return result.getvalue()
 
 
@@ -76,15 +98,23 @@ def _write_legacy(file: h5py.File, model: Any) -> None:
     """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise."""
     import keras
 
-    _put_names(file, LEGACY_LAYERS, [layer.name for layer in model.layers])
+    values = keras.ops.convert_to_numpy
+    layers = ((layer.name, {v.name: values(v) for v in layer.weights}) for layer in model.layers)
+    _write_layers(file, layers)
     file.attrs["backend"] = keras.backend.backend()
     file.attrs["keras_version"] = keras.__version__
-    for layer in model.layers:
-        group = file.create_group(layer.name)
-        variables = {f"{layer.name}/{variable.name}": variable for variable in layer.weights}
-        _put_names(group, "weight_names", list(variables))
-        for name, variable in variables.items():
-            group.create_dataset(name, data=keras.ops.convert_to_numpy(variable))
+
+
+def _write_layers(file: h5py.File, layers: Iterable[tuple[str, Mapping[str, Array]]]) -> None:
+    """Write a group for each layer, with its variables."""
+    written = []
+    for layer, variables in layers:
+        written.append(layer)
+        group = file.create_group(layer)
+        _put_names(group, "weight_names", [f"{layer}/{name}" for name in variables])
+        for name, value in variables.items():
+            group.create_dataset(f"{layer}/{name}", data=value)
+    _put_names(file, LEGACY_LAYERS, written)
 
 
 def _put_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
