@@ -50,6 +50,12 @@ def tables(group: str) -> dict[str, Table]:
     }
 
 
+def table(path: str) -> Table:
+    """Return the table `group/network`."""
+    group, _, name = path.partition("/")
+    return tables(group)[name]
+
+
 @functools.cache
 def golden_outputs() -> dict[str, dict[str, Any]]:
     """Return the golden outputs by network."""

@@ -1,0 +1,272 @@
+"""Which network of others each spec is compared with, and by what names.
+
+A further network is a row in `ROWS`. Where the tensors of a table are not called as ours are, the row
+says how: by a few renamed layers, or by a map of names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from resnet_dsl.program import Program
+from tests.reference_tables import KERAS, TORCH
+
+Array = np.ndarray[Any, Any]
+
+NameMap = Callable[[Program, Mapping[str, Array]], dict[str, Array]]
+"""Makes of a network's tensors, under its own names and as it lays them out, those of a program."""
+
+
+class Row(NamedTuple):
+    """A table, the spec that describes its network, the names, and settings of the spec.
+
+    `names` is None where all are the same, else the layers that are called otherwise (theirs, then ours)
+    or a map. A text says why names cannot be compared; figures are.
+    """
+
+    table: str
+    spec: str
+    names: Mapping[str, str] | NameMap | str | None = None
+    settings: Mapping[str, Any] = {}
+
+
+# --- maps of names -----------------------------------------------------------------------------
+
+
+def by_layer(theirs: Callable[[str], str]) -> NameMap:
+    """Return the map of a function from our layers to theirs; those of Keras end in `/`."""
+
+    def convert(program: Program, state: Mapping[str, Array]) -> dict[str, Array]:
+        shapes = {name: parameter.shape for name, parameter in program.graph.parameters()}
+        layers = dict.fromkeys(name.rpartition(".")[0] for name in shapes)
+        ours = {theirs(layer): layer for layer in layers}
+        assert len(ours) == len(layers), "two layers of one name"
+        found = {}
+        for name, value in state.items():
+            layer, tensor = split_name(name)
+            assert layer in ours, f"no layer of ours is {layer}"
+            name = f"{ours[layer]}.{VARIABLES.get(tensor, tensor)}"
+            found[name] = _laid_out(value, layer.endswith("/"), shapes.get(name, ()))
+        return found
+
+    return convert
+
+
+VARIABLES = {theirs: ours for kind in KERAS for theirs, ours in zip(KERAS[kind], TORCH[kind], strict=True)}
+
+
+def renamed(names: Mapping[str, str]) -> NameMap:
+    """Return the map that renames a few layers, theirs to ours; every renaming must be of use."""
+
+    def convert(program: Program, state: Mapping[str, Array]) -> dict[str, Array]:
+        layers = {split_name(name)[0] for name in state}
+        assert set(names) <= layers, f"there is no {set(names) - layers}"
+        assert not set(names.values()) & layers, f"{set(names.values()) & layers} is there itself"
+        split = ((*split_name(name), value) for name, value in state.items())
+        return {f"{names.get(layer, layer)}.{tensor}": value for layer, tensor, value in split}
+
+    return convert
+
+
+def in_our_names(row: Row, program: Program, state: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the tensors of a row's network under our names and in our layouts, in its order."""
+    assert not isinstance(row.names, str), row.names
+    convert = row.names if callable(row.names) else renamed(row.names or {})
+    found = convert(program, state)
+    assert len(found) == len(state), "two tensors of one name"
+    return found
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return layer and tensor of a name; the slash of Keras stays with the layer."""
+    end = name.rfind("/") + 1
+    if end:
+        return name[:end], name[end:]
+    layer, _, tensor = name.rpartition(".")
+    return layer, tensor
+
+
+def _laid_out(value: Array, in_keras: bool, shape: tuple[int, ...]) -> Array:
+    """A tensor in our layout: Keras' kernels have the outputs last; a 1x1 kernel may be a matrix here."""
+    if in_keras and value.ndim > 1:
+        *window, inputs, outputs = range(value.ndim)
+        value = value.transpose(outputs, inputs, *window)
+    return value.reshape(shape) if value.shape == (*shape, 1, 1) else value
+
+
+def _keras_layer(layer: str) -> str:
+    """The names of keras.applications' ResNets v1: `layer1.0.conv2` is `conv2_block1_2_conv`."""
+    match = re.fullmatch(r"layer(\d)\.(\d+)\.(?:(conv|bn)(\d)|downsample\.([01]))", layer)
+    if match:
+        stage, block, kind, number, of_shortcut = match.groups()
+        kind, number = (kind, number) if kind else (("conv", "bn")[int(of_shortcut)], "0")
+        return f"conv{int(stage) + 1}_block{int(block) + 1}_{number}_{kind}/"
+    return {"conv1": "conv1_conv/", "bn1": "conv1_bn/", "fc": "predictions/"}[layer]
+
+
+def _keras_v2_layer(layer: str) -> str:
+    """The names of keras.applications' ResNets v2, whose first norm stands before the block."""
+    match = re.fullmatch(r"layer(\d)\.(\d+)\.(?:(conv|bn)(\d)|downsample)", layer)
+    if match:
+        stage, block, kind, number = match.groups()
+        name = {"conv": f"{number}_conv", None: "0_conv"}.get(kind) or (
+            "preact_bn" if number == "1" else f"{int(number) - 1}_bn"
+        )
+        return f"conv{int(stage) + 1}_block{int(block) + 1}_{name}/"
+    return {"conv1": "conv1_conv/", "bn": "post_bn/", "fc": "predictions/"}[layer]
+
+
+AKAMASTER = {"linear": "fc"}
+KERAS_V1 = by_layer(_keras_layer)
+KERAS_V2 = by_layer(_keras_v2_layer)
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def _rows() -> Iterator[Row]:
+    for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
+        yield Row(f"torchvision/{name}", name)
+        yield Row(f"timm/{name}", name)
+    for name in ("resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2"):
+        yield Row(f"torchvision/{name}", name)
+        yield Row(f"timm/{name}", name)
+    yield from ROWS
+    for depth, n in ((20, 3), (32, 5), (44, 7), (56, 9), (110, 18)):
+        yield Row(f"cifar/resnet{depth}_A", f"resnet{depth}")
+        yield Row(f"cifar/resnet{depth}_B", f"resnet{depth}_b")
+        yield Row(f"cifar/plain{depth}", f"plain{depth}")
+        yield Row(f"cifar/resnet{depth}_A", "cifar_resnet", None, {"n": n})
+        yield Row(f"cifar/plain{depth}", "cifar_plain", None, {"n": n})
+    for depth in (20, 32, 44, 110, 1202):
+        yield Row(f"cifar/akamaster_resnet{depth}", f"resnet{depth}", AKAMASTER)
+    for depth in (20, 32, 44, 56):
+        yield Row(f"cifar/chenyaofo_cifar10_resnet{depth}", f"resnet{depth}_b")
+    for depth, n in ((20, 3), (56, 9), (110, 18)):
+        yield Row(f"cifar/preresnet{depth}_A", "cifar_preresnet", None, {"n": n})
+        yield Row(f"cifar/preresnet{depth}_B", "cifar_preresnet", None, {"n": n, "shortcut": "B"})
+
+
+ROWS = (
+    # the papers
+    Row("paper/plain18", "plain18"),
+    Row("paper/plain34", "plain34"),
+    Row("paper/resnet18_A", "resnet18_a"),
+    Row("paper/resnet18_B", "resnet18"),
+    Row("paper/resnet18_C", "resnet18_c"),
+    Row("paper/resnet34_A", "resnet34_a"),
+    Row("paper/resnet34_B", "resnet34"),
+    Row("paper/resnet50_v1.5_B", "resnet50"),
+    Row("paper/resnet50_v1_B", "resnet50_v1"),
+    Row("paper/resnet50_v1_C", "resnet50_c"),
+    Row("paper/resnet101_v1.5_B", "resnet101"),
+    Row("paper/resnet101_v1_B", "resnet101_v1"),
+    Row("paper/resnet152_v1.5_B", "resnet152"),
+    Row("paper/resnet152_v1_B", "resnet152_v1"),
+    Row("cifar/resnet1202_A", "resnet1202"),
+    Row("cifar/preresnet110_A", "preresnet110"),
+    Row("cifar/preresnet164_bottleneck", "preresnet164"),
+    Row("cifar/preresnet164_bottleneck_stride3x3", "preresnet164", None, {"stride_on": "conv2"}),
+    Row(
+        "cifar/resnet164_bottleneck_B",
+        "cifar_resnet",
+        None,
+        {"n": 18, "block": "bottleneck", "shortcut": "B", "stride_on": "conv1"},
+    ),
+    # keras.applications
+    Row("keras/ResNet50", "resnet50_keras", KERAS_V1),
+    Row("keras/ResNet101", "resnet101_keras", KERAS_V1),
+    Row("keras/ResNet152", "resnet152_keras", KERAS_V1),
+    Row("keras/ResNet50V2", "resnet50v2_keras", KERAS_V2),
+    Row("keras/ResNet50_notop", "resnet50_keras", KERAS_V1, {"head": "none"}),
+    Row("keras/ResNet101_notop", "resnet101_keras", KERAS_V1, {"head": "none"}),
+    Row("keras/ResNet152_notop", "resnet152_keras", KERAS_V1, {"head": "none"}),
+    Row("keras/ResNet50V2_notop", "resnet50v2_keras", KERAS_V2, {"head": "keras_norm -> relu"}),
+    # the documents, as far as they use keras.applications as it is
+    Row("documents/004_ResNet50", "resnet50_keras", KERAS_V1),
+    Row("documents/004_ResNet101", "resnet101_keras", KERAS_V1),
+    Row("documents/004_ResNet152", "resnet152_keras", KERAS_V1),
+    Row("documents/004_ResNet50V2", "resnet50v2_keras", KERAS_V2),
+)
+
+COMPARISONS = tuple(_rows())
+
+# Tables whose network no shipped spec describes yet; who writes a row takes it off.
+WITHOUT_SPEC = {
+    "cifar/resnext29_8x64d",
+    "cifar/wrn16_8",
+    "cifar/wrn22_8",
+    "cifar/wrn28_10",
+    "cifar/wrn40_1",
+    "cifar/wrn40_2",
+    "documents/000_transfer_phase1_all_base_frozen",
+    "documents/000_transfer_phase2_first143_frozen",
+    "documents/001_resnet152_32x32_frozen",
+    "documents/003_resnet34_224",
+    "documents/003_resnet34_32x32x3",
+    "documents/004_ResNeXt50",
+    "historic/alexnet_2012_groups2",
+    "historic/alexnet_2012_ungrouped",
+    "historic/googlenet_paper",
+    "historic/highway_conv3x3_16",
+    "historic/highway_dense_50",
+    "historic/highway_mnist_10",
+    "historic/highway_mnist_100",
+    "historic/highway_mnist_20",
+    "historic/highway_mnist_50",
+    "historic/keras_InceptionV3",
+    "historic/keras_VGG16",
+    "historic/keras_VGG19",
+    "historic/lenet5_1998",
+    "historic/lenet5_modern",
+    "historic/torchvision_alexnet",
+    "historic/torchvision_googlenet",
+    "historic/torchvision_googlenet_aux",
+    "historic/torchvision_vgg11",
+    "historic/torchvision_vgg16",
+    "historic/torchvision_vgg16_bn",
+    "historic/torchvision_vgg19",
+    "paper/preresnet200",
+    "timm/legacy_seresnet50",
+    "timm/resnet101d",
+    "timm/resnet10t",
+    "timm/resnet14t",
+    "timm/resnet18d",
+    "timm/resnet200",
+    "timm/resnet26",
+    "timm/resnet26t",
+    "timm/resnet50_gn",
+    "timm/resnet50c",
+    "timm/resnet50d",
+    "timm/resnet50s",
+    "timm/resnetaa50",
+    "timm/resnetblur50",
+    "timm/resnetv2_101",
+    "timm/resnetv2_152",
+    "timm/resnetv2_18",
+    "timm/resnetv2_34",
+    "timm/resnetv2_50",
+    "timm/resnetv2_50t",
+    "timm/resnetv2_50x1_bit",
+    "timm/resnext101_64x4d",
+    "timm/resnext50d_32x4d",
+    "timm/seresnet101",
+    "timm/seresnet152",
+    "timm/seresnet34",
+    "timm/seresnet50",
+    "timm/skresnet50",
+    "timm/wide_resnet101_2",
+}
+# Specs without a table.
+NO_TABLE = {
+    # their counts follow from those of A, B and C at other depths
+    "resnet34_c",
+    "resnet50_a",
+    # their figures are those that their first lines name
+    "resnet101v2_keras",
+    "resnet152v2_keras",
+}
