@@ -1,4 +1,4 @@
-"""Functions a generated file carries where its network needs them, as source."""
+"""Functions and classes a generated file carries where its network needs them, as source."""
 
 from __future__ import annotations
 
@@ -26,4 +26,80 @@ def same_avg_pool(
 def pad_channels(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
     """Add channels of zeros before and after those of `x`."""
     return F.pad(x, (0, 0, 0, 0, before, after), mode="constant", value=0.0)''',
+    "blur_pool": '''\
+def blur_pool(x: torch.Tensor, taps: list[float], stride: int) -> torch.Tensor:
+    """Blur each channel along both axes, mirrored at the edges; take each `stride`th pixel."""
+    edge = (stride + len(taps) - 2) // 2
+    line = torch.tensor(taps, dtype=x.dtype, device=x.device)
+    kernel = torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
+    x = F.pad(x, (edge, edge, edge, edge), mode="reflect")
+    return F.conv2d(x, kernel, stride=stride, padding=0, dilation=1, groups=x.shape[1])''',
+    "stochastic_depth": '''\
+def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
+    """Zero whole images with probability `rate` in training, and scale the others up."""
+    if not training:
+        return x
+    shape = [1] * x.dim()
+    shape[0] = x.shape[0]
+    return x * F.dropout(x.new_ones(shape), p=rate, training=True)''',
+    "ChannelConv1d": '''\
+class ChannelConv1d(nn.Conv1d):
+    """A convolution over the channels of a vector, or of a map of one pixel."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        line = x.flatten(1).unsqueeze(1)
+        line = F.conv1d(
+            line,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+        )
+        return line.reshape(x.shape)''',
+    "LayerNorm2d": '''\
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation of a map over its channels, each pixel by itself."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)''',
+    "StandardizedConv2d": '''\
+class StandardizedConv2d(nn.Conv2d):
+    """A convolution whose weights are used with mean 0 and variance 1 an output channel."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, int],
+        dilation: int | tuple[int, int],
+        groups: int,
+        bias: bool,
+        eps: float,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+        )
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight
+        var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
+        weight = (weight - mean) / torch.sqrt(var + self.eps)
+        return F.conv2d(
+            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )''',
 }

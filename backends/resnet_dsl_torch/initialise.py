@@ -16,9 +16,13 @@ Scheme = str | float
 
 LAYERS: dict[type[ops.Op], str] = {
     ops.Conv: "nn.Conv2d",
+    ops.ChannelConv: "nn.Conv1d",
     ops.FullyConnected: "nn.Linear",
     ops.BatchNorm: "nn.BatchNorm2d",
+    ops.GroupNorm: "nn.GroupNorm",
+    ops.LayerNorm: "nn.LayerNorm",
 }
+Norm = ops.BatchNorm | ops.GroupNorm | ops.LayerNorm
 
 
 def reset_lines(program: Program, classes: Classes) -> list[str]:
@@ -67,8 +71,10 @@ def _site(owner: str, step: Step, access: str) -> Iterator[Site]:
     match step.what:
         case ops.Conv() | ops.FullyConnected():
             yield Site(type(step.what), step.what.init, owner, access, step.what.bias)
-        case ops.BatchNorm():
-            yield Site(ops.BatchNorm, step.what.gamma, owner, access, True)
+        case ops.ChannelConv():
+            yield Site(ops.ChannelConv, step.what.init, owner, access, False)
+        case ops.BatchNorm() | ops.GroupNorm() | ops.LayerNorm():
+            yield Site(type(step.what), step.what.gamma, owner, access, True)
 
 
 def _init(target: str, kind: type[ops.Op], scheme: Scheme, biases: list[bool], indent: int) -> list[str]:
@@ -100,7 +106,7 @@ def _init(target: str, kind: type[ops.Op], scheme: Scheme, biases: list[bool], i
 def _exceptions(odd: list[Site]) -> list[str]:
     """A second pass, for layers that start otherwise than most of their kind."""
     # Norm layers differ in their scale alone; the loop before has set the rest.
-    odd = [replace(site, bias=False) if site.kind is ops.BatchNorm else site for site in odd]
+    odd = [replace(site, bias=False) if issubclass(site.kind, Norm) else site for site in odd]
     lines = []
     for site in odd:
         if not site.owner:

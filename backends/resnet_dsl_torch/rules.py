@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_dsl.ir import ops
 from resnet_dsl.rendering.classes import Step
-from resnet_dsl.rendering.fitting import minus
+from resnet_dsl.rendering.fitting import affine, halved, is_plain, minus
 from resnet_dsl.rendering.source import Code
 
 
@@ -18,7 +18,7 @@ class Lowering:
 
     `expression` takes operands as `{0}`, `{1}` and the op's own module as `{module}`.
     `module` is kept by the class; `alone` is the module that does the whole op in a Sequential.
-    `helpers` names functions of the file that the expression calls.
+    `helpers` names functions and classes of the file that either needs.
     """
 
     expression: str
@@ -52,24 +52,32 @@ def lower(op: ops.Op, step: Step) -> Lowering:
 @lower.register
 def _(op: ops.Conv, step: Step) -> Lowering:
     same = op.pad == "same"
-    code = Code(
-        "nn.Conv2d",
-        (
-            str(step.channels[0]),
-            str(op.channels),
-            pair(op.kernel),
-            f"stride={pair(op.stride)}",
-            f"padding={0 if same else pair(op.pad)}",  # type: ignore[arg-type]
-            f"dilation={pair(op.dilation)}",
-            f"groups={op.groups}",
-            f"bias={op.bias}",
-        ),
+    arguments = (
+        str(step.channels[0]),
+        str(op.channels),
+        pair(op.kernel),
+        f"stride={pair(op.stride)}",
+        f"padding={0 if same else pair(op.pad)}",  # type: ignore[arg-type]
+        f"dilation={pair(op.dilation)}",
+        f"groups={op.groups}",
+        f"bias={op.bias}",
     )
+    helpers = ("StandardizedConv2d",) if op.standardize else ()
+    code = Code("nn.Conv2d", arguments)
+    if op.standardize:
+        code = Code("StandardizedConv2d", (*arguments, f"eps={op.standardize}"))
     if not same:
-        return Lowering("{module}({0})", code, code)
+        return Lowering("{module}({0})", code, code, helpers)
     span = _span(op.kernel, op.dilation)
     padded = f"same_pad({{0}}, {span}, {_both(op.stride)}, 0.0)"
-    return Lowering(f"{{module}}({padded})", code, helpers=("same_pad",))
+    return Lowering(f"{{module}}({padded})", code, helpers=(*helpers, "same_pad"))
+
+
+@lower.register
+def _(op: ops.ChannelConv, step: Step) -> Lowering:
+    sizes = f"{op.kernel}, stride=1, padding={halved(op.kernel)}, dilation=1"
+    code = Code("ChannelConv1d", ("1", "1", *sizes.split(", "), "groups=1", "bias=False"))
+    return Lowering("{module}({0})", code, code, ("ChannelConv1d",))
 
 
 @lower.register
@@ -85,8 +93,55 @@ def _(op: ops.BatchNorm, step: Step) -> Lowering:
 
 
 @lower.register
+def _(op: ops.GroupNorm, step: Step) -> Lowering:
+    return layer("nn.GroupNorm", op.groups, step.channels[0], f"eps={op.eps}")
+
+
+@lower.register
+def _(op: ops.LayerNorm, step: Step) -> Lowering:
+    if step.vector:
+        return layer("nn.LayerNorm", step.channels[0], f"eps={op.eps}")
+    code = Code("LayerNorm2d", (str(step.channels[0]), f"eps={op.eps}"))
+    return Lowering("{module}({0})", code, code, ("LayerNorm2d",))
+
+
+@lower.register
+def _(op: ops.LocalResponseNorm, step: Step) -> Lowering:
+    arguments = (str(op.size), f"alpha={op.alpha}", f"beta={op.beta}", f"k={op.k}")
+    alone = Code("nn.LocalResponseNorm", arguments)
+    return function(f"F.local_response_norm({{0}}, {', '.join(arguments)})", alone=alone)
+
+
+@lower.register
 def _(op: ops.Relu, step: Step) -> Lowering:
     return function("F.relu({0})", alone=Code("nn.ReLU"))
+
+
+@lower.register
+def _(op: ops.LeakyRelu, step: Step) -> Lowering:
+    slope = f"negative_slope={op.slope}"
+    return function(f"F.leaky_relu({{0}}, {slope})", alone=Code("nn.LeakyReLU", (slope,)))
+
+
+@lower.register
+def _(op: ops.Silu, step: Step) -> Lowering:
+    return function("F.silu({0})", alone=Code("nn.SiLU"))
+
+
+@lower.register
+def _(op: ops.Gelu, step: Step) -> Lowering:
+    form = f'approximate="{"tanh" if op.approximate else "none"}"'
+    return function(f"F.gelu({{0}}, {form})", alone=Code("nn.GELU", (form,)))
+
+
+@lower.register
+def _(op: ops.HardSwish, step: Step) -> Lowering:
+    return function("F.hardswish({0})", alone=Code("nn.Hardswish"))
+
+
+@lower.register
+def _(op: ops.Affine, step: Step) -> Lowering:
+    return function(affine(op.scale, op.shift))
 
 
 @lower.register
@@ -109,6 +164,13 @@ def _(op: ops.Dropout, step: Step) -> Lowering:
     training = "False" if step.frozen else "self.training"
     code = f"F.dropout({{0}}, p={op.rate}, training={training})"
     return function(code, alone=Code("nn.Dropout", (f"p={op.rate}",)))
+
+
+@lower.register
+def _(op: ops.StochasticDepth, step: Step) -> Lowering:
+    training = "False" if step.frozen else "self.training"
+    code = f"stochastic_depth({{0}}, {op.rate}, training={training})"
+    return function(code, "stochastic_depth")
 
 
 @lower.register
@@ -144,7 +206,21 @@ def _(op: ops.GlobalAvgPool, step: Step) -> Lowering:
 
 
 @lower.register
+def _(op: ops.AdaptiveAvgPool, step: Step) -> Lowering:
+    size = pair(op.size)
+    return function(f"F.adaptive_avg_pool2d({{0}}, {size})", alone=Code("nn.AdaptiveAvgPool2d", (size,)))
+
+
+@lower.register
+def _(op: ops.BlurPool, step: Step) -> Lowering:
+    taps = ", ".join(map(str, op.taps))
+    return function(f"blur_pool({{0}}, [{taps}], stride={op.stride})", "blur_pool")
+
+
+@lower.register
 def _(op: ops.Flatten, step: Step) -> Lowering:
+    if op.order == "hwc":
+        return function("{0}.permute(0, 2, 3, 1).flatten(1)")
     return function("{0}.flatten(1)", alone=Code("nn.Flatten", ("1",)))
 
 
@@ -167,6 +243,22 @@ def _(op: ops.ZeroPad, step: Step) -> Lowering:
     height, width = op.amount
     edges = f"({width}, {width}, {height}, {height})"
     return function(f'F.pad({{0}}, {edges}, mode="constant", value=0.0)')
+
+
+@lower.register
+def _(op: ops.Part, step: Step) -> Lowering:
+    return function(f"{{0}}.chunk({op.of}, dim=1)[{op.index}]")
+
+
+@lower.register
+def _(op: ops.Upsample, step: Step) -> Lowering:
+    height, width = (f"{factor}.0" if is_plain(factor) else f"float({factor})" for factor in op.factor)
+    scale = f"scale_factor=({height}, {width})"
+    if op.mode == "bilinear":
+        mode = 'mode="bilinear", align_corners=False, antialias=False'
+    else:  # torch's `nearest` takes a wrong pixel from a factor of 41 on, by rounding
+        mode = 'mode="nearest-exact"'
+    return function(f"F.interpolate({{0}}, {scale}, {mode})")
 
 
 @lower.register

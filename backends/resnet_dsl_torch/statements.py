@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from resnet_dsl.ir import ops
 from resnet_dsl.rendering.classes import Step, Use
 from resnet_dsl.rendering.fitting import owned
-from resnet_dsl.rendering.source import WIDTH, Code, Statements, bare, parsed, statement
+from resnet_dsl.rendering.operands import place
+from resnet_dsl.rendering.source import WIDTH, Code, Statements, parsed, statement
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.names import RESERVED, attribute
 from resnet_dsl_torch.rules import Lowering, lower
@@ -92,12 +92,7 @@ def returning(text: str, lines: Sequence[str]) -> list[str]:
 def _express(step: Step, operands: list[str]) -> str:
     if isinstance(step.what, Use):
         return f"{attribute('self', step.name)}({', '.join(operands)})"
-    # An operand inside brackets needs no parentheses of its own.
-    template = _lowered(step).expression
-    texts = [
-        bare(text) if re.search(rf"\(\{{{i}\}}[,)]", template) else text for i, text in enumerate(operands)
-    ]
-    return template.format(*texts, module=attribute("self", step.name))
+    return place(_lowered(step).expression, operands, {"module": attribute("self", step.name)})
 
 
 def _lowered(step: Step) -> Lowering:

@@ -28,7 +28,12 @@ OBJECT = re.compile(r"GLOBAL (\S+)")
 
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
-    """Return the bytes of a state_dict as the model's own would be saved.
+    """Return the bytes of a state_dict as the model's own would be saved."""
+    return encode_named(state, metadata, suffix)
+
+
+def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Return the bytes of a state_dict under whatever names, with the counters of batch norms.
 
     torch names the folder within after the file, which tells later that the file is ours.
     """

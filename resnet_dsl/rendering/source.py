@@ -100,11 +100,6 @@ def parsed(text: str) -> str | Code:
     return Code(text[:start], tuple(parsed(part) for part in inner)) if inner else text
 
 
-def bare(text: str) -> str:
-    """Return an expression without the parentheses around the whole of it."""
-    return text[1:-1] if text.startswith("(") and _closes_last(text, 0) else text
-
-
 def _closes_last(text: str, start: int) -> bool:
     """Whether the bracket opened at `start` is the one that closes at the very end."""
     depth = 0
@@ -209,7 +204,7 @@ class Statements:
         """Return the assignments (name, expression) and the expression of the result."""
         self.names = {-1 - i: name for i, name in enumerate(inputs)}
         for index, step in enumerate(self.steps):
-            text = self.express(step, [self._operand(value) for value in step.inputs])
+            text = self.express(step, [self._text(value) for value in step.inputs])
             self.texts[index] = text
             if not self._stays_inline(index, step, text):
                 self._commit(index)
@@ -217,12 +212,6 @@ class Statements:
                 self.names[index] = name
                 self.lines.append((name, text))
         return self.lines, self._text(self.result)
-
-    def _operand(self, value: int) -> str:
-        """A value inside an expression: sums and products that stand inline take parentheses."""
-        text = self._text(value)
-        compound = value not in self.names and isinstance(self.steps[value].what, ARITHMETIC)
-        return f"({text})" if compound else text
 
     def _text(self, value: int) -> str:
         return self.names[value] if value in self.names else self.texts[value]
