@@ -59,6 +59,37 @@ def norm(x: Any, w: State, name: str, eps: float = 1e-5) -> Any:
     return F.batch_norm(x, *statistics, w[f"{name}.weight"], w[f"{name}.bias"], eps=eps)
 
 
+def affine(x: Any, w: State, name: str) -> Any:
+    """Scale and shift each channel."""
+    behind = (1,) * (x.dim() - 2)
+    return x * w[f"{name}.weight"].view(-1, *behind) + w[f"{name}.bias"].view(-1, *behind)
+
+
+def layer_norm(x: Any, w: State, eps: float = 1e-5) -> Any:
+    last = F.layer_norm(x.movedim(1, -1), x.shape[1:2], eps=eps)
+    return affine(last.movedim(-1, 1), w, "ln1")
+
+
+def standardised(weight: Any, eps: float) -> Any:
+    mean = weight.mean((1, 2, 3), keepdim=True)
+    return (weight - mean) / (weight.var((1, 2, 3), keepdim=True, correction=0) + eps).sqrt()
+
+
+def channel_conv(x: Any, w: State) -> Any:
+    weight = w["channel_conv1.weight"]
+    return F.conv1d(x.flatten(1)[:, None], weight, padding=weight.shape[2] // 2).reshape(x.shape)
+
+
+def blur(x: Any, taps: list[float], stride: int, pad: int) -> Any:
+    kernel = torch.outer(torch.tensor(taps), torch.tensor(taps)).double()
+    weight = kernel.expand(x.shape[1], 1, -1, -1)
+    return F.conv2d(F.pad(x, [pad] * 4, mode="reflect"), weight, None, stride, groups=x.shape[1])
+
+
+def bilinear(x: Any, factor: tuple[float, float]) -> Any:
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
 INF = float("inf")
 Case = tuple[str, Callable[[Any, State], Any]]
 OPS: list[Case] = [
@@ -150,10 +181,60 @@ OPS: list[Case] = [
     ("x * (x -> tanh)", lambda x, w: x * torch.tanh(x)),
     ("x + (x -> relu)", lambda x, w: x + F.relu(x)),
     ("concat(x, x -> relu, x)", lambda x, w: torch.cat((x, F.relu(x), x), 1)),
+    (
+        "conv(6, 3x3, standardize=1e-6)",
+        lambda x, w: F.conv2d(x, standardised(w["conv1.weight"], 1e-6), padding=1),
+    ),
+    (
+        "conv(6, 3x3, stride=2, pad=same, groups=2, bias=true, standardize=0.1)",
+        lambda x, w: F.conv2d(
+            same(x, 3, 2, 0), standardised(w["conv1.weight"], 0.1), w["conv1.bias"], stride=2, groups=2
+        ),
+    ),
+    ("gap -> channel_conv(3)", lambda x, w: channel_conv(x.mean((2, 3), keepdim=True), w)),
+    ("gap -> flatten -> channel_conv(5)", lambda x, w: channel_conv(x.mean((2, 3)), w)),
+    ("gn(2)", lambda x, w: F.group_norm(x, 2, w["gn1.weight"], w["gn1.bias"], 1e-5)),
+    ("gn(4, eps=0.123456789123)", lambda x, w: affine(F.group_norm(x, 4, eps=0.123456789123), w, "gn1")),
+    (
+        "gap -> fc(6) -> gn(2)",
+        lambda x, w: affine(
+            F.group_norm(F.linear(x.mean((2, 3)), w["fc1.weight"], w["fc1.bias"]), 2), w, "gn1"
+        ),
+    ),
+    ("ln", lambda x, w: layer_norm(x, w)),
+    ("ln(eps=0.1)", lambda x, w: layer_norm(x, w, 0.1)),
+    ("gap -> ln", lambda x, w: layer_norm(x.mean((2, 3), keepdim=True), w)),
+    ("gap -> flatten -> ln", lambda x, w: layer_norm(x.mean((2, 3)), w)),
+    ("lrn(3, alpha=0.3, beta=0.7, k=1.1)", lambda x, w: F.local_response_norm(x, 3, 0.3, 0.7, 1.1)),
+    ("lrn(7, alpha=1e-4)", lambda x, w: F.local_response_norm(x, 7, 1e-4, 0.75, 1.0)),
+    ("leaky_relu(0.1)", lambda x, w: F.leaky_relu(x, 0.1)),
+    ("silu", lambda x, w: F.silu(x)),
+    ("gelu", lambda x, w: F.gelu(x)),
+    ("gelu(approximate=true)", lambda x, w: F.gelu(x, approximate="tanh")),
+    ("affine(4) -> hard_swish", lambda x, w: F.hardswish(4 * x)),
+    ("affine(0.3, 0.7)", lambda x, w: 0.3 * x + 0.7),
+    ("affine(-1)", lambda x, w: -x),
+    ("affine(-1, 0.7)", lambda x, w: 0.7 - x),
+    ("affine(shift=0.1)", lambda x, w: x + 0.1),
+    ("stochastic_depth(0.3)", lambda x, w: x),
+    ("adaptive_avgpool(1)", lambda x, w: x.mean((2, 3), keepdim=True)),
+    ("blurpool", lambda x, w: blur(x, [0.25, 0.5, 0.25], 2, 1)),
+    ("blurpool(4, stride=1)", lambda x, w: blur(x, [0.125, 0.375, 0.375, 0.125], 1, 1)),
+    ("blurpool(2, stride=1)", lambda x, w: blur(x, [0.5, 0.5], 1, 0)),
+    ("upsample(2)", lambda x, w: F.interpolate(x, scale_factor=2.0)),
+    ("upsample(1x3)", lambda x, w: F.interpolate(x, scale_factor=(1.0, 3.0))),
+    ("upsample(2, mode=bilinear)", lambda x, w: bilinear(x, (2.0, 2.0))),
+    ("upsample(5x3, mode=bilinear)", lambda x, w: bilinear(x, (5.0, 3.0))),
+    ("gap -> upsample(3, mode=bilinear)", lambda x, w: x.mean((2, 3), keepdim=True).tile(1, 1, 3, 3)),
+    ("part(1, 4)", lambda x, w: x[:, 1:2]),
+    ("gap -> flatten -> part(1, 2)", lambda x, w: x.mean((2, 3))[:, 2:]),
+    ("x * (x -> part(1, 4))", lambda x, w: x * x[:, 1:2]),
+    ("(x -> part(1, 4)) * x", lambda x, w: x * x[:, 1:2]),
 ]
 
 
-# onnxruntime has no SAME_UPPER for these, and the padding as numbers depends on the size.
+# onnxruntime has no SAME_UPPER for these, and the padding as numbers depends on the size; nor has
+# opset 17 an adaptive pooling.
 SIZED_OPS: list[Case] = [
     (
         "conv(6, 3x3, stride=2, pad=same, dilation=2)",
@@ -168,6 +249,9 @@ SIZED_OPS: list[Case] = [
         "avgpool(3x3, stride=4, pad=same)",
         lambda x, w: F.avg_pool2d(same(x, 3, 4, 0), 3, 4) / F.avg_pool2d(same(0 * x + 1, 3, 4, 0), 3, 4),
     ),
+    ("adaptive_avgpool(4x2)", lambda x, w: F.adaptive_avg_pool2d(x, (4, 2))),
+    ("adaptive_avgpool(1x3)", lambda x, w: F.adaptive_avg_pool2d(x, (1, 3))),
+    ("adaptive_avgpool(9x11)", lambda x, w: F.adaptive_avg_pool2d(x, (9, 11))),
 ]
 
 
@@ -186,7 +270,7 @@ def test_an_op_at_any_size_computes_what_torch_computes(
 
 
 @pytest.mark.parametrize("text", [text for text, _ in SIZED_OPS])
-def test_same_padding_that_needs_a_size_is_refused_without_one(text: str) -> None:
+def test_what_needs_a_size_is_refused_without_one(text: str) -> None:
     with pytest.raises(CompileError) as caught:
         backend.render(stem(text))
     (diagnostic,) = caught.value.diagnostics
@@ -217,6 +301,10 @@ def assert_valid(model: Any) -> None:
     onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
 
 
+def op_types(compiled: Program) -> list[str]:
+    return [node.op_type for node in backend.build(compiled).graph.node]
+
+
 def test_flatten_runs_channels_outermost() -> None:
     compiled = stem("flatten -> fc(5)", "7x9")
     model = backend.build(compiled)
@@ -224,6 +312,16 @@ def test_flatten_runs_channels_outermost() -> None:
     x = batch("7x9").astype(np.float32)
     wanted = F.linear(torch.tensor(x).flatten(1), weights["fc1.weight"], weights["fc1.bias"]).numpy()
     assert_close(backend.run(model, x)["output"], wanted, 2e-6)
+
+
+def test_flatten_with_channels_innermost_is_the_one_that_transposes() -> None:
+    model = backend.build(stem("flatten(order=hwc)", "7x9"))
+    assert_valid(model)
+    x = batch("7x9").astype(np.float32)
+    assert np.array_equal(backend.run(model, x)["output"], x.transpose(0, 2, 3, 1).reshape(2, -1))
+    assert [node.op_type for node in model.graph.node] == ["Transpose", "Flatten"]
+    for text in ("gap -> flatten(order=hwc)", "part(0, 4) -> flatten(order=hwc)"):
+        assert "Transpose" not in op_types(stem(text, "7x9"))
 
 
 def test_a_subsample_moves_values_that_are_not_numbers() -> None:
@@ -285,7 +383,19 @@ def test_the_model_is_made_for_released_runtimes() -> None:
 
 
 def test_no_value_is_ever_transposed() -> None:
-    assert "Transpose" not in {node.op_type for node in backend.build(program(SMALL)).graph.node}
+    for compiled in (program(SMALL), *(stem(text) for text, _ in OPS)):
+        assert "Transpose" not in op_types(compiled)
+
+
+@pytest.mark.parametrize("text", [text for text, _ in OPS])
+def test_the_images_of_a_batch_are_independent(text: str) -> None:
+    """The batch is free, and in double the evaluator's own LRN takes it for the channels."""
+    model = backend.build(stem(text))
+    for dtype, bar in ((np.float32, 1e-6), (np.float64, 1e-14)):
+        x = np.concatenate([batch("7x9"), batch("7x9") + 1.0]).astype(dtype)[:3]
+        together = backend.run(model, x)["output"]
+        alone = [backend.run(model, one)["output"] for one in (x[:1], x[1:])]
+        assert_close(together, np.concatenate(alone), bar)
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:
@@ -327,6 +437,13 @@ def test_batch_and_open_sizes_stay_symbolic() -> None:
     assert dims["input"] == ["N", 3, "H", "W"]
     assert dims["stem"] == ["N", 4, "(H+1)//2", "(W+1)//2"]
     assert dims["head"] == ["N", 5]
+
+
+def test_sizes_of_what_was_made_larger_are_formulas_too() -> None:
+    model = backend.build(stem("maxpool(2x2) -> gn(2) -> upsample(2x3) -> blurpool"))
+    assert_valid(model)
+    inner = {value.name: value.type.tensor_type.shape.dim for value in model.graph.value_info}
+    assert [dim.dim_param for dim in inner["upsample1"]] == ["N", "", "2*(H//2)", "3*(W//2)"]
 
 
 def test_outputs_have_their_names_and_one_result_may_have_two() -> None:
@@ -381,6 +498,32 @@ def test_the_spec_travels_with_the_model() -> None:
 
 
 # --- weights and precision ---------------------------------------------------------------------
+
+
+def test_a_standardised_weight_is_exchanged_as_it_is() -> None:
+    """The file holds the plain weight: to scale it changes nothing but what it holds."""
+    compiled = stem("conv(6, 3x3, standardize=1e-12)")
+    model = backend.build(compiled)
+    x = batch("7x9").astype(np.float32)
+    first, weight = backend.run(model, x)["output"], backend.read_state(model)["conv1.weight"]
+    backend.load_state(model, {"conv1.weight": 4.0 * weight + 3.0})
+    assert np.array_equal(backend.read_state(model)["conv1.weight"], 4.0 * weight + 3.0)
+    assert_close(backend.run(model, x)["output"], first, 2e-6)
+    assert np.abs(first).max() > 1.0
+
+
+def test_numbers_that_attributes_cannot_hold_are_in_the_metadata() -> None:
+    model = backend.build(stem("lrn(alpha=1e-4, beta=0.75) -> leaky_relu(0.1) -> gn(2, eps=1e-6)"))
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["numbers"]) == [1e-6, 1e-4, 0.1]
+
+
+def test_a_number_changed_in_the_file_is_the_one_that_counts() -> None:
+    model = backend.build(stem("leaky_relu(0.1)"))
+    x = -np.ones((1, 4, 2, 2))
+    assert np.array_equal(backend.run(model, x)["output"], 0.1 * x)
+    model.graph.node[0].attribute[0].f = 0.5
+    assert np.array_equal(backend.run(model, x)["output"], 0.5 * x)
 
 
 def test_weights_that_do_not_fit_are_all_named() -> None:
