@@ -21,7 +21,7 @@ def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array
     """Return results by op as far as modules show them, in evaluation mode and the batch's dtype.
 
     A module shows its result and its input, which is the result of the op before; what lies
-    between two modules (activations, sums) shows as the next one's input.
+    between two modules (activations, sums) shows as the next one's input, unless it is padded before.
     """
     nodes = {node.name: node for node in program.graph.nodes}
     blocks = dict(program.graph.parts)
@@ -29,7 +29,8 @@ def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array
 
     def look(name: str, _: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if name in nodes:
-            found.setdefault(nodes[name].inputs[0], inputs[0].numpy())
+            if getattr(nodes[name].op, "pad", None) != "same":
+                found.setdefault(nodes[name].inputs[0], inputs[0].numpy())
             found[name] = output.numpy()
         elif name in blocks and isinstance(output, torch.Tensor):
             found[blocks[name]] = output.numpy()
