@@ -155,6 +155,50 @@ SPECS = {
             head: gap -> a: fc(500) -> b: fc(500, init=glorot) -> c: fc(500, init=he_fan_in)
                   -> d: fc(500, init=small) }
     """,
+    "modern": """
+        # Attention by channels and by pixels, standardised weights, a blur before each stride.
+        block gates(width, stride = 1, rate = 0.25) {
+            main = x -> conv(width, 3x3, standardize=1e-6) -> gn(4) -> silu -> blurpool(3, stride)
+                     -> conv(width, 1x1, bias=true) -> ln -> gelu
+            channels = main -> gap -> channel_conv(3) -> sigmoid
+            pixels = main -> conv(1, 3x3, standardize=1e-6, bias=true) -> hard_swish
+            kept = main * channels * (1 - pixels) -> stochastic_depth(rate)
+            return leaky_relu(kept + (x -> downsample: B(width, stride)), 0.2)
+        }
+        model modern { input: 4xHxW  stages: [2, 1]  widths: [8, 16]  block: gates  rate: [0.25, 0.5]
+            stem: conv(8, 3x3, pad=same, standardize=1e-6) -> lrn(5) -> stochastic_depth(0.5)
+            head: upsample(2) -> upsample(2x1, mode=bilinear) -> adaptive_avgpool(3x2)
+                  -> gelu(approximate=true) -> flatten(order=hwc) -> ln -> gn(3, gamma=0.5)
+                  -> stochastic_depth(0.25) -> channel_conv(5, init=glorot) -> part(1, 2) -> fc(10)
+            freeze: stem }
+    """,
+    "arithmetic": """
+        block sums(width, scale, shift) {
+            half = 0.5 * x + 2
+            both = (1 - half) * (x -> tanh) - x / 4
+            return relu(-(both + x)) + (3 - scale * (x + x) + shift) -> subsample(2) -> conv(width, 1x1)
+        }
+        block chain(width) {
+            return (x + tanh(x)) -> part(0, 2) -> relu -> affine(-1) -> affine(-0.5, -3)
+                     -> conv(width, 1x1) -> affine(1, -0.25)
+        }
+        model arithmetic { input: 4x16x16  stem: affine(2, 1)  stages: [1, 1, [chain(6)]]  widths: 4
+            block: sums  scale: [0.5, 0.75, 0]  shift: [1, -2, 0]  head: gap -> fc(3) }
+    """,
+    "varied": """
+        block numbers(width, odd, groups, index, eps, rate, factor, stride) {
+            main = x -> conv(width, odd, standardize=eps) -> gn(groups, eps=eps) -> ln(eps=eps)
+                     -> lrn(odd, alpha=rate, beta=0.5 * odd, k=odd) -> leaky_relu(eps)
+                     -> blurpool(3, stride) -> upsample(factor, mode=bilinear) -> upsample(2)
+                     -> stochastic_depth(rate)
+            gate = main -> gap -> channel_conv(odd) -> sigmoid
+            return main * gate -> adaptive_avgpool(5 * factor) -> conv(4 * groups, 1x1) -> part(index, groups)
+        }
+        block blurred(kernel) { return x -> blurpool(kernel) }
+        model varied { input: 4x20x17  stem: none  stages: [1, 1, [blurred(3), blurred(4)]]  widths: [8, 12, 0]
+            odd: [3, 5, 0]  groups: [2, 4, 0]  index: [1, 2, 0]  eps: [0.001, 0.00001, 0]  rate: [0.1, 0.5, 0]
+            factor: [2, 3, 0]  strides: [1, 2, 1]  block: numbers  head: gap -> fc(3) }
+    """,
 }  # fmt: skip
 
 # What a text could hold to get out of the comment that a generated file puts it in.
