@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,14 +13,23 @@ if TYPE_CHECKING:
 # Keras' name of a variable, and the canonical one.
 NAMES = {
     "kernel": "weight",
+    "depthwise_kernel": "weight",
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-# The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, (in, out) to (out, in).
-AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
+NORM_VARIABLES = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+LAYER_VARIABLES = {"weight": "kernel", "bias": "bias"}
+# The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, WIO to OIW,
+# (in, out) to (out, in).
+AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}
 
 
 def layer_name(path: str) -> str:
@@ -36,7 +46,13 @@ def to_keras(value: Array) -> Array:
     """Return a weight in Keras' layout: OIHW as HWIO, (out, in) as (in, out)."""
     if value.ndim == 4:
         return value.transpose(2, 3, 1, 0)
-    return value.T if value.ndim == 2 else value
+    return value.T if value.ndim in AXES else value
+
+
+def keras_variables(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the tensors of a layer as Keras names and keeps them."""
+    names = NORM_VARIABLES if tensors["weight"].ndim == 1 else LAYER_VARIABLES
+    return {names[name]: to_keras(value) for name, value in tensors.items()}
 
 
 def to_torch(value: Array) -> Array:

@@ -41,7 +41,11 @@ VARIABLES = {
     "group_normalization": ("gamma", "beta"),
     "layer_normalization": ("gamma", "beta"),
 }
-WHOLE = {"batch_normalization": 4, "group_normalization": 2, "layer_normalization": 2}  # with fewer, their numbers do not tell which they are
+WHOLE = {
+    "batch_normalization": 4,
+    "group_normalization": 2,
+    "layer_normalization": 2,
+}  # with fewer, their numbers do not tell which they are
 NO_LAYERS = ("optimizer", "metrics", "compile_metrics")
 GENERATOR = "seed_generator"  # of a dropout; no weight
 LARGEST_CHUNK = 1 << 20  # of elements; HDF5 unpacks a chunk whole, however small the dataset
