@@ -56,6 +56,13 @@ def by_layer(theirs: Callable[[str], str]) -> NameMap:
     return convert
 
 
+def in_order(program: Program, state: Mapping[str, Array]) -> dict[str, Array]:
+    """The map for networks whose layers come in the same order here and there."""
+    ours = dict.fromkeys(name.rpartition(".")[0] for name, _ in program.graph.parameters())
+    theirs = dict.fromkeys(split_name(name)[0] for name in state)
+    return by_layer(dict(zip(ours, theirs, strict=True)).__getitem__)(program, state)
+
+
 VARIABLES = {theirs: ours for kind in KERAS for theirs, ours in zip(KERAS[kind], TORCH[kind], strict=True)}
 
 
@@ -105,7 +112,11 @@ def _keras_layer(layer: str) -> str:
         stage, block, kind, number, of_shortcut = match.groups()
         kind, number = (kind, number) if kind else (("conv", "bn")[int(of_shortcut)], "0")
         return f"conv{int(stage) + 1}_block{int(block) + 1}_{number}_{kind}/"
-    return {"conv1": "conv1_conv/", "bn1": "conv1_bn/", "fc": "predictions/"}[layer]
+    return KERAS_ALONE[layer]
+
+
+KERAS_ALONE = {"conv1": "conv1_conv/", "bn1": "conv1_bn/", "fc": "predictions/"}
+KERAS_ALONE |= {"fc1": "dense/", "fc2": "dense_1/"}  # the head of transfer learning
 
 
 def _keras_v2_layer(layer: str) -> str:
@@ -120,9 +131,15 @@ def _keras_v2_layer(layer: str) -> str:
     return {"conv1": "conv1_conv/", "bn": "post_bn/", "fc": "predictions/"}[layer]
 
 
+def _highway_layer(layer: str) -> str:
+    return re.sub(r"^layer1\.(\d+)\.", r"layers.\1.", layer)
+
+
 AKAMASTER = {"linear": "fc"}
 KERAS_V1 = by_layer(_keras_layer)
 KERAS_V2 = by_layer(_keras_v2_layer)
+HIGHWAY = by_layer(_highway_layer)
+ONE_HIGHWAY_LAYER = by_layer(lambda layer: layer.rpartition(".")[2])
 
 
 # --- rows --------------------------------------------------------------------------------------
@@ -186,7 +203,39 @@ ROWS = (
     Row("keras/ResNet101_notop", "resnet101_keras", KERAS_V1, {"head": "none"}),
     Row("keras/ResNet152_notop", "resnet152_keras", KERAS_V1, {"head": "none"}),
     Row("keras/ResNet50V2_notop", "resnet50v2_keras", KERAS_V2, {"head": "keras_norm -> relu"}),
-    # the documents, as far as they use keras.applications as it is
+    # the networks before
+    Row(
+        "historic/lenet5_1998",
+        "lenet5_1998",
+        "what subsamples there has no layer, and the RBFs are no weights",
+    ),
+    Row("historic/lenet5_modern", "lenet5", in_order),
+    Row("historic/alexnet_2012_groups2", "alexnet_2012", in_order),
+    Row("historic/alexnet_2012_ungrouped", "alexnet_2012_ungrouped", in_order),
+    Row("historic/torchvision_alexnet", "alexnet", in_order),
+    Row("historic/torchvision_vgg11", "vgg11", in_order),
+    Row("historic/torchvision_vgg16", "vgg16", in_order),
+    Row("historic/torchvision_vgg16_bn", "vgg16_bn", in_order),
+    Row("historic/torchvision_vgg19", "vgg19", in_order),
+    Row("historic/keras_VGG16", "vgg16_keras", in_order),
+    Row("historic/keras_VGG19", "vgg19_keras", in_order),
+    Row("historic/googlenet_paper", "googlenet_2014", in_order),
+    Row("historic/torchvision_googlenet", "googlenet", in_order),
+    Row("historic/highway_dense_50", "highway_dense", ONE_HIGHWAY_LAYER),
+    Row("historic/highway_conv3x3_16", "highway_conv", ONE_HIGHWAY_LAYER),
+    Row("historic/highway_mnist_10", "highway_mnist", HIGHWAY),
+    Row("historic/highway_mnist_20", "highway_mnist20", HIGHWAY),
+    Row("historic/highway_mnist_50", "highway_mnist50", HIGHWAY),
+    Row("historic/highway_mnist_100", "highway_mnist100", HIGHWAY),
+    # the documents
+    Row("documents/000_transfer_phase1_all_base_frozen", "transfer_resnet50", KERAS_V1),
+    Row("documents/000_transfer_phase2_first143_frozen", "transfer_resnet50_stage5", KERAS_V1),
+    Row("documents/001_resnet152_32x32_frozen", "transfer_resnet152", KERAS_V1),
+    Row("documents/003_resnet34_32x32x3", "article_resnet34", in_order),
+    Row("documents/003_resnet34_224", "article_resnet34_224", in_order),
+    Row(
+        "documents/004_ResNeXt50", "resnext50_keras", "grouped kernels there are depthwise ones, to be summed"
+    ),
     Row("documents/004_ResNet50", "resnet50_keras", KERAS_V1),
     Row("documents/004_ResNet101", "resnet101_keras", KERAS_V1),
     Row("documents/004_ResNet152", "resnet152_keras", KERAS_V1),
@@ -203,33 +252,8 @@ WITHOUT_SPEC = {
     "cifar/wrn28_10",
     "cifar/wrn40_1",
     "cifar/wrn40_2",
-    "documents/000_transfer_phase1_all_base_frozen",
-    "documents/000_transfer_phase2_first143_frozen",
-    "documents/001_resnet152_32x32_frozen",
-    "documents/003_resnet34_224",
-    "documents/003_resnet34_32x32x3",
-    "documents/004_ResNeXt50",
-    "historic/alexnet_2012_groups2",
-    "historic/alexnet_2012_ungrouped",
-    "historic/googlenet_paper",
-    "historic/highway_conv3x3_16",
-    "historic/highway_dense_50",
-    "historic/highway_mnist_10",
-    "historic/highway_mnist_100",
-    "historic/highway_mnist_20",
-    "historic/highway_mnist_50",
     "historic/keras_InceptionV3",
-    "historic/keras_VGG16",
-    "historic/keras_VGG19",
-    "historic/lenet5_1998",
-    "historic/lenet5_modern",
-    "historic/torchvision_alexnet",
-    "historic/torchvision_googlenet",
     "historic/torchvision_googlenet_aux",
-    "historic/torchvision_vgg11",
-    "historic/torchvision_vgg16",
-    "historic/torchvision_vgg16_bn",
-    "historic/torchvision_vgg19",
     "paper/preresnet200",
     "timm/legacy_seresnet50",
     "timm/resnet101d",
@@ -266,7 +290,16 @@ NO_TABLE = {
     # their counts follow from those of A, B and C at other depths
     "resnet34_c",
     "resnet50_a",
-    # their figures are those that their first lines name
+    # larger or smaller ones of those that are compared
     "resnet101v2_keras",
     "resnet152v2_keras",
+    "resnext101_keras",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg19_bn",
+}
+# Multiply-adds that a table leaves out.
+MORE_MACS = {
+    "historic/lenet5_1998": 1_576,  # 6 x 14 x 14 + 16 x 5 x 5: a mean by a weight is a convolution here
 }
