@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend import find_backend, require
+from resnet_dsl.backend import called_as, find_backend, require
 from resnet_dsl.diagnostics import Diagnostic, Source, UsageError
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.names.naming import renamed
 from resnet_dsl.printing import print_graph, print_network
 from resnet_dsl.program import Program
 from resnet_dsl.summary import summary_facts, summary_text
@@ -84,6 +85,7 @@ class Model:
         seed: int | None = None,
         weights: Given | None = None,
         partial: bool = False,
+        names: str | None = None,
         **options: Any,
     ) -> Any:
         """Return the live model of a framework, with the initial weights of a seed or with those given.
@@ -91,12 +93,14 @@ class Model:
         `weights` are a file or arrays under canonical names. Without either the model starts as its
         framework starts it. Raises UsageError if the framework is not installed, WeightsError if
         the weights do not fit; `partial` loads what fits, starts the rest from the seed, and warns.
+        With `names` the layers are called as in that world.
         """
         found = find_backend(backend)
         require(found)
         state = self._state(seed, weights, partial)
-        model = found.build(self.program, **options)
-        return model if state is None else found.load_state(model, state)
+        program = called_as(names, self.program, found)
+        model = found.build(program, **options)
+        return model if state is None else found.load_state(model, renamed(state, program))
 
     def render(
         self,
@@ -105,23 +109,40 @@ class Model:
         *,
         seed: int | None = None,
         partial: bool = False,
+        names: str | None = None,
     ) -> str | bytes:
-        """Return the artefact a backend writes: source, or the bytes of an ONNX file with its weights."""
+        """Return the artefact a backend writes: source, or the bytes of an ONNX file with its weights.
+
+        With `names` the layers are called as in that world.
+        """
         found = find_backend(backend)
         if getattr(found, "WEIGHTS", "") and (seed is not None or weights is not None):
             raise UsageError(f"{backend} source holds no weights: `compile` writes them to a file beside it")
-        return found.render(self.program, self._state(seed, weights, partial))
+        program = called_as(names, self.program, found)
+        return found.render(program, self._state(seed, weights, partial))
 
     def state(
-        self, weights: Given | None = None, *, seed: int | None = None, partial: bool = False
+        self,
+        weights: Given | None = None,
+        *,
+        seed: int | None = None,
+        partial: bool = False,
+        names: str | None = None,
     ) -> dict[str, Array]:
-        """Return the arrays that `build` would load: those of a file, or the initial ones of a seed (0)."""
+        """Return the arrays that `build` would load: those of a file, or the initial ones of a seed (0).
+
+        `names` is the world whose names the weights given are under, such as `timm`.
+        """
+        if names is not None and weights is None:
+            raise UsageError("`names` says what the weights given are called, and none are given")
         if seed is None and weights is None:
             seed = 0
-        return self._state(seed, weights, partial) or {}
+        return self._state(seed, weights, partial, names) or {}
 
-    def _state(self, seed: int | None, weights: Given | None, partial: bool) -> dict[str, Array] | None:
-        found = weights_for(self.program, seed, weights, partial)
+    def _state(
+        self, seed: int | None, weights: Given | None, partial: bool, names: str | None = None
+    ) -> dict[str, Array] | None:
+        found = weights_for(self.program, seed, weights, partial, names)
         if found is None:
             return None
         if partial and found.account is not None and not found.account.fits:

@@ -12,11 +12,12 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from resnet_dsl.diagnostics import UsageError, did_you_mean
+from resnet_dsl.names.naming import naming
 from resnet_dsl.program import Program
 from resnet_dsl.weights.files import Format
 
@@ -76,6 +77,8 @@ class Backend(Protocol):
     """The files of weights it reads and writes, by suffix."""
     WEIGHTS: str
     """The suffix of the file of weights that lies beside the artefact; empty if they are within it."""
+    # NAMES: bool = False
+    # Whether `render` and `build` call layers as `program.names` says, and `load_state` takes those names.
 
     def render(self, program: Program, state: Mapping[str, Array] | None = None) -> str | bytes:
         """Return the artefact: source text, or bytes. `state` is written in where it holds weights."""
@@ -123,6 +126,22 @@ def require(backend: Backend) -> None:
         names = ", ".join(missing)
         line = f'pip install "resnet-dsl[{backend.NAME}]"'
         raise UsageError(f"the {backend.NAME} model needs {names}, not installed here: {line}")
+
+
+def called_as(world: str | None, program: Program, backend: Backend) -> Program:
+    """Return the program with the names of a world; raises UsageError if the backend cannot use them."""
+    if world is None:
+        return program
+    found = naming(program, world)
+    if getattr(backend, "NAMES", False):
+        return replace(program, names=found.names)
+    if found.is_identity:
+        return program
+    path, layer = next((p, layer) for p, layer in found.layers.items() if p != layer.theirs)
+    raise UsageError(
+        f"{backend.NAME} calls layers by the spec's own paths, as {path}, and not as {layer.theirs}; "
+        f"`weights convert --to {world}` writes weights under the names of {world}"
+    )
 
 
 def _add_checkout() -> None:

@@ -201,6 +201,7 @@ def _compile(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="PATH", help="a file, a folder, or `-` for stdout")
     parser.add_argument("--weights", metavar="FILE", help="write these weights into or beside the artefacts")
     parser.add_argument("--seed", metavar="N", type=int, help="write the initial weights of this seed")
+    parser.add_argument("--names", metavar="WORLD", help="call layers as keras.applications, timm, … do")
     _partial(parser)
     _force(parser)
 
@@ -259,14 +260,26 @@ def _weights_init(parser: Parser) -> None:
 def _weights_inspect(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a file of weights")
     parser.add_argument("--spec", metavar="SPEC", help="compare with this model")
+    _from(parser)
     _settings(parser)
     _format(parser, "text", "json")
+
+
+def _from(parser: Parser) -> None:
+    parser.add_argument(
+        "--from", dest="from_world", metavar="WORLD",
+        help="its names are those of keras.applications, timm, …",
+    )  # fmt: skip
 
 
 def _weights_convert(parser: Parser) -> None:
     parser.add_argument("source", metavar="SRC", help="a file of weights")
     parser.add_argument("target", metavar="DST", help="the file to write; its suffix is the format")
     parser.add_argument("--spec", metavar="SPEC", required=True, help="the model they are weights of")
+    _from(parser)
+    parser.add_argument(
+        "--to", dest="to_world", metavar="WORLD", help="write the names of timm, torchvision, …"
+    )
     _settings(parser)
     _partial(parser)
     parser.add_argument("--seed", metavar="N", type=int, help="with --partial: starts the rest (default: 0)")

@@ -147,6 +147,8 @@ def _check_weights(options: Namespace, stage: str | None, to_stdout: list[Backen
     from resnet_dsl.weights.origin import check_choice
 
     check_choice(options.seed, options.weights, options.partial)
+    if stage is not None and options.names is not None:
+        raise UsageError(f"--names is for backends; {stage} has the spec's own names")
     if options.seed is None and options.weights is None:
         return
     if stage is not None:
@@ -160,6 +162,7 @@ def _rendered(
     outcome: Outcome, stage: str | None, backends: list[Backend], options: Namespace
 ) -> list[Rendered]:
     """Render every artefact of every program; what a backend cannot express goes to the outcome."""
+    from resnet_dsl.backend import called_as
     from resnet_dsl.printing import print_graph, print_network
     from resnet_dsl.summary import headline
     from resnet_dsl.weight_commands import beside, chosen_weights
@@ -172,8 +175,9 @@ def _rendered(
         weights = chosen_weights(program, options)
         for backend in backends:
             try:
-                content = backend.render(program, weights.state if weights else None)
-                extra = beside(backend, program, weights)
+                renamed = called_as(options.names, program, backend)
+                content = backend.render(renamed, weights.state if weights else None)
+                extra = beside(backend, renamed, weights)
             except CompileError as error:
                 outcome.add(error.diagnostics)
             except ModuleNotFoundError as error:

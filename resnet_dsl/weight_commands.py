@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from resnet_dsl.weights.account import Account, shown, size, tensors
 from resnet_dsl.weights.origin import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend import Backend
+    from resnet_dsl.backend import Array, Backend
     from resnet_dsl.program import Program
     from resnet_dsl.weights.files import Contents
 
@@ -38,13 +38,19 @@ def convert(options: Namespace) -> int:
     program = one_program(options)
     if isinstance(program, int):
         return program
-    return _write(program, chosen_weights(program, options), path)
+    weights = chosen_weights(program, options, options.from_world)
+    assert weights is not None
+    if options.to_world is None:
+        return _write(program, weights, path)
+    return _write_named(program, weights, path, options.to_world)
 
 
 def inspect(options: Namespace) -> int:
     """Show what a file holds; with a spec, also what fits it, and exit status 1 if not all does."""
     from resnet_dsl.weights.registry import read_contents
 
+    if options.from_world is not None and not options.spec:
+        raise UsageError("--from needs --spec: which names a world has depends on the model")
     program = one_program(options) if options.spec else None
     if isinstance(program, int):
         return program
@@ -53,8 +59,9 @@ def inspect(options: Namespace) -> int:
     account = None
     if program is not None:
         from resnet_dsl.weights.fitting import fit
+        from resnet_dsl.weights.read import as_ours
 
-        _, account = fit(contents, program, path.name)
+        _, account = fit(as_ours(contents, program, options.from_world), program, path.name)
     if options.format == "json":
         print(json.dumps(_facts(path, contents, account), indent=2))
     else:
@@ -65,9 +72,9 @@ def inspect(options: Namespace) -> int:
 # --- what `compile` takes from here ------------------------------------------------------------
 
 
-def chosen_weights(program: Program, options: Namespace) -> Weights | None:
+def chosen_weights(program: Program, options: Namespace, world: str | None = None) -> Weights | None:
     """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    weights = weights_for(program, options.seed, options.weights, options.partial)
+    weights = weights_for(program, options.seed, options.weights, options.partial, world)
     if weights is not None:
         for remark in weights.remarks():
             print(f"note: {remark}", file=sys.stderr)
@@ -109,8 +116,28 @@ def _write(program: Program, weights: Weights | None, path: Path) -> int:
 
     assert weights is not None
     write_whole(Artefact(path, encode(program, weights.state, weights.origin, path)))
-    elements = sum(value.size for value in weights.state.values())
-    print(f"wrote {path} ({tensors(len(weights.state))}, {elements:,} elements)")
+    return _wrote(path, weights.state)
+
+
+def _write_named(program: Program, weights: Weights, path: Path, world: str) -> int:
+    """Write weights under the names of a world, and say on stderr what was done to have them so."""
+    from resnet_dsl.names.naming import naming
+    from resnet_dsl.weights.metadata import describe
+    from resnet_dsl.weights.registry import encode_named
+    from resnet_dsl.weights.worlds import to_world
+    from resnet_dsl.writing import Artefact, write_whole
+
+    state, notes = to_world(weights.state, naming(program, world), program.graph)
+    content = encode_named(state, describe(program, weights.origin) | {"names": world}, path)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    write_whole(Artefact(path, content))
+    return _wrote(path, state)
+
+
+def _wrote(path: Path, state: Mapping[str, Array]) -> int:
+    elements = sum(value.size for value in state.values())
+    print(f"wrote {path} ({tensors(len(state))}, {elements:,} elements)")
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("missing", "unexpected", "misshapen", "wrong dtype", "not finite")
+KINDS = ("missing", "unexpected", "misshapen", "wrong dtype", "not finite", "not convertible")
 LISTED = 8
 LONGEST = 120
 

@@ -26,6 +26,11 @@ DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float6
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
     """Return the file's bytes, the same on every run."""
+    return encode_named(state, metadata, suffix)
+
+
+def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Return the bytes of a file of tensors under whatever names."""
     tensors = {name: np.ascontiguousarray(state[name], np.float32) for name in sorted(state)}
     content: bytes = save(tensors, metadata={KEY: json.dumps(metadata, sort_keys=True)})
     return content

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+COUNTER = ".num_batches_tracked"
+FLOATS = ("float32", "float16", "bfloat16", "float64")
 KEY = "resnet-dsl"
 """Under this key a file of ours holds all its metadata, as one JSON value."""
 
@@ -21,6 +23,8 @@ class Format:
 
     The module offers `read(path) -> Contents` and
     `encode(program, state, metadata, suffix) -> bytes`; it is imported when one of them is called.
+    With `encode_named(state, metadata, suffix) -> bytes` it also writes tensors under any names, in
+    torch's layouts and in the order that they come in.
     """
 
     title: str
@@ -34,18 +38,30 @@ class Format:
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor as a file holds it, in torch's layout; `load` reads it, `dtype` is as it lies there."""
+    """A tensor as a file holds it, in torch's layout; `load` reads it, `dtype` is as it lies there.
+
+    `wanted` is the shape it should have in the world whose names the file has, if it has another.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     load: Callable[[], Array]
+    wanted: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds, under the names it gives; `notes` say what was done to get at them."""
+    """What a file holds, under the names it gives; `notes` say what was done to get at them.
+
+    Of a file with the names of another world there is more: `called` has its names by ours,
+    `unplaced` the shapes of tensors for which ours have no place, `refused` why tensors, under
+    whichever name, cannot be carried over.
+    """
 
     format: str
     tensors: Mapping[str, Stored]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    called: Mapping[str, str] = field(default_factory=dict)
+    unplaced: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)

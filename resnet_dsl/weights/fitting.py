@@ -9,13 +9,10 @@ import numpy as np
 
 from resnet_dsl.program import Program
 from resnet_dsl.weights.account import KINDS, Account, Fault, size
-from resnet_dsl.weights.files import Contents, Stored
+from resnet_dsl.weights.files import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.weights.metadata import note_of_another
 
 Array = np.ndarray[Any, Any]
-
-COUNTER = ".num_batches_tracked"
-FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
 def fit(contents: Contents, program: Program, source: str) -> tuple[dict[str, Array], Account]:
@@ -23,16 +20,19 @@ def fit(contents: Contents, program: Program, source: str) -> tuple[dict[str, Ar
     wanted = {name: parameter.shape for name, parameter in program.graph.parameters()}
     given = {name: stored for name, stored in contents.tensors.items() if not name.endswith(COUNTER)}
     faults: dict[str, list[Fault]] = {kind: [] for kind in KINDS}
-    faults["missing"] = [Fault(name, size(wanted[name])) for name in wanted if name not in given]
-    faults["unexpected"] = [Fault(name, size(given[name].shape)) for name in given if name not in wanted]
+    absent = [name for name in wanted if name not in given and name not in contents.refused]
+    faults["missing"] = [Fault(name, f"{size(wanted[name])}{_there(name, contents)}") for name in absent]
+    strange = {name: given[name].shape for name in given if name not in wanted} | dict(contents.unplaced)
+    faults["unexpected"] = [Fault(name, size(shape)) for name, shape in strange.items()]
+    faults["not convertible"] = [Fault(name, why) for name, why in contents.refused.items()]
     state, converted = {}, dict[str, list[str]]()
-    for name in (name for name in wanted if name in given):
+    for name in (name for name in wanted if name in given and name not in contents.refused):
         found = _fault(given[name], wanted[name])
         if found is None:
             state[name] = _float32(given[name])
             found = _not_finite(state[name])
         if found is not None:
-            faults[found[0]].append(Fault(name, found[1]))
+            faults[found[0]].append(Fault(name, f"{found[1]}{_there(name, contents)}"))
             state.pop(name, None)
         elif given[name].dtype != "float32":
             converted.setdefault(given[name].dtype, []).append(name)
@@ -58,11 +58,16 @@ def from_arrays(arrays: Mapping[str, Any]) -> Contents:
 
 def _fault(stored: Stored, shape: tuple[int, ...]) -> tuple[str, str] | None:
     """What is wrong with a tensor as far as can be told unread."""
-    if tuple(stored.shape) != shape:
-        return "misshapen", f"{size(stored.shape)}, not {size(shape)}"
+    if stored.wanted is not None or tuple(stored.shape) != shape:
+        return "misshapen", f"{size(stored.shape)}, not {size(stored.wanted or shape)}"
     if stored.dtype not in FLOATS:
         return "wrong dtype", f"{stored.dtype}, not float32"
     return None
+
+
+def _there(name: str, contents: Contents) -> str:
+    """What a tensor is called in the file, if it is called otherwise."""
+    return f"; there `{contents.called[name]}`" if name in contents.called else ""
 
 
 def _float32(stored: Stored) -> Array:

@@ -50,28 +50,32 @@ def check_choice(seed: int | None, weights: Given | None, partial: bool) -> None
 
 
 def weights_for(
-    program: Program, seed: int | None = None, weights: Given | None = None, partial: bool = False
+    program: Program,
+    seed: int | None = None,
+    weights: Given | None = None,
+    partial: bool = False,
+    world: str | None = None,
 ) -> Weights | None:
-    """Return the weights asked for, None if none are.
+    """Return the weights asked for, None if none are; those given may be under the names of a world.
 
     Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits.
     """
     check_choice(seed, weights, partial)
     if weights is not None:
-        return _given(program, weights, seed or 0, partial)
+        return _given(program, weights, seed or 0, partial, world)
     if seed is None:
         return None
     return Weights(_initial(program, seed), {"seed": seed})
 
 
-def _given(program: Program, weights: Given, seed: int, partial: bool) -> Weights:
-    state, account = examine(weights, program)
+def _given(program: Program, weights: Given, seed: int, partial: bool, world: str | None) -> Weights:
+    state, account = examine(weights, program, world)
     if not account.fits and not (partial and state):
         raise WeightsError(account, "" if partial or not state else HINT)
     names = [name for name, _ in program.graph.parameters()]
     rest = _initial(program, seed) if account.kept else {}
     whole = {name: state[name] if name in state else rest[name] for name in names}
-    origin: dict[str, Any] = {"from": account.source}
+    origin: dict[str, Any] = {"from": account.source} | ({"names": world} if world is not None else {})
     if not account.fits:
         origin |= {"seed": seed, "loaded": len(state)}
     return Weights(whole, origin, account)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.names.naming import naming
 from resnet_dsl.program import Program
 from resnet_dsl.weights.account import Account, WeightsError
+from resnet_dsl.weights.files import Contents
 
 if TYPE_CHECKING:
     from resnet_dsl.backend import Array
@@ -25,16 +27,28 @@ def read_weights(weights: Given, program: Program) -> dict[str, Array]:
     return state
 
 
-def examine(weights: Given, program: Program) -> tuple[dict[str, Array], Account]:
-    """Return what fits, and the account of all; raises UsageError for a file that cannot be read."""
+def examine(weights: Given, program: Program, world: str | None = None) -> tuple[dict[str, Array], Account]:
+    """Return what fits, and the account of all; raises UsageError for a file that cannot be read.
+
+    With a `world` the weights are under its names.
+    """
     need_numpy()
     from resnet_dsl.weights.fitting import fit, from_arrays
     from resnet_dsl.weights.registry import read_contents
 
     if isinstance(weights, Mapping):
-        return fit(from_arrays(weights), program, "the state given")
+        return fit(as_ours(from_arrays(weights), program, world), program, "the state given")
     path = Path(weights)
-    return fit(read_contents(path), program, path.name)
+    return fit(as_ours(read_contents(path), program, world), program, path.name)
+
+
+def as_ours(contents: Contents, program: Program, world: str | None) -> Contents:
+    """Return contents under our names; raises UsageError if the model has none in the world."""
+    if world is None:
+        return contents
+    from resnet_dsl.weights.worlds import from_world
+
+    return from_world(contents, naming(program, world), program.graph)
 
 
 def need_numpy() -> None:

@@ -85,6 +85,17 @@ def encode(program: Program, state: Mapping[str, Array], origin: Mapping[str, An
     return content
 
 
+def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], path: Path) -> bytes:
+    """Return the bytes of a file of tensors under other names; raises UsageError for a format without."""
+    check_writable(path)
+    suffix = suffix_of(path)
+    module = importlib.import_module(formats()[suffix].module)
+    if not hasattr(module, "encode_named"):
+        raise UsageError(f"{path}: such a file is a model and not weights alone; `compile --names` writes it")
+    content: bytes = module.encode_named(state, metadata, suffix)
+    return content
+
+
 def _head(path: Path) -> bytes:
     """The first bytes; also finds out that there is a file to read."""
     try:
