@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from resnet_dsl.diagnostics import UsageError, did_you_mean
 from resnet_dsl.names.naming import naming
+from resnet_dsl.names.world import SILENT
 from resnet_dsl.program import Program
 from resnet_dsl.weights.files import Format
 
@@ -133,6 +134,12 @@ def called_as(world: str | None, program: Program, backend: Backend) -> Program:
     if world is None:
         return program
     found = naming(program, world)
+    for path, layer in found.layers.items():
+        if layer.layout in SILENT:
+            raise UsageError(
+                f"{layer.theirs} of {world} takes its input in another order than {path}, so that weights of "
+                f"one would pass for those of the other; `weights convert --to {world}` puts them in order"
+            )
     if getattr(backend, "NAMES", False):
         return replace(program, names=found.names)
     if found.is_identity:

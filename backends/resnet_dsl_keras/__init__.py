@@ -23,6 +23,7 @@ REQUIRES: tuple[str, ...] = ("keras",)
 RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not object}
 
 # Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
+NAMES = True
 STATISTICS: Statistics | None = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
 
 WEIGHTS = ".weights.h5"

@@ -16,6 +16,7 @@ from resnet_dsl.rendering.source import (
     signature,
     statement,
 )
+from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.names import RESERVED
 from resnet_dsl_keras.rules import lower
 
@@ -69,20 +70,20 @@ def _assign(prefix: str, text: str) -> str:
     return statement(prefix, parsed(text), 4)
 
 
-def functions_of(classes: Classes) -> Functions:
+def functions_of(classes: Classes, layer_names: LayerNames) -> Functions:
     """Return the functions of all blocks, inner ones first."""
     functions = Functions()
     for block in classes.classes:
-        _add(block, functions)
+        _add(block, functions, layer_names)
     return functions
 
 
-def _add(block: BlockClass, functions: Functions) -> None:
+def _add(block: BlockClass, functions: Functions, layer_names: LayerNames) -> None:
     """Write a block's function; parameters it does not need are left out."""
     numbers = frozenset(p.name for p in block.parameters)
     inputs = ["x", *block.inputs]
     lines = functions.lines(
-        block.steps, block.result, inputs, lambda step: f'f"{{name}}-{step}"', "return ", numbers
+        block.steps, block.result, inputs, lambda step: layer_names.within(block, step), "return ", numbers
     )
     body = "\n".join(lines)
     takes = tuple(p.name for p in block.parameters if re.search(rf"\b{p.name}\b(?!=)", body))

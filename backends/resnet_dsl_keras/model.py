@@ -8,7 +8,7 @@ from resnet_dsl.rendering.classes import Classes
 from resnet_dsl.rendering.outline import Outline, Part
 from resnet_dsl.rendering.source import Code, literal, quoted, statement
 from resnet_dsl_keras.functions import Functions
-from resnet_dsl_keras.naming import layer_name
+from resnet_dsl_keras.layer_names import LayerNames, numbered
 
 
 def input_lines(program: Program) -> list[str]:
@@ -23,15 +23,17 @@ def input_lines(program: Program) -> list[str]:
     return [layout, statement("inputs = ", code, 4)]
 
 
-def body_lines(program: Program, outline: Outline, classes: Classes, functions: Functions) -> list[str]:
+def body_lines(
+    program: Program, outline: Outline, classes: Classes, functions: Functions, names: LayerNames
+) -> list[str]:
     """Return the statements from the input to the model."""
     lines: list[str] = []
     x = "inputs"
     for part in outline.parts:
         if isinstance(part, Stage):
-            lines += _stage(part, x, outline, classes, functions)
+            lines += _stage(part, x, outline, classes, functions, names)
         else:
-            lines += _part(part, x, outline, functions)
+            lines += _part(part, x, outline, functions, names)
         x = "x"
         lines += _keep(part.name, outline)
     items = [f"{quoted(name)}: {variable}" for name, variable in outline.outputs]
@@ -41,27 +43,31 @@ def body_lines(program: Program, outline: Outline, classes: Classes, functions: 
     return [*lines, statement("model = " if program.network.frozen else "return ", model, 4)]
 
 
-def _part(part: Part, x: str, outline: Outline, functions: Functions) -> list[str]:
+def _part(part: Part, x: str, outline: Outline, functions: Functions, names: LayerNames) -> list[str]:
     inputs = [x, *part.features]
     kept = frozenset(outline.kept.values())
-    return functions.lines(part.steps, part.result, inputs, lambda step: f'"{step}"', "x = ", kept)
+    return functions.lines(part.steps, part.result, inputs, lambda step: f'"{names.at(step)}"', "x = ", kept)
 
 
-def _stage(stage: Stage, x: str, outline: Outline, classes: Classes, functions: Functions) -> list[str]:
+def _stage(
+    stage: Stage, x: str, outline: Outline, classes: Classes, functions: Functions, names: LayerNames
+) -> list[str]:
     """A stage block by block, equal neighbours in a loop unless one of them is kept."""
     lines: list[str] = []
     for use, start, count in classes.runs(stage):
-        names = [f"{stage.name}.{i}" for i in range(start, start + count)]
-        if count > 2 and not any(name in outline.kept for name in names) and x == "x":
-            code = functions.call(use, [x], f'f"{stage.name}-{{i}}"')
-            bounds = f"{start}, {start + count}" if start else str(count)
+        paths = [f"{stage.name}.{i}" for i in range(start, start + count)]
+        alike = numbered([names.at(path) for path in paths])
+        if count > 2 and alike and not any(path in outline.kept for path in paths) and x == "x":
+            front, first, back = alike
+            bounds = f"{first}, {first + count}" if first else str(count)
             lines.append(f"    for i in range({bounds}):")
+            code = functions.call(use, [x], f'f"{front}{{i}}{back}"')
             lines.append(statement("x = ", code, 8))
             continue
-        for name in names:
-            lines.append(statement("x = ", functions.call(use, [x], f'"{layer_name(name)}"'), 4))
+        for path in paths:
+            lines.append(statement("x = ", functions.call(use, [x], f'"{names.at(path)}"'), 4))
             x = "x"
-            lines += _keep(name, outline)
+            lines += _keep(path, outline)
     return lines
 
 

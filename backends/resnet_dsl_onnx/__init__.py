@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = [
-    "FILES", "NAME", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",
+    "FILES", "NAME", "NAMES", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",
     "build", "load_state", "read_state", "render", "run", "save", "trace",
 ]  # fmt: skip
 
 NAME = "onnx"
 SUFFIX = ".onnx"
 REQUIRES = ("onnx", "numpy")
+NAMES = True
 STATISTICS = None  # a model for inference
 WEIGHTS = ""  # they are within the model
 FILES: Mapping[str, Format] = {

@@ -52,7 +52,7 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
         doc_string=graph.network.source.text,
     )
     helper.set_model_props(model, _metadata(graph, lowered))
-    return model
+    return _renamed(model, program) if program.names else model
 
 
 def _graph(graph: Graph, lowered: Lowered, state: Mapping[str, Array], dtype: str) -> GraphProto:
@@ -93,6 +93,16 @@ def _copies(graph: Graph, names: dict[str, str]) -> Iterator[NodeProto]:
     for output, result in graph.outputs:
         if names[result] != output:
             yield helper.make_node("Identity", [names[result]], [output], name=f"{output}/Identity")
+
+
+def _renamed(model: ModelProto, program: Program) -> ModelProto:
+    """The model with its weights called as the program says."""
+    names = {name: program.tensor_name(name) for name, _ in program.graph.parameters()}
+    for tensor in model.graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    return model
 
 
 def _constant_name(constant: Constant) -> str:

@@ -18,6 +18,8 @@ from resnet_dsl.shelf import names_folder
 
 SUFFIX = ".toml"
 LAYOUTS = ("conv1x1", "hwc", "depthwise")
+SILENT = ("hwc",)
+"""Layouts of the shape that ours has: weights of the one are taken for those of the other."""
 BECAUSE = "because"
 
 
