@@ -569,6 +569,8 @@ def test_nothing_else_is_broadcast():
             forward(Multiply(), Call((a, np.ones(shape))))
     with pytest.raises(ValueError, match="only a gate"):
         forward(Multiply(), Call((np.ones((2, 3, 1, 1)), np.ones((2, 1, 4, 5)))))
+    with pytest.raises(ValueError, match="only a gate"):
+        forward(Multiply(), Call((np.ones((2, 3)), np.ones((2, 1)))))
 
 
 # --- loss --------------------------------------------------------------------------------------
