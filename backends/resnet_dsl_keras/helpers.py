@@ -145,15 +145,19 @@ def group_norm(x, name, groups, eps, gamma=1.0):
     "layer_norm": '''\
 def layer_norm(x, name, eps, gamma=1.0):
     """Normalisation over the channels, each pixel by itself."""
-    return layers.LayerNormalization(
-        axis=channel_axis(),
+    turned = channel_axis() == 1 and len(x.shape) == 4
+    if turned:  # Keras on PyTorch can do it over the last axis alone
+        x = layers.Permute((2, 3, 1), name=f"{name}-order")(x)
+    x = layers.LayerNormalization(
+        axis=-1,
         epsilon=eps,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
         gamma_initializer=keras.initializers.Constant(gamma),
         name=name,
-    )(x)''',
+    )(x)
+    return layers.Permute((3, 1, 2), name=f"{name}-back")(x) if turned else x''',
     "channels_of": '''\
 def channels_of(x, first, end):
     """The channels of `x` from `first` on, those from `end` on left out."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from resnet_dsl.backend import Sgd, Training
 from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.ir import ops
 from resnet_dsl.program import Program
 from resnet_dsl_keras.live import named_variables, read_state, run
 from resnet_dsl_keras.naming import path_of, to_torch
@@ -18,11 +19,24 @@ Array = np.ndarray[Any, Any]
 
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
-    """Return results by op, of every op that is a layer, as NCHW; in the model's own dtype."""
-    nodes = {node.name for node in program.graph.nodes}
+    """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
+    nodes = {node.name for node in program.graph.nodes if not _goes_on(node.op)}
     named = {path_of(layer.name): layer.output for layer in model.layers}
     outputs = {name: output for name, output in named.items() if name in nodes}
     return run(keras.Model(model.inputs[0], outputs), x)
+
+
+def _goes_on(op: ops.Op) -> bool:
+    """Whether the layer that has the op's name is not the last of the operations that the op becomes."""
+    match op:
+        case ops.Conv():
+            return op.dilation != (1, 1) != op.stride
+        case ops.AvgPool():
+            return bool(op.ceil) or op.pad != (0, 0)
+        case ops.LayerNorm():
+            return keras.config.image_data_format() == "channels_first"
+        case _:
+            return False
 
 
 def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:

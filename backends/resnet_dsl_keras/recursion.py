@@ -21,11 +21,29 @@ def recursion_limit(graph: Graph, safe: int = SAFE) -> int:
 def _operations(op: ops.Op) -> int:
     """The operations of Keras that an op becomes, at most."""
     match op:
-        case ops.AvgPool():
-            return 4
-        case ops.Conv(stride=(1, 1)):
-            return 1
-        case ops.Conv() | ops.MaxPool() | ops.Flatten() | ops.FullyConnected():
+        case ops.Conv():
+            return 1 if op.stride == (1, 1) and _keeps_size(op) else 3
+        case ops.MaxPool() | ops.Flatten() | ops.FullyConnected() | ops.Affine() | ops.LeakyRelu():
             return 2
+        case ops.ChannelConv() | ops.LayerNorm():
+            return 3
+        case ops.Upsample():
+            return 4
+        case ops.AvgPool():
+            return 5
+        case ops.Gelu():
+            return 6
+        case ops.BlurPool():
+            return op.kernel
+        case ops.LocalResponseNorm():
+            return 8
+        case ops.AdaptiveAvgPool():
+            return 24
         case _:
             return 1
+
+
+def _keeps_size(op: ops.Conv) -> bool:
+    """Whether the convolution pads by itself, as `same`."""
+    spans = [d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True)]
+    return op.pad == "same" or [2 * pad for pad in op.pad] == spans
