@@ -119,7 +119,7 @@ def _multiple(name: str, vector: tuple[Any, ...], values: Sequence[Any]) -> str:
 
 
 def _fraction(name: str, vector: tuple[Any, ...], values: Sequence[Any]) -> str:
-    if not isinstance(values[0], int) or not values[0] or vector[0] % values[0]:
+    if not isinstance(values[0], int) or 0 in (values[0], vector[0]) or vector[0] % values[0]:
         return ""
     divisor = vector[0] // values[0]
     return (
