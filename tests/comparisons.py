@@ -131,6 +131,27 @@ def _keras_v2_layer(layer: str) -> str:
     return {"conv1": "conv1_conv/", "bn": "post_bn/", "fc": "predictions/"}[layer]
 
 
+def _timm_v2_layer(layer: str) -> str:
+    """The names of timm's resnetv2."""
+    match = re.fullmatch(r"layer(\d)\.(\d+)\.(?:(conv|bn)(\d)|shortcut(?:\.conv1)?)", layer)
+    if match:
+        stage, block, kind, number = match.groups()
+        name = {"conv": f"conv{number}", "bn": f"norm{number}", None: "downsample.conv"}[kind]
+        return f"stages.{int(stage) - 1}.blocks.{block}.{name}"
+    return TIMM_V2_ALONE[layer]
+
+
+TIMM_V2_ALONE = {"conv1": "stem.conv", "bn": "norm", "fc": "head.fc"}
+
+
+def _timm_v2_deep_layer(layer: str) -> str:
+    """The same with a stem of three convolutions."""
+    match = re.fullmatch(r"(conv|bn)(\d)", layer)
+    if match:
+        return f"stem.{'norm' if match[1] == 'bn' else 'conv'}{match[2]}"
+    return _timm_v2_layer(layer)
+
+
 def _highway_layer(layer: str) -> str:
     return re.sub(r"^layer1\.(\d+)\.", r"layers.\1.", layer)
 
@@ -138,6 +159,8 @@ def _highway_layer(layer: str) -> str:
 AKAMASTER = {"linear": "fc"}
 KERAS_V1 = by_layer(_keras_layer)
 KERAS_V2 = by_layer(_keras_v2_layer)
+TIMM_V2 = by_layer(_timm_v2_layer)
+TIMM_V2_DEEP = by_layer(_timm_v2_deep_layer)
 HIGHWAY = by_layer(_highway_layer)
 ONE_HIGHWAY_LAYER = by_layer(lambda layer: layer.rpartition(".")[2])
 
@@ -184,6 +207,7 @@ ROWS = (
     Row("paper/resnet101_v1_B", "resnet101_v1"),
     Row("paper/resnet152_v1.5_B", "resnet152"),
     Row("paper/resnet152_v1_B", "resnet152_v1"),
+    Row("paper/preresnet200", "preresnet200"),
     Row("cifar/resnet1202_A", "resnet1202"),
     Row("cifar/preresnet110_A", "preresnet110"),
     Row("cifar/preresnet164_bottleneck", "preresnet164"),
@@ -194,6 +218,20 @@ ROWS = (
         None,
         {"n": 18, "block": "bottleneck", "shortcut": "B", "stride_on": "conv1"},
     ),
+    Row("cifar/resnext29_8x64d", "resnext29_8x64d"),
+    Row("cifar/wrn16_8", "wrn16_8"),
+    Row("cifar/wrn22_8", "wrn22_8"),
+    Row("cifar/wrn28_10", "wrn28_10"),
+    Row("cifar/wrn40_1", "wrn40_1"),
+    Row("cifar/wrn40_2", "wrn40_2"),
+    Row("cifar/preresnet20_A", "preresnet20"),
+    Row("cifar/preresnet20_B", "preresnet20_b"),
+    Row("cifar/preresnet56_A", "preresnet56"),
+    Row("cifar/preresnet56_B", "preresnet56_b"),
+    Row("cifar/preresnet110_B", "preresnet110_b"),
+    Row("cifar/preresnet164_bottleneck_stride3x3", "preresnet164_stride3x3"),
+    Row("cifar/resnet164_bottleneck_B", "resnet164"),
+    Row("cifar/wrn16_8", "cifar_wide_resnet", None, {"n": 2, "k": 8}),
     # keras.applications
     Row("keras/ResNet50", "resnet50_keras", KERAS_V1),
     Row("keras/ResNet101", "resnet101_keras", KERAS_V1),
@@ -203,6 +241,36 @@ ROWS = (
     Row("keras/ResNet101_notop", "resnet101_keras", KERAS_V1, {"head": "none"}),
     Row("keras/ResNet152_notop", "resnet152_keras", KERAS_V1, {"head": "none"}),
     Row("keras/ResNet50V2_notop", "resnet50v2_keras", KERAS_V2, {"head": "keras_norm -> relu"}),
+    # timm
+    Row("timm/legacy_seresnet50", "legacy_seresnet50"),
+    Row("timm/resnet101d", "resnet101d"),
+    Row("timm/resnet10t", "resnet10t"),
+    Row("timm/resnet14t", "resnet14t"),
+    Row("timm/resnet18d", "resnet18d"),
+    Row("timm/resnet200", "resnet200"),
+    Row("timm/resnet26", "resnet26"),
+    Row("timm/resnet26t", "resnet26t"),
+    Row("timm/resnet50_gn", "resnet50_gn"),
+    Row("timm/resnet50c", "resnet50c"),
+    Row("timm/resnet50d", "resnet50d"),
+    Row("timm/resnet50s", "resnet50s"),
+    Row("timm/resnetaa50", "resnetaa50"),
+    Row("timm/resnetblur50", "resnetblur50"),
+    Row("timm/resnext101_64x4d", "resnext101_64x4d"),
+    Row("timm/resnext50d_32x4d", "resnext50d_32x4d"),
+    Row("timm/seresnet101", "seresnet101"),
+    Row("timm/seresnet152", "seresnet152"),
+    Row("timm/seresnet34", "seresnet34"),
+    Row("timm/seresnet50", "seresnet50"),
+    Row("timm/skresnet50", "skresnet50"),
+    Row("timm/wide_resnet101_2", "wide_resnet101_2"),
+    Row("timm/resnetv2_18", "resnetv2_18", TIMM_V2),
+    Row("timm/resnetv2_34", "resnetv2_34", TIMM_V2),
+    Row("timm/resnetv2_50", "resnetv2_50", TIMM_V2),
+    Row("timm/resnetv2_101", "resnetv2_101", TIMM_V2),
+    Row("timm/resnetv2_152", "resnetv2_152", TIMM_V2),
+    Row("timm/resnetv2_50x1_bit", "resnetv2_50x1_bit", TIMM_V2),
+    Row("timm/resnetv2_50t", "resnetv2_50t", TIMM_V2_DEEP),
     # the networks before
     Row(
         "historic/lenet5_1998",
@@ -246,44 +314,8 @@ COMPARISONS = tuple(_rows())
 
 # Tables whose network no shipped spec describes yet; who writes a row takes it off.
 WITHOUT_SPEC = {
-    "cifar/resnext29_8x64d",
-    "cifar/wrn16_8",
-    "cifar/wrn22_8",
-    "cifar/wrn28_10",
-    "cifar/wrn40_1",
-    "cifar/wrn40_2",
     "historic/keras_InceptionV3",
     "historic/torchvision_googlenet_aux",
-    "paper/preresnet200",
-    "timm/legacy_seresnet50",
-    "timm/resnet101d",
-    "timm/resnet10t",
-    "timm/resnet14t",
-    "timm/resnet18d",
-    "timm/resnet200",
-    "timm/resnet26",
-    "timm/resnet26t",
-    "timm/resnet50_gn",
-    "timm/resnet50c",
-    "timm/resnet50d",
-    "timm/resnet50s",
-    "timm/resnetaa50",
-    "timm/resnetblur50",
-    "timm/resnetv2_101",
-    "timm/resnetv2_152",
-    "timm/resnetv2_18",
-    "timm/resnetv2_34",
-    "timm/resnetv2_50",
-    "timm/resnetv2_50t",
-    "timm/resnetv2_50x1_bit",
-    "timm/resnext101_64x4d",
-    "timm/resnext50d_32x4d",
-    "timm/seresnet101",
-    "timm/seresnet152",
-    "timm/seresnet34",
-    "timm/seresnet50",
-    "timm/skresnet50",
-    "timm/wide_resnet101_2",
 }
 # Specs without a table.
 NO_TABLE = {
@@ -298,6 +330,22 @@ NO_TABLE = {
     "vgg13",
     "vgg13_bn",
     "vgg19_bn",
+    "preresnet18",
+    "preresnet34",
+    "preresnet50",
+    "preresnet101",
+    "preresnet152",
+    "preresnet1001",
+    # of relatives that no table is of
+    "densenet121",
+    "regnet",
+    "regnet_x_400mf",
+    "regnet_y_400mf",
+    "res2net50",
+    "resnet50_os8",
+    "resnet50_os16",
+    "resnet_rs50",
+    "unet_resnet34",
 }
 # Multiply-adds that a table leaves out.
 MORE_MACS = {
