@@ -162,7 +162,14 @@ OPEN: dict[str, tuple[str, ...]] = {
         "gap -> flatten -> pad_channels(7)",
         "gap -> flatten -> pad_channels(7, side=both)",
     ),
-    "zeropad": ("zeropad(1)", "zeropad(1x2)"),
+    "zeropad": (
+        "zeropad(1)",
+        "zeropad(1x2)",
+        "zeropad(1) -> maxpool(3x3, stride=2, pad=0)",
+        "zeropad(1) -> maxpool(3x3, stride=2, pad=1, ceil=true)",
+        "zeropad(1) -> avgpool(3x3, stride=2, pad=1)",
+        "zeropad(1) -> conv(6, 3x3, stride=2)",
+    ),
     "part": ("part(0, 2)", "part(1, 2)", "part(2, 4)", "gap -> flatten -> part(1, 2)"),
     "upsample": (
         "upsample(2)",

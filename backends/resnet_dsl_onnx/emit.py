@@ -17,6 +17,7 @@ from resnet_dsl.program import Program
 from resnet_dsl.rendering.header import digest
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.initial import initial_state
+from resnet_dsl_onnx.fusions import Lowered, unfused
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower
 from resnet_dsl_onnx.state import check
@@ -31,8 +32,6 @@ ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 NUMBERS = "numbers"
 LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
 
-Lowered = Sequence[tuple[GraphNode, OnnxNode]]
-
 
 def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> ModelProto:
     """Return the model of a program; without a state it has the initial weights of seed 0."""
@@ -42,7 +41,9 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
     if state is None:
         state = initial_state(graph, seed=0)
     check({name: parameter.shape for name, parameter in graph.parameters()}, state)
-    lowered = [(node, part) for node in graph.nodes for part in lower(node.op, node, graph.network.extent)]
+    extent = graph.network.extent
+    parts = ((node, part) for node in graph.nodes for part in lower(node.op, node, extent))
+    lowered = list(unfused(parts))
     model = helper.make_model(
         _graph(graph, lowered, state, dtype),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -55,7 +56,7 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
     return _renamed(model, program) if program.names else model
 
 
-def _graph(graph: Graph, lowered: Lowered, state: Mapping[str, Array], dtype: str) -> GraphProto:
+def _graph(graph: Graph, lowered: Sequence[Lowered], state: Mapping[str, Array], dtype: str) -> GraphProto:
     names = _value_names(graph)
     return helper.make_graph(
         [*(_node(node, part, names) for node, part in lowered), *_copies(graph, names)],
@@ -67,7 +68,7 @@ def _graph(graph: Graph, lowered: Lowered, state: Mapping[str, Array], dtype: st
     )
 
 
-def _constants(lowered: Lowered) -> dict[Constant, None]:
+def _constants(lowered: Sequence[Lowered]) -> dict[Constant, None]:
     """Each constant once, in order."""
     inputs = (given for _, part in lowered for given in part.inputs)
     return dict.fromkeys(given for given in inputs if isinstance(given, Constant))
@@ -167,7 +168,7 @@ def _constant(constant: Constant, dtype: str) -> TensorProto:
 # --- where it came from ------------------------------------------------------------------------
 
 
-def _metadata(graph: Graph, lowered: Lowered) -> dict[str, str]:
+def _metadata(graph: Graph, lowered: Sequence[Lowered]) -> dict[str, str]:
     """What the text says beside the computation; lists and records as JSON.
 
     ONNX keeps attributes in single precision, so their numbers are here too, as they were written.
@@ -184,7 +185,7 @@ def _metadata(graph: Graph, lowered: Lowered) -> dict[str, str]:
     }
 
 
-def _inexact(lowered: Lowered) -> set[float]:
+def _inexact(lowered: Sequence[Lowered]) -> set[float]:
     """The numbers of attributes and constants that single precision does not hold."""
     attributes = (value for _, part in lowered for value in part.attributes.values())
     constants = (constant.value for constant in _constants(lowered))
