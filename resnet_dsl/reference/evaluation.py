@@ -54,10 +54,12 @@ def apply(node: GraphNode, call: Call, extent: Extent) -> Array:
 
 
 def as_batch(graph: Graph, x: ArrayLike) -> Array:
-    """Return a batch of inputs (N, C, H, W) as float64."""
+    """Return a batch of inputs (N, C, H, W), or of vectors (N, C), as float64."""
     batch = np.asarray(x, dtype=np.float64)
-    if batch.ndim != 4 or batch.shape[1] != graph.network.input.channels:
-        raise ValueError(f"a batch is Nx{graph.network.input.channels}xHxW, not {batch.shape}")
+    wanted = graph.network.input
+    if batch.ndim != 2 + len(wanted.spatial) or batch.shape[1] != wanted.channels:
+        size = f"Nx{wanted.channels}" + "xHxW" * (not wanted.is_vector)
+        raise ValueError(f"a batch is {size}, not {batch.shape}")
     return batch
 
 

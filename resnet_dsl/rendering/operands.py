@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
-PLACE = re.compile(r"\{(\d)\}")
+PLACE = re.compile(r"\{(\d+)\}")
 
 
 class Binding(IntEnum):

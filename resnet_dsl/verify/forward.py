@@ -12,7 +12,7 @@ from resnet_dsl.backend import Backend
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.causes import likely_cause
-from resnet_dsl.verify.subject import Subject, images
+from resnet_dsl.verify.subject import InputSize, Subject, images
 
 Array = np.ndarray[Any, Any]
 DEEP = 152
@@ -40,7 +40,7 @@ class Row:
     """A compared result: of a block, or an output at one size; the errors of each column."""
 
     name: str
-    size: tuple[int, int] | None
+    size: InputSize | None
     errors: dict[Column, float]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.diagnostics import CompileError
-from resnet_dsl.ir.graph import INPUT, Graph
+from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.program import Program
@@ -17,7 +17,8 @@ from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
 from resnet_dsl.weights.initial import random_state
 
 Array = np.ndarray[Any, Any]
-Sizes = tuple[tuple[int, int], ...]
+InputSize = tuple[int, ...]  # height and width, or nothing where the input is a vector
+Sizes = tuple[InputSize, ...]
 SMALL = 64  # a large enough map for every stride of a usual network, and quick
 
 
@@ -39,7 +40,7 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
     program = load({})
     channels, *own = program.network.input.at(program.network.extent)
     if not own:
-        return Subject(program, (), True)
+        return Subject(program, ((),), True)
     try:
         free = load({"input": f"{channels}xHxW"})
     except CompileError:
@@ -59,7 +60,7 @@ def _candidates(own: Sequence[int | None]) -> Iterator[Sizes]:
         yield ((even, even), (even + 1, even + 1), (even - even // 4 + 1, even + 6))
 
 
-def _fits(load: Callable[[Mapping[str, Any]], Program], channels: int | None, size: tuple[int, int]) -> bool:
+def _fits(load: Callable[[Mapping[str, Any]], Program], channels: int | None, size: InputSize) -> bool:
     try:
         load({"input": f"{channels}x{size[0]}x{size[1]}"})
     except CompileError:
@@ -67,15 +68,15 @@ def _fits(load: Callable[[Mapping[str, Any]], Program], channels: int | None, si
     return True
 
 
-def images(subject: Subject, size: tuple[int, int], batch: int, seed: int) -> Array:
-    """Return a batch of noisy images (N, C, H, W), float64 of single-precision values.
+def images(subject: Subject, size: InputSize, batch: int, seed: int) -> Array:
+    """Return a batch of noisy images (N, C, H, W), or of vectors, float64 of single-precision values.
 
     Each image has a tint of its own, which makes whole maps negative: zeros in the padding of a
     max pool would hide in noise around zero.
     """
     shape = (batch, subject.program.network.input.channels, *size)
     generator = np.random.Generator(np.random.Philox(seed))
-    tint = generator.standard_normal((*shape[:2], 1, 1))
+    tint = generator.standard_normal((*shape[:2], *(1 for _ in size)))
     return (generator.standard_normal(shape) + tint).astype(np.float32).astype(np.float64)
 
 
@@ -88,8 +89,8 @@ def calibrated_state(subject: Subject, seed: int) -> dict[str, Array]:
     """
     graph = subject.program.graph
     state = {name: value.astype(np.float64) for name, value in random_state(graph, seed).items()}
-    size = subject.sizes[0] if subject.sizes else ()
-    x = images(subject, size, 4, seed) if size else _vectors(graph, seed)
+    size = subject.sizes[0]
+    x = images(subject, size, 4, seed)
     tensors, values = tensors_of(graph, state), {INPUT: as_batch(graph, x)}
     extent = Extent(*size)
     for node in graph.nodes:
@@ -107,8 +108,3 @@ def calibrated_state(subject: Subject, seed: int) -> dict[str, Array]:
 
 def _single(value: Array) -> Array:
     return value.astype(np.float32).astype(np.float64)
-
-
-def _vectors(graph: Graph, seed: int) -> Array:
-    generator = np.random.Generator(np.random.Philox(seed))
-    return generator.standard_normal((4, graph.network.input.channels))

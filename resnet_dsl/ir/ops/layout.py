@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, INDEX, PAIR, Pair, argument, choice
+from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, Pair, argument, choice
 from resnet_dsl.ir.ops.base import Op, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -132,8 +132,10 @@ class Upsample(Op):
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         (x,) = inputs
         needs_map(self, x)
-        sizes = zip(x.spatial, self.factor, strict=True)
-        return Shape(x.channels, tuple(size.times(factor) for size, factor in sizes))
+        sizes = tuple(size.times(factor) for size, factor in zip(x.spatial, self.factor, strict=True))
+        if any(max(size.mul, extent.of(size) or 0) > LARGEST for size in sizes):
+            raise ShapeError("E0502", f"a map of {x.text(extent)} cannot be made larger any more")
+        return Shape(x.channels, sizes)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.factor == (1, 1)
