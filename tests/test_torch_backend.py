@@ -22,8 +22,11 @@ from resnet_dsl_torch.names import MODULE, RESERVED
 from resnet_dsl.diagnostics import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program
+from resnet_dsl.reference import evaluate_all
+from resnet_dsl.rendering.operands import place
 from resnet_dsl.version import __version__
 from resnet_dsl.weights.initial import random_state
+from tests.agreement import assert_agreement
 from tests.conftest import Golden
 from tests.telling_specs import HOSTILE, SPECS, program, with_comment
 
@@ -31,13 +34,14 @@ torch = pytest.importorskip("torch")
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "plain20")
-GOLDEN = ("se", "inception", "numbered", "backbone", "zero_gamma")
+GOLDEN = ("se", "inception", "numbered", "backbone", "zero_gamma", "modern", "arithmetic")
 
 # What a spec may make a file say: nothing else is called, whatever its text holds.
 CALLS = re.compile(
-    r"super|range|max|isinstance|float|getattr|math\.sqrt|torch\.(cat|sigmoid|tanh|ones_like)"
+    r"super|range|max|len|isinstance|float|getattr|math\.sqrt"
+    r"|torch\.(cat|sigmoid|tanh|ones_like|tensor|outer|sqrt|var_mean)"
     r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\d+\])?|super\(\)\.(__init__|train)"
-    r"|.+\.(flatten|numel)|self\.modules|module\.reset_running_stats"
+    r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
 )
 
@@ -96,11 +100,9 @@ def test_files_pass_every_rule_of_ruff_that_applies_to_them(files: list[str]) ->
     assert tool("ruff", "check", "--isolated", *files) == ""
     # By design: no copyright line (CPY), no docstring for `forward` and `__init__` (D102, D107), the
     # spec's own lines and comments (D205, E501, N803), flags (FBT), as many parameters as
-    # a block needs (PLR), the name F (N812); the rest
+    # a block needs (PLR), a branch for each kind of layer (C901), the name F (N812); the rest
     # contradict the formatter or each other.
-    ignored = (
-        "CPY001,D102,D107,D205,E501,N803,FBT001,FBT002,FBT003,N812,PLR0913,PLR0917,INP001,COM812,D203,D213"
-    )
+    ignored = "C901,CPY001,D102,D107,D205,E501,N803,FBT001,FBT002,FBT003,N812,PLR0913,PLR0917,INP001,COM812,D203,D213"
     assert tool("ruff", "check", "--isolated", "--select", "ALL", "--ignore", ignored, *files) == ""
 
 
@@ -209,7 +211,7 @@ def test_a_layer_may_be_called_as_anything_else(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *sorted(RESERVED - {"self", "pad_channels"}),
+        *sorted(RESERVED - {"self", "pad_channels", "stochastic_depth"}),
         "list",
         "type",
         "half",
@@ -259,7 +261,7 @@ def test_the_model_shows_its_source() -> None:
     assert inspect.getsource(type(model.layer1[0])).startswith("class Gated(nn.Module):")
 
 
-@pytest.mark.parametrize("name", ["se", "backbone", "numbered"])
+@pytest.mark.parametrize("name", ["se", "backbone", "numbered", "modern", "varied"])
 def test_models_are_pickled_and_copied(name: str) -> None:
     checked = program(name)
     model, x = build(checked), batch(checked)
@@ -274,10 +276,12 @@ def test_models_are_scripted(name: str) -> None:
     assert_equal(torch.jit.script(model)(x), model(x))
 
 
-DYNAMIC = {"nested": (20, 31), "backbone": (64, 65)}
+DYNAMIC = {"nested": (20, 31), "backbone": (64, 65), "modern": (20, 31)}
 
 
-@pytest.mark.parametrize("name", [*DYNAMIC, "same", "se", "pools", "numbered", "several_inputs"])
+@pytest.mark.parametrize(
+    "name", [*DYNAMIC, "same", "se", "pools", "numbered", "several_inputs", "arithmetic", "varied"]
+)
 def test_models_are_exported_with_an_open_batch_and_size(name: str) -> None:
     checked = program(name)
     model, x = build(checked), batch(checked)
@@ -296,7 +300,7 @@ def test_models_compile_without_a_graph_break(name: str) -> None:
     assert_equal(torch.compile(model, fullgraph=True, backend="eager")(x), model(x))
 
 
-@pytest.mark.parametrize("name", ["se", "same", "pools", "zero_gamma"])
+@pytest.mark.parametrize("name", ["se", "same", "pools", "zero_gamma", "modern", "varied"])
 def test_channels_last_gives_the_same_numbers(name: str) -> None:
     checked = program(name)
     model, x = build(checked, "float64"), batch(checked).double()
@@ -359,6 +363,112 @@ def test_a_frozen_part_drops_nothing_and_others_do() -> None:
     assert not torch.equal(model(x), model(x))
 
 
+def network(stem: str, more: str = "") -> Program:
+    """A network of these steps alone."""
+    return program(f"model m {{ input: 4xHxW  stem: {stem}  stages: []  head: none  {more} }}")
+
+
+@pytest.mark.parametrize("steps", ["stochastic_depth(0.25)", "gap -> flatten -> stochastic_depth(0.25)"])
+def test_stochastic_depth_drops_whole_images_in_training_and_keeps_the_mean(steps: str) -> None:
+    torch.manual_seed(0)
+    model, x = backend.build(network(steps)), torch.rand(2000, 4, 3, 2) + 0.5
+    kept = model.eval()(x)
+    assert torch.equal(kept, x if kept.ndim == 4 else x.mean((2, 3)))
+    result = model.train()(x)
+    dropped = (result == 0).flatten(1)
+    assert torch.equal(dropped.all(1), dropped.any(1))
+    assert float(dropped.all(1).float().mean()) == pytest.approx(0.25, abs=0.03)
+    torch.testing.assert_close(result, torch.where(result == 0, 0.0, kept / 0.75))
+
+
+def test_stochastic_depth_of_rate_one_drops_all() -> None:
+    x = torch.ones(5, 4, 3, 3)
+    assert not backend.build(network("stochastic_depth(1)")).train()(x).any()
+
+
+@pytest.mark.parametrize(("more", "frozen"), [("", False), ("freeze: stem", True)])
+def test_frozen_steps_drop_no_image(more: str, frozen: bool) -> None:
+    model = backend.build(network("conv(4, 1x1) -> stochastic_depth(0.5)", more)).train()
+    x = torch.rand(32, 4, 3, 3)
+    assert torch.equal(model(x), model(x)) == frozen
+    assert torch.equal(model(x), model.eval()(x)) == frozen
+
+
+def test_frozen_stages_drop_no_image() -> None:
+    text = "block b(width) { return x -> conv(width, 1x1) -> stochastic_depth(0.5) }\n"
+    model = backend.build(
+        program(f"{text}model m {{ input: 4xHxW  stem: none  stages: [1, 1]  widths: 4  block: b  head: none"
+                "  freeze: layer1 }")
+    ).train()  # fmt: skip
+    x = torch.rand(32, 4, 3, 3)
+    assert torch.equal(model.layer1(x), model.layer1(x))
+    assert not torch.equal(model.layer2(x), model.layer2(x))
+
+
+def test_a_standardised_convolution_keeps_the_plain_weight() -> None:
+    conv = "conv(6, 3x3, groups=2, bias=true"
+    model, plain = (
+        backend.build(network(f"{conv}{more})"), "float64") for more in (", standardize=1e-12", "")
+    )
+    state = random_state(network(f"{conv})").graph, 3)
+    shapes = {name: value.shape for name, value in plain.state_dict().items()}
+    assert {name: value.shape for name, value in model.state_dict().items()} == shapes
+    x = torch.rand(2, 4, 5, 5, dtype=torch.float64)
+    result = backend.load_state(model, state)(x)
+    stretched = state | {"conv1.weight": 3.0 * state["conv1.weight"].astype(np.float64) + 2.0}
+    torch.testing.assert_close(backend.load_state(model, stretched)(x), result, rtol=1e-9, atol=1e-9)
+    assert (backend.load_state(plain, stretched)(x) - result).abs().max() > 1.0
+
+
+@pytest.mark.parametrize("factor", [2, 41, 55])
+def test_nearest_takes_the_right_pixel_at_factors_where_torch_rounds_to_a_wrong_one(factor: int) -> None:
+    x = torch.rand(1, 4, 3, 60)
+    found = backend.build(network(f"upsample(1x{factor})"))(x)
+    assert torch.equal(found, x.repeat_interleave(factor, dim=3))
+    wrong = torch.nn.functional.interpolate(x, scale_factor=(1.0, float(factor)), mode="nearest")
+    assert torch.equal(found, wrong) == (factor == 2)
+
+
+def test_what_is_before_same_padding_shows_without_it() -> None:
+    checked = network("conv(4, 3x3) -> sigmoid -> conv(5, 3x3, stride=2, pad=same) -> bn")
+    state, x = random_state(checked.graph, 0), batch(checked).double().numpy()
+    results = backend.trace(backend.load_state(backend.build(checked, "float64"), state), checked, x)
+    truth = evaluate_all(checked.graph, state, x)
+    assert {"conv1", "conv2", "bn1"} <= results.keys()
+    for name, value in results.items():
+        np.testing.assert_allclose(value, truth.get(name, x), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("template", "operands", "wanted"),
+    [
+        ("{0} + {1}", ["a + b", "c * d"], "a + b + c * d"),
+        ("{0} + {1}", ["a", "b + c"], "a + (b + c)"),
+        ("{0} + {1}", ["a", "-b"], "a - b"),
+        ("{0} + {1}", ["a", "-(b + c)"], "a - (b + c)"),
+        ("{0} + {1}", ["a", "-(b * c)"], "a - b * c"),
+        ("{0} + {1}", ["a", "-b + c"], "a + (-b + c)"),
+        ("{0} * {1}", ["a * b", "c * d"], "a * b * (c * d)"),
+        ("{0} * {1}", ["a - b", "-c"], "(a - b) * (-c)"),
+        ("-{0}", ["a * b"], "-(a * b)"),
+        ("1.0 - {0}", ["-a"], "1.0 - (-a)"),
+        ("1.0 - {0}", ["0.5 * a"], "1.0 - 0.5 * a"),
+        ("2.0 * {0} + 1.0", ["a - b"], "2.0 * (a - b) + 1.0"),
+        ("{0}.flatten(1)", ["-a"], "(-a).flatten(1)"),
+        ("{module}({0})", ["(a + b).chunk(2, dim=1)[0]"], "self.m((a + b).chunk(2, dim=1)[0])"),
+    ],
+)
+def test_operands_take_the_parentheses_they_need(template: str, operands: list[str], wanted: str) -> None:
+    assert place(template, operands, {"module": "self.m"}) == wanted
+
+
+@pytest.mark.parametrize("name", ["modern", "arithmetic", "varied"])
+def test_numbers_that_vary_are_those_of_each_use(name: str) -> None:
+    checked = program(name)
+    size = (checked.network.extent.height or 20, checked.network.extent.width or 17)
+    assert_agreement(checked, [size], [("torch", "float64"), ("torch", "float32")])
+
+
 def test_outputs_are_what_the_parts_give() -> None:
     checked = program("backbone")
     model, x = build(checked), batch(checked)
@@ -386,9 +496,21 @@ def test_zero_gamma_starts_the_last_scale_of_each_block_at_zero() -> None:
     assert all((scales[name] == 1).all() for name in scales.keys() - zero)
 
 
-def test_initial_weights_have_the_distributions_asked_for() -> None:
+MORE_STARTS = """
+    block b(width) {
+        return x -> gap -> uniform: channel_conv(2001) -> he: channel_conv(20001, init=he)
+                 -> glorot: channel_conv(2001, init=glorot) -> ln -> gn(1, gamma=0.5) -> ln(gamma=0)
+    }
+    model more_starts { input: 8x8x8  stem: ln -> gn(2)  stages: [1]  widths: 8  block: b
+        head: ln(gamma=2) -> flatten -> uniform: channel_conv(2001) -> gn(4, gamma=0.25) -> ln(gamma=3)
+              -> fc(500) }
+"""
+
+
+@pytest.mark.parametrize("spec", ["starts", MORE_STARTS], ids=["starts", "more_starts"])
+def test_initial_weights_have_the_distributions_asked_for(spec: str) -> None:
     torch.manual_seed(0)
-    checked = program("starts")
+    checked = program(spec)
     state = backend.build(checked).state_dict()
     for node in checked.graph.nodes:
         for key, parameter in node.parameters():

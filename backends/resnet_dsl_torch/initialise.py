@@ -30,21 +30,24 @@ def reset_lines(program: Program, classes: Classes) -> list[str]:
     sites = list(_sites(program, classes))
     common = {kind: Counter(s.scheme for s in sites if s.kind is kind).most_common(1) for kind in LAYERS}
     usual = {kind: found[0][0] for kind, found in common.items() if found}
-    lines = ["        for module in self.modules():"] if usual else ["        pass"]
-    for index, (kind, scheme) in enumerate(usual.items()):
-        layers = LAYERS[kind] if kind is not ops.BatchNorm else _norms(program)
-        lines.append(f"            {'elif' if index else 'if'} isinstance(module, {layers}):")
-        lines += _init("module", kind, scheme, [s.bias for s in sites if s.kind is kind], 16)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for kind, scheme in usual.items():
+        body = _init("module", kind, scheme, [s.bias for s in sites if s.kind is kind], 16)
         if kind is ops.BatchNorm:
-            lines.append("                module.reset_running_stats()")
+            body.append("                module.reset_running_stats()")
+        layers = [LAYERS[kind]] if kind is not ops.BatchNorm else _norms(program)
+        alike.setdefault(tuple(body), []).extend(layers)
+    lines = ["        for module in self.modules():"] if usual else ["        pass"]
+    for index, (once, layers) in enumerate(alike.items()):
+        kinds = layers[0] if len(layers) == 1 else f"({', '.join(layers)})"
+        lines += [f"            {'elif' if index else 'if'} isinstance(module, {kinds}):", *once]
     return lines + _exceptions([site for site in sites if site.scheme != usual[site.kind]])
 
 
-def _norms(program: Program) -> str:
+def _norms(program: Program) -> list[str]:
     """The kinds of batch norm there are: on maps, on vectors, or both."""
     nodes = [node for node in program.graph.nodes if isinstance(node.op, ops.BatchNorm)]
-    kinds = sorted({f"nn.BatchNorm{1 if node.input_shapes[0].is_vector else 2}d" for node in nodes})
-    return kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+    return sorted({f"nn.BatchNorm{1 if node.input_shapes[0].is_vector else 2}d" for node in nodes})
 
 
 @dataclass(frozen=True)
