@@ -286,6 +286,22 @@ def _weights_convert(parser: Parser) -> None:
     _force(parser)
 
 
+def _import(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a file of weights, or an ONNX model")
+    parser.add_argument("-o", "--output", metavar="SPEC", help="the file to write (default: stdout)")
+    parser.add_argument("--name", metavar="NAME", help="the model's name (default: after the file's)")
+    parser.add_argument("--stride-on", choices=("conv1", "conv2"), help="of bottlenecks: v1 or v1.5")
+    parser.add_argument(
+        "--shortcut", metavar="BLOCK", help="where no tensor tells: A, 'A(side=both)', none, …"
+    )
+    parser.add_argument("--input", metavar="CxHxW", help="the input's size")
+    parser.add_argument(
+        "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[],
+        help="a field of the spec as you know it",
+    )  # fmt: skip
+    _force(parser)
+
+
 def _gen_test(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all there are)")
@@ -321,6 +337,7 @@ COMMANDS = {
     "weights convert": Command(
         "rewrite weights in another format", _weights_convert, "weight_commands.convert"
     ),
+    "import": Command("restore the spec from weights or an ONNX model", _import, "importing.command.import_"),
     "gen-test": Command(
         "write a test that proves your artefacts identical", _gen_test, "verify.self_test.gen_test"
     ),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = [
-    "FILES", "NAME", "NAMES", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",
+    "DRAWINGS", "FILES", "NAME", "NAMES", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",
     "build", "load_state", "read_state", "render", "run", "save", "trace",
 ]  # fmt: skip
 
@@ -34,6 +34,8 @@ WEIGHTS = ""  # they are within the model
 FILES: Mapping[str, Format] = {
     SUFFIX: Format("an ONNX model", "resnet_dsl_onnx.weight_files", NAME, REQUIRES, REQUIRES)
 }
+DRAWINGS: Mapping[str, str] = {SUFFIX: "resnet_dsl_onnx.drawing"}
+"""Which module reads the graphs that files hold, for `resnet-dsl import`."""
 
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> bytes:

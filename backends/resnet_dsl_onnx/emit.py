@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -41,11 +41,9 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
     if state is None:
         state = initial_state(graph, seed=0)
     check({name: parameter.shape for name, parameter in graph.parameters()}, state)
-    extent = graph.network.extent
-    parts = ((node, part) for node in graph.nodes for part in lower(node.op, node, extent))
-    lowered = list(unfused(parts))
+    lowered = _lowered(graph)
     model = helper.make_model(
-        _graph(graph, lowered, state, dtype),
+        _graph(graph, lowered, _weights(graph, state, dtype), dtype),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="resnet-dsl",
@@ -56,14 +54,26 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
     return _renamed(model, program) if program.names else model
 
 
-def _graph(graph: Graph, lowered: Sequence[Lowered], state: Mapping[str, Array], dtype: str) -> GraphProto:
+def outline(program: Program) -> GraphProto:
+    """Return the graph of a program without its weights."""
+    return _graph(program.graph, _lowered(program.graph), (), "float32")
+
+
+def _lowered(graph: Graph) -> list[Lowered]:
+    extent = graph.network.extent
+    return list(unfused((node, part) for node in graph.nodes for part in lower(node.op, node, extent)))
+
+
+def _graph(
+    graph: Graph, lowered: Sequence[Lowered], weights: Iterable[TensorProto], dtype: str
+) -> GraphProto:
     names = _value_names(graph)
     return helper.make_graph(
         [*(_node(node, part, names) for node, part in lowered), *_copies(graph, names)],
         graph.network.name,
         [_value(INPUT, graph.network.input, graph.network.extent, dtype)],
         list(_outputs(graph, dtype)),
-        [*_weights(graph, state, dtype), *(_constant(constant, dtype) for constant in _constants(lowered))],
+        [*weights, *(_constant(constant, dtype) for constant in _constants(lowered))],
         value_info=list(_inner_values(graph, names, dtype)),
     )
 

@@ -1,0 +1,111 @@
+"""A graph as a file draws it: nodes, constants, and who uses which value; plain data, no framework.
+
+A backend whose files hold graphs names in `DRAWINGS`, by suffix, a module that offers
+`read(path) -> Drawing` and `drawn(program) -> Drawing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+IDENTITY = "Identity"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant; of a large one `values` is a digest."""
+
+    kind: str
+    shape: tuple[int, ...]
+    values: tuple[float, ...] | str
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The values, none of a large one."""
+        return () if isinstance(self.values, str) else self.values
+
+
+@dataclass(frozen=True)
+class DrawnNode:
+    """One node; the names of its inputs are of values, weights or constants, or empty."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def result(self) -> str:
+        """The first value it gives."""
+        return self.outputs[0]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A graph. `sizes` are the input's without the batch, letters where they are open."""
+
+    input: str
+    sizes: tuple[int | str, ...]
+    nodes: tuple[DrawnNode, ...]
+    outputs: tuple[tuple[str, str], ...]
+    """The name of each output and the value that it is."""
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+    weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The shapes of the other tensors."""
+
+    @cached_property
+    def _makers(self) -> dict[str, DrawnNode]:
+        return {output: node for node in self.nodes for output in node.outputs}
+
+    @cached_property
+    def _users(self) -> dict[str, list[DrawnNode]]:
+        found: dict[str, list[DrawnNode]] = {}
+        for node in self.nodes:
+            for given in dict.fromkeys(node.inputs):
+                found.setdefault(given, []).append(node)
+        return found
+
+    def maker(self, value: str) -> DrawnNode | None:
+        """Return the node that gives a value."""
+        return self._makers.get(value)
+
+    def users(self, value: str) -> list[DrawnNode]:
+        """Return the nodes that take a value; what an identity passes on counts as the value."""
+        found: list[DrawnNode] = []
+        waiting = [value]
+        for each in waiting:
+            for node in self._users.get(each, ()):
+                if node.op == IDENTITY:
+                    waiting.append(node.result)
+                else:
+                    found.append(node)
+        return found
+
+    def owner(self, path: str) -> DrawnNode | None:
+        """Return the node that takes a layer's weight."""
+        return next(iter(self._users.get(f"{path}.weight", ())), None)
+
+    def layers(self, node: DrawnNode) -> list[str]:
+        """Return the paths of the layers whose weights a node takes."""
+        return [name.rpartition(".")[0] for name in node.inputs if name in self.weights]
+
+    def extents(self, node: DrawnNode) -> tuple[int, ...]:
+        """Return the shape of the first weight that a node takes."""
+        return next((self.weights[name] for name in node.inputs if name in self.weights), ())
+
+    def numbers(self, node: DrawnNode, place: int) -> tuple[float, ...]:
+        """Return the values of a constant input, none where it is no constant."""
+        name = node.inputs[place] if place < len(node.inputs) else ""
+        return self.constants[name].numbers if name in self.constants else ()
+
+    def behind(self, value: str, steps: int) -> Iterator[DrawnNode]:
+        """Yield the nodes that a value reaches within so many steps."""
+        values = [value]
+        for _ in range(steps):
+            nodes = [node for each in values for node in self.users(each)]
+            yield from nodes
+            values = [node.result for node in nodes]
