@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from resnet_dsl.diagnostics import UsageError, did_you_mean
 from resnet_dsl.names.naming import naming
-from resnet_dsl.names.world import SILENT
+from resnet_dsl.names.world import ORDERS
 from resnet_dsl.program import Program
 from resnet_dsl.weights.files import Format
 
@@ -135,7 +135,7 @@ def called_as(world: str | None, program: Program, backend: Backend) -> Program:
         return program
     found = naming(program, world)
     for path, layer in found.layers.items():
-        if layer.layout in SILENT:
+        if layer.layout in ORDERS:
             raise UsageError(
                 f"{layer.theirs} of {world} takes its input in another order than {path}, so that weights of "
                 f"one would pass for those of the other; `weights convert --to {world}` puts them in order"

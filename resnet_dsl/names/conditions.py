@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.names.patterns import LAST
@@ -11,13 +11,26 @@ from resnet_dsl.names.world import Condition
 
 AFTER = "after"
 """In a condition: the kind of op that gives the layer its input."""
+ABSENT = "absent"
+"""In a condition: whether there must be no such layer."""
 
 
-def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[str]:
-    """Return a sentence for all that does not hold; of several conditions on a thing the first counts."""
+LACKING = "there is no"
+
+
+class Failure(NamedTuple):
+    """What does not hold, as a sentence, and of how many layers; `lacking` if there is none."""
+
+    sentence: str
+    layers: int
+    lacking: bool
+
+
+def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[Failure]:
+    """Return all that does not hold; of several conditions on a thing the first counts."""
     kinds = {node.name: node.op.kind for node in graph.nodes}
     plain = (c.layers.text for c in conditions if c.layers.is_plain)
-    found = {f"there is no `{path}`": [path] for path in plain if path not in kinds}
+    found = {f"{LACKING} `{path}`": [path] for path in plain if path not in kinds}
     paths = _paths(kinds)
     for node in graph.nodes:
         settled: set[str] = set()
@@ -29,7 +42,10 @@ def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[str]:
                     reason = f": {condition.because}" if condition.because else ""
                     found.setdefault(f"{what}{reason}", []).append(node.name)
                 settled.add(name)
-    return [_sentence(what, layers) for what, layers in found.items()]
+    return [
+        Failure(_sentence(what, layers), len(layers), what.startswith(LACKING))
+        for what, layers in found.items()
+    ]
 
 
 def _sentence(what: str, layers: list[str]) -> str:
@@ -59,6 +75,8 @@ def _otherwise(node: GraphNode, name: str, wanted: Any, kinds: dict[str, str]) -
     if name == AFTER:
         before = ", ".join(kinds.get(given, given) for given in node.inputs)
         return "" if before == wanted else f"{{layer}} comes after {before}, not {wanted}"
+    if name == ABSENT:
+        return "{layer} is in none of them" if wanted else ""
     there = getattr(node.op, name, None)
     if there == (_pair(wanted) if isinstance(there, tuple) else wanted):
         return ""

@@ -9,14 +9,16 @@ from typing import TypeVar
 
 from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.ir.graph import Graph, GraphNode
+from resnet_dsl.ir.ops import Flatten
 from resnet_dsl.names.conditions import failures
+from resnet_dsl.names.flattening import flattened
 from resnet_dsl.names.patterns import Pattern, made
-from resnet_dsl.names.world import Map, Rule, World, find_world
+from resnet_dsl.names.world import ORDERS, Map, Rule, World, find_world
 from resnet_dsl.program import Program
 
 LISTED = 6
 INDEX = "index"
-"""In every name: how many ops of its part come before the layer."""
+"""In every name: how many ops come before the layer, from the input on or from the last `flatten`."""
 
 Value = TypeVar("Value")
 Place = tuple[int, int]
@@ -64,7 +66,7 @@ def naming(program: Program, world: str) -> Naming:
         raise UsageError(_refusal(found, program, tried, fitting))
     chosen = fitting[0]
     names = chosen.names()
-    for name, count in Counter(names.values()).items():
+    for name, count in Counter(names[node.name] for node in program.graph.nodes).items():
         if count > 1:
             raise UsageError(f"{world}: {count} layers of {program.name} would be called `{name}`")
     return Naming(world, chosen.map, chosen.layers(), names)
@@ -91,6 +93,11 @@ class _Tried:
         self.uncovered = [path for path in owners if self.found[path] is None]
         self.failures = [] if self.uncovered else failures(map.where, graph)
 
+    def distance(self) -> tuple[int, int]:
+        """How far the graph is from the map's networks: layers that it lacks, then others that differ."""
+        lacking = sum(failure.lacking for failure in self.failures)
+        return lacking, sum(failure.layers for failure in self.failures)
+
     def _rule(self, node: GraphNode, index: int) -> tuple[Rule, str, Place] | None:
         """The rule for a layer, its name there, and its place in the order of rules."""
         path = node.name
@@ -100,8 +107,9 @@ class _Tried:
             if inside is not None and found is not None:
                 rule, numbers, place = found
                 numbers = {**inside[0], **numbers, INDEX: index}
-                name = made(f"{block.theirs}{self.map.separator}{rule.theirs}", numbers)
-                return rule, name, (0, place)
+                name = made(rule.theirs, numbers, rule.ours.rest(inside[1]))
+                front = made(block.theirs, numbers)
+                return rule, f"{front}{self.map.separator}{name}" if name else front, (0, place)
         found = _first(self.map.layers, path)
         if found is not None:
             rule, numbers, place = found
@@ -122,8 +130,14 @@ class _Tried:
             rule, theirs, (alone, place) = match
             block = node.name if alone else self._block_of(node.name)[0]
             places[node.name] = begun.setdefault(block, position), place
-            found[node.name] = Layer(node, theirs, rule.bias, rule.layout)
+            found[node.name] = Layer(node, theirs, rule.bias, self._layout(rule.layout, node))
         return {path: found[path] for path in sorted(found, key=places.__getitem__)}
+
+    def _layout(self, layout: str | None, node: GraphNode) -> str | None:
+        """A rule's layout; none where a map is flattened in the same order here."""
+        if layout in ORDERS:
+            return None if flattened(node, self.graph).order == layout else layout
+        return layout
 
     def _block_of(self, path: str) -> tuple[str, str]:
         """The path of the block that a rule finds around a layer, and the block's name there."""
@@ -161,10 +175,10 @@ def _first(rules: tuple[Rule, ...], path: str) -> tuple[Rule, dict[str, int], in
 
 def _indexed(graph: Graph) -> Iterator[tuple[GraphNode, int]]:
     """Yield every node with its place in its part."""
-    counts: Counter[str] = Counter()
+    count = 0
     for node in graph.nodes:
-        yield node, counts[node.part]
-        counts[node.part] += 1
+        yield node, count
+        count = 0 if isinstance(node.op, Flatten) else count + 1
 
 
 # --- refusing ----------------------------------------------------------------------------------
@@ -176,9 +190,10 @@ def _refusal(world: World, program: Program, tried: list[_Tried], fitting: list[
         return f"{world.name}: the names of {program.name} are those of {kinds} alike"
     covering = [each for each in tried if not each.uncovered]
     if covering:
-        closest = min(covering, key=lambda each: len(each.failures))
+        closest = min(covering, key=_Tried.distance)
         title = f"{world.name} has names for all layers of {program.name}, but for another network"
-        return f"{title} ({closest.map.about}):\n{_listed(closest.failures)}"
+        sentences = [failure.sentence for failure in closest.failures]
+        return f"{title} ({closest.map.about}):\n{_listed(sentences)}"
     closest = min(tried, key=lambda each: len(each.uncovered))
     title = f"{world.name} has no names for some layers of {program.name}; closest are those of"
     return f"{title} {closest.map.about}, without:\n{_listed(closest.uncovered)}"

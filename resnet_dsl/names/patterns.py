@@ -47,6 +47,11 @@ class Pattern:
             return None
         return {name: int(value) for name, value in found.groupdict().items()}, path[found.end() + 1 :]
 
+    def rest(self, path: str) -> str:
+        """Return what a `*` finds in a path that the pattern is of."""
+        found = self._expression.fullmatch(path)
+        return found[len(found.groups())] if found is not None and self.text.endswith(REST) else ""
+
     def before_last(self, path: str) -> str:
         """Return the path up to the number that `{last}` finds."""
         found = self._expression.fullmatch(path)
@@ -54,12 +59,16 @@ class Pattern:
         return path[: found.start(LAST)]
 
 
-def made(template: str, numbers: Mapping[str, int]) -> str:
-    """Return the name that a template makes of numbers; raises KeyError for one that is not known."""
+def made(template: str, numbers: Mapping[str, int], rest: str = "") -> str:
+    """Return the name that a template makes of numbers, and of what a `*` found.
+
+    Raises KeyError for a number that is not known.
+    """
 
     def number(term: re.Match[str]) -> str:
         name, sign, amount = term.groups()
         more = int(amount or 0)
         return str(numbers[name] + (-more if sign == "-" else more))
 
-    return TERM.sub(number, template)
+    name = TERM.sub(number, template)
+    return name.removesuffix(REST) + rest if template.endswith(REST) else name

@@ -17,9 +17,10 @@ from resnet_dsl.names.patterns import Pattern
 from resnet_dsl.shelf import names_folder
 
 SUFFIX = ".toml"
-LAYOUTS = ("conv1x1", "hwc", "depthwise")
-SILENT = ("hwc",)
-"""Layouts of the shape that ours has: weights of the one are taken for those of the other."""
+ORDERS = ("chw", "hwc")
+"""Layouts of a layer that takes a flattened map: which of its axes was outermost there."""
+LAYOUTS = ("conv1x1", "depthwise", *ORDERS)
+SAME = {"*": "*"}
 BECAUSE = "because"
 
 
@@ -121,7 +122,7 @@ def _map(
     )
 
 
-def _block(ours: str, theirs: str, layers: Mapping[str, Any]) -> BlockRule:
+def _block(ours: str, theirs: str, layers: Mapping[str, Any] = SAME) -> BlockRule:
     return BlockRule(Pattern(ours), theirs, _rules(layers))
 
 

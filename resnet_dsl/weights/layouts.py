@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.ir.ops import Conv, Flatten
+from resnet_dsl.names.flattening import flatten_node
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -30,17 +30,15 @@ class Layout(NamedTuple):
 
 
 def layout_of(name: str, node: GraphNode, graph: Graph) -> Layout:
-    """Return the layout of a layer's weight; raises UsageError where the layer cannot have it."""
+    """Return the layout of a layer's weight, by its name in a map."""
     shape = next(parameter.shape for parameter in node.op.parameters(*node.input_shapes))
     match name:
         case "conv1x1":
             return _conv1x1(shape)
-        case "hwc":
-            return _hwc(shape, node, graph)
         case "depthwise":
             return _depthwise(shape, node)
         case _:
-            raise ValueError(name)
+            return _flattened(shape, node, graph)
 
 
 def _conv1x1(shape: Shape) -> Layout:
@@ -49,30 +47,22 @@ def _conv1x1(shape: Shape) -> Layout:
     return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
 
 
-def _hwc(shape: Shape, node: GraphNode, graph: Graph) -> Layout:
-    """A fully connected layer on a map that was flattened with its channels innermost."""
-    rows = shape[0]
-    channels, height, width = _flattened(node, graph)
+def _flattened(shape: Shape, node: GraphNode, graph: Graph) -> Layout:
+    """A fully connected layer on a map that is flattened in the other order there."""
+    flatten = flatten_node(node, graph)
+    assert isinstance(flatten.op, Flatten)
+    channels, *sizes = flatten.input_shapes[0].at(graph.network.extent)
+    axes = {"C": channels, "H": sizes[0], "W": sizes[1]}
+    chw, hwc = (tuple(axes[axis] for axis in order) for order in ("CHW", "HWC"))
 
-    def to_ours(value: Array) -> Array:
-        return value.reshape(rows, height, width, channels).transpose(0, 3, 1, 2).reshape(shape)
+    def to_chw(value: Array) -> Array:
+        return value.reshape(-1, *hwc).transpose(0, 3, 1, 2).reshape(shape)
 
-    def to_theirs(value: Array) -> Array:
-        return value.reshape(rows, channels, height, width).transpose(0, 2, 3, 1).reshape(shape)
+    def to_hwc(value: Array) -> Array:
+        return value.reshape(-1, *chw).transpose(0, 2, 3, 1).reshape(shape)
 
-    return Layout(shape, shape, to_ours, to_theirs)
-
-
-def _flattened(node: GraphNode, graph: Graph) -> Shape:
-    """The shape of the map that a layer takes flattened; what leaves its input as it is may lie between."""
-    nodes = {each.name: each for each in graph.nodes}
-    found = nodes.get(node.inputs[0])
-    while found is not None and not isinstance(found.op, Flatten) and len(found.inputs) == 1:
-        found = nodes.get(found.inputs[0]) if found.shape == found.input_shapes[0] else None
-    if found is None or not isinstance(found.op, Flatten):
-        raise UsageError(f"{node.name}: its input is no flattened map, which the names of that world mean")
-    sizes = [size for size in found.input_shapes[0].at(graph.network.extent) if size is not None]
-    return tuple(sizes)
+    changes = (to_chw, to_hwc) if flatten.op.order == "chw" else (to_hwc, to_chw)
+    return Layout(shape, shape, *changes)
 
 
 def _depthwise(shape: Shape, node: GraphNode) -> Layout:
