@@ -1,4 +1,4 @@
-"""Models of others to compare with: torchvision's, importable beside any build of torch."""
+"""Models of others to compare with: torchvision's and timm's, importable beside any build of torch."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def torchvision_models() -> Any:
 def torchvision_model(name: str) -> Any:
     """Return a fresh model of torchvision, in double precision and evaluation mode."""
     return getattr(torchvision_models(), name)(weights=None).double().eval()
+
+
+def timm_model(name: str, **settings: Any) -> Any:
+    """Return a fresh model of timm, which imports torchvision; as `torchvision_model`, or skip."""
+    torchvision_models()
+    timm = pytest.importorskip("timm")
+    return timm.create_model(name, pretrained=False, **settings).double().eval()
