@@ -2,6 +2,46 @@
 
 from __future__ import annotations
 
+CONV = '''\
+def conv(
+    x,
+    name,
+    channels,
+    kernel,
+    stride,
+    padding,
+    dilation=(1, 1),
+    groups=1,
+    bias=False,
+    init="he",
+):
+    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
+    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
+    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
+        mode = "same"  # at stride 1 and half the span this is the symmetric padding
+    else:
+        mode = "valid"
+        if any(padding):
+            x = layers.ZeroPadding2D(
+                padding,
+                data_format=keras.config.image_data_format(),
+                name=f"{name}-pad",
+            )(x)
+    area = kernel[0] * kernel[1]
+    return layers.Conv2D(
+        channels,
+        kernel,
+        strides=stride,
+        padding=mode,
+        data_format=keras.config.image_data_format(),
+        dilation_rate=dilation,
+        groups=groups,
+        activation=None,
+        use_bias=bias,
+        **initializers(init, x.shape[channel_axis()] // groups * area),
+        name=name,
+    )(x)'''
+
 HELPERS = {
     "channel_axis": '''\
 def channel_axis() -> int:
@@ -42,51 +82,15 @@ class StandardizedConv2D(layers.Conv2D):
     def get_config(self):
         """Return what the layer is made from, for a saved model."""
         return {**super().get_config(), "eps": self.eps}''',
-    "conv": '''\
-def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-    layer=layers.Conv2D,
-    **settings,
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
-    return layer(
-        channels,
-        kernel,
-        strides=stride,
-        padding=mode,
-        data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
-        activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
-        name=name,
-        **settings,
-    )(x)''',
+    "conv": CONV,
+    "standardized_conv": CONV.replace("def conv(", "def standardized_conv(")
+    .replace('    init="he",\n)', '    init="he",\n    *,\n    eps,\n)')
+    .replace("Convolution; a padding in numbers", "Convolution, weights standardised; a padding")
+    .replace("layers.Conv2D(", "StandardizedConv2D(")
+    .replace("name=name,\n    )(x)", "eps=eps,\n        name=name,\n    )(x)"),
     "channel_conv": '''\
 def channel_conv(x, name, kernel, init):
-    """Convolution over the channels of a vector, or of a map of one pixel; zeros past both ends."""
+    """Convolution over the channels of a vector or a pixel; zeros past both ends."""
     line = layers.Reshape((x.shape[channel_axis()], 1), name=f"{name}-line")(x)
     result = layers.Conv1D(
         1,
@@ -171,7 +175,7 @@ def part(x, index, of):
     return channels_of(x, index * count, (index + 1) * count)''',
     "local_response_norm": '''\
 def local_response_norm(x, name, size, alpha, beta, k):
-    """Each value by those of its pixel in `size` neighbouring channels, zeros past both ends."""
+    """Each value by those of its pixel in `size` neighbouring channels."""
     channels = x.shape[channel_axis()]
     squares = pad_channels(ops.square(x), size // 2, size // 2)
     windows = [channels_of(squares, i, i + channels) for i in range(size)]
@@ -180,11 +184,11 @@ def local_response_norm(x, name, size, alpha, beta, k):
     return x / (k - total * (-alpha / size)) ** beta''',
     "leaky_relu": '''\
 def leaky_relu(x, slope):
-    """`slope` times x where x is not positive; Keras' own layer has a slope in single precision."""
+    """`slope` times x below 0; by Keras' own layer `slope` is in single precision."""
     return ops.where(x > 0.0, x, slope * x)''',
     "gelu": '''\
 def gelu(x, name):
-    """x times the normal distribution function; Keras' own has constants in single precision."""
+    """x times the normal distribution function; Keras' own is in single precision."""
     share = 0.5 - 0.5 * ops.erf(-0.7071067811865476 * x)  # of 1 / sqrt(2)
     return layers.Multiply(name=name)([x, share])''',
     "gelu_by_tanh": '''\
@@ -293,7 +297,7 @@ def mean_of_parts(x, axis, count):
     return ops.einsum(f"abcd,{'abcd'[axis]}e->{result}", x, weights)''',
     "adaptive_avg_pool": '''\
 def adaptive_avg_pool(x, name, size):
-    """Means of as many parts as `size` says, which overlap where they do not divide the map."""
+    """Means of `size` parts, which overlap where they do not divide the map."""
     layout = keras.config.image_data_format()
     if None not in x.shape[1:]:
         return layers.AdaptiveAveragePooling2D(size, data_format=layout, name=name)(x)
@@ -319,7 +323,7 @@ def mean_of(x, name, window, stride=1):
     )(x)''',
     "blur_pool": '''\
 def blur_pool(x, name, kernel, stride):
-    """Binomial blur at mirrored edges, then every so many pixels: means of two, repeated."""
+    """Binomial blur at mirrored edges, then every so many pixels: repeated means."""
     amount = (stride + kernel - 2) // 2
     x = mirror(x, amount, amount)
     for i in range(kernel - 2):
@@ -338,7 +342,7 @@ def upsample(x, name, factor):
 def upsample_bilinear(x, name, factor):
     """Linear between the centres of pixels, constant past the outer ones.
 
-    By repeated means, since the interpolation of Keras on TensorFlow is in single precision.
+    By repeated means: the interpolation of Keras on TensorFlow is in single precision.
     """
     x = upsample(x, f"{name}-nearest", factor)
     x = mirror(x, factor[0] // 2, factor[1] // 2)

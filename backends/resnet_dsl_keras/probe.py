@@ -34,7 +34,7 @@ def _goes_on(op: ops.Op) -> bool:
         case ops.AvgPool():
             return bool(op.ceil) or op.pad != (0, 0)
         case ops.LayerNorm():
-            return keras.config.image_data_format() == "channels_first"
+            return bool(keras.config.image_data_format() == "channels_first")
         case _:
             return False
 

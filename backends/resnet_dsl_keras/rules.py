@@ -59,9 +59,9 @@ def _(op: ops.Conv, step: Step) -> Lowering:
         arguments.append(f'init="{op.init}"')
     helpers: tuple[str, ...] = ("channel_axis", "initializers", "conv")
     if op.standardize:
-        arguments += ["layer=StandardizedConv2D", f"eps={op.standardize}"]
-        helpers = ("StandardizedConv2D", *helpers)
-    code = f"conv({{0}}, {{name}}, {op.channels}, {both(op.kernel)}, {', '.join(arguments)})"
+        arguments.append(f"eps={op.standardize}")
+        helpers = ("channel_axis", "initializers", "StandardizedConv2D", "standardized_conv")
+    code = f"{helpers[-1]}({{0}}, {{name}}, {op.channels}, {both(op.kernel)}, {', '.join(arguments)})"
     if thinned and op.pad == "same":
         spans = (f"({k} - 1) * ({d}) + 1" for k, d in zip(op.kernel, op.dilation, strict=True))
         code = f"same_subsample({code}, ({', '.join(spans)}), {both(op.stride)})"
