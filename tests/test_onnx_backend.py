@@ -168,6 +168,10 @@ OPS: list[Case] = [
     ("subsample(3x2)", lambda x, w: x[:, :, ::3, ::2]),
     ("pad_channels(7)", lambda x, w: F.pad(x, (0, 0, 0, 0, 0, 3))),
     ("pad_channels(7, side=both)", lambda x, w: F.pad(x, (0, 0, 0, 0, 1, 2))),
+    (
+        "zeropad(1) -> maxpool(3x3, stride=2, pad=1)",
+        lambda x, w: F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3, 2, 1),
+    ),
     ("zeropad(1x2)", lambda x, w: F.pad(x, (2, 2, 1, 1))),
     ("gap -> fc(5)", lambda x, w: F.linear(x.mean((2, 3)), w["fc1.weight"], w["fc1.bias"])),
     ("gap -> fc(5, bias=false)", lambda x, w: F.linear(x.mean((2, 3)), w["fc1.weight"])),
@@ -218,6 +222,9 @@ OPS: list[Case] = [
     ("affine(shift=0.1)", lambda x, w: x + 0.1),
     ("stochastic_depth(0.3)", lambda x, w: x),
     ("adaptive_avgpool(1)", lambda x, w: x.mean((2, 3), keepdim=True)),
+    ("adaptive_avgpool(4x2)", lambda x, w: F.adaptive_avg_pool2d(x, (4, 2))),
+    ("adaptive_avgpool(1x3)", lambda x, w: F.adaptive_avg_pool2d(x, (1, 3))),
+    ("adaptive_avgpool(9x11)", lambda x, w: F.adaptive_avg_pool2d(x, (9, 11))),
     ("blurpool", lambda x, w: blur(x, [0.25, 0.5, 0.25], 2, 1)),
     ("blurpool(4, stride=1)", lambda x, w: blur(x, [0.125, 0.375, 0.375, 0.125], 1, 1)),
     ("blurpool(2, stride=1)", lambda x, w: blur(x, [0.5, 0.5], 1, 0)),
@@ -233,8 +240,7 @@ OPS: list[Case] = [
 ]
 
 
-# onnxruntime has no SAME_UPPER for these, and the padding as numbers depends on the size; nor has
-# opset 17 an adaptive pooling.
+# onnxruntime has no SAME_UPPER for these, and the padding as numbers depends on the size.
 SIZED_OPS: list[Case] = [
     (
         "conv(6, 3x3, stride=2, pad=same, dilation=2)",
@@ -249,9 +255,6 @@ SIZED_OPS: list[Case] = [
         "avgpool(3x3, stride=4, pad=same)",
         lambda x, w: F.avg_pool2d(same(x, 3, 4, 0), 3, 4) / F.avg_pool2d(same(0 * x + 1, 3, 4, 0), 3, 4),
     ),
-    ("adaptive_avgpool(4x2)", lambda x, w: F.adaptive_avg_pool2d(x, (4, 2))),
-    ("adaptive_avgpool(1x3)", lambda x, w: F.adaptive_avg_pool2d(x, (1, 3))),
-    ("adaptive_avgpool(9x11)", lambda x, w: F.adaptive_avg_pool2d(x, (9, 11))),
 ]
 
 
@@ -270,7 +273,7 @@ def test_an_op_at_any_size_computes_what_torch_computes(
 
 
 @pytest.mark.parametrize("text", [text for text, _ in SIZED_OPS])
-def test_what_needs_a_size_is_refused_without_one(text: str) -> None:
+def test_same_padding_that_needs_a_size_is_refused_without_one(text: str) -> None:
     with pytest.raises(CompileError) as caught:
         backend.render(stem(text))
     (diagnostic,) = caught.value.diagnostics

@@ -204,12 +204,7 @@ block twice() { return concat(x, x) }
 # Its length is part of the model, so it needs the input's size.
 NEEDS_SIZE = {pipeline for pipeline in OPEN["flatten"] if not pipeline.startswith("gap")}
 # ONNX runtimes do `same` at any size only without dilation and where no stride is past its window.
-# Opset 17 has no adaptive pooling, so its windows must be known.
-NEEDS_SIZE_IN_ONNX = (
-    "conv(6, 3x1, stride=2, pad=same)",
-    "conv(6, 3x3, stride=2, dilation=2, pad=same)",
-    *(pipeline for pipeline in OPEN["adaptive_avgpool"] if pipeline != "adaptive_avgpool(1)"),
-)
+NEEDS_SIZE_IN_ONNX = ("conv(6, 3x1, stride=2, pad=same)", "conv(6, 3x3, stride=2, dilation=2, pad=same)")
 CASES = [(kind, pipeline) for kind, pipelines in OPEN.items() for pipeline in pipelines]
 
 

@@ -1,37 +1,39 @@
-"""Adaptive average pooling: opset 17 has no op for it, so its windows must be known."""
+"""Adaptive average pooling, which opset 17 has no op for.
+
+One pool does it where the map's size is known and all windows are alike. Else the windows are the
+ones of matrices of zeros and ones: products give the sums, which are divided by the counts. Every
+precision holds these numbers. Where the size is open, the model computes the matrices from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic
+from resnet_dsl.ir.arguments import Pair
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import AdaptiveAvgPool
 from resnet_dsl.ir.shapes import Extent
-from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
+from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
 
-Window = tuple[int, int]
+ZERO, ONE = (Constant("int64", number, name=f"number/{number}") for number in (0, 1))
+
+Matrices = tuple[str | Constant, str | Constant, str | Constant]  # of rows, columns and counts
 
 
 def adaptive_average(op: AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    """Yield one pool where all windows are alike; else sums by two products, over their counts.
-
-    Windows that are not alike are the ones of a matrix of zeros and ones, which every precision
-    holds, as it does the counts.
-    """
+    """Yield the nodes of an adaptive average pool."""
     height, width = (extent.of(size) for size in node.input_shapes[0].spatial)
-    rows, columns = op.size
     if op.size == (1, 1):
         yield OnnxNode("GlobalAveragePool", node.inputs, {})
     elif height is None or width is None:
-        raise _unknown_size(op, node)
-    elif height % rows == 0 and width % columns == 0:
-        yield _equal_windows(node, (height // rows, width // columns))
+        yield from _average(node, *(yield from _computed(node, op.size)))
+    elif height % op.size[0] == 0 and width % op.size[1] == 0:
+        yield _pool(node, (height // op.size[0], width // op.size[1]))
     else:
-        yield from _unequal_windows(node, _windows(height, rows), _windows(width, columns))
+        yield from _average(node, *_constants((height, width), op.size))
 
 
-def _equal_windows(node: GraphNode, kernel: tuple[int, int]) -> OnnxNode:
+def _pool(node: GraphNode, kernel: Pair) -> OnnxNode:
     attributes = {
         "kernel_shape": kernel,
         "strides": kernel,
@@ -43,28 +45,70 @@ def _equal_windows(node: GraphNode, kernel: tuple[int, int]) -> OnnxNode:
     return OnnxNode("AveragePool", node.inputs, attributes)
 
 
-def _unequal_windows(
-    node: GraphNode, rows: tuple[Window, ...], columns: tuple[Window, ...]
+def _average(
+    node: GraphNode, rows: str | Constant, columns: str | Constant, counts: str | Constant
 ) -> Iterator[OnnxNode]:
-    height, width = rows[-1][1], columns[-1][1]
-    above = tuple(float(first <= i < last) for first, last in rows for i in range(height))
-    across = tuple(float(first <= i < last) for i in range(width) for first, last in columns)
-    counts = tuple(float((b - a) * (d - c)) for a, b in rows for c, d in columns)
-    sizes = len(rows), len(columns)
-    sums = Constant("model", above, (sizes[0], height), f"rows/{height}/{sizes[0]}")
-    by_rows = yield from step(node.name, "rows", "MatMul", sums, *node.inputs)
-    sums = Constant("model", across, (width, sizes[1]), f"columns/{width}/{sizes[1]}")
-    by_both = yield from step(node.name, "sums", "MatMul", by_rows, sums)
-    count = Constant("model", counts, sizes, f"counts/{height}x{width}/{sizes[0]}x{sizes[1]}")
-    yield OnnxNode("Div", (by_both, count), {})
+    by_rows = yield from step(node.name, "by_rows", "MatMul", rows, *node.inputs)
+    sums = yield from step(node.name, "sums", "MatMul", by_rows, columns)
+    yield OnnxNode("Div", (sums, counts), {})
 
 
-def _windows(size: int, count: int) -> tuple[Window, ...]:
-    """The first row of each window, and the one after its last."""
-    return tuple((i * size // count, -(-(i + 1) * size // count)) for i in range(count))
+# --- at a known size ---------------------------------------------------------------------------
 
 
-def _unknown_size(op: AdaptiveAvgPool, node: GraphNode) -> CompileError:
-    message = f"onnx: the windows of this {op.kind} depend on the input's size"
-    hint = "write numbers in `input:`, or pool with `gap`"
-    return CompileError([Diagnostic("E0307", message, node.span, hint=hint)])
+def _constants(size: Pair, count: Pair) -> Matrices:
+    """The matrices as constants."""
+    rows, columns = (_windows(*axis) for axis in zip(size, count, strict=True))
+    above = tuple(float(i in window) for window in rows for i in range(size[0]))
+    across = tuple(float(i in window) for i in range(size[1]) for window in columns)
+    counts = tuple(float(len(row) * len(column)) for row in rows for column in columns)
+    text = "/".join(f"{height}x{width}" for height, width in (size, count))
+    return (
+        Constant("model", above, (count[0], size[0]), f"rows/{size[0]}/{count[0]}"),
+        Constant("model", across, (size[1], count[1]), f"columns/{size[1]}/{count[1]}"),
+        Constant("model", counts, count, f"counts/{text}"),
+    )
+
+
+def _windows(size: int, count: int) -> tuple[range, ...]:
+    return tuple(range(i * size // count, -(-(i + 1) * size // count)) for i in range(count))
+
+
+# --- at any size -------------------------------------------------------------------------------
+
+
+def _computed(node: GraphNode, count: Pair) -> Generator[OnnxNode, None, Matrices]:
+    """The same, from the size that the map has when the model runs."""
+    rows = yield from _membership(node, "rows", 0, count[0])
+    columns = yield from _membership(node, "columns", 1, count[1])
+    over = {"keepdims": 1, "noop_with_empty_axes": 0}
+    heights = yield from step(node.name, "heights", "ReduceSum", rows, Constant("int64", (1,)), **over)
+    widths = yield from step(node.name, "widths", "ReduceSum", columns, Constant("int64", (0,)), **over)
+    counts = yield from step(node.name, "counts", "Mul", heights, widths)
+    return rows, columns, counts
+
+
+def _membership(node: GraphNode, what: str, axis: int, count: int) -> Steps:
+    """1 where a row (or column) of the map lies in a window, else 0; windows are along `axis`."""
+
+    def then(suffix: str, op_type: str, *inputs: str | Constant, **attributes: int) -> Steps:
+        return step(node.name, f"{what}/{suffix}", op_type, *inputs, **attributes)
+
+    shape = (count, 1) if axis == 0 else (1, count)
+    firsts, nexts = (
+        Constant("int64", tuple(range(i, i + count)), shape, f"windows/{what}/{i}/{count}") for i in (0, 1)
+    )
+    size = yield from then("size", "Shape", *node.inputs, start=2 + axis, end=3 + axis)
+    scaled = yield from then("scaled_firsts", "Mul", firsts, size)
+    starts = yield from then("starts", "Div", scaled, Constant("int64", (count,)))
+    scaled = yield from then("scaled_nexts", "Mul", nexts, size)
+    raised = yield from then("raised", "Add", scaled, Constant("int64", (count - 1,)))
+    ends = yield from then("ends", "Div", raised, Constant("int64", (count,)))
+    length = yield from then("length", "Squeeze", size, Constant("int64", (0,)))
+    places = yield from then("places", "Range", ZERO, length, ONE)
+    across = yield from then("across", "Unsqueeze", places, Constant("int64", (axis,)))
+    early = yield from then("early", "Less", across, starts)
+    late = yield from then("not_early", "Not", early)
+    before = yield from then("before_end", "Less", across, ends)
+    inside = yield from then("inside", "And", late, before)
+    return (yield from then("ones", "Where", inside, Constant("model", 1.0), Constant("model", 0.0)))
