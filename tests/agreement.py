@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
 Array = np.ndarray[Any, Any]
 State = dict[str, Array]
-Size = tuple[int, int]
+Size = tuple[int, ...]  # height and width, or nothing where the input is a vector
 Engine = tuple[str, str]
 
 ENGINES: tuple[Engine, ...] = (
@@ -53,8 +53,7 @@ class Measured:
     bar: float
 
     def __str__(self) -> str:
-        height, width = self.size
-        where = f"{self.engines}: `{self.output}` at {height}x{width}"
+        where = f"{self.engines}: `{self.output}` at {'x'.join(map(str, self.size))}"
         return f"{where} differs by {self.error:.1e}, more than {self.bar:.0e}"
 
 
@@ -120,9 +119,8 @@ def lively_state(graph: Graph, seed: int = 0, size: Size = (33, 33)) -> State:
     2019), which turns the rounding errors of plain110 into as much as the result.
     """
     state = random_state(graph, seed)
-    extent = graph.network.extent
-    size = (extent.height or size[0], extent.width or size[1])
-    shape = (2, graph.network.input.channels, *size)
+    wanted = graph.network.input.at(graph.network.extent)[1:]
+    shape = (2, graph.network.input.channels, *(known or size[i] for i, known in enumerate(wanted)))
     values = {INPUT: np.random.default_rng(seed + 1).standard_normal(shape)}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
@@ -168,7 +166,7 @@ def _compared(
 ) -> Iterator[Measured]:
     assert list(result) == list(truth), f"{engines}: outputs are {', '.join(result)}"
     for output, wanted in truth.items():
-        size = (x.shape[2], x.shape[3])
+        size = x.shape[2:]
         shapes = {result[output].shape, other[output].shape, wanted.shape}
         assert len(shapes) == 1, f"{engines}: `{output}` at {size} has shapes {shapes}"
         difference = result[output].astype(np.float64) - other[output].astype(np.float64)
