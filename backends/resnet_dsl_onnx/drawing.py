@@ -41,7 +41,9 @@ def _drawing(graph: GraphProto) -> Drawing:
     inputs = [value for value in graph.input if _text(value.name) not in tensors]
     if len(inputs) != 1:
         raise UsageError(f"its graph has {len(inputs)} inputs; a spec has one")
-    constants = {name: _read_constant(tensor) for name, tensor in tensors.items() if _is_constant(name, tensor)}
+    constants = {
+        name: _read_constant(tensor) for name, tensor in tensors.items() if _is_constant(name, tensor)
+    }
     nodes = []
     for node in graph.node:
         if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:
@@ -51,7 +53,7 @@ def _drawing(graph: GraphProto) -> Drawing:
     weights = {name: tuple(tensor.dims) for name, tensor in tensors.items() if name not in constants}
     outputs = tuple((_text(value.name), _text(value.name)) for value in graph.output)
     if not outputs:
-        raise UsageError(f"its graph has no output")
+        raise UsageError("its graph has no output")
     return Drawing(_text(inputs[0].name), _sizes(inputs[0]), tuple(nodes), outputs, constants, weights)
 
 
@@ -59,7 +61,11 @@ def _node(node: Any) -> DrawnNode:
     attributes = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
     op = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else _text(node.op_type)
     return DrawnNode(
-        _text(node.name), op, tuple(map(_text, node.input)), tuple(map(_text, node.output)) or ("",), attributes
+        _text(node.name),
+        op,
+        tuple(map(_text, node.input)),
+        tuple(map(_text, node.output)) or ("",),
+        attributes,
     )
 
 

@@ -18,8 +18,8 @@ WHICH_STRIDE = (
 )
 WHICH_SHORTCUT = (
     "{where}, and no tensor tells what its shortcut does; say which:\n"
-    "  --shortcut A                identity, subsampled, zeros as further channels: He et al. 2015, option A\n"
-    "  --shortcut 'A(side=both)'   the same with zeros on both sides, as akamaster's CIFAR nets\n"
+    "  --shortcut A                every second pixel, zeros as new channels: He et al. 2015, option A\n"
+    "  --shortcut 'A(side=both)'   the same with zeros on both sides, as some repositories have it\n"
     "  --shortcut none             none, a plain net"
 )
 
@@ -64,7 +64,7 @@ class Assumed(Evidence):
             steps += ["gap", f"fc({fc.channels})" if fc.has_bias else f"fc({fc.channels}, bias=false)"]
         if rest or (fc is not None and fc.kind != "fc"):
             raise NotExpressibleError(
-                "beside blocks, a stem `conv1`, `bn1` or `conv1.0` to `conv1.6`, and a head `bn`, `fc` it has "
+                "beside blocks, a stem `conv1`, `bn1` or `conv1.0` to `conv1.6` and a head `bn`, `fc` it has "
                 + listed(rest or ["fc"])
             )
         if not steps:
@@ -93,9 +93,14 @@ class Assumed(Evidence):
         self.questions.append(WHICH_SHORTCUT.format(where=where))
         return "A"
 
-    def dilations(self) -> list[int]:
+    def pools(self) -> bool:
+        """No: He et al. 2016 have none."""
+        self.notes.append("projections with the stride and no pool before them (--shortcut D has one)")
+        return False
+
+    def dilations(self) -> list[tuple[int, int]]:
         """None."""
-        return [1] * len(self.structure.stages)
+        return [(1, 1)] * len(self.structure.stages)
 
     def norm(self) -> str:
         """As their tensors are, with the usual numbers."""
@@ -115,7 +120,9 @@ class Assumed(Evidence):
         usual.append("32 groups and eps 1e-05 of the norms" if self.structure.norm == GN else "eps 1e-05")
         usual.append("no dilation, blur or dropout")
         said = "; ".join([*self.notes, ", ".join(usual)])
-        return f"tensors do not tell the following, which is as usual: {said}. --set NAME=VALUE changes a field"
+        return (
+            f"tensors do not tell the following, which is as usual: {said}. --set NAME=VALUE changes a field"
+        )
 
     def _first(self) -> Layer:
         """The first convolution."""
@@ -123,13 +130,17 @@ class Assumed(Evidence):
         layer = self.structure.others.get(name)
         if layer is None or layer.kind != "conv" or layer.weight[2] != layer.weight[3]:
             others = listed(self.structure.others) or "nothing"
-            raise NotExpressibleError(f"no stem `conv1`, `bn1` or `conv1.0` to `conv1.6`; beside blocks it has {others}")
+            raise NotExpressibleError(
+                f"no stem `conv1`, `bn1` or `conv1.0` to `conv1.6`; beside blocks it has {others}"
+            )
         return layer
 
     def _stem_kernel(self) -> int:
         kernel = self._first().weight[2]
         if kernel not in SIZES:
-            raise NotExpressibleError(f"conv1 is {kernel}x{kernel}; of stems with such a kernel nothing is known")
+            raise NotExpressibleError(
+                f"conv1 is {kernel}x{kernel}; of stems with such a kernel nothing is known"
+            )
         return kernel
 
     def _deep_stem(self) -> str:
@@ -141,7 +152,9 @@ class Assumed(Evidence):
             raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
         channels = [layer.channels for layer in layers[::2] if layer is not None]
         named = dict(zip(("first", "second", "width"), channels, strict=True))
-        return call("deep_stem", named, {"first": 32, "second": 32, "width": 64}, {"norm": norm} if norm == GN else {})
+        return call(
+            "deep_stem", named, {"first": 32, "second": 32, "width": 64}, {"norm": norm} if norm == GN else {}
+        )
 
     def _norm_of(self, path: str) -> str:
         layer = self.structure.others.get(path)

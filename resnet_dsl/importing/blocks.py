@@ -71,7 +71,9 @@ def read_block(path: str, layers: Mapping[str, Layer]) -> Block:
     if kind is None or len(convs) != len(kernels) or len(norms) != len(convs):
         raise _unknown(path, layers)
     if any(conv.has_bias for conv in convs):
-        raise NotExpressibleError(f"{path}: convolutions with biases; those of the library's blocks have none")
+        raise NotExpressibleError(
+            f"{path}: convolutions with biases; those of the library's blocks have none"
+        )
     kinds = {norm.kind for norm in norms}
     if len(kinds) != 1 or not kinds <= set(NORMS):
         raise _unknown(path, layers)
@@ -84,7 +86,9 @@ def read_block(path: str, layers: Mapping[str, Layer]) -> Block:
     if kind == BOTTLENECK:
         groups, left = divmod(first.channels, middle.weight[1]) if middle.weight[1] else (0, 1)
         if left or not groups:
-            raise NotExpressibleError(f"{path}.conv2: its {middle.weight[1]} inputs do not divide {first.channels}")
+            raise NotExpressibleError(
+                f"{path}.conv2: its {middle.weight[1]} inputs do not divide {first.channels}"
+            )
     return Block(
         path, kind, first.weight[1], first.channels, last.channels, groups, kinds.pop(),
         tuple(norm.channels for norm in norms), projection, gate,
@@ -93,7 +97,7 @@ def read_block(path: str, layers: Mapping[str, Layer]) -> Block:
 
 def _numbered(rest: dict[str, Layer], kind: str) -> list[Layer]:
     """Take the layers `conv1`, `conv2` … out."""
-    found = []
+    found: list[Layer] = []
     while (name := f"{kind}{len(found) + 1}") in rest:
         found.append(rest.pop(name))
     return found

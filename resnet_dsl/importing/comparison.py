@@ -57,10 +57,14 @@ def check_graph(ours: Drawing, theirs: Drawing) -> None:
     lacking = [node for node, number in mine.numbers if number not in given.known]
     if odd or lacking:
         sentences = _differences(odd, lacking, mine, given)
-        raise NotExpressibleError("closest is a net whose graph differs from the file's:\n" + "\n".join(sentences))
+        raise NotExpressibleError(
+            "closest is a net whose graph differs from the file's:\n" + "\n".join(sentences)
+        )
     if mine.outputs != given.outputs:
         names = ", ".join(shown(name) for name, _ in theirs.outputs)
-        raise NotExpressibleError(f"its outputs ({names}) are not the results of stem, stages, blocks or head")
+        raise NotExpressibleError(
+            f"its outputs ({names}) are not the results of stem, stages, blocks or head"
+        )
 
 
 class _Numbered:

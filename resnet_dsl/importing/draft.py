@@ -14,7 +14,9 @@ from resnet_dsl.importing.structure import Structure
 from resnet_dsl.program import Program
 from resnet_dsl.syntax.formatter import format_source
 
-USUAL_STEM = ["conv(64, 7x7, stride=2)", "bn", "relu", "maxpool(3x3, stride=2)"]
+USUAL = {"norm": "bn", "act": "relu"}
+USUAL_WIDTH = "64"
+POOL = "maxpool(3x3, stride=2)"
 USUAL_INPUT = "3x224x224"
 CLASSES = 1000
 
@@ -24,18 +26,17 @@ def fields_of(structure: Structure, evidence: Evidence) -> dict[str, str]:
     firsts = [_alike(stage) for stage in structure.stages]
     fields: dict[str, str] = {}
     _put(fields, "input", evidence.input(), USUAL_INPUT)
-    stem = evidence.stem()
-    if stem != _usual_stem(structure.pre):
-        fields["stem"] = " -> ".join(stem) or "none"
+    stem = _stem(evidence.stem(), structure.pre)
+    _put(fields, "stem", stem, "imagenet_stem")
     fields["stages"] = _list(len(stage) for stage in structure.stages)
     fields["block"] = _each([block.kind for block in firsts]) or BASIC
     fields |= _sizes(firsts)
     strides = evidence.strides()
     if strides != [1, *[2] * (len(firsts) - 1)]:
-        fields["strides"] = _list(strides)
+        fields["strides"] = _each(strides)
     if _which_stride(structure, strides, evidence) == "conv1":
         fields["stride_on"] = "conv1"
-    _put(fields, "dilations", _each(evidence.dilations(), 1))
+    fields |= _dilations(evidence.dilations())
     norm, act = evidence.norm(), evidence.act()
     _put(fields, "shortcut", _shortcut(structure, strides, evidence, norm), "B")
     _put(fields, "norm", norm, BN)
@@ -86,6 +87,18 @@ def _sizes(firsts: list[Block]) -> dict[str, str]:
     return fields
 
 
+def _dilations(pairs: list[tuple[int, int]]) -> dict[str, str]:
+    """One for each stage, or an expression where its first block has another than the rest."""
+    if all(first == rest for first, rest in pairs):
+        found = _each([first for first, _ in pairs], 1)
+        return {"dilations": found} if found else {}
+    cases = [
+        f"(if index == 0 then {first} else {rest})" if first != rest else str(first) for first, rest in pairs
+    ]
+    chosen = (f"if stage == {stage} then {case} else " for stage, case in enumerate(cases[:-1]))
+    return {"dilation": "".join(chosen) + cases[-1]}
+
+
 def _which_stride(structure: Structure, strides: list[int], evidence: Evidence) -> str:
     """The convolution with the stride, where there is a bottleneck with one."""
     strided = any(
@@ -109,7 +122,8 @@ def _shortcut(structure: Structure, strides: list[int], evidence: Evidence, norm
     if len(kinds) > 1:
         raise NotExpressibleError("its shortcuts are of several kinds")
     kind = kinds.pop()
-    name = "D" if kind == "pooled" else "C" if _everywhere(structure, strides) else "B"
+    pooled = kind == "pooled" or (kind == "plain" and evidence.pools())
+    name = "D" if pooled else "C" if _everywhere(structure, strides) else "B"
     return name if norm == BN or kind == "plain" else f"{name}(norm={norm})"
 
 
@@ -124,8 +138,21 @@ def _everywhere(structure: Structure, strides: list[int]) -> bool:
     return bool(unchanged) and all(block.projection != "none" for block in unchanged)
 
 
-def _usual_stem(pre: bool) -> list[str]:
-    return [USUAL_STEM[0], USUAL_STEM[-1]] if pre else USUAL_STEM
+def _stem(steps: list[str], pre: bool) -> str:
+    """The stem, by the library's name where it is that of He et al. 2015 with other arguments."""
+    width = "".join(steps[:1]).removeprefix("conv(").removesuffix(", 7x7, stride=2)")
+    middle = steps[1:-1]
+    usual = steps[-1:] == [POOL] and len(middle) == (0 if pre else 2)
+    if usual and width.isdecimal():
+        named = zip(("norm", "act"), (step.removeprefix("bn1: ") for step in middle), strict=False)
+        more = {key: value for key, value in named if value != USUAL[key]}
+        more |= {"activation": "pre"} if pre and width != USUAL_WIDTH else {}
+        words = [
+            *([width] if width != USUAL_WIDTH else []),
+            *(f"{key}={value}" for key, value in more.items()),
+        ]
+        return f"imagenet_stem({', '.join(words)})" if words else "imagenet_stem"
+    return " -> ".join(steps) or "none"
 
 
 def _head(steps: list[str], pre: bool) -> dict[str, str]:

@@ -7,7 +7,7 @@ A backend whose files hold graphs names in `DRAWINGS`, by suffix, a module that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -101,6 +101,14 @@ class Drawing:
         """Return the values of a constant input, none where it is no constant."""
         name = node.inputs[place] if place < len(node.inputs) else ""
         return self.constants[name].numbers if name in self.constants else ()
+
+    def renamed(self, names: Mapping[str, str]) -> Drawing:
+        """Return the graph with its weights called otherwise."""
+        nodes = tuple(
+            replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in self.nodes
+        )
+        weights = {names.get(name, name): shape for name, shape in self.weights.items()}
+        return replace(self, nodes=nodes, weights=weights)
 
     def behind(self, value: str, steps: int) -> Iterator[DrawnNode]:
         """Yield the nodes that a value reaches within so many steps."""

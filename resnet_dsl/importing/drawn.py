@@ -7,21 +7,25 @@ restored program's graph differ from it, which `comparison.py` finds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resnet_dsl.importing.assumed import DEEP_STEM, call
+from resnet_dsl.importing.assumed import call
 from resnet_dsl.importing.blocks import BOTTLENECK, Block
 from resnet_dsl.importing.drawing import Drawing, DrawnNode
 from resnet_dsl.importing.evidence import Evidence
 from resnet_dsl.importing.layers import BN, NotExpressibleError
 from resnet_dsl.importing.steps import Steps, norm_text, square
+from resnet_dsl.importing.structure import DEEP_STEM
 from resnet_dsl.weights.account import shown
 
 HEAD = ("AveragePool", "Dropout", "Flatten", "Gemm", "GlobalAveragePool", "Identity", "Softmax")
 ACTIVATIONS = ("HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Tanh")
-OUTPUT = "output"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+IN_STAGE = re.compile(r"layer[0-9]+(\.[0-9]+)?")
+PATH = re.compile(rf"{NAME.pattern}(\.[0-9]+)?")
 
 
 @dataclass
@@ -75,9 +79,16 @@ class Drawn(Evidence):
                 return "A(side=both)" if self._pads_before(x) else "A"
         return "B"
 
-    def dilations(self) -> list[int]:
+    def pools(self) -> bool:
+        """What comes before the projections."""
+        paths = (f"{block.path}.shortcut" for block in self.structure.blocks if block.projection == "plain")
+        makers = (self.drawing.maker(self._owner(path).inputs[0]) for path in paths)
+        return any(maker is not None and maker.op == "AveragePool" for maker in makers)
+
+    def dilations(self) -> list[tuple[int, int]]:
         """Those of the 3x3 convolutions."""
-        return [self._dilation(stage[0]) for stage in self.structure.stages]
+        stages = self.structure.stages
+        return [(self._dilation(stage[0]), self._dilation(stage[-1])) for stage in stages]
 
     def norm(self) -> str:
         """With the numbers of the first one."""
@@ -99,10 +110,10 @@ class Drawn(Evidence):
         """Outputs; and what the file says beside its graph, where it is ours."""
         fields = {}
         names = [name for name, _ in self.drawing.outputs]
-        if names != [OUTPUT]:
-            fields["outputs"] = f"[{', '.join(map(shown, names))}]"
+        if len(names) > 1 or self._is_part(names[0]):
+            fields["outputs"] = _value(names)
         frozen, preprocess = (self._said(name) for name in ("frozen", "preprocess"))
-        if isinstance(frozen, list) and frozen:
+        if isinstance(frozen, list | tuple) and frozen:
             fields["freeze"] = _value(frozen)
         if isinstance(preprocess, dict) and preprocess:
             fields["preprocess"] = _value(preprocess)
@@ -198,6 +209,10 @@ class Drawn(Evidence):
                 return len(pads) > 1 and pads[1] > 0
         return False
 
+    def _is_part(self, name: str) -> bool:
+        """Whether an output is called as a part of the model is; a single one may have any name."""
+        return name in ("stem", "head") or IN_STAGE.fullmatch(name) is not None
+
     def _said(self, name: str) -> Any:
         """A value of the metadata, which may have been read already."""
         value = self.metadata.get(name)
@@ -210,10 +225,18 @@ class Drawn(Evidence):
 
 
 def _value(value: Any) -> str:
-    """A value of JSON in the language; whatever is none of it does not compile."""
-    if isinstance(value, dict):
-        return "{ " + "  ".join(f"{name}: {_value(item)}" for name, item in value.items()) + " }"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return str(value)
-
+    """A value of JSON in the language; texts only where they cannot be more than a word or a text."""
+    match value:
+        case dict() if all(NAME.fullmatch(name) for name in value):
+            return "{ " + "  ".join(f"{name}: {_value(item)}" for name, item in value.items()) + " }"
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str() if PATH.fullmatch(value):
+            return value
+        case str() if value.isprintable() and '"' not in value:
+            return f'"{value}"'
+    raise NotExpressibleError(f"its metadata has {shown(ascii(value))}, which is no value of the language")

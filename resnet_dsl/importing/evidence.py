@@ -51,8 +51,12 @@ class Evidence(ABC):
         """Return the shortcut of a net without projections: B where identities are enough."""
 
     @abstractmethod
-    def dilations(self) -> list[int]:
-        """Return the dilation of each stage."""
+    def pools(self) -> bool:
+        """Return whether the bare projections of pre-activation have a pool before them."""
+
+    @abstractmethod
+    def dilations(self) -> list[tuple[int, int]]:
+        """Return the dilation of each stage, in its first block and in the others."""
 
     @abstractmethod
     def norm(self) -> str:

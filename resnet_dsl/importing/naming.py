@@ -22,7 +22,9 @@ def model_name(source: str) -> str:
 def checked_name(name: str) -> str:
     """Return the name; raises UsageError for one that the language does not take."""
     if not is_name(name):
-        raise UsageError(f"--name: `{ascii(name)[1:-1]}` is no name: letters, digits and `_`, no word of the language")
+        raise UsageError(
+            f"--name: `{ascii(name)[1:-1]}` is no name: letters, digits and `_`, no word of the language"
+        )
     return name
 
 

@@ -85,7 +85,9 @@ def attentions(stages: Iterable[tuple[int, Gate | None]]) -> list[str]:
         else:
             pair = common or _reduction([(channels, gate.number)])
             if pair is None:
-                raise NotExpressibleError(f"no reduction of {channels} channels gives the {gate.number} of its `se`")
+                raise NotExpressibleError(
+                    f"no reduction of {channels} channels gives the {gate.number} of its `se`"
+                )
             result.append(_squeeze(*pair))
     return result
 

@@ -1,4 +1,4 @@
-"""What a file holds, as far as a spec goes: the names and shapes of its tensors, and a graph if it has one."""
+"""What a file holds, as far as a spec goes: the names and shapes of tensors, and a graph if there is one."""
 
 from __future__ import annotations
 

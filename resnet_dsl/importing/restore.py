@@ -24,11 +24,13 @@ from resnet_dsl.importing.draft import fields_of, text_of
 from resnet_dsl.importing.drawing import Drawing
 from resnet_dsl.importing.drawn import Drawn
 from resnet_dsl.importing.evidence import Evidence, Given
-from resnet_dsl.importing.layers import Shapes, layers_of, without_counters
 from resnet_dsl.importing.layers import NotExpressibleError as NotExpressibleError
+from resnet_dsl.importing.layers import Shapes, layers_of, without_counters
 from resnet_dsl.importing.naming import checked_name, model_name
 from resnet_dsl.importing.structure import read_structure
+from resnet_dsl.importing.worlds import Reading, readings
 from resnet_dsl.program import Program
+from resnet_dsl.syntax.parser import parse_value
 from resnet_dsl.weights.account import shown
 
 
@@ -43,6 +45,20 @@ class Held:
     draw: Callable[[Program], Drawing] | None = None
     """Draws a program as the file's own backend does."""
     notes: tuple[str, ...] = ()
+
+    def read_as(self, reading: Reading) -> Held:
+        """Return the same under our names."""
+        drawing = None if self.drawing is None else self.drawing.renamed(reading.names)
+        return replace(self, shapes=reading.shapes, drawing=drawing)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the person asks for and knows."""
+
+    model: str
+    given: Given
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -81,25 +97,44 @@ def import_spec(
 def restore(
     held: Held, name: str | None = None, given: Given | None = None, settings: Mapping[str, str] | None = None
 ) -> Restored:
-    """Return the spec of what a file holds; `settings` are fields that the person knows better."""
+    """Return the spec of what a file holds; `settings` are fields that the person knows better.
+
+    Names that are not ours are tried as those of other worlds.
+    """
+    model = model_name(held.source) if name is None else checked_name(name)
+    for key, text in (settings or {}).items():
+        parse_value(Source(f"--set {key}", text))
     held = replace(held, shapes=without_counters(held.shapes))
+    asked = Asked(model, given or Given(), settings or {})
+    try:
+        return _restored(held, asked)
+    except NotExpressibleError as refusal:
+        for reading in readings(held.shapes):
+            try:
+                found = _restored(held.read_as(reading), asked)
+            except NotExpressibleError:
+                continue
+            return replace(found, notes=(*found.notes, reading.remark(found.program)))
+        raise refusal from None
+
+
+def _restored(held: Held, asked: Asked) -> Restored:
     structure = read_structure(layers_of(held.shapes))
     evidence: Evidence
     if held.drawing is None:
-        evidence = Assumed(structure, given or Given())
+        evidence = Assumed(structure, asked.given)
     else:
-        evidence = Drawn(structure, given or Given(), drawing=held.drawing, metadata=held.metadata)
-    fields = {**fields_of(structure, evidence), **(settings or {})}
+        evidence = Drawn(structure, asked.given, drawing=held.drawing, metadata=held.metadata)
+    fields = {**fields_of(structure, evidence), **asked.settings}
     if evidence.questions:
         raise UsageError("\n".join(evidence.questions))
-    model = model_name(held.source) if name is None else checked_name(name)
     comment = f"# Restored from {shown(held.source)}.\n"
-    program = _compiled(model, text_of(model, fields, comment))
+    program = _compiled(asked.model, text_of(asked.model, fields, comment))
     check_tensors(program, held.shapes, held.source)
     if held.drawing is not None and held.draw is not None:
         check_graph(held.draw(program), held.drawing)
     notes = [*held.notes, *([evidence.summed_up()] if isinstance(evidence, Assumed) else evidence.notes)]
-    return Restored(text_of(model, fields, comment, program), program, tuple(notes))
+    return Restored(text_of(asked.model, fields, comment, program), program, tuple(notes))
 
 
 def _compiled(model: str, text: str) -> Program:

@@ -66,7 +66,9 @@ class Steps:
             if node.op == "Reshape" and len(self.drawing.numbers(node, 1)) == 3:
                 return node.inputs[0]
             node = self.drawing.maker(node.inputs[0])
-        raise NotExpressibleError(f"{shown(owner.name)} ({shown(owner.op)}) is no norm of the library's blocks")
+        raise NotExpressibleError(
+            f"{shown(owner.name)} ({shown(owner.op)}) is no norm of the library's blocks"
+        )
 
     def norm_result(self, owner: DrawnNode) -> str:
         """Return the value that a norm gives."""
@@ -75,7 +77,9 @@ class Steps:
         for node in self.drawing.behind(owner.result, 2):
             if node.op == "Add":
                 return node.result
-        raise NotExpressibleError(f"{shown(owner.name)} ({shown(owner.op)}) is no norm of the library's blocks")
+        raise NotExpressibleError(
+            f"{shown(owner.name)} ({shown(owner.op)}) is no norm of the library's blocks"
+        )
 
     def _next(self, value: str) -> tuple[str, str, str]:
         """Return the step that takes a value, the path of its layer if it has one, and its result."""
@@ -86,17 +90,32 @@ class Steps:
         node = users[0] if users else None
         if node is not None and node.op == "Reshape":
             return self._group_norm(value)
+        if node is not None and node.op == "Pad":
+            return self._blur(value, node)
         if node is None or len(users) > 1 or node.op not in STEPS:
             what = ", ".join(shown(each.op) for each in users) or "nothing"
-            raise NotExpressibleError(f"{what} follows {shown(value)}; stems and heads are read as chains of layers")
+            raise NotExpressibleError(
+                f"{what} follows {shown(value)}; stems and heads are read as chains of layers"
+            )
         if node.op == "Flatten":
             after = self.drawing.users(node.result)
             if [each.op for each in after] == ["Gemm"] and self._is_pixel(value):
                 node = after[0]
         layers = self.drawing.layers(node)
         if node.op in LAYERS and len(self.drawing.extents(node)) != LAYERS[node.op]:
-            raise NotExpressibleError(f"{shown(node.name)} ({node.op}) has no weight of a file's own")
+            raise NotExpressibleError(
+                f"{shown(node.name)} ({node.op}): its weight is computed, not a tensor of the file"
+            )
         return STEPS[node.op](self.drawing, node), layers[0] if layers else "", node.result
+
+    def _blur(self, value: str, pad: DrawnNode) -> tuple[str, str, str]:
+        """A blur: a convolution with constant weights after mirrored edges."""
+        users = self.drawing.users(pad.result)
+        if [node.op for node in users] != ["Conv"] or self.drawing.layers(users[0]):
+            raise NotExpressibleError(f"Pad follows {shown(value)}, which is no step of a stem or head")
+        kernel, stride = (square(users[0], name, 1) for name in ("kernel_shape", "strides"))
+        text = "blur" if (kernel, stride) == (3, 2) else f"blurpool({kernel}, stride={stride})"
+        return text, "", users[0].result
 
     def _is_pixel(self, value: str) -> bool:
         """Whether a value is of one pixel, so that `fc` takes it as it is."""
@@ -122,7 +141,9 @@ def square(node: DrawnNode, attribute: str, default: int) -> int:
     """Return an attribute that has to be the same for rows and columns."""
     value = node.attributes.get(attribute, (default, default))
     if not isinstance(value, tuple) or len(set(value)) != 1 or not isinstance(value[0], int):
-        raise NotExpressibleError(f"{shown(node.name)}: {attribute} {shown(str(value))}, not the same for both axes")
+        raise NotExpressibleError(
+            f"{shown(node.name)}: {attribute} {shown(str(value))}, not the same for both axes"
+        )
     return value[0]
 
 
@@ -130,7 +151,8 @@ def norm_text(drawing: Drawing, owner: DrawnNode) -> str:
     """Return the norm whose weight a node takes, with its numbers."""
     if owner.op == "BatchNormalization":
         eps = decimal(owner.attributes.get("epsilon", EPS))
-        momentum = decimal(1 - owner.attributes.get("momentum", 1 - MOMENTUM))
+        # ONNX has the weight of the old statistics, in single precision.
+        momentum = round(1 - decimal(owner.attributes.get("momentum", 1 - MOMENTUM)), 12)
         return _call(BN, {"eps": (eps, EPS), "momentum": (momentum, MOMENTUM)})
     groups, eps = GROUPS, EPS
     node: DrawnNode | None = next(iter(drawing.users(owner.result)), None)
@@ -148,9 +170,8 @@ def norm_text(drawing: Drawing, owner: DrawnNode) -> str:
 
 def decimal(value: float) -> float:
     """Return the shortest decimal that is this number in single precision: what was written once."""
-    single = _single(value)
-    shortest = next((float(f"{value:.{digits}g}") for digits in range(1, 10) if _single(float(f"{value:.{digits}g}")) == single), value)
-    return shortest
+    candidates = (float(f"{value:.{digits}g}") for digits in range(1, 10))
+    return next((each for each in candidates if _single(each) == _single(value)), value)
 
 
 def _single(value: float) -> float:
@@ -160,7 +181,10 @@ def _single(value: float) -> float:
 
 def _call(name: str, values: dict[str, tuple[Any, Any]], first: tuple[str, ...] = ()) -> str:
     """Return a call: what has to be given, then what is not as usual."""
-    words = [*first, *(f"{key}={_word(value)}" for key, (value, default) in values.items() if value != default)]
+    words = [
+        *first,
+        *(f"{key}={_word(value)}" for key, (value, default) in values.items() if value != default),
+    ]
     return f"{name}({', '.join(words)})" if words else name
 
 
@@ -202,7 +226,9 @@ def _pool(kind: str) -> Callable[[Drawing, DrawnNode], str]:
         }
         if kind == "avgpool":
             values["count_pad"] = (bool(node.attributes.get("count_include_pad", 0)), False)
-        return _call(kind, values, (f"{kernel[0]}x{kernel[1]}" if len(set(kernel)) > 1 or kernel[0] > 1 else "1",))
+        return _call(
+            kind, values, (f"{kernel[0]}x{kernel[1]}" if len(set(kernel)) > 1 or kernel[0] > 1 else "1",)
+        )
 
     return text
 
@@ -220,7 +246,9 @@ def _dropout(drawing: Drawing, node: DrawnNode) -> str:
 def _pair(node: DrawnNode, attribute: str, default: int) -> tuple[int, ...]:
     value = node.attributes.get(attribute, (default, default))
     if not isinstance(value, tuple) or len(value) != 2:
-        raise NotExpressibleError(f"{shown(node.name)}: {attribute} {shown(str(value))}, not one for each axis")
+        raise NotExpressibleError(
+            f"{shown(node.name)}: {attribute} {shown(str(value))}, not one for each axis"
+        )
     return value
 
 
@@ -230,7 +258,9 @@ def _padding(node: DrawnNode) -> str:
         return "same"
     pads = node.attributes.get("pads", (0, 0, 0, 0))
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or len(pads) != 4 or pads[:2] != pads[2:]:
-        raise NotExpressibleError(f"{shown(node.name)}: padding {shown(str(pads))}, not the same on both sides")
+        raise NotExpressibleError(
+            f"{shown(node.name)}: padding {shown(str(pads))}, not the same on both sides"
+        )
     return _size(pads[:2])
 
 

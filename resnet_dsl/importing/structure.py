@@ -45,7 +45,7 @@ class Structure:
 
 
 def read_structure(layers: Mapping[str, Layer]) -> Structure:
-    """Return the structure of a network; raises NotExpressibleError where a block is none of the library's."""
+    """Return the structure of a network; raises NotExpressibleError for blocks that the library lacks."""
     stages: dict[str, dict[int, dict[str, Layer]]] = {}
     others: dict[str, Layer] = {}
     for path, layer in layers.items():
@@ -70,7 +70,9 @@ def _check_names(stages: Mapping[str, Mapping[int, object]], others: Mapping[str
         raise NotExpressibleError(f"the stages are not layer1, layer2 …: {listed(sorted(stages))}")
     for stage, blocks in stages.items():
         if max(blocks) + 1 != len(blocks):
-            raise NotExpressibleError(f"{stage} has {len(blocks)} blocks, but one is called {stage}.{max(blocks)}")
+            raise NotExpressibleError(
+                f"{stage} has {len(blocks)} blocks, but one is called {stage}.{max(blocks)}"
+            )
 
 
 def _is_pre(stages: tuple[tuple[Block, ...], ...], others: Mapping[str, Layer]) -> bool:
