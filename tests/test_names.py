@@ -1,0 +1,296 @@
+"""Models of other libraries become ours and ours theirs, in names, layouts and numbers."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import resnet_dsl
+from resnet_dsl.cli import main
+from resnet_dsl.names.naming import naming
+from tests import worlds
+from tests.oracles import torchvision_models
+from tests.weight_cases import same
+from tests.worlds import BAR, difference, images, ours
+
+KERAS = "keras.applications"
+V1 = {"stages": "[1, 1, 1, 2]", "classes": 5, "input": "3xHxW"}
+V2 = {"n2": 2, "n3": 2, "n4": 3, "n5": 2, "classes": 5, "input": "3xHxW"}
+SIZES = ((32, 32), (45, 35))
+
+
+def timm_model(name: str, **options: Any) -> Any:
+    torchvision_models()  # timm imports it
+    timm = pytest.importorskip("timm")
+    return timm.create_model(name, pretrained=False, **options)
+
+
+# --- keras.applications ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "make"),
+    [("resnet50_keras", V1, worlds.resnet_v1), ("resnet50v2_keras", V2, worlds.resnet_v2)],
+)
+def test_resnets_of_keras_applications_are_ours_and_ours_are_theirs(
+    spec: str, settings: dict[str, Any], make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = worlds.stirred_keras(make()((64, 64)))
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    options = [option for name, value in settings.items() for option in ("--set", f"{name}={value}")]
+    with_spec = ["--spec", spec, *options]
+    there, here, back = (str(tmp_path / n) for n in ("theirs.weights.h5", "ours.safetensors", "back.h5"))
+    assert main(["weights", "convert", "--from", KERAS, there, here, *with_spec]) == 0
+    assert main(["weights", "convert", "--to", KERAS, here, back, *with_spec]) == 0
+    assert "bias" not in capsys.readouterr().err
+    model = resnet_dsl.load(spec, **settings)
+    state = model.state(here)
+    for size in SIZES:
+        x = images(size)
+        wanted = worlds.keras_result(make(), theirs, x)
+        for backend in ("torch", "keras"):
+            assert difference(ours(backend, model.program, state, x), wanted) <= BAR, (backend, size)
+        if size == SIZES[0]:  # ONNX' own evaluator is in Python: one image is enough
+            assert difference(ours("onnx", model.program, state, x[:1]), wanted[:1]) <= BAR
+    before = [variable.numpy() for variable in theirs.weights]
+    for options_of_keras in ({"by_name": True}, {}):
+        for variable in theirs.weights:
+            variable.assign(variable * 0)
+        theirs.load_weights(back, **options_of_keras)
+        pairs = zip(before, theirs.weights, strict=True)
+        assert all((old == new.numpy()).all() for old, new in pairs), options_of_keras
+
+
+def test_biases_and_eps_of_keras_are_taken_into_statistics_of_a_spec_without(tmp_path: Path) -> None:
+    theirs = worlds.stirred_keras(worlds.resnet_v1()((64, 64)))
+    path = worlds.saved_legacy(theirs, tmp_path / "theirs.h5")
+    model = resnet_dsl.load("resnet50_v1", head="gap -> fc(classes) -> softmax", **V1)
+    state = model.state(path, names=KERAS)
+    x = images((45, 35))
+    wanted = worlds.keras_result(worlds.resnet_v1(), theirs, x)
+    error = difference(ours("torch", model.program, state, x), wanted)
+    assert 1e-9 < error <= 1e-5  # what is computed anew is rounded to single precision
+    assert difference(ours("keras", model.program, state, x), wanted) <= 1e-5
+
+
+def test_an_eps_of_another_world_is_taken_into_variances_both_ways() -> None:
+    model = resnet_dsl.load("resnet18", stages="[1, 1, 1, 1]")
+    there = naming(model.program, "timm")
+    wide = resnet_dsl.load(
+        "resnet18",
+        stages="[1, 1, 1, 1]",
+        stem="conv(64, 7x7, stride=2) -> bn(eps=0.5) -> relu -> maxpool(3x3, stride=2)",
+    )
+    state = model.state(seed=1)
+    taken = wide.state(state, names="timm")
+    np.testing.assert_array_equal(taken["bn1.running_var"], state["bn1.running_var"] + np.float32(1e-5 - 0.5))
+    from resnet_dsl.weights.worlds import to_world
+
+    back, notes = to_world(taken, naming(wide.program, "timm"), wide.program.graph)
+    np.testing.assert_allclose(back["bn1.running_var"], state["bn1.running_var"], rtol=1e-6)
+    assert "1 batch norm" in notes[0]
+    assert there.is_identity
+
+
+@pytest.mark.parametrize("order", ["chw", "hwc"])
+def test_vgg_of_keras_has_its_first_layer_in_order(order: str, tmp_path: Path) -> None:
+    size = (64, 96)
+    theirs = worlds.stirred_keras(worlds.vgg16()(size))
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    layers = "fc1: fc(16) -> relu -> fc2: fc(8) -> relu -> predictions: fc(5) -> softmax"
+    head = f"maxpool(2) -> flatten(order={order}) -> {layers}"
+    model = resnet_dsl.load("vgg16", input="3x64x96", head=head)
+    state = model.state(tmp_path / "theirs.weights.h5", names=KERAS)
+    x = images(size)
+    wanted = worlds.keras_result(worlds.vgg16(), theirs, x)
+    for backend in ("torch", "keras"):
+        assert difference(ours(backend, model.program, state, x), wanted) <= BAR
+    back = _written(model, state, KERAS, tmp_path / "back.h5")
+    before = [variable.numpy() for variable in theirs.weights]
+    theirs.load_weights(back)
+    assert all((old == new.numpy()).all() for old, new in zip(before, theirs.weights, strict=True))
+
+
+def test_depthwise_groups_of_keras_are_grouped_convolutions(tmp_path: Path) -> None:
+    theirs = worlds.stirred_keras(worlds.resnext()((40, 40)))
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    model = resnet_dsl.load("resnext50_32x4d", stages="[1, 1]", widths="[64, 128]", classes=5, input="3xHxW")
+    state = model.state(tmp_path / "theirs.weights.h5", names=KERAS)
+    for size in ((40, 40), (45, 35)):
+        x = images(size)
+        wanted = worlds.keras_result(worlds.resnext(), theirs, x)
+        for backend in ("torch", "keras"):
+            error = difference(ours(backend, model.program, state, x), wanted)
+            assert error <= 1e-5, (backend, size)  # eps is taken into variances, in single precision
+    back = _written(model, state, KERAS, tmp_path / "back.h5")
+    kernels = {v.path: v.numpy() for v in theirs.weights if "kernel" in v.name}
+    theirs.load_weights(back, by_name=True)
+    assert all((kernels[v.path] == v.numpy()).all() for v in theirs.weights if v.path in kernels)
+
+
+# --- torch -------------------------------------------------------------------------------------
+
+TORCH = {
+    "timm resnetv2_18": ("timm", "resnetv2_18", lambda: timm_model("resnetv2_18", num_classes=5)),
+    "timm resnet18d": ("timm", "resnet18d", lambda: timm_model("resnet18d", num_classes=5)),
+    "torchvision resnet18": (
+        "torchvision",
+        "resnet18",
+        lambda: torchvision_models().resnet18(weights=None, num_classes=5),
+    ),
+    "torchvision googlenet": (
+        "torchvision",
+        "googlenet",
+        lambda: torchvision_models().googlenet(
+            weights=None, num_classes=5, aux_logits=False, init_weights=False
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TORCH)
+def test_models_of_torch_are_ours_and_back_bit_for_bit(case: str, tmp_path: Path) -> None:
+    world, spec, make = TORCH[case]
+    theirs = worlds.stirred(make())
+    model = resnet_dsl.load(spec, classes=5, input="3xHxW")
+    _agrees(model, world, theirs, tmp_path, ((64, 64), (75, 61)))
+
+
+@pytest.mark.parametrize(
+    ("world", "head", "spec", "settings"),
+    [
+        ("akamaster", "linear", "resnet20", {"shortcut": "A(side=both)"}),
+        ("chenyaofo", "fc", "resnet20_b", {}),
+    ],
+)
+def test_the_repositories_for_cifar(
+    world: str, head: str, spec: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    theirs = worlds.stirred(worlds.cifar_resnet(head, "A" if head == "linear" else "B"))
+    model = resnet_dsl.load(spec, n=1, input="3xHxW", **settings)
+    _agrees(model, world, theirs, tmp_path, ((32, 32), (27, 33)), ("torch", "keras", "onnx"))
+
+
+def test_vgg_of_torchvision_counts_its_relus(tmp_path: Path) -> None:
+    from torch import nn
+
+    torchvision_models()
+    vgg = importlib.import_module("torchvision.models.vgg")
+    features = vgg.make_layers([8, "M", 12, 12, "M", 8, "M"], batch_norm=True)
+    theirs = vgg.VGG(features, init_weights=False)
+    theirs.classifier = _classifier(8 * 49, dropout_first=False)
+    head = (
+        "maxpool(2) -> adaptive_avgpool(7) -> flatten -> fc(16) -> relu -> dropout(0.5)"
+        " -> fc(8) -> relu -> dropout(0.5) -> fc(5)"
+    )
+    model = resnet_dsl.load(
+        "vgg16_bn", stages="[1, 2, 1]", widths="[8, 12, 8]", strides="[1, 2, 2]", input="3x64x72", head=head
+    )
+    assert isinstance(theirs.classifier, nn.Sequential)
+    _agrees(model, "torchvision", worlds.stirred(theirs), tmp_path, ((64, 72),))
+
+
+def test_alexnet_of_torchvision_drops_first(tmp_path: Path) -> None:
+    theirs = torchvision_models().AlexNet()
+    theirs.classifier = _classifier(256 * 36, dropout_first=True)
+    head = (
+        "adaptive_avgpool(6) -> flatten -> dropout(0.5) -> fc(16) -> relu -> dropout(0.5)"
+        " -> fc(8) -> relu -> fc(5)"
+    )
+    model = resnet_dsl.load("alexnet", input="3x97x111", head=head)
+    _agrees(model, "torchvision", worlds.stirred(theirs), tmp_path, ((97, 111),))
+
+
+def test_the_auxiliary_heads_of_googlenet_are_left_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = torchvision_models().googlenet(weights=None, aux_logits=True, init_weights=False)
+    source, target = worlds.saved(theirs, tmp_path / "a.pth"), tmp_path / "b.safetensors"
+    command = ["weights", "convert", "--from", "torchvision", str(source), str(target), "--spec", "googlenet"]
+    assert main(command) == 0
+    assert "20 tensors of what the model is without left aside, such as aux1.conv.conv.weight" in (
+        capsys.readouterr().err
+    )
+
+
+NAMED = {
+    "timm": (
+        "legacy_seresnet50 resnet50d resnet50_gn resnetaa50 resnetblur50 resnetv2_50 resnetv2_50t "
+        "resnetv2_50x1_bit resnetv2_34 seresnet34 seresnet50 skresnet50 resnext50_32x4d resnet26t"
+    ),
+    "torchvision": "vgg11 vgg13_bn vgg19 alexnet resnet34 resnext50_32x4d",
+}
+
+
+@pytest.mark.parametrize(
+    ("world", "name"), [(world, name) for world, names in NAMED.items() for name in names.split()]
+)
+def test_every_tensor_of_theirs_has_its_name_and_shape(world: str, name: str) -> None:
+    import torch
+
+    torchvision_models()
+    with torch.device("meta"):
+        theirs = timm_model(name) if world == "timm" else getattr(torchvision_models(), name)(weights=None)
+    wanted = {
+        n: tuple(v.shape) for n, v in theirs.state_dict().items() if not n.endswith("num_batches_tracked")
+    }
+    program = resnet_dsl.load(name).program
+    found = naming(program, world)
+    called = {
+        f"{layer.theirs}.{parameter.name}": parameter.shape
+        for layer in found.layers.values()
+        for _, parameter in layer.node.parameters()
+    }
+    assert called.keys() == wanted.keys()
+    apart = {n: (called[n], wanted[n]) for n in wanted if called[n] != wanted[n]}
+    assert all(there == (*here, 1, 1) for here, there in apart.values())
+    assert len(apart) == ("resnetv2" in name)
+
+
+# --- what the tests share ----------------------------------------------------------------------
+
+
+def _agrees(
+    model: resnet_dsl.Model,
+    world: str,
+    theirs: Any,
+    folder: Path,
+    sizes: tuple[tuple[int, int], ...],
+    backends: tuple[str, ...] = ("torch", "keras"),
+) -> None:
+    state = model.state(worlds.saved(theirs, folder / "theirs.pth"), names=world)
+    for size in sizes:
+        x = images(size)
+        wanted = worlds.torch_result(theirs, x)
+        for backend in backends:
+            assert difference(ours(backend, model.program, state, x), wanted) <= BAR, (backend, size)
+    import torch
+
+    back = torch.load(_written(model, state, world, folder / "back.pth"), weights_only=True)
+    expected = theirs.state_dict()
+    assert back.keys() == expected.keys()
+    learned = {name for name in back if not name.endswith("num_batches_tracked")}
+    assert same({n: back[n].numpy() for n in learned}, {n: expected[n].numpy() for n in learned})
+    theirs.load_state_dict(back)
+
+
+def _written(model: resnet_dsl.Model, state: dict[str, Any], world: str, path: Path) -> Path:
+    from resnet_dsl.weights.registry import encode_named
+    from resnet_dsl.weights.worlds import to_world
+
+    named, _ = to_world(state, naming(model.program, world), model.program.graph)
+    path.write_bytes(encode_named(named, {}, path))
+    return path
+
+
+def _classifier(inputs: int, *, dropout_first: bool) -> Any:
+    from torch import nn
+
+    fc1, fc2, fc3 = nn.Linear(inputs, 16), nn.Linear(16, 8), nn.Linear(8, 5)
+    if dropout_first:
+        return nn.Sequential(nn.Dropout(), fc1, nn.ReLU(), nn.Dropout(), fc2, nn.ReLU(), fc3)
+    return nn.Sequential(fc1, nn.ReLU(), nn.Dropout(), fc2, nn.ReLU(), nn.Dropout(), fc3)
