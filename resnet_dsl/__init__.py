@@ -7,7 +7,7 @@
     network = model.build("torch")
 
 Errors are CompileError, which carries its diagnostics, WeightsError, which carries the account of
-weights that do not fit, and UsageError.
+weights that do not fit, NotExpressibleError of `import_spec`, and UsageError.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from resnet_dsl.version import __version__
 if TYPE_CHECKING:
     from resnet_dsl.api import Model, load, loads
     from resnet_dsl.diagnostics import CompileError, Diagnostic, UsageError
+    from resnet_dsl.importing.layers import NotExpressibleError
+    from resnet_dsl.importing.restore import import_spec
     from resnet_dsl.weights.account import WeightsError
 
 __all__ = [
-    "CompileError", "Diagnostic", "Model", "UsageError", "WeightsError", "__version__", "load", "loads",
+    "CompileError", "Diagnostic", "Model", "NotExpressibleError", "UsageError", "WeightsError",
+    "__version__", "import_spec", "load", "loads",
 ]  # fmt: skip
 
 _HOMES = {
@@ -34,6 +37,8 @@ _HOMES = {
     "Model": "resnet_dsl.api",
     "load": "resnet_dsl.api",
     "loads": "resnet_dsl.api",
+    "NotExpressibleError": "resnet_dsl.importing.layers",
+    "import_spec": "resnet_dsl.importing.restore",
 }
 
 

@@ -118,6 +118,8 @@ class Assumed(Evidence):
         """Return in one sentence what was taken for granted."""
         usual = ["ReLU"]
         usual.append("32 groups and eps 1e-05 of the norms" if self.structure.norm == GN else "eps 1e-05")
+        if self.structure.norm == GN:
+            usual.append("convolutions with their weights as they are")
         usual.append("no dilation, blur or dropout")
         said = "; ".join([*self.notes, ", ".join(usual)])
         return (

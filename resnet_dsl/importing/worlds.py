@@ -29,11 +29,11 @@ class Reading:
     def remark(self, program: Program) -> str:
         """Return what the person has to know about the names."""
         try:
-            found = naming(program, self.world)
+            naming(program, self.world)
         except UsageError as error:
             return f"its names are as those of {self.world}, but the net is none of those: {error}"
         return (
-            f"its names are those of {self.world} ({found.map.about}), the spec's are torchvision's; "
+            f"its names are those of {self.world}, the spec's are torchvision's; "
             f"--from {self.world} lets `weights convert` read it"
         )
 
