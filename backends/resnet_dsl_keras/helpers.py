@@ -85,7 +85,7 @@ class StandardizedConv2D(layers.Conv2D):
     "conv": CONV,
     "standardized_conv": CONV.replace("def conv(", "def standardized_conv(")
     .replace('    init="he",\n)', '    init="he",\n    *,\n    eps,\n)')
-    .replace("Convolution; a padding in numbers", "Convolution, weights standardised; a padding")
+    .replace("Convolution; a padding in numbers is", "Convolution, weights standardised; padding is")
     .replace("layers.Conv2D(", "StandardizedConv2D(")
     .replace("name=name,\n    )(x)", "eps=eps,\n        name=name,\n    )(x)"),
     "channel_conv": '''\
