@@ -44,13 +44,17 @@ def _drawing(graph: GraphProto) -> Drawing:
     constants = {
         name: _read_constant(tensor) for name, tensor in tensors.items() if _is_constant(name, tensor)
     }
+    weights = {name: tuple(tensor.dims) for name, tensor in tensors.items() if name not in constants}
     nodes = []
     for node in graph.node:
+        given = _text(node.input[0]) if node.input else ""
+        if node.op_type == "Identity" and given in weights:  # exporters write equal tensors once
+            weights[_text(node.output[0])] = weights[given]
+            continue
         if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:
             constants[_text(node.output[0])] = _of_node(node.attribute[0])
         else:
             nodes.append(_node(node))
-    weights = {name: tuple(tensor.dims) for name, tensor in tensors.items() if name not in constants}
     outputs = tuple((_text(value.name), _text(value.name)) for value in graph.output)
     if not outputs:
         raise UsageError("its graph has no output")

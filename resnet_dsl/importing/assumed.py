@@ -33,7 +33,7 @@ class Assumed(Evidence):
             return self.given.input
         size = SIZES[IMAGENET if self.structure.is_deep else self._stem_kernel()]
         found = f"{self._first().weight[1]}x{size}x{size}"
-        self.notes.append(f"input {found}, which no tensor depends on; --input CxHxW says another")
+        self.notes.append(f"input {found} (--input CxHxW says another)")
         return found
 
     def stem(self) -> list[str]:
@@ -115,16 +115,14 @@ class Assumed(Evidence):
         return "none"
 
     def summed_up(self) -> str:
-        """Return in one sentence what was taken for granted."""
+        """Return what was taken for granted."""
         usual = ["ReLU"]
         usual.append("32 groups and eps 1e-05 of the norms" if self.structure.norm == GN else "eps 1e-05")
         if self.structure.norm == GN:
-            usual.append("convolutions with their weights as they are")
+            usual.append("weights as they are, not standardised")
         usual.append("no dilation, blur or dropout")
-        said = "; ".join([*self.notes, ", ".join(usual)])
-        return (
-            f"tensors do not tell the following, which is as usual: {said}. --set NAME=VALUE changes a field"
-        )
+        said = "\n".join(f"  {each}" for each in [*self.notes, ", ".join(usual)])
+        return f"tensors do not tell the following; it is taken to be as usual:\n{said}"
 
     def _first(self) -> Layer:
         """The first convolution."""

@@ -60,10 +60,24 @@ def check_graph(ours: Drawing, theirs: Drawing) -> None:
         raise NotExpressibleError(
             "closest is a net whose graph differs from the file's:\n" + "\n".join(sentences)
         )
-    if mine.outputs != given.outputs:
+    single = len(mine.outputs) == len(given.outputs) == 1  # which may be called as it likes
+    same = mine.outputs.values() if single else mine.outputs.items()
+    if set(same) != set(given.outputs.values() if single else given.outputs.items()):
         names = ", ".join(shown(name) for name, _ in theirs.outputs)
         raise NotExpressibleError(
             f"its outputs ({names}) are not the results of stem, stages, blocks or head"
+        )
+
+
+def check_not_folded(drawing: Drawing) -> None:
+    """Raise NotExpressibleError where the batch norms have gone into the convolutions."""
+    convs = [node for node in drawing.nodes if node.op == "Conv"]
+    nameless = [node for node in convs if not any(drawing.layers(node))]
+    if nameless and not any(node.op == "BatchNormalization" for node in drawing.nodes):
+        raise NotExpressibleError(
+            f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, and there is "
+            "no batch norm: it was folded into them on export; in torch, training=TrainingMode.PRESERVE and "
+            "do_constant_folding=False keep it"
         )
 
 

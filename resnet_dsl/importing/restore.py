@@ -19,7 +19,7 @@ from typing import Any
 from resnet_dsl.diagnostics import CompileError, Source, UsageError
 from resnet_dsl.driver import compile_source
 from resnet_dsl.importing.assumed import Assumed
-from resnet_dsl.importing.comparison import check_graph, check_tensors
+from resnet_dsl.importing.comparison import check_graph, check_not_folded, check_tensors
 from resnet_dsl.importing.draft import fields_of, text_of
 from resnet_dsl.importing.drawing import Drawing
 from resnet_dsl.importing.drawn import Drawn
@@ -119,6 +119,8 @@ def restore(
 
 
 def _restored(held: Held, asked: Asked) -> Restored:
+    if held.drawing is not None:
+        check_not_folded(held.drawing)
     structure = read_structure(layers_of(held.shapes))
     evidence: Evidence
     if held.drawing is None:
