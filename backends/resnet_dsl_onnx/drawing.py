@@ -14,6 +14,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoP
 from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.importing.drawing import Constant, Drawing, DrawnNode
 from resnet_dsl.program import Program
+from resnet_dsl.weights.account import shown
 from resnet_dsl_onnx.emit import outline
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,14 @@ def read(path: Path) -> Drawing:
     """Return the graph of a file; raises UsageError where it has not one input and some output."""
     model = ModelProto()
     model.ParseFromString(path.read_bytes())
-    return _drawing(model.graph)
+    drawing = _drawing(model.graph)
+    if odd := drawing.misplaced():
+        raise UsageError(
+            f"its graph is not in order: {shown(odd)} is taken before it is given, or given twice"
+        )
+    if any(not node.inputs or not node.inputs[0] for node in drawing.nodes):
+        raise UsageError("its graph has a node without inputs")
+    return drawing
 
 
 def _drawing(graph: GraphProto) -> Drawing:
@@ -48,7 +56,9 @@ def _drawing(graph: GraphProto) -> Drawing:
     nodes = []
     for node in graph.node:
         given = _text(node.input[0]) if node.input else ""
-        if node.op_type == "Identity" and given in weights:  # exporters write equal tensors once
+        if (
+            node.op_type == "Identity" and given in weights and len(node.output) == 1
+        ):  # exporters write equal tensors once
             weights[_text(node.output[0])] = weights[given]
             continue
         if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:

@@ -72,12 +72,12 @@ def check_graph(ours: Drawing, theirs: Drawing) -> None:
 def check_not_folded(drawing: Drawing) -> None:
     """Raise NotExpressibleError where the batch norms have gone into the convolutions."""
     convs = [node for node in drawing.nodes if node.op == "Conv"]
-    nameless = [node for node in convs if not any(drawing.layers(node))]
+    nameless = [node for node in convs if drawing.layers(node) and not any(drawing.layers(node))]
     if nameless and not any(node.op == "BatchNormalization" for node in drawing.nodes):
         raise NotExpressibleError(
-            f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, and there is "
-            "no batch norm: it was folded into them on export; in torch, training=TrainingMode.PRESERVE and "
-            "do_constant_folding=False keep it"
+            f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, "
+            "and there is no batch norm: it was folded into them on export; in torch, training=TrainingMode.PRESERVE "
+            "and do_constant_folding=False keep it"
         )
 
 

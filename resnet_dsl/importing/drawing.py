@@ -57,6 +57,18 @@ class Drawing:
     weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The shapes of the other tensors."""
 
+    def misplaced(self) -> str:
+        """Return the first value that is taken before it is given, or given twice; none in a sound graph."""
+        known = {self.input, "", *self.constants, *self.weights}
+        for node in self.nodes:
+            if odd := next((name for name in node.inputs if name not in known), ""):
+                return odd
+            for name in filter(None, node.outputs):
+                if name in known:
+                    return name
+                known.add(name)
+        return next((value for _, value in self.outputs if value not in known), "")
+
     @cached_property
     def _makers(self) -> dict[str, DrawnNode]:
         return {output: node for node in self.nodes for output in node.outputs}
@@ -114,6 +126,6 @@ class Drawing:
         """Yield the nodes that a value reaches within so many steps."""
         values = [value]
         for _ in range(steps):
-            nodes = [node for each in values for node in self.users(each)]
-            yield from nodes
-            values = [node.result for node in nodes]
+            found = {node.result: node for each in values for node in self.users(each)}
+            yield from found.values()
+            values = list(found)

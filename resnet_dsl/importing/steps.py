@@ -137,12 +137,20 @@ class Steps:
         raise NotExpressibleError(f"Reshape follows {shown(value)}, which is no step of a stem or head")
 
 
-def square(node: DrawnNode, attribute: str, default: int) -> int:
+def attribute(node: DrawnNode, name: str, default: Any) -> Any:
+    """Return an attribute; raises NotExpressibleError for one of another kind than its default."""
+    value = node.attributes.get(name, default)
+    if type(value) is not type(default):
+        raise NotExpressibleError(f"{shown(node.name)}: {name} is {shown(str(value))}")
+    return value
+
+
+def square(node: DrawnNode, name: str, default: int) -> int:
     """Return an attribute that has to be the same for rows and columns."""
-    value = node.attributes.get(attribute, (default, default))
+    value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(set(value)) != 1 or not isinstance(value[0], int):
         raise NotExpressibleError(
-            f"{shown(node.name)}: {attribute} {shown(str(value))}, not the same for both axes"
+            f"{shown(node.name)}: {name} {shown(str(value))}, not the same for both axes"
         )
     return value[0]
 
@@ -150,9 +158,9 @@ def square(node: DrawnNode, attribute: str, default: int) -> int:
 def norm_text(drawing: Drawing, owner: DrawnNode) -> str:
     """Return the norm whose weight a node takes, with its numbers."""
     if owner.op == "BatchNormalization":
-        eps = decimal(owner.attributes.get("epsilon", EPS))
+        eps = decimal(attribute(owner, "epsilon", EPS))
         # ONNX has the weight of the old statistics, in single precision.
-        momentum = round(1 - decimal(owner.attributes.get("momentum", 1 - MOMENTUM)), 12)
+        momentum = round(1 - decimal(attribute(owner, "momentum", 1 - MOMENTUM)), 12)
         return _call(BN, {"eps": (eps, EPS), "momentum": (momentum, MOMENTUM)})
     groups, eps = GROUPS, EPS
     node: DrawnNode | None = next(iter(drawing.users(owner.result)), None)
@@ -208,7 +216,7 @@ def _conv(drawing: Drawing, node: DrawnNode) -> str:
     values = {
         "stride": (_size(_pair(node, "strides", 1)), "1"),
         "pad": (_padding(node), _size(half)),
-        "groups": (node.attributes.get("group", 1), 1),
+        "groups": (attribute(node, "group", 1), 1),
         "dilation": (_size(dilation), "1"),
         "bias": (len(node.inputs) > 2, False),
     }
@@ -222,10 +230,10 @@ def _pool(kind: str) -> Callable[[Drawing, DrawnNode], str]:
         values = {
             "stride": (_size(_pair(node, "strides", 1)), _size(kernel)),
             "pad": (_padding(node), _size(half)),
-            "ceil": (bool(node.attributes.get("ceil_mode", 0)), False),
+            "ceil": (bool(attribute(node, "ceil_mode", 0)), False),
         }
         if kind == "avgpool":
-            values["count_pad"] = (bool(node.attributes.get("count_include_pad", 0)), False)
+            values["count_pad"] = (bool(attribute(node, "count_include_pad", 0)), False)
         return _call(
             kind, values, (f"{kernel[0]}x{kernel[1]}" if len(set(kernel)) > 1 or kernel[0] > 1 else "1",)
         )
@@ -243,21 +251,19 @@ def _dropout(drawing: Drawing, node: DrawnNode) -> str:
     return _call("dropout", {"rate": (decimal(rate), 0.5)})
 
 
-def _pair(node: DrawnNode, attribute: str, default: int) -> tuple[int, ...]:
-    value = node.attributes.get(attribute, (default, default))
+def _pair(node: DrawnNode, name: str, default: int) -> tuple[int, ...]:
+    value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(value) != 2:
-        raise NotExpressibleError(
-            f"{shown(node.name)}: {attribute} {shown(str(value))}, not one for each axis"
-        )
+        raise NotExpressibleError(f"{shown(node.name)}: {name} {shown(str(value))}, not one for each axis")
     return value
 
 
 def _padding(node: DrawnNode) -> str:
     """The padding as the language writes it."""
-    if node.attributes.get("auto_pad", "NOTSET") == "SAME_UPPER":
+    if attribute(node, "auto_pad", "NOTSET") == "SAME_UPPER":
         return "same"
-    pads = node.attributes.get("pads", (0, 0, 0, 0))
-    if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or len(pads) != 4 or pads[:2] != pads[2:]:
+    pads = attribute(node, "pads", (0, 0, 0, 0))
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or len(pads) != 4 or pads[:2] != pads[2:]:
         raise NotExpressibleError(
             f"{shown(node.name)}: padding {shown(str(pads))}, not the same on both sides"
         )
@@ -269,7 +275,7 @@ def _size(pair: tuple[int, ...]) -> str:
 
 
 def _leaky(node: DrawnNode) -> str:
-    return _call("leaky_relu", {"slope": (decimal(node.attributes.get("alpha", SLOPE)), SLOPE)})
+    return _call("leaky_relu", {"slope": (decimal(attribute(node, "alpha", SLOPE)), SLOPE)})
 
 
 ACTIVATIONS: dict[str, Callable[[DrawnNode], str]] = {
