@@ -20,17 +20,17 @@ Array = np.ndarray[Any, Any]
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
-    nodes = {node.name for node in program.graph.nodes if not _goes_on(node.op)}
-    named = {path_of(layer.name): layer.output for layer in model.layers}
-    outputs = {name: output for name, output in named.items() if name in nodes}
+    layers = {path_of(layer.name): layer for layer in model.layers}
+    named = [(node, layers[node.name]) for node in program.graph.nodes if node.name in layers]
+    outputs = {node.name: layer.output for node, layer in named if not _goes_on(node.op, layer)}
     return run(keras.Model(model.inputs[0], outputs), x)
 
 
-def _goes_on(op: ops.Op) -> bool:
+def _goes_on(op: ops.Op, layer: keras.Layer) -> bool:
     """Whether the layer that has the op's name is not the last of the operations that the op becomes."""
     match op:
         case ops.Conv():
-            return op.dilation != (1, 1) != op.stride
+            return tuple(layer.strides) != op.stride
         case ops.AvgPool():
             return bool(op.ceil) or op.pad != (0, 0)
         case ops.LayerNorm():
