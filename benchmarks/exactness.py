@@ -1,8 +1,9 @@
 """Verify every shipped spec and print the table of docs/exactness.md, or put it there with --write.
 
-    python benchmarks/exactness.py [--write] [SPEC…]
+    python benchmarks/exactness.py [--write] [--new] [SPEC…]
 
-Each spec runs in a process of its own, since a framework keeps what it has built.
+Without specs it takes all that are shipped, with --new those that the page has no row of. Each spec
+runs in a process of its own, since a framework keeps what it has built.
 """
 
 from __future__ import annotations
@@ -37,22 +38,36 @@ def row(spec: str) -> str:
     return f"| {spec} | {sizes} | {' | '.join(f'{e:.1e}' for e in worst)} | {verdict} |"
 
 
-def table(specs: list[str]) -> list[str]:
+def head() -> list[str]:
     titles = [f"{b} {d.replace('float', 'f')}" for b, d in COLUMNS]
-    lines = [f"| spec | sizes | {' | '.join(titles)} | verdict |", "|---" * (len(titles) + 3) + "|"]
-    for spec in specs:
-        lines.append(row(spec))
-        print(lines[-1], flush=True)
-    return lines
+    return [f"| spec | sizes | {' | '.join(titles)} | verdict |", "|---" * (len(titles) + 3) + "|"]
+
+
+def written() -> dict[str, str]:
+    """The rows on the page, by spec."""
+    rows = PAGE.read_text().partition(MARKER)[2].partition("\n\n")[0].splitlines()[3:]
+    return {line.split("|")[1].strip(): line for line in rows}
+
+
+def write(rows: dict[str, str]) -> None:
+    """Put rows into the page's table; those of specs that are not shipped any more go."""
+    before, _, after = PAGE.read_text().partition(MARKER)
+    rest = after.split("\n\n", 1)[1] if "\n\n" in after else ""
+    known = written() | rows
+    lines = [*head(), *(known[spec] for spec in shipped() if spec in known)]
+    PAGE.write_text(f"{before}{MARKER}\n" + "\n".join(lines) + "\n\n" + rest)
 
 
 def main() -> None:
-    arguments = [a for a in sys.argv[1:] if a != "--write"]
-    lines = table(arguments or list(shipped()))
-    if "--write" in sys.argv:
-        before, _, after = PAGE.read_text().partition(MARKER)
-        rest = after.split("\n\n", 1)[1] if "\n\n" in after else ""
-        PAGE.write_text(f"{before}{MARKER}\n" + "\n".join(lines) + "\n\n" + rest)
+    specs = [a for a in sys.argv[1:] if not a.startswith("--")] or list(shipped())
+    if "--new" in sys.argv:
+        specs = [spec for spec in specs if spec not in written()]
+    print("\n".join(head()))
+    for spec in specs:
+        line = row(spec)
+        print(line, flush=True)
+        if "--write" in sys.argv:
+            write({spec: line})
 
 
 if __name__ == "__main__":
