@@ -328,6 +328,16 @@ def test_what_is_divided_or_thinned_after_its_layer_does_not_show() -> None:
     assert set(backend.trace(backend.build(checked), checked, batch(checked))) == {"avgpool2"}
 
 
+def test_a_plain_convolution_does_not_show_where_it_shares_the_code_of_one_that_is_thinned() -> None:
+    text = """
+    block c(stride = 1, dilation = 1) { return x -> conv(2, 3x3, stride=stride, dilation=dilation) }
+    model m { input: 2x12x12  stem: x  head: none  strides: 1
+        stages: [[c(stride=2), c(stride=2, dilation=2), c(dilation=2), c]] }"""
+    checked = program(text)
+    shown = set(backend.trace(backend.build(checked), checked, batch(checked)))
+    assert shown == {"layer1.2.conv1", "layer1.3.conv1"}
+
+
 # What has weights of its own kinds, under a batch norm, so that gradients come from far.
 TRAINED = """
     block mixed(width, stride = 1) {
