@@ -10,7 +10,7 @@ import numpy as np
 from resnet_dsl.program import Program
 from resnet_dsl.rendering.live import module_of
 from resnet_dsl_keras.naming import NAMES, path_of, to_keras, to_torch
-from resnet_dsl_keras.quiet import quiet_start
+from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 
 with quiet_start():
     import keras
@@ -63,7 +63,8 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
     """Evaluate one NCHW batch; maps come back as NCHW too."""
     last = keras.config.image_data_format() == "channels_last"
     given = x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
-    result = model(keras.ops.convert_to_tensor(given, dtype=model.inputs[0].dtype), training=False)
+    with quiet_tracing():
+        result = model(keras.ops.convert_to_tensor(given, dtype=model.inputs[0].dtype), training=False)
     outputs = result if isinstance(result, dict) else {"output": result}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}

@@ -1,7 +1,8 @@
-"""TensorFlow's first import, without the lines that its C++ side prints whatever it is told."""
+"""TensorFlow without the lines it prints: at its first import, and about functions that Keras traces anew."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,3 +25,15 @@ def quiet_start() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def quiet_tracing() -> Iterator[None]:
+    """Keep TensorFlow from advice on `tf.function`: Keras makes one for each convolution of a shape."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
