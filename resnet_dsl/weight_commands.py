@@ -61,7 +61,7 @@ def inspect(options: Namespace) -> int:
         from resnet_dsl.weights.fitting import fit
         from resnet_dsl.weights.read import as_ours
 
-        _, account = fit(as_ours(contents, program, options.from_world), program, path.name)
+        _, account = fit(as_ours(contents, program, options.from_world, partial=False), program, path.name)
     if options.format == "json":
         print(json.dumps(_facts(path, contents, account), indent=2))
     else:

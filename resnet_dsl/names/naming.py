@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from resnet_dsl.diagnostics import UsageError
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.ir.ops import Flatten
-from resnet_dsl.names.conditions import failures
+from resnet_dsl.names.conditions import Failure, failures
 from resnet_dsl.names.flattening import flattened
 from resnet_dsl.names.patterns import Pattern, made
 from resnet_dsl.names.world import ORDERS, Map, Rule, World, find_world
@@ -57,11 +58,15 @@ class Naming:
         return any(pattern.find(tensor) is not None for pattern in self.map.ignore)
 
 
-def naming(program: Program, world: str) -> Naming:
-    """Return a model's names in a world; raises UsageError unless exactly one map applies."""
+def naming(program: Program, world: str, partial: bool = False) -> Naming:
+    """Return a model's names in a world; raises UsageError unless exactly one map applies.
+
+    If `partial` is asked for, a map that leaves layers without names will do, such as a new head.
+    """
     found = find_world(world)
     tried = [_Tried(each, program.graph) for each in found.maps]
-    fitting = [each for each in tried if not each.uncovered and not each.failures]
+    least = min(len(each.uncovered) for each in tried) if partial else 0
+    fitting = [each for each in tried if len(each.uncovered) == least and not each.failures]
     if len(fitting) != 1:
         raise UsageError(_refusal(found, program, tried, fitting))
     chosen = fitting[0]
@@ -91,7 +96,11 @@ class _Tried:
         self.found = {node.name: self._rule(node, index) for node, index in _indexed(graph)}
         owners = [node.name for node in graph.nodes if any(True for _ in node.parameters())]
         self.uncovered = [path for path in owners if self.found[path] is None]
-        self.failures = [] if self.uncovered else failures(map.where, graph)
+
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """What of the map's conditions does not hold."""
+        return failures(self.map.where, self.graph)
 
     def distance(self) -> tuple[int, int]:
         """How far the graph is from the map's networks: layers that it lacks, then others that differ."""

@@ -69,7 +69,7 @@ def weights_for(
 
 
 def _given(program: Program, weights: Given, seed: int, partial: bool, world: str | None) -> Weights:
-    state, account = examine(weights, program, world)
+    state, account = examine(weights, program, world, partial)
     if not account.fits and not (partial and state):
         raise WeightsError(account, "" if partial or not state else HINT)
     names = [name for name, _ in program.graph.parameters()]

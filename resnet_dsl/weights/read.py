@@ -27,28 +27,30 @@ def read_weights(weights: Given, program: Program) -> dict[str, Array]:
     return state
 
 
-def examine(weights: Given, program: Program, world: str | None = None) -> tuple[dict[str, Array], Account]:
+def examine(
+    weights: Given, program: Program, world: str | None = None, partial: bool = False
+) -> tuple[dict[str, Array], Account]:
     """Return what fits, and the account of all; raises UsageError for a file that cannot be read.
 
-    With a `world` the weights are under its names.
+    With a `world` the weights are under its names; it may have none for some layers if `partial`.
     """
     need_numpy()
     from resnet_dsl.weights.fitting import fit, from_arrays
     from resnet_dsl.weights.registry import read_contents
 
     if isinstance(weights, Mapping):
-        return fit(as_ours(from_arrays(weights), program, world), program, "the state given")
+        return fit(as_ours(from_arrays(weights), program, world, partial), program, "the state given")
     path = Path(weights)
-    return fit(as_ours(read_contents(path), program, world), program, path.name)
+    return fit(as_ours(read_contents(path), program, world, partial), program, path.name)
 
 
-def as_ours(contents: Contents, program: Program, world: str | None) -> Contents:
+def as_ours(contents: Contents, program: Program, world: str | None, partial: bool) -> Contents:
     """Return contents under our names; raises UsageError if the model has none in the world."""
     if world is None:
         return contents
     from resnet_dsl.weights.worlds import from_world
 
-    return from_world(contents, naming(program, world), program.graph)
+    return from_world(contents, naming(program, world, partial), program.graph)
 
 
 def need_numpy() -> None:
