@@ -76,8 +76,8 @@ def check_not_folded(drawing: Drawing) -> None:
     if nameless and not any(node.op == "BatchNormalization" for node in drawing.nodes):
         raise NotExpressibleError(
             f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, "
-            "and there is no batch norm: it was folded into them on export; in torch, training=TrainingMode.PRESERVE "
-            "and do_constant_folding=False keep it"
+            "and there is no batch norm: it was folded into them on export; in torch, "
+            "training=TrainingMode.PRESERVE and do_constant_folding=False keep it"
         )
 
 
@@ -128,7 +128,8 @@ def attributes(node: DrawnNode) -> tuple[tuple[str, Any], ...]:
     return tuple(
         (name, _single(value))
         for name, value in sorted(node.attributes.items())
-        if not (name in defaults and _single(defaults[name]) == _single(value))
+        if not (node.op == "Conv" and name == "kernel_shape")  # its weight has it
+        and not (name in defaults and _single(defaults[name]) == _single(value))
         and not (node.op in WINDOWS and name in BY_AXIS and set(value) == {BY_AXIS[name]})
     )
 

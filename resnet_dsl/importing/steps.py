@@ -14,7 +14,7 @@ from resnet_dsl.weights.account import shown
 
 EPS, MOMENTUM, GROUPS = 1e-5, 0.1, 32
 SLOPE = 0.01
-WITHIN_NORM = 8  # nodes from the input of a group norm to its result
+WITHIN_NORM = 12  # nodes from the input of a group norm to its result
 LAYERS = {"Conv": 4, "Gemm": 2}
 """The extents of a layer's weight."""
 Step = tuple[str, str]

@@ -15,6 +15,7 @@ from resnet_dsl.program import Program
 
 FLATTENED = "conv1x1"  # a fully connected layer that is a 1x1 convolution there
 LARGEST = 9  # digits of a number in a name
+LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def _reading(world: str, map: Map, place: int, shapes: Shapes) -> Reading | None
     found: dict[str, Shape] = {}
     for name, shape in shapes.items():
         path, _, tensor = name.rpartition(".")
+        if len(path) > LONGEST:
+            return None
         if path not in layers:
             ours = list(dict.fromkeys(each for inverse in inverses if (each := inverse(path)) is not None))
             if not ours:
