@@ -336,6 +336,7 @@ NO_TABLE = {
     "preresnet101",
     "preresnet152",
     "preresnet1001",
+    "resnet50t",
     # of relatives that no table is of
     "densenet121",
     "regnet",

@@ -43,7 +43,7 @@ def layers(
 
 def _unknown_base(plan: Plan, callee: ast.Expr, scope: Scope) -> None:
     if not isinstance(callee, ast.Name):
-        plan.error("E0204", "`base` must be the name of a model", callee.span, "`base: resnet50`")
+        plan.error("E0204", "`base` must be the name of a model", callee.span, "`base: name_of_a_model`")
         return
     name = callee.id
     if name in scope.names():

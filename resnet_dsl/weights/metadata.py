@@ -37,7 +37,7 @@ def parsed(value: str) -> Any:
 def note_of_another(metadata: Mapping[str, Any], program: Program) -> tuple[str, ...]:
     """Return a note if the file says it was made for a model of another name.
 
-    Names and shapes may agree where the computation does not: ResNet-50 and its first version.
+    Names and shapes may agree where the computation does not.
     """
     ours = metadata.get(KEY)
     made_for = ours.get("model") if isinstance(ours, dict) else None

@@ -89,7 +89,7 @@ def initial(scheme: str, shape: tuple[int, ...]) -> Init:
     """Return the start of a weight of `shape` (out, in/groups, …) under a named scheme.
 
     `he` is He et al. 2015 with fan-out, `uniform` the bound 1/sqrt(fan-in) of torch's layers,
-    `glorot` that of Keras, `small` a normal of deviation 0.01 (BiT heads).
+    `glorot` that of Keras, `small` a normal of deviation 0.01.
     """
     area = prod(shape[2:])
     fan_in, fan_out = shape[1] * area, shape[0] * area
