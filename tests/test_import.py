@@ -114,7 +114,6 @@ def test_v1_and_v15_are_what_is_asked_for(stride_on: str) -> None:
     assert restored.program.figures.macs == original.figures.macs
 
 
-@pytest.mark.timm
 def test_attention_over_channels_is_restored() -> None:
     kernels = {"layer1": 5, "layer2": 5, "layer3": 5, "layer4": 7}
     shapes = dict(tables("timm")["resnet50d"].weights)
