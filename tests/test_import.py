@@ -74,27 +74,28 @@ def test_a_network_of_torchvision_or_timm_is_restored(group: str, name: str) -> 
     assert expanded(from_shapes(shapes, given).program) == expanded(compile_spec(name))
 
 
-@pytest.mark.parametrize("depth", [20, 56])
-@pytest.mark.parametrize(
-    ("table", "shortcut", "spec", "setting"),
-    [
-        ("resnet{}_A", "A", "resnet{}", {}),
-        ("resnet{}_B", "", "resnet{}_b", {}),
-        ("plain{}", "none", "plain{}", {}),
-        ("preresnet{}_A", "A", "preresnet{}", {}),
-        ("preresnet{}_B", "", "preresnet{}_b", {}),
-        ("akamaster_resnet{}", "A(side=both)", "resnet{}", {"shortcut": "A(side=both)"}),
-        ("chenyaofo_cifar10_resnet{}", "", "resnet{}_b", {}),
-    ],
-)
+CIFAR = [
+    # table, what has to be said, shipped spec, what is set in it
+    ("resnet{}_A", "A", "resnet{}", {}),
+    ("resnet{}_B", "", "resnet{}_b", {}),
+    ("plain{}", "none", "plain{}", {}),
+    ("preresnet{}_A", "A", "preresnet{}", {}),
+    ("preresnet{}_B", "", "preresnet{}_b", {}),
+    ("akamaster_resnet{}", "A(side=both)", "resnet{}", {"shortcut": "A(side=both)"}),
+    ("chenyaofo_cifar10_resnet{}", "", "resnet{}_b", {}),
+]
+
+
+@pytest.mark.parametrize(("table", "shortcut", "spec", "setting"), CIFAR, ids=[case[0] for case in CIFAR])
 def test_a_network_for_cifar_is_restored(
-    depth: int, table: str, shortcut: str, spec: str, setting: dict[str, str]
+    table: str, shortcut: str, spec: str, setting: dict[str, str]
 ) -> None:
-    found = tables("cifar").get(table.format(depth))
-    if found is None:
-        pytest.skip("no such table")
-    restored = from_shapes(dict(found.weights), Given(shortcut=shortcut))
-    assert expanded(restored.program) == expanded(compile_spec(spec.format(depth), None, setting))
+    found = {depth: tables("cifar").get(table.format(depth)) for depth in (20, 44, 56)}
+    assert found[20]
+    for depth, given in found.items():
+        if given is not None:
+            restored = from_shapes(dict(given.weights), Given(shortcut=shortcut))
+            assert expanded(restored.program) == expanded(compile_spec(spec.format(depth), None, setting))
 
 
 @pytest.mark.parametrize("name", ["wrn16_8", "wrn40_2", "resnext29_8x64d"])
@@ -185,13 +186,25 @@ def test_names_of_another_world_are_said() -> None:
         ("timm", "legacy_seresnet50", "layer1.0 is neither `basic` nor `bottleneck`; it has .*se_module.fc1"),
         ("timm", "skresnet50", "conv2.paths.0.conv"),
         ("keras", "ResNet50", "no blocks `layer1.0`"),
-        ("historic", "torchvision_vgg16", "no blocks"),
+        ("historic", "torchvision_vgg16", "no blocks|names of torchvision"),
         ("historic", "torchvision_googlenet", "no blocks"),
     ],
 )
 def test_other_structures_are_refused_with_what_they_have(group: str, name: str, why: str) -> None:
     with pytest.raises(NotExpressibleError, match=why):
         from_shapes(dict(tables(group)[name].weights), V15)
+
+
+def test_a_file_of_keras_applications_is_refused_for_its_biases() -> None:
+    shapes = {
+        "conv1_conv.weight": (64, 3, 7, 7),
+        "conv1_conv.bias": (64,),
+        **{f"conv2_block1_{j}_conv.weight": (64, 64, k, k) for j, k in ((1, 1), (2, 3), (3, 1))},
+        **{f"conv2_block1_{j}_conv.bias": (64,) for j in (1, 2, 3)},
+        **{name: (64,) for j in (1, 2, 3) for name in _norm(f"conv2_block1_{j}_bn")},
+    }
+    with pytest.raises(NotExpressibleError, match=r"names of keras.applications: layer1.0: .* with biases"):
+        from_shapes(shapes, V15)
 
 
 def test_a_tensor_too_many_too_few_or_misshapen_is_named() -> None:

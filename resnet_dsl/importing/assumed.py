@@ -5,6 +5,8 @@ Where published nets of the same tensors differ, nothing is assumed: the person 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from resnet_dsl.importing.evidence import Evidence, numbered
 from resnet_dsl.importing.layers import GN, NORMS, Layer, NotExpressibleError, listed
 from resnet_dsl.importing.structure import DEEP_STEM
@@ -33,13 +35,13 @@ class Assumed(Evidence):
             return self.given.input
         size = SIZES[IMAGENET if self.structure.is_deep else self._stem_kernel()]
         found = f"{self._first().weight[1]}x{size}x{size}"
-        self.notes.append(f"input {found} (--input CxHxW says another)")
+        self.notes["input"] = f"input {found} (--input CxHxW says another)"
         return found
 
     def stem(self) -> list[str]:
         """One 7x7 or three 3x3 with stride 2 and a max pool, or one 3x3 that keeps the size."""
         if self.structure.is_deep:
-            self.notes.append("stem of stride 2, then max pooling 3x3 of stride 2")
+            self.notes["stem"] = "stem of stride 2, then max pooling 3x3 of stride 2"
             return [self._deep_stem()]
         conv = self._first()
         steps = [f"conv({conv.channels}, {conv.weight[2]}x{conv.weight[2]}"]
@@ -49,7 +51,7 @@ class Assumed(Evidence):
             steps += [numbered("bn1", self._norm_of("bn1"), f"{self._norm_of('bn1')}1"), self.act()]
         if imagenet:
             steps.append("maxpool(3x3, stride=2)")
-        self.notes.append(f"stem {' -> '.join(steps)}")
+        self.notes["stem"] = f"stem {' -> '.join(steps)}"
         return steps
 
     def head(self) -> list[str]:
@@ -68,14 +70,14 @@ class Assumed(Evidence):
                 + listed(rest or ["fc"])
             )
         if not steps:
-            self.notes.append("no head; the result is the last stage's")
+            self.notes["head"] = "no head; the result is the last stage's"
         return steps
 
     def strides(self) -> list[int]:
         """The size halves with each stage but the first."""
         found = [1, *[2] * (len(self.structure.stages) - 1)]
         if len(found) > 1:
-            self.notes.append(f"strides {found}")
+            self.notes["strides"] = f"strides {found}"
         return found
 
     def stride_on(self) -> str:
@@ -87,7 +89,7 @@ class Assumed(Evidence):
         """Asked for where channels change."""
         block = next((block for block in self.structure.blocks if block.changes), None)
         if block is None:
-            self.notes.append("identities for shortcuts")
+            self.notes["shortcut"] = "identities for shortcuts"
             return "B"
         where = f"{block.path} gets {block.before} channels and gives {block.after} without a projection"
         self.questions.append(WHICH_SHORTCUT.format(where=where))
@@ -95,7 +97,7 @@ class Assumed(Evidence):
 
     def pools(self) -> bool:
         """No: He et al. 2016 have none."""
-        self.notes.append("projections with the stride and no pool before them (--shortcut D has one)")
+        self.notes["shortcut"] = "projections with the stride and no pool before them (--shortcut D has one)"
         return False
 
     def dilations(self) -> list[tuple[int, int]]:
@@ -114,15 +116,16 @@ class Assumed(Evidence):
         """None."""
         return "none"
 
-    def summed_up(self) -> str:
-        """Return what was taken for granted."""
-        usual = ["ReLU"]
-        usual.append("32 groups and eps 1e-05 of the norms" if self.structure.norm == GN else "eps 1e-05")
+    def summed_up(self, known: Collection[str]) -> str:
+        """Return what was taken for granted, but for the fields that the person has set."""
+        usual = {"act": "ReLU", "norm": "eps 1e-05", "dilations": "no dilation", "antialias": "no blur"}
+        usual["drop_path"] = "no dropout"
         if self.structure.norm == GN:
-            usual.append("weights as they are, not standardised")
-        usual.append("no dilation, blur or dropout")
-        said = "\n".join(f"  {each}" for each in [*self.notes, ", ".join(usual)])
-        return f"tensors do not tell the following; it is taken to be as usual:\n{said}"
+            usual["norm"] = "32 groups and eps 1e-05 of the norms, weights that are not standardised"
+        lines = [text for name, text in self.notes.items() if name not in known]
+        lines.append(", ".join(text for name, text in usual.items() if name not in known))
+        said = "".join(f"\n  {line}" for line in lines)
+        return f"tensors do not tell the following; it is taken to be as usual:{said}"
 
     def _first(self) -> Layer:
         """The first convolution."""

@@ -19,11 +19,11 @@ class Given:
 
 @dataclass
 class Evidence(ABC):
-    """Answers for one file. `notes` are what the person must know, `questions` what only they can answer."""
+    """Answers for one file: `notes` by field are what was assumed, `questions` are for the person."""
 
     structure: Structure
     given: Given
-    notes: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
 
     @abstractmethod

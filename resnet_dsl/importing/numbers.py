@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from resnet_dsl.importing.blocks import BOTTLENECK, Block, Gate
@@ -26,15 +26,9 @@ class Widths:
     @property
     def said(self) -> int:
         """How much of it a spec has to say."""
-        usual = self.widths == usual_widths(len(self.widths))
-        return (
-            (not usual)
-            + sum(len(set(values)) + (values[0] != default) - 1 for values, default in self._rest())
-        )  # fmt: skip
-
-    def _rest(self) -> Iterator[tuple[list[int], int]]:
-        yield self.base_widths, BASE
-        yield self.expansions, EXPANSION
+        rest = ((self.base_widths, BASE), (self.expansions, EXPANSION))
+        words = sum(len(set(values)) - 1 + (values[0] != default) for values, default in rest)
+        return words + (self.widths != usual_widths(len(self.widths)))
 
 
 def usual_widths(count: int) -> list[int]:

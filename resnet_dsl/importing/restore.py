@@ -108,11 +108,14 @@ def restore(
     asked = Asked(model, given or Given(), settings or {})
     try:
         return _restored(held, asked)
-    except NotExpressibleError as refusal:
+    except NotExpressibleError as error:
+        refusal = error
         for reading in readings(held.shapes):
             try:
                 found = _restored(held.read_as(reading), asked)
-            except NotExpressibleError:
+            except NotExpressibleError as again:
+                if refusal is error:
+                    refusal = NotExpressibleError(f"read with the names of {reading.world}: {again}")
                 continue
             return replace(found, notes=(*found.notes, reading.remark(found.program)))
         raise refusal from None
@@ -135,7 +138,7 @@ def _restored(held: Held, asked: Asked) -> Restored:
     check_tensors(program, held.shapes, held.source)
     if held.drawing is not None and held.draw is not None:
         check_graph(held.draw(program), held.drawing)
-    notes = [*held.notes, *([evidence.summed_up()] if isinstance(evidence, Assumed) else evidence.notes)]
+    notes = [*held.notes, *([evidence.summed_up(asked.settings)] if isinstance(evidence, Assumed) else [])]
     return Restored(text_of(asked.model, fields, comment, program), program, tuple(notes))
 
 
