@@ -242,7 +242,7 @@ def test_layers_in_another_order_do_not_take_the_name() -> None:
         resnet_dsl.load("vgg16").render("keras", names=KERAS)
     source = resnet_dsl.load("vgg16_keras").render("keras", names=KERAS)
     assert isinstance(source, str)
-    assert 'vgg_layer_block(x, "block1_conv1"' in source
+    assert 'x = vgg_layer_block(inputs, "block1_conv1", 64)' in source
 
 
 def test_names_that_functions_cannot_give_are_refused() -> None:
