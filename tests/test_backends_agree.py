@@ -30,6 +30,8 @@ for framework in ("torch", "keras", "onnx", "onnxruntime"):
 # Even, odd and not square: where an even map is halved, `same` padding is not symmetric.
 SMALL: tuple[Size, ...] = ((32, 32), (33, 33), (28, 37))
 LARGE: tuple[Size, ...] = ((64, 64), (65, 65), (49, 70))
+LARGER: tuple[Size, ...] = ((96, 96), (97, 97), (89, 134))
+LIMIT = 10**8  # elements of a network that a test builds in all precisions and backends
 
 
 @pytest.fixture(autouse=True)
@@ -54,32 +56,49 @@ def _parts(graph: Graph) -> frozenset[object]:
 def _distinct() -> list[str]:
     """The shipped specs, without those that are made of nothing that a smaller one is not made of.
 
-    ResNet-152 is ResNet-50 with more of the same blocks. `benchmarks/exactness.py` runs them all.
-    The largest come first, so that parallel workers end together.
+    ResNet-152 is ResNet-50 with more of the same blocks. What takes gigabytes is left out too;
+    `benchmarks/exactness.py` runs them all. The largest come first, so that parallel workers end together.
     """
     graphs = {name: compile_spec(name).graph for name in shipped()}
     parts = {name: _parts(graph) for name, graph in graphs.items()}
     kept: list[str] = []
     for name in sorted(graphs, key=lambda name: len(graphs[name].nodes)):
-        if not any(parts[name] <= parts[other] for other in kept):
+        elements = sum(parameter.size for _, parameter in graphs[name].parameters())
+        if elements < LIMIT and not any(parts[name] <= parts[other] for other in kept):
             kept.append(name)
     return kept[::-1]
 
 
+def _shortest(spec: str) -> dict[str, object]:
+    """Settings that make a network as short as it can be and still have all its parts."""
+    program = compile_spec(spec)
+    wanted = _parts(program.graph)
+    for longest in (1, 2, 3):
+        stages = tuple(min(len(stage.blocks), longest) for stage in program.network.stages)
+        with suppress(CompileError):
+            if _parts(compile_spec(spec, None, {"stages": stages}).graph) == wanted:
+                return {"stages": stages}
+    return {}
+
+
 def _at_some_sizes(spec: str) -> tuple[Program, tuple[Size, ...]]:
     """The program for any size and sizes to try; for one odd size if it takes only its own."""
-    wanted = compile_spec(spec).network.input
+    settings, wanted = _shortest(spec), compile_spec(spec).network.input
+
+    def at(size: str) -> Program:
+        return compile_spec(spec, None, settings | {"input": f"{wanted.channels}x{size}"})
+
     if wanted.is_vector:
-        return compile_spec(spec), ((),)
-    sizes = SMALL if compile_spec(spec).network.extent.height == 32 else LARGE
-    with suppress(CompileError):
-        return compile_spec(spec, None, {"input": f"{wanted.channels}xHxW"}), sizes
-    for height, width in (sizes[-1], sizes[0], (97, 134), (96, 128)):
+        return compile_spec(spec, None, settings), ((),)
+    small = compile_spec(spec).network.extent.height == 32
+    for sizes in (SMALL, LARGE, LARGER) if small else (LARGE, LARGER):
         with suppress(CompileError):
-            return compile_spec(spec, None, {"input": f"{wanted.channels}x{height}x{width}"}), (
-                (height, width),
-            )
-    raise AssertionError(f"{spec} takes none of these sizes")
+            programs = [at(f"{height}x{width}") for height, width in sizes]
+            try:
+                return at("HxW"), sizes
+            except CompileError:
+                return programs[-1], sizes[-1:]
+    return at("96x128"), ((96, 128),)
 
 
 @pytest.mark.parametrize("spec", _distinct())
