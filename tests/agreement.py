@@ -80,7 +80,8 @@ def measure(
     state: State | None = None,
 ) -> Iterator[Measured]:
     """Compare every engine with the referee at every size, and those in double with each other."""
-    state = lively_state(program.graph) if state is None else state
+    sizes = tuple(sizes)
+    state = lively_state(program.graph, size=sizes[0]) if state is None else state
     inputs = [images(program, size) for size in sizes]
     wanted = [evaluate(program.graph, state, x) for x in inputs]
     for x, truth in zip(inputs, wanted, strict=True):
