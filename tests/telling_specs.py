@@ -195,7 +195,8 @@ SPECS = {
             return main * gate -> adaptive_avgpool(5 * factor) -> conv(4 * groups, 1x1) -> part(index, groups)
         }
         block blurred(kernel) { return x -> blurpool(kernel) }
-        model varied { input: 4x20x17  stem: none  stages: [1, 1, [blurred(3), blurred(4)]]  widths: [8, 12, 0]
+        model varied { input: 4x20x17  stem: none  stages: [1, 1, [blurred(3), blurred(4)]]
+            widths: [8, 12, 0]
             odd: [3, 5, 0]  groups: [2, 4, 0]  index: [1, 2, 0]  eps: [0.001, 0.00001, 0]  rate: [0.1, 0.5, 0]
             factor: [2, 3, 0]  strides: [1, 2, 1]  block: numbers  head: gap -> fc(3) }
     """,
