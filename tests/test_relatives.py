@@ -1,4 +1,4 @@
-"""Relatives and examples beside the models of torchvision and timm: the same numbers from the same weights."""
+"""Relatives and examples beside the models of torchvision and timm: the same numbers, the same weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = ((64, 64), (75, 97))
 
 
 def assert_same(theirs: Any, spec: str, to_ours: Callable[[str], str] | None = None) -> None:
-    """Both networks give the same for weights and statistics at random; names in order unless they are told."""
+    """Both networks give the same for random weights; they are told apart by order, or by a map of names."""
     torch.set_num_threads(1)
     program = compile_spec(spec, None, {"input": "3xHxW"})
     state = {name: torch.from_numpy(value).double() for name, value in lively_state(program.graph).items()}
