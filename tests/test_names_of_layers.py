@@ -20,7 +20,8 @@ from tests.worlds import difference, images
 
 KERAS = "keras.applications"
 SMALL = {"stages": "[3, 1]", "input": "3x32x32", "classes": 5}
-V2 = {"n2": 2, "n3": 2, "n4": 3, "n5": 2, "classes": 5, "input": "3x32x32"}
+THIN = {"widths": "[8, 16, 32, 64]", "input": "3x32x32", "classes": 5}
+V2 = {"n2": 2, "n3": 2, "n4": 3, "n5": 2, **THIN}
 
 
 # A spec for each map, in their order.
@@ -49,6 +50,7 @@ def test_patterns_find_numbers_and_templates_use_them() -> None:
     assert Pattern("branch{i}.*").rest("branch2.0.conv") == "0.conv"
     assert Pattern("layer{s}.{b}").within("layer1.0.conv1") == ({"s": 1, "b": 0}, "conv1")
     assert Pattern("layer{s}.{b}").within("layer1.01") is None
+    assert pattern.find(f"layer{'1' * 5000}.0.conv1") is None  # no number that Python reads
 
 
 @pytest.mark.parametrize("world", world_names())
@@ -64,7 +66,7 @@ def test_every_map_applies_to_a_shipped_spec(world: str) -> None:
 def test_a_file_of_names_says_what_it_is(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# Names of ")
-    assert set(tomllib.loads(text)) == {"separator", "map"}
+    assert set(tomllib.loads(text)) - {"where"} == {"separator", "map"}
     assert all(isinstance(each, Map) for each in find_world(path.stem).maps)
 
 
@@ -91,8 +93,8 @@ def test_keras_source_has_the_names_of_keras_applications() -> None:
 @pytest.mark.parametrize(
     ("spec", "settings", "make"),
     [
-        ("resnet50_keras", {**SMALL, "stages": "[1, 1, 1, 2]"}, lambda: worlds.resnet_v1()),
-        ("resnet50v2_keras", V2, lambda: worlds.resnet_v2()),
+        ("resnet50_keras", {**THIN, "stages": "[1, 1, 1, 2]"}, lambda: worlds.resnet_v1(width=8)),
+        ("resnet50v2_keras", V2, lambda: worlds.resnet_v2(width=8)),
     ],
 )
 def test_keras_loads_weights_between_their_model_and_ours_by_name(
@@ -199,6 +201,48 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
             "akamaster",
             "of resnet20 to resnet1202, option A, without:\n  layer2.0.downsample.0",
         ),
+        (
+            "resnet34_a",
+            {},
+            "timm",
+            "layer2.0.downsample.pad_channels1 (as 2 more) is in none of them: the shortcuts",
+        ),
+        (
+            "resnet50",
+            {"shortcut": "A"},
+            "timm",
+            "shortcuts there project where channels change; option A has",
+        ),
+        (
+            "resnetv2_18",
+            {"shortcut": "A"},
+            "timm",
+            "shortcuts there project where channels change; option A has",
+        ),
+        (
+            "resnet34_a",
+            {},
+            "torchvision",
+            "no `layer2.0.downsample.0`: the shortcuts there project where channels",
+        ),
+        (
+            "resnet50_a",
+            {},
+            "torchvision",
+            "no `layer1.0.downsample.0`: the shortcuts there project where channels",
+        ),
+        (
+            "resnet34_c",
+            {},
+            "timm",
+            "layer1.1.downsample.0 (as 23 more) is in none of them: the projections there",
+        ),
+        ("plain34", {}, "timm", "there is no `layer1.0.add1`: the blocks there have shortcuts"),
+        ("resnet18", {"norm": "gn"}, "torchvision", "layer1.0.bn1 (as 15 more) is `gn`, not `bn`"),
+        ("resnet18", {"act": "silu"}, "torchvision", "there is no `layer1.0.relu1`"),
+        ("resnetv2_50", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
+        ("resnetv2_18", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
+        ("resnetv2_50t", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
         ("lenet5", {}, "timm", "timm has no names for some layers of lenet5; closest are those of"),
     ],
 )
@@ -216,6 +260,14 @@ def test_an_unknown_world_is_told_its_neighbour(weights: str, capsys: Any) -> No
     text = refused(capsys, "weights", "inspect", weights, "--from", "mars", "--spec", "resnet20")
     listed = ", ".join(world_names())
     assert text == f"error: no names of a world `mars`; there are {listed}\n"
+
+
+def test_a_net_like_bit_with_other_norms_is_refused() -> None:
+    text = (names_folder().parent / "timm" / "resnetv2_50x1_bit.resnet").read_text(encoding="utf-8")
+    for norm, reason in {"bn": "another network", "gn(16)": "has groups 16, not 32: the norms"}.items():
+        other = resnet_dsl.loads(text.replace(": gn", f": {norm}"))
+        with pytest.raises(resnet_dsl.UsageError, match=reason):
+            naming(other.program, "timm")
 
 
 def test_names_without_a_spec_say_nothing(weights: str, capsys: Any) -> None:

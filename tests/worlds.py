@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from resnet_dsl.backend import find_backend
 from resnet_dsl.program import Program
+from tests.oracles import torchvision_models
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
 Array = np.ndarray[Any, Any]
 State = dict[str, Array]
+Maker = Callable[[tuple[int, int]], Any]
+"""What makes a model for a size of images."""
 BAR = 1e-11
 
 
@@ -27,14 +32,30 @@ def difference(got: Array, wanted: Array) -> float:
     return float(np.abs(got - wanted).max() / np.abs(wanted).max())
 
 
+def telling(result: Array) -> Array:
+    """Return results, which depend on the image."""
+    assert np.ptp(result, axis=0).max() > 1e-2 * np.abs(result).max(), "one image is as another"
+    return result
+
+
 def images(size: tuple[int, int], seed: int = 0) -> Array:
     return np.random.default_rng(seed).standard_normal((2, 3, *size))
 
 
 def ours(backend: str, program: Program, state: State, x: Array) -> Array:
     """Our result of an artefact in double."""
+    return runner(backend, program, state)(x)
+
+
+def runner(backend: str, program: Program, state: State) -> Callable[[Array], Array]:
+    """The same of one artefact, built once for all images."""
     found = find_backend(backend)
-    (result,) = found.run(found.load_state(found.build(program, "float64"), state), x).values()
+    artefact = found.load_state(found.build(program, "float64"), state)
+
+    def result(x: Array) -> Array:
+        (value,) = found.run(artefact, x).values()
+        return value
+
     return result
 
 
@@ -59,6 +80,29 @@ def stirred(model: Any, seed: int = 0) -> Any:
     return model
 
 
+def timm_model(name: str, **options: Any) -> Any:
+    """Return timm's model; those of BiT, whose depths timm fixes, of other depths too."""
+    torchvision_models()  # timm imports it
+    timm = pytest.importorskip("timm")
+    if name.endswith("_bit") and "layers" in options:
+        resnetv2 = importlib.import_module("timm.models.resnetv2")
+        return resnetv2._create_resnetv2_bit(name, width_factor=1, **options)
+    return timm.create_model(name, pretrained=False, **options)
+
+
+def torchvision_model(name: str, stages: list[int] | None, classes: int = 5) -> Any:
+    """Return torchvision's model; a ResNet with so many blocks a stage."""
+    models = torchvision_models()
+    if stages is None:
+        return getattr(models, name)(weights=None, num_classes=classes, aux_logits=False, init_weights=False)
+    resnet = importlib.import_module("torchvision.models.resnet")
+    block, more = {
+        "resnet18": (resnet.BasicBlock, {}),
+        "resnext50_32x4d": (resnet.Bottleneck, {"groups": 32, "width_per_group": 4}),
+    }[name]
+    return resnet.ResNet(block, stages, num_classes=classes, **more)
+
+
 def torch_result(model: Any, x: Array) -> Array:
     import copy
 
@@ -66,7 +110,7 @@ def torch_result(model: Any, x: Array) -> Array:
 
     with torch.no_grad():
         result: Array = copy.deepcopy(model).double().eval()(torch.from_numpy(x)).numpy()
-    return result
+    return telling(result)
 
 
 def saved(model: Any, path: Path) -> Path:
@@ -94,13 +138,19 @@ def keras_in(dtype: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before[1])
 
 
+SOFTENED = 0.05
+"""A factor for the last weights of a Keras model: a softmax near 0 and 1 would hide what differs."""
+
+
 def stirred_keras(model: Any, seed: int = 0) -> Any:
+    """Return a model of Keras with random weights, signed means and no variance of 1."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         for variable in layer.weights:
             shape = tuple(variable.shape)
             if len(shape) > 1:
-                value = rng.standard_normal(shape) * (2 / np.prod(shape[:-1])) ** 0.5
+                scale = SOFTENED if layer is model.layers[-1] else 1.0
+                value = rng.standard_normal(shape) * scale * (2 / np.prod(shape[:-1])) ** 0.5
             elif variable.name in ("gamma", "moving_variance"):
                 value = rng.uniform(0.5, 1.5, shape)
             else:
@@ -119,39 +169,39 @@ def saved_legacy(model: Any, path: Path) -> Path:
     return path
 
 
-def keras_result(make: Callable[[tuple[int, int]], Any], model: Any, x: Array) -> Array:
+def keras_result(make: Maker, model: Any, x: Array) -> Array:
     """The result of a model in double that `make` makes for the size of `x`, with the weights of `model`."""
     with keras_in("float64"):
         double = make(x.shape[2:])
         for to, of in zip(double.weights, model.weights, strict=True):
             to.assign(of.numpy().astype(np.float64))
         result: Array = double(x.transpose(0, 2, 3, 1), training=False).numpy()
-    return result
+    return telling(result)
 
 
-def resnet_v1(blocks: tuple[int, ...] = (1, 1, 1, 2), classes: int = 5) -> Callable[[tuple[int, int]], Any]:
-    """keras.applications' ResNet, first version, with so many blocks a stage."""
+def resnet_v1(blocks: tuple[int, ...] = (1, 1, 1, 2), classes: int = 5, width: int = 64) -> Maker:
+    """keras.applications' ResNet, first version, with so many blocks a stage; the first is `width` wide."""
     from keras.src.applications import resnet
 
-    return _resnet(resnet.stack_residual_blocks_v1, blocks, False, classes, stride_first=True)
+    return _resnet(resnet.stack_residual_blocks_v1, blocks, False, classes, width, stride_first=True)
 
 
-def resnet_v2(blocks: tuple[int, ...] = (2, 2, 3, 2), classes: int = 5) -> Callable[[tuple[int, int]], Any]:
+def resnet_v2(blocks: tuple[int, ...] = (2, 2, 3, 2), classes: int = 5, width: int = 64) -> Maker:
     """The second version."""
     from keras.src.applications import resnet
 
-    return _resnet(resnet.stack_residual_blocks_v2, blocks, True, classes, stride_first=False)
+    return _resnet(resnet.stack_residual_blocks_v2, blocks, True, classes, width, stride_first=False)
 
 
 def _resnet(
-    stack: Any, blocks: tuple[int, ...], preact: bool, classes: int, *, stride_first: bool
-) -> Callable[[tuple[int, int]], Any]:
+    stack: Any, blocks: tuple[int, ...], preact: bool, classes: int, width: int, *, stride_first: bool
+) -> Maker:
     from keras.src.applications import resnet
 
     def stacked(x: Any) -> Any:
         for index, count in enumerate(blocks):
             plain = index == (0 if stride_first else len(blocks) - 1)
-            x = stack(x, 64 * 2**index, count, stride1=1 if plain else 2, name=f"conv{index + 2}")
+            x = stack(x, width * 2**index, count, stride1=1 if plain else 2, name=f"conv{index + 2}")
         return x
 
     def make(size: tuple[int, int]) -> Any:
@@ -161,7 +211,7 @@ def _resnet(
     return make
 
 
-def vgg16(classes: int = 5) -> Callable[[tuple[int, int]], Any]:
+def vgg16(classes: int = 5) -> Maker:
     """keras.applications' VGG16 with a head of its names and few units."""
     import keras
     from keras import layers
@@ -177,7 +227,7 @@ def vgg16(classes: int = 5) -> Callable[[tuple[int, int]], Any]:
     return make
 
 
-def resnext(groups: int = 32) -> Callable[[tuple[int, int]], Any]:
+def resnext(groups: int = 32) -> Maker:
     """A ResNeXt as keras-applications had it, of one block a stage: depthwise, then summed in groups."""
     import keras
     from keras import layers, ops

@@ -13,6 +13,8 @@ AFTER = "after"
 """In a condition: the kind of op that gives the layer its input."""
 ABSENT = "absent"
 """In a condition: whether there must be no such layer."""
+KIND = "kind"
+"""In a condition: the kind of op that the layer is."""
 
 
 LACKING = "there is no"
@@ -29,8 +31,8 @@ class Failure(NamedTuple):
 def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[Failure]:
     """Return all that does not hold; of several conditions on a thing the first counts."""
     kinds = {node.name: node.op.kind for node in graph.nodes}
-    plain = (c.layers.text for c in conditions if c.layers.is_plain)
-    found = {f"{LACKING} `{path}`": [path] for path in plain if path not in kinds}
+    lacking = (c for c in conditions if c.layers.is_plain and c.layers.text not in kinds)
+    found = {f"{LACKING} `{c.layers.text}`{_reason(c)}": [c.layers.text] for c in lacking}
     paths = _paths(kinds)
     for node in graph.nodes:
         settled: set[str] = set()
@@ -39,13 +41,16 @@ def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[Failure]:
                 continue
             for name, wanted in condition.wanted.items():
                 if name not in settled and (what := _otherwise(node, name, wanted, kinds)):
-                    reason = f": {condition.because}" if condition.because else ""
-                    found.setdefault(f"{what}{reason}", []).append(node.name)
+                    found.setdefault(f"{what}{_reason(condition)}", []).append(node.name)
                 settled.add(name)
     return [
         Failure(_sentence(what, layers), len(layers), what.startswith(LACKING))
         for what, layers in found.items()
     ]
+
+
+def _reason(condition: Condition) -> str:
+    return f": {condition.because}" if condition.because else ""
 
 
 def _sentence(what: str, layers: list[str]) -> str:
@@ -77,6 +82,8 @@ def _otherwise(node: GraphNode, name: str, wanted: Any, kinds: dict[str, str]) -
         return "" if before == wanted else f"{{layer}} comes after {before}, not {wanted}"
     if name == ABSENT:
         return "{layer} is in none of them" if wanted else ""
+    if name == KIND:
+        return "" if node.op.kind == wanted else f"{{layer}} is `{node.op.kind}`, not `{wanted}`"
     there = getattr(node.op, name, None)
     if there == (_pair(wanted) if isinstance(there, tuple) else wanted):
         return ""

@@ -16,6 +16,8 @@ TERM = re.compile(r"\{([a-z]+)(?:([+-])(\d+))?\}")
 LAST = "last"
 """Finds a number after which there is no other: the last block of a stage."""
 REST = "*"
+NUMBER = "[0-9]{1,9}"
+"""No path has a longer one, and Python reads no number of thousands of digits."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Pattern:
     @cached_property
     def _expression(self) -> re.Pattern[str]:
         literals = [re.escape(part) for part in HOLE.split(self.text.removesuffix(REST))]
-        literals[1::2] = [f"(?P<{name}>[0-9]+)" for name in HOLE.findall(self.text)]
+        literals[1::2] = [f"(?P<{name}>{NUMBER})" for name in HOLE.findall(self.text)]
         return re.compile("".join(literals) + ("(.*)" if self.text.endswith(REST) else ""))
 
     def find(self, path: str) -> dict[str, int] | None:

@@ -94,7 +94,8 @@ def _read(path: Path) -> World:
     with path.open("rb") as file:
         data = tomllib.load(file)
     separator = data.pop("separator")
-    maps = tuple(_map(separator, **entry) for entry in data.pop("map"))
+    shared = _conditions(data.pop("where", {}))
+    maps = tuple(_map(separator, shared, **entry) for entry in data.pop("map"))
     if data:
         raise TypeError(f"{path.name}: {', '.join(data)}")
     return World(path.name.removesuffix(SUFFIX), maps)
@@ -102,6 +103,7 @@ def _read(path: Path) -> World:
 
 def _map(
     separator: str,
+    shared: tuple[Condition, ...],
     about: str,
     layers: Mapping[str, Any] | None = None,
     block: list[Mapping[str, Any]] | None = None,
@@ -116,7 +118,7 @@ def _map(
         _rules(layers or {}),
         tuple(_block(**entry) for entry in block or ()),
         tuple(map(Pattern, same or ())),
-        tuple(_condition(pattern, wanted) for pattern, wanted in (where or {}).items()),
+        _conditions(where or {}) + shared,
         tuple(map(Pattern, ignore or ())),
         eps,
     )
@@ -137,6 +139,10 @@ def _rule(ours: str, name: str, bias: bool | None = None, layout: str | None = N
     if layout not in (None, *LAYOUTS):
         raise TypeError(f"no layout {layout}")
     return Rule(Pattern(ours), name, bias, layout)
+
+
+def _conditions(where: Mapping[str, Mapping[str, Any]]) -> tuple[Condition, ...]:
+    return tuple(_condition(pattern, wanted) for pattern, wanted in where.items())
 
 
 def _condition(pattern: str, wanted: Mapping[str, Any]) -> Condition:
