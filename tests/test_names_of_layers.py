@@ -243,6 +243,7 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
         ("resnetv2_50", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
         ("resnetv2_18", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
         ("resnetv2_50t", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
+        ("resnet50", {"norm": "gn(eps=0.001)"}, "timm", "has eps 0.001, not 1e-05: no variance of a `gn`"),
         ("lenet5", {}, "timm", "timm has no names for some layers of lenet5; closest are those of"),
     ],
 )
@@ -260,6 +261,11 @@ def test_an_unknown_world_is_told_its_neighbour(weights: str, capsys: Any) -> No
     text = refused(capsys, "weights", "inspect", weights, "--from", "mars", "--spec", "resnet20")
     listed = ", ".join(world_names())
     assert text == f"error: no names of a world `mars`; there are {listed}\n"
+
+
+def test_norms_of_a_new_head_are_no_matter_of_the_map() -> None:
+    model = resnet_dsl.load("resnet18", head="gap -> ln(eps=0.5) -> fc(2)")
+    assert naming(model.program, "timm", partial=True).map.about.startswith("resnet18")
 
 
 def test_a_net_like_bit_with_other_norms_is_refused() -> None:

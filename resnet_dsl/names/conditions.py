@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from resnet_dsl.ir.graph import Graph, GraphNode
+from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.names.patterns import LAST
 from resnet_dsl.names.world import Condition
 
@@ -28,8 +29,11 @@ class Failure(NamedTuple):
     lacking: bool
 
 
-def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[Failure]:
-    """Return all that does not hold; of several conditions on a thing the first counts."""
+def failures(conditions: tuple[Condition, ...], eps: Mapping[str, float], graph: Graph) -> list[Failure]:
+    """Return all that does not hold; of several conditions on a thing the first counts.
+
+    `eps` is that of norms, by path; another of a batch norm is no matter, its variance makes up for it.
+    """
     kinds = {node.name: node.op.kind for node in graph.nodes}
     lacking = (c for c in conditions if c.layers.is_plain and c.layers.text not in kinds)
     found = {f"{LACKING} `{c.layers.text}`{_reason(c)}": [c.layers.text] for c in lacking}
@@ -43,10 +47,19 @@ def failures(conditions: tuple[Condition, ...], graph: Graph) -> list[Failure]:
                 if name not in settled and (what := _otherwise(node, name, wanted, kinds)):
                     found.setdefault(f"{what}{_reason(condition)}", []).append(node.name)
                 settled.add(name)
+        if what := _another_eps(node, eps.get(node.name)):
+            found.setdefault(what, []).append(node.name)
     return [
         Failure(_sentence(what, layers), len(layers), what.startswith(LACKING))
         for what, layers in found.items()
     ]
+
+
+def _another_eps(node: GraphNode, eps: float | None) -> str:
+    here = getattr(node.op, "eps", eps)
+    if eps is None or here == eps or isinstance(node.op, BatchNorm):
+        return ""
+    return f"{{layer}} has eps {here:g}, not {eps:g}: no variance of a `{node.op.kind}` makes up for it"
 
 
 def _reason(condition: Condition) -> str:

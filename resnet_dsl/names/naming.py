@@ -100,7 +100,9 @@ class _Tried:
     @cached_property
     def failures(self) -> list[Failure]:
         """What of the map's conditions does not hold."""
-        return failures(self.map.where, self.graph)
+        covered = (path for path, rule in self.found.items() if rule is not None)
+        eps = {} if self.map.eps is None else dict.fromkeys(covered, self.map.eps)
+        return failures(self.map.where, eps, self.graph)
 
     def distance(self) -> tuple[int, int]:
         """How far the graph is from the map's networks: layers that it lacks, then others that differ."""
