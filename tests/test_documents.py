@@ -66,6 +66,7 @@ def tutorial_resnet34(shape: tuple[int, int, int], classes: int = 10) -> Any:
 @pytest.fixture
 def double() -> Iterator[None]:
     before = keras.config.floatx()
+    keras.backend.clear_session()  # layers are numbered from there on
     keras.config.set_floatx("float64")
     yield
     keras.config.set_floatx(before)
