@@ -19,7 +19,7 @@ from resnet_dsl.importing.restore import Held, NotExpressibleError, Restored, re
 from resnet_dsl.importing.structure import read_structure
 from resnet_dsl.printing import print_network
 from resnet_dsl.program import Program
-from resnet_dsl.shelf import folder_of, shipped
+from resnet_dsl.shelf import shipped
 from tests.reference_tables import tables
 
 V15 = Given(stride_on="conv2")
@@ -207,6 +207,40 @@ def test_a_file_of_keras_applications_is_refused_for_its_biases() -> None:
         from_shapes(shapes, V15)
 
 
+@pytest.mark.parametrize("name", ["legacy_seresnet50", "skresnet50"])
+def test_blocks_that_the_library_lacks_are_those_of_a_shipped_spec(name: str) -> None:
+    shapes = dict(tables("timm")[name].weights)
+    restored = from_shapes(shapes)
+    assert restored.text.startswith(f"# Restored from net.pth: the shipped {name}.\n# ")
+    assert any(f"those of the shipped {name}" in note for note in restored.notes)
+    assert print_network(restored.program) == print_network(compile_spec(name))
+    renamed = restore(Held("net.pth", shapes), "mine")
+    assert renamed.program.name == "mine"
+    assert expanded(renamed.program) == expanded(restored.program)
+    with pytest.raises(NotExpressibleError):
+        from_shapes(shapes, None, act="silu")
+
+
+def test_tensors_of_two_shipped_specs_are_not_guessed() -> None:
+    """The two differ in what is frozen, which files of ours say beside their graph."""
+    program = compile_spec("transfer_resnet50_stage5")
+    for restoring in (lambda: from_shapes(shapes_of(program)), lambda: from_drawing(drawing_of(program))):
+        with pytest.raises(NotExpressibleError, match="convolutions with biases"):
+            restoring()
+    restored = from_drawing(drawing_of(program), **beside_graph(program))
+    assert restored.program.network.frozen == program.network.frozen
+
+
+def test_a_shipped_spec_with_another_size_or_dilation_is_not_taken_for_it() -> None:
+    drawing = drawing_of(compile_spec("skresnet50"))
+    with pytest.raises(NotExpressibleError, match="neither `basic` nor `bottleneck`"):
+        from_drawing(drawing_of(compile_spec("skresnet50", None, {"input": "3x192x192"})))
+    path = "layer2.1.conv2.paths.0.conv"
+    odd = changed(drawing, path, attributes={**node_of(drawing, path).attributes, "dilations": (2, 2)})
+    with pytest.raises(NotExpressibleError, match="neither `basic` nor `bottleneck`"):
+        from_drawing(odd)
+
+
 def test_a_tensor_too_many_too_few_or_misshapen_is_named() -> None:
     shapes = shapes_of(compile_spec("resnet18"))
     without = {name: shape for name, shape in shapes.items() if name != "layer3.1.bn2.weight"}
@@ -328,17 +362,9 @@ TOO_DEEP |= {
     "preresnet164_stride3x3",
     "plain110",
 }
-# What the library's blocks do not have, and what a graph cannot tell.
-REFUSED = {
-    "legacy_seresnet50": "se_module",
-    "skresnet50": "conv2.paths.0.conv",
-    "resnetv2_50x1_bit": "its weight is computed",
-}
-ROUNDS_UP = "resnetaa50"  # a pool that would round up, at a size where nothing is to round
-
-
-def folder(*names: str) -> list[str]:
-    return [name for name, path in shipped().items() if folder_of(path) in names and name not in TOO_DEEP]
+# Pools that would round up, at a size where nothing is to round; sums with the shortcut first.
+EQUAL_IN_OTHER_WORDS = {"resnetaa50", "resnext50_keras", "resnext101_keras"}
+RESTORED = sorted(shipped().keys() - TOO_DEEP)
 
 
 def drawing_of(program: Program) -> Drawing:
@@ -354,17 +380,18 @@ def from_drawing(drawing: Drawing, **metadata: Any) -> Restored:
     return restore(Held("net.onnx", dict(drawing.weights), metadata, drawing, drawn))
 
 
-@pytest.mark.parametrize("spec", folder("imagenet", "cifar", "plain", "preactivation", "timm"))
+def beside_graph(program: Program) -> dict[str, Any]:
+    """What a file of ours says beside its graph."""
+    network = program.network
+    return {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
+
+
+@pytest.mark.parametrize("spec", RESTORED)
 def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
     program = compile_spec(spec)
-    drawing = drawing_of(program)
-    if spec in REFUSED:
-        with pytest.raises(NotExpressibleError, match=REFUSED[spec]):
-            from_drawing(drawing)
-        return
-    restored = from_drawing(drawing)
+    restored = from_drawing(drawing_of(program), **beside_graph(program))
     assert not restored.notes
-    if spec != ROUNDS_UP:
+    if spec not in EQUAL_IN_OTHER_WORDS:
         assert expanded(restored.program) == expanded(program)
     assert figures(restored.program) == figures(program)
 
@@ -397,11 +424,9 @@ def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
 )
 def test_a_graph_tells_what_tensors_cannot(text: str) -> None:
     program = compiled(f"model net {{ {text} }}")
-    network = program.network
-    metadata = {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
-    restored = from_drawing(drawing_of(program), **metadata)
+    restored = from_drawing(drawing_of(program), **beside_graph(program))
     assert expanded(restored.program) == expanded(program)
-    assert restored.program.network.preprocess == network.preprocess
+    assert restored.program.network.preprocess == program.network.preprocess
 
 
 def changed(drawing: Drawing, name: str, **values: Any) -> Drawing:

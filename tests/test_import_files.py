@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from resnet_dsl.program import Program
 from resnet_dsl.summary import headline
 from resnet_dsl.weights.initial import random_state
 from resnet_dsl.weights.registry import encode
-from tests.oracles import torchvision_model
+from tests.oracles import timm_model, torchvision_model
 from tests.test_import import expanded
 
 torch = pytest.importorskip("torch")
@@ -141,6 +143,42 @@ def test_a_graph_that_torch_exported_gives_the_shipped_spec(tmp_path: Path, impo
     assert expanded(compile_source(Source("x", text))) == expanded(
         compile_spec("resnet18", None, {"input": "3x64x64"})
     )
+
+
+def test_weights_of_keras_applications_give_the_shipped_spec(tmp_path: Path, imported: Imported) -> None:
+    from keras.applications import ResNet50
+
+    ResNet50(weights=None).save_weights(tmp_path / "base.weights.h5")
+    status, text, notes = imported(tmp_path / "base.weights.h5")
+    assert status == 0
+    assert "those of the shipped resnet50_keras" in notes
+    assert "--from keras.applications" in notes
+    assert expanded(compile_source(Source("x", text))) == expanded(compile_spec("resnet50_keras"))
+
+
+@pytest.mark.torchvision
+def test_the_page_shows_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: Imported
+) -> None:
+    """Every console block of docs/import.md in turn."""
+    page = (Path(resnet_dsl.__file__).parents[1] / "docs" / "import.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    resnet50 = torchvision_model("resnet50").float()
+    for file, model in {
+        "seresnext.pth": timm_model("seresnext50_32x4d"),
+        "legacy_seresnet50.pth": timm_model("legacy_seresnet50"),
+        "resnet50.pth": resnet50,
+        "densenet121.pth": torchvision_model("densenet121"),
+    }.items():
+        torch.save(model.state_dict(), file)
+    small = torchvision_model("resnet18").float()
+    torch.onnx.export(small, torch.zeros(1, 3, 64, 64), "folded.onnx", dynamo=False)
+    shown = re.findall(r"^```console\n\$ resnet-dsl import (.*)\n((?s:.*?))\n```$", page, re.MULTILINE)
+    assert len(shown) == 5
+    for line, expected in shown:
+        path, *options = shlex.split(line)
+        _, out, err = imported(Path(path), *options)
+        assert (err + out).rstrip("\n") == expected
 
 
 # --- broken and hostile files ------------------------------------------------------------------

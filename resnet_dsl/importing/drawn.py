@@ -112,7 +112,7 @@ class Drawn(Evidence):
         names = [name for name, _ in self.drawing.outputs]
         if len(names) > 1 or self._is_part(names[0]):
             fields["outputs"] = _value(names)
-        frozen, preprocess = (self._said(name) for name in ("frozen", "preprocess"))
+        frozen, preprocess = (said(self.metadata, name) for name in ("frozen", "preprocess"))
         if isinstance(frozen, list | tuple) and frozen:
             fields["freeze"] = _value(frozen)
         if isinstance(preprocess, dict) and preprocess:
@@ -213,15 +213,16 @@ class Drawn(Evidence):
         """Whether an output is called as a part of the model is; a single one may have any name."""
         return name in ("stem", "head") or IN_STAGE.fullmatch(name) is not None
 
-    def _said(self, name: str) -> Any:
-        """A value of the metadata, which may have been read already."""
-        value = self.metadata.get(name)
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            return None
+
+def said(metadata: Mapping[str, Any], name: str) -> Any:
+    """Return a value of the metadata, which may have been read already; None if it says nothing."""
+    value = metadata.get(name)
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
 
 
 def _value(value: Any) -> str:

@@ -6,12 +6,14 @@ structure Layers                                  → stages of Blocks          
 evidence  what tensors cannot tell                → assumed.py, or drawn.py from a graph
 draft     Structure and Evidence                  → fields of a model           draft.py
 compare   the program of that model and the file  → nothing, or why it is not   comparison.py
+shelf     a file that the blocks do not restore   → the shipped spec that does  shelved.py
 """
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,22 @@ from resnet_dsl.importing.assumed import Assumed
 from resnet_dsl.importing.comparison import check_graph, check_not_folded, check_tensors
 from resnet_dsl.importing.draft import fields_of, text_of
 from resnet_dsl.importing.drawing import Drawing
-from resnet_dsl.importing.drawn import Drawn
+from resnet_dsl.importing.drawn import Drawn, said
 from resnet_dsl.importing.evidence import Evidence, Given
 from resnet_dsl.importing.layers import NotExpressibleError as NotExpressibleError
 from resnet_dsl.importing.layers import Shapes, layers_of, without_counters
 from resnet_dsl.importing.naming import checked_name, model_name
+from resnet_dsl.importing.shelved import shipped_text, with_tensors
 from resnet_dsl.importing.structure import read_structure
 from resnet_dsl.importing.worlds import Reading, readings
 from resnet_dsl.program import Program
 from resnet_dsl.syntax.parser import parse_value
 from resnet_dsl.weights.account import shown
+
+AS_SHIPPED = (
+    "its blocks are none of the library's, its tensors those of the shipped {spec}; "
+    "what tensors do not tell is taken to be as there"
+)
 
 
 @dataclass(frozen=True)
@@ -99,26 +107,67 @@ def restore(
 ) -> Restored:
     """Return the spec of what a file holds; `settings` are fields that the person knows better.
 
-    Names that are not ours are tried as those of other worlds.
+    Names that are not ours are tried as those of other worlds. Where the library's blocks do not do, and
+    nothing is said beside the file, the shipped spec that has just its tensors does.
     """
     model = model_name(held.source) if name is None else checked_name(name)
     for key, text in (settings or {}).items():
         parse_value(Source(f"--set {key}", text))
     held = replace(held, shapes=without_counters(held.shapes))
     asked = Asked(model, given or Given(), settings or {})
+    refusals: list[NotExpressibleError] = []
+    for way, reading in _ways(held):
+        try:
+            return _with_remark(_restored(way, asked), reading)
+        except NotExpressibleError as error:
+            told = f"read with the names of {reading.world}: {error}" if reading else str(error)
+            refusals.append(NotExpressibleError(told))
+    if asked.given == Given() and not asked.settings:
+        for way, reading in _ways(held):
+            found = _shelved(way, name)
+            if found is not None:
+                return _with_remark(found, reading)
+    raise refusals[min(1, len(refusals) - 1)]
+
+
+def _ways(held: Held) -> Iterator[tuple[Held, Reading | None]]:
+    """Yield what the file holds as it is, then under each world's names."""
+    yield held, None
+    for reading in readings(held.shapes):
+        yield held.read_as(reading), reading
+
+
+def _with_remark(found: Restored, reading: Reading | None) -> Restored:
+    """What was restored, with the note on names that are those of another world."""
+    return found if reading is None else replace(found, notes=(*found.notes, reading.remark(found.program)))
+
+
+def _shelved(held: Held, name: str | None) -> Restored | None:
+    """The one shipped spec that has the file's tensors, and its graph if there is one."""
+    found = [program for program in with_tensors(held.shapes) if _is_drawn_alike(program, held)]
+    if len(found) != 1:
+        return None
+    spec = found[0].name
+    text = f"# Restored from {shown(held.source)}: the shipped {spec}.\n{shipped_text(spec)}"
+    if name is not None:
+        text = re.sub(rf"^model {spec}\b", f"model {name}", text, flags=re.MULTILINE)
+    notes = () if held.drawing is not None else (*held.notes, AS_SHIPPED.format(spec=spec))
+    return Restored(text, _compiled(name or spec, text), notes)
+
+
+def _is_drawn_alike(program: Program, held: Held) -> bool:
+    """Whether the program has the file's graph, and what no graph has; so it is where there is none."""
+    if held.drawing is None or held.draw is None:
+        return True
+    network, drawing = program.network, held.draw(program)
+    beside = {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
+    if any(said(held.metadata, key) not in (None, value) for key, value in beside.items()):
+        return False
     try:
-        return _restored(held, asked)
-    except NotExpressibleError as error:
-        refusal = error
-        for reading in readings(held.shapes):
-            try:
-                found = _restored(held.read_as(reading), asked)
-            except NotExpressibleError as again:
-                if refusal is error:
-                    refusal = NotExpressibleError(f"read with the names of {reading.world}: {again}")
-                continue
-            return replace(found, notes=(*found.notes, reading.remark(found.program)))
-        raise refusal from None
+        check_graph(drawing, held.drawing)
+    except NotExpressibleError:
+        return False
+    return drawing.sizes == held.drawing.sizes
 
 
 def _restored(held: Held, asked: Asked) -> Restored:
