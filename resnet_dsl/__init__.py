@@ -2,7 +2,7 @@
 
     import resnet_dsl
 
-    model = resnet_dsl.load("resnet50", classes=10)
+    model = resnet_dsl.load("my_net.resnet", classes=10)
     print(model.summary())
     network = model.build("torch")
 

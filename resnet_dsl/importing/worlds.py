@@ -34,7 +34,7 @@ class Reading:
         except UsageError as error:
             return f"its names are as those of {self.world}, but the net is none of those: {error}"
         return (
-            f"its names are those of {self.world}, the spec's are torchvision's; "
+            f"its names are those of {self.world}, the spec has its own; "
             f"--from {self.world} lets `weights convert` read it"
         )
 
