@@ -353,18 +353,8 @@ def test_widths_say_as_little_as_can_be() -> None:
 
 # --- graphs -------------------------------------------------------------------------------------
 
-TOO_DEEP = {"resnet110", "resnet110_b", "resnet1202", "preresnet110", "preresnet110_b", "preresnet1001"}
-TOO_DEEP |= {
-    "resnet152",
-    "resnet152_v1",
-    "preresnet152",
-    "preresnet200",
-    "preresnet164_stride3x3",
-    "plain110",
-}
 # Pools that would round up, at a size where nothing is to round; sums with the shortcut first.
 EQUAL_IN_OTHER_WORDS = {"resnetaa50", "resnext50_keras", "resnext101_keras"}
-RESTORED = sorted(shipped().keys() - TOO_DEEP)
 
 
 def drawing_of(program: Program) -> Drawing:
@@ -386,7 +376,7 @@ def beside_graph(program: Program) -> dict[str, Any]:
     return {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
 
 
-@pytest.mark.parametrize("spec", RESTORED)
+@pytest.mark.parametrize("spec", sorted(shipped()))
 def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
     program = compile_spec(spec)
     restored = from_drawing(drawing_of(program), **beside_graph(program))
