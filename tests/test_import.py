@@ -217,7 +217,9 @@ def test_blocks_that_the_library_lacks_are_those_of_a_shipped_spec(name: str) ->
     renamed = restore(Held("net.pth", shapes), "mine")
     assert renamed.program.name == "mine"
     assert expanded(renamed.program) == expanded(restored.program)
-    with pytest.raises(NotExpressibleError):
+    with pytest.raises(
+        NotExpressibleError, match=r"neither `basic`[^\n]*\n  = help: a shipped spec has just these"
+    ):
         from_shapes(shapes, None, act="silu")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resnet_dsl.importing.drawing import IDENTITY, Constant, Drawing, DrawnNode
+from resnet_dsl.importing.drawing import IDENTITY, Constant, Drawing, DrawnNode, single
 from resnet_dsl.importing.layers import NotExpressibleError, Shapes
 from resnet_dsl.program import Program
 from resnet_dsl.weights.account import KINDS, Account, Fault, shown, size
@@ -137,12 +136,7 @@ def attributes(node: DrawnNode) -> tuple[tuple[str, Any], ...]:
 def _single(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_single, value))
-    if not isinstance(value, float):
-        return value
-    try:
-        return struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return value
+    return single(value) if isinstance(value, float) else value
 
 
 def _rounded(constant: Constant) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ A backend whose files hold graphs names in `DRAWINGS`, by suffix, a module that 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -129,3 +130,9 @@ class Drawing:
             found = {node.result: node for each in values for node in self.users(each)}
             yield from found.values()
             values = list(found)
+
+
+def single(value: float) -> float:
+    """Return a number as single precision has it, in which ONNX keeps attributes."""
+    result: float = struct.unpack("f", struct.pack("f", value))[0]
+    return result

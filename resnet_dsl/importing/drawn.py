@@ -17,12 +17,11 @@ from resnet_dsl.importing.blocks import BOTTLENECK, Block
 from resnet_dsl.importing.drawing import Drawing, DrawnNode
 from resnet_dsl.importing.evidence import Evidence
 from resnet_dsl.importing.layers import BN, NotExpressibleError
-from resnet_dsl.importing.steps import Steps, norm_text, square
+from resnet_dsl.importing.steps import ACTIVATIONS, Steps, norm_text, square
 from resnet_dsl.importing.structure import DEEP_STEM
 from resnet_dsl.weights.account import shown
 
 HEAD = ("AveragePool", "Dropout", "Flatten", "Gemm", "GlobalAveragePool", "Identity", "Softmax")
-ACTIVATIONS = ("HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Tanh")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 IN_STAGE = re.compile(r"layer[0-9]+(\.[0-9]+)?")
 PATH = re.compile(rf"{NAME.pattern}(\.[0-9]+)?")

@@ -41,6 +41,10 @@ AS_SHIPPED = (
     "what tensors do not tell is taken to be as there"
 )
 
+IF_NOTHING_SAID = (
+    "  = help: a shipped spec has just these tensors; it is taken where nothing is said beside the file"
+)
+
 
 @dataclass(frozen=True)
 class Held:
@@ -122,12 +126,14 @@ def restore(
         except NotExpressibleError as error:
             told = f"read with the names of {reading.world}: {error}" if reading else str(error)
             refusals.append(NotExpressibleError(told))
-    if asked.given == Given() and not asked.settings:
-        for way, reading in _ways(held):
-            found = _shelved(way, name)
-            if found is not None:
-                return _with_remark(found, reading)
-    raise refusals[min(1, len(refusals) - 1)]
+    refusal = refusals[min(1, len(refusals) - 1)]
+    for way, reading in _ways(held):
+        found = _shelved(way, name)
+        if found is not None and (asked.given != Given() or asked.settings):
+            raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
+        if found is not None:
+            return _with_remark(found, reading)
+    raise refusal
 
 
 def _ways(held: Held) -> Iterator[tuple[Held, Reading | None]]:

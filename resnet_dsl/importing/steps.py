@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from resnet_dsl.importing.drawing import IDENTITY, Drawing, DrawnNode
+from resnet_dsl.importing.drawing import IDENTITY, Drawing, DrawnNode, single
 from resnet_dsl.importing.evidence import numbered
 from resnet_dsl.importing.layers import BN, GN, NotExpressibleError
 from resnet_dsl.weights.account import shown
@@ -179,12 +178,7 @@ def norm_text(drawing: Drawing, owner: DrawnNode) -> str:
 def decimal(value: float) -> float:
     """Return the shortest decimal that is this number in single precision: what was written once."""
     candidates = (float(f"{value:.{digits}g}") for digits in range(1, 10))
-    return next((each for each in candidates if _single(each) == _single(value)), value)
-
-
-def _single(value: float) -> float:
-    result: float = struct.unpack("f", struct.pack("f", value))[0]
-    return result
+    return next((each for each in candidates if single(each) == single(value)), value)
 
 
 def _call(name: str, values: dict[str, tuple[Any, Any]], first: tuple[str, ...] = ()) -> str:
