@@ -78,6 +78,14 @@ def test_a_shipped_spec_states_what_it_expects(path: Path) -> None:
         assert "expect" in {field.name for field in model.fields}, model.name
 
 
+@pytest.mark.parametrize("path", shipped().values(), ids=shipped())
+def test_the_first_comment_says_what_the_file_is(path: Path) -> None:
+    """Directly above a block it would be that block's docstring in what backends write."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    assert not next(line for line in lines if not line.startswith("#")).startswith("block ")
+
+
 @pytest.mark.parametrize("figure", ["params", "macs"])
 @pytest.mark.parametrize("spec", shipped())
 def test_what_a_shipped_spec_expects_is_checked(spec: str, figure: str) -> None:
