@@ -82,8 +82,8 @@ def _(op: ops.ChannelConv, step: Step) -> Lowering:
 
 @lower.register
 def _(op: ops.FullyConnected, step: Step) -> Lowering:
-    code = Code("nn.Linear", (str(step.channels[0]), str(op.channels), f"bias={op.bias}"))
-    return Lowering("{module}({0}.flatten(1))", code)
+    linear = layer("nn.Linear", step.channels[0], op.channels, f"bias={op.bias}")
+    return linear if step.vector else Lowering("{module}({0}.flatten(1))", linear.module)
 
 
 @lower.register

@@ -263,5 +263,5 @@ class Modern(nn.Module):
             0.25,
             training=self.training,
         )
-        out: torch.Tensor = self.fc(self.channel_conv(x).chunk(2, dim=1)[1].flatten(1))
+        out: torch.Tensor = self.fc(self.channel_conv(x).chunk(2, dim=1)[1])
         return out
