@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from resnet_dsl.shelf import shipped
+from resnet_dsl.shipped import shipped
 
 PAGE = Path(__file__).parents[1] / "docs" / "exactness.md"
 MARKER = "<!-- figures -->"

@@ -19,10 +19,10 @@ from resnet_dsl.version import __version__
 
 if TYPE_CHECKING:
     from resnet_dsl.api import Model, load, loads
-    from resnet_dsl.diagnostics import CompileError, Diagnostic, UsageError
-    from resnet_dsl.importing.layers import NotExpressibleError
-    from resnet_dsl.importing.restore import import_spec
-    from resnet_dsl.weights.account import WeightsError
+    from resnet_dsl.decompile.pipeline import import_spec
+    from resnet_dsl.decompile.tensors import NotExpressibleError
+    from resnet_dsl.diagnostics.model import CompileError, Diagnostic, UsageError
+    from resnet_dsl.weights.match_report import WeightsError
 
 __all__ = [
     "CompileError", "Diagnostic", "Model", "NotExpressibleError", "UsageError", "WeightsError",
@@ -30,15 +30,15 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "CompileError": "resnet_dsl.diagnostics",
-    "Diagnostic": "resnet_dsl.diagnostics",
-    "UsageError": "resnet_dsl.diagnostics",
-    "WeightsError": "resnet_dsl.weights.account",
+    "CompileError": "resnet_dsl.diagnostics.model",
+    "Diagnostic": "resnet_dsl.diagnostics.model",
+    "UsageError": "resnet_dsl.diagnostics.model",
+    "WeightsError": "resnet_dsl.weights.match_report",
     "Model": "resnet_dsl.api",
     "load": "resnet_dsl.api",
     "loads": "resnet_dsl.api",
-    "NotExpressibleError": "resnet_dsl.importing.layers",
-    "import_spec": "resnet_dsl.importing.restore",
+    "NotExpressibleError": "resnet_dsl.decompile.tensors",
+    "import_spec": "resnet_dsl.decompile.pipeline",
 }
 
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend import called_as, find_backend, require
-from resnet_dsl.diagnostics import Diagnostic, Source, UsageError
+from resnet_dsl.backend.discovery import find_backend, require
+from resnet_dsl.diagnostics.model import Diagnostic, Source, UsageError
 from resnet_dsl.driver import compile_source, compile_spec
-from resnet_dsl.names.naming import renamed
-from resnet_dsl.printing import print_graph, print_network
+from resnet_dsl.printing.stages import print_graph, print_network
+from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
-from resnet_dsl.summary import summary_facts, summary_text
-from resnet_dsl.weights.origin import weights_for
+from resnet_dsl.weights.source import weights_for
+from resnet_dsl.zoo.calling import called_as
+from resnet_dsl.zoo.naming import renamed
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend import Array
+    from resnet_dsl.backend.interface import Array
     from resnet_dsl.weights.read import Given
 
 

@@ -22,25 +22,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.diagnostics import (
-    CompileError,
-    Diagnostic,
-    Findings,
-    Source,
-    Span,
-    UsageError,
-    did_you_mean,
-)
+from resnet_dsl.analysis.cost import Figures, figures
+from resnet_dsl.analysis.lower import expand
+from resnet_dsl.analysis.reachability import unused
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Source, Span, UsageError
+from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate import elaborate
-from resnet_dsl.elaborate.interface import check_expectations, check_size
+from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.elaborate.settings import Setting
-from resnet_dsl.passes.expand import expand
-from resnet_dsl.passes.figures import Figures, figures
-from resnet_dsl.passes.unused import unused
 from resnet_dsl.program import Program
-from resnet_dsl.shelf import PACKAGE, SUFFIX, shipped, specs_folder
-from resnet_dsl.spelling import close_names, one_of
+from resnet_dsl.shipped import PACKAGE, SUFFIX, shipped, specs_folder
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics import Diagnostic
+from resnet_dsl.analysis.cost import Figures
+from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
-from resnet_dsl.passes.figures import Figures
 
 
 @dataclass(frozen=True)

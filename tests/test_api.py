@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from resnet_dsl.backend import find_backend
+from resnet_dsl.backend.discovery import find_backend
 
 TEXT = "model net(n = 1) { stages: [n, n]  block: basic }"
 

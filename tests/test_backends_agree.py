@@ -9,12 +9,12 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, Phase, given, reject, settings
 
-from resnet_dsl.diagnostics import CompileError
+from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program
-from resnet_dsl.shelf import shipped
-from tests.agreement import (
+from resnet_dsl.shipped import shipped
+from tests.support.agreement import (
     ALL_ENGINES,
     ENGINES,
     ProvesNothing,
@@ -22,7 +22,7 @@ from tests.agreement import (
     assert_agreement,
     compiled,
 )
-from tests.strategies import valid_specs
+from tests.support.strategies import valid_specs
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
     pytest.importorskip(framework)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_dsl.codes import PAGES
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Findings, Source, Span
+from resnet_dsl.diagnostics.codes import PAGES
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Source, Span
+from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
-from resnet_dsl.report import render_all
 
 Golden = Callable[[str | Path, str], None]
 BAD = sorted((Path(__file__).parent / "bad").glob("*.resnet"))

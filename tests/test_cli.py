@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl import backend, shelf
-from resnet_dsl.cli import main
+from resnet_dsl import shipped
+from resnet_dsl.backend import discovery
+from resnet_dsl.cli.commands import programs
+from resnet_dsl.cli.main import main
 
 GOOD = "# A small net.\nmodel net(n = 1) {\n    stages: [n, n]\n    block: basic\n}\n"
 BAD = "model bad { stages: [1]  block: basik }\n"
@@ -53,7 +55,7 @@ def fakes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
             f"def render(program, state=None):\n    return {content}\n"
         )
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setattr(backend, "backend_names", lambda: ["bytey", "texty"])
+    monkeypatch.setattr(discovery, "backend_names", lambda: ["bytey", "texty"])
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -206,13 +208,13 @@ def test_list_groups_by_folder_without_compiling(run: Run, monkeypatch: pytest.M
     (specs / "cifar").mkdir(parents=True)
     (specs / "cifar" / "small.resnet").write_text("\n# A small one.\n# More.\nthis does not parse")
     (specs / "alone.resnet").write_text("model alone {}")
-    monkeypatch.setattr(shelf, "specs_folder", lambda: specs)
-    shelf.shipped.cache_clear()
+    monkeypatch.setattr(shipped, "specs_folder", lambda: specs)
+    shipped.shipped.cache_clear()
     try:
         assert run("list")[1] == "specs\n  alone\n\ncifar\n  small  A small one.\n"
         entries = json.loads(run("list", "--format", "json")[1])
     finally:
-        shelf.shipped.cache_clear()
+        shipped.shipped.cache_clear()
     assert entries[1] == {"name": "small", "folder": "cifar", "description": "A small one."}
 
 
@@ -342,24 +344,22 @@ def test_fmt_leaves_everything_if_one_text_does_not_parse(run: Run) -> None:
 
 
 def test_an_internal_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnet_dsl import commands
 
     def broken(_: object) -> Any:
         raise ZeroDivisionError("of\nours")
 
-    monkeypatch.setattr(commands, "check", broken)
+    monkeypatch.setattr(programs, "check", broken)
     assert run("check", "x") == (2, "", "internal error: ZeroDivisionError: of ours; please report\n")
     monkeypatch.setenv("RESNET_DSL_TRACEBACK", "1")
     assert "Traceback" in run("check", "x")[2]
 
 
 def test_an_interrupt_is_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnet_dsl import commands
 
     def interrupted(_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "check", interrupted)
+    monkeypatch.setattr(programs, "check", interrupted)
     assert run("check", "x") == (130, "", "")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet_dsl.backend import find_backend
-from resnet_dsl.codes import PAGES, Page, render_page
-from resnet_dsl.diagnostics import CompileError, Source
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.diagnostics.codes import PAGES, Page, render_page
+from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source
 
 PACKAGE = Path(__file__).parents[1] / "resnet_dsl"

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resnet_dsl.main.main import COMMANDS
 
-from resnet_dsl import cli
-from resnet_dsl.cli import COMMANDS
-from resnet_dsl.codes import PAGES
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Source
+from resnet_dsl.cli.main import main
+from resnet_dsl.diagnostics.codes import PAGES
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source
+from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE
-from resnet_dsl.report import render_all
-from resnet_dsl.shelf import shipped
+from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 
@@ -128,10 +128,10 @@ def _commands(fence: Fence) -> Iterator[tuple[list[str], str]]:
 
 def _parse(words: list[str]) -> None:
     """Let the real parsers read a command line; they end the program if it is wrong."""
-    options = cli._global_parser().parse_args(words)
+    options = main._global_parser().parse_args(words)
     if options.command is not None:
-        name, rest = cli._words(options.command, options.arguments)
-        parser, _ = cli._command_parser(name)
+        name, rest = main._words(options.command, options.arguments)
+        parser, _ = main._command_parser(name)
         parser.parse_intermixed_args(rest)
 
 
@@ -161,7 +161,7 @@ def test_a_light_command_prints_what_the_page_shows(
         to_stdout = words[0] == "compile" and words[-2:] == ["-o", "-"] and "onnx" not in words
         if not output.strip() or not (words[0] in LIGHT or to_stdout):
             continue
-        cli.main(words)
+        main.main(words)
         found = capfd.readouterr()
         assert _matches(output, found.err + found.out), found.err + found.out
 
@@ -177,7 +177,7 @@ def test_commands_and_their_options_are_described() -> None:
     sections = dict(re.findall(r"^## `([a-z -]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert list(sections) == list(COMMANDS)
     for name, section in sections.items():
-        parser, _ = cli._command_parser(name)
+        parser, _ = main._command_parser(name)
         options = {o for o in parser._option_string_actions if o.startswith("--")}
         everywhere = {"--help", "--color", "--set", "--model"}
         missing = [option for option in options - everywhere if f"`{option}" not in section]
@@ -202,10 +202,10 @@ def test_the_library_in_the_readme_works(tmp_path: Path) -> None:
 def test_the_op_of_the_example_is_one_in_every_backend(tmp_path: Path) -> None:
     blocks = [f.text for f in _of("python") if f.page.name == "add-an-op.md" and "shown" not in f.words]
     check = """
-from resnet_dsl.backend import backend_names, find_backend
+from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.driver import compile_source
-from resnet_dsl.diagnostics import Source
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.reference.meaning import missing_rules
 import numpy as np
 from resnet_dsl.reference import Call, backward, forward
@@ -233,8 +233,8 @@ def test_the_backend_of_the_example_is_found_and_renders(tmp_path: Path) -> None
     package.mkdir()
     (package / "__init__.py").write_text(text, encoding="utf-8")
     check = """
-from resnet_dsl.cli import main
-from resnet_dsl.backend import backend_names
+from resnet_dsl.cli.main import main
+from resnet_dsl.backend.discovery import backend_names
 assert "dot" in backend_names()
 assert main(["compile", "resnet20", "--backend", "dot", "-o", "-"]) == 0
 """

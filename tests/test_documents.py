@@ -12,7 +12,7 @@ import pytest
 
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.reference import evaluate
-from tests.agreement import lively_state
+from tests.support.agreement import lively_state
 
 keras = pytest.importorskip("keras")
 BLOCKS = [3, 4, 6, 3]

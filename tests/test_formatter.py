@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet_dsl.diagnostics import CompileError, Source
+from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, shipped
-from resnet_dsl.syntax.flat import WIDTH
-from resnet_dsl.syntax.formatter import format_source, same_tree
+from resnet_dsl.syntax.formatter.canonical import format_source, same_tree
+from resnet_dsl.syntax.formatter.one_line import WIDTH
+from resnet_dsl.syntax.formatter.trivia import comments
 from resnet_dsl.syntax.parser import MAX_NESTING, parse
-from resnet_dsl.syntax.trivia import comments
-from tests.strategies import files, printed, texts, valid_specs
+from tests.support.strategies import files, printed, texts, valid_specs
 
 GOLDEN = Path(__file__).parent / "golden" / "format"
 LIBRARY = Path(__file__).parent.parent / "resnet_dsl" / "library"

@@ -6,10 +6,10 @@ import time
 
 from hypothesis import HealthCheck, assume, given, settings
 
-from resnet_dsl.diagnostics import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
-from tests.strategies import damaged, models_of_random_parts, texts, valid_specs
+from tests.support.strategies import damaged, models_of_random_parts, texts, valid_specs
 
 SECONDS = 30  # for one text, on a busy machine; the limits of the language keep it far below
 

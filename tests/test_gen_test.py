@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_dsl.cli import main
+from resnet_dsl.cli.main import main
 
 SPEC = """model small {
     input: 3xHxW

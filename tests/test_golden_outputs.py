@@ -7,14 +7,14 @@ import gc
 import numpy as np
 import pytest
 
-from resnet_dsl.backend import find_backend
-from resnet_dsl.diagnostics import Source
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate
-from tests.comparisons import COMPARISONS, WITHOUT_SPEC, Row, in_our_names
-from tests.golden_weights import Array, golden_input, named_state
-from tests.reference_tables import golden_outputs, table, tables
+from tests.support.comparisons import COMPARISONS, WITHOUT_SPEC, Row, in_our_names
+from tests.support.golden_weights import Array, golden_input, named_state
+from tests.support.reference_tables import golden_outputs, table, tables
 
 # akamaster's option A puts half of the new channels before the old ones, ours all after.
 AKAMASTER = """

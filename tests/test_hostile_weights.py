@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.cli import main
-from resnet_dsl.weights.files import KEY
-from tests.weight_cases import SUFFIXES, TEXT, state, written
+from resnet_dsl.cli.main import main
+from resnet_dsl.weights.formats.contents import KEY
+from tests.support.weight_cases import SUFFIXES, TEXT, state, written
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("safetensors")

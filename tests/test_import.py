@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl.diagnostics import CompileError, Source, UsageError
+from resnet_dsl.decompile.block_numbers import attentions, widths_of
+from resnet_dsl.decompile.foreign_graph import Constant, Drawing, DrawnNode
+from resnet_dsl.decompile.model_name import model_name
+from resnet_dsl.decompile.pipeline import Held, NotExpressibleError, Restored, restore
+from resnet_dsl.decompile.structure import read_structure
+from resnet_dsl.decompile.tensors import MOST_TENSORS, Shapes
+from resnet_dsl.decompile.unknowns import Given
+from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
 from resnet_dsl.driver import compile_source, compile_spec
-from resnet_dsl.importing.drawing import Constant, Drawing, DrawnNode
-from resnet_dsl.importing.evidence import Given
-from resnet_dsl.importing.layers import MOST_TENSORS, Shapes
-from resnet_dsl.importing.naming import model_name
-from resnet_dsl.importing.numbers import attentions, widths_of
-from resnet_dsl.importing.restore import Held, NotExpressibleError, Restored, restore
-from resnet_dsl.importing.structure import read_structure
-from resnet_dsl.printing import print_network
+from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
-from resnet_dsl.shelf import shipped
-from tests.reference_tables import tables
+from resnet_dsl.shipped import shipped
+from tests.support.reference_tables import tables
 
 V15 = Given(stride_on="conv2")
 
@@ -339,7 +339,7 @@ def test_numbers_and_choices_are_restored(text: str) -> None:
 
 
 def test_a_reduction_that_no_pair_gives_is_refused() -> None:
-    from resnet_dsl.importing.blocks import Gate
+    from resnet_dsl.decompile.residual_blocks import Gate
 
     with pytest.raises(NotExpressibleError, match="no reduction of 64 channels gives the 63"):
         attentions([(64, Gate("se", 63))])
@@ -347,7 +347,7 @@ def test_a_reduction_that_no_pair_gives_is_refused() -> None:
 
 def test_widths_say_as_little_as_can_be() -> None:
     shapes = shapes_of(compile_spec("wide_resnet50_2"))
-    from resnet_dsl.importing.layers import layers_of
+    from resnet_dsl.decompile.tensors import layers_of
 
     found = widths_of(stage[0] for stage in read_structure(layers_of(shapes)).stages)
     assert (found.widths, found.base_widths, found.expansions) == ([64, 128, 256, 512], [128] * 4, [4] * 4)
@@ -361,13 +361,13 @@ EQUAL_IN_OTHER_WORDS = {"resnetaa50", "resnext50_keras", "resnext101_keras"}
 
 def drawing_of(program: Program) -> Drawing:
     pytest.importorskip("onnx")
-    from resnet_dsl_onnx.drawing import drawn
+    from resnet_dsl_onnx.graph_reader import drawn
 
     return drawn(program)
 
 
 def from_drawing(drawing: Drawing, **metadata: Any) -> Restored:
-    from resnet_dsl_onnx.drawing import drawn
+    from resnet_dsl_onnx.graph_reader import drawn
 
     return restore(Held("net.onnx", dict(drawing.weights), metadata, drawing, drawn))
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.diagnostics import Source
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.weights import initial, normal
-from resnet_dsl.weights.initial import initial_state, random_state
+from resnet_dsl.weights.init import normal, seeded
+from resnet_dsl.weights.init.seeded import initial_state, random_state
 
 SPEC = """model t {
     input: 3x32x32
@@ -126,7 +126,7 @@ def test_a_tensor_depends_on_its_name_and_not_on_the_rest_of_the_network() -> No
 
 def test_a_tensor_does_not_depend_on_how_it_is_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = initial_state(graph(), 0)
-    monkeypatch.setattr(initial, "CHUNK", 1000)
+    monkeypatch.setattr(seeded, "CHUNK", 1000)
     assert all(np.array_equal(value, whole[name]) for name, value in initial_state(graph(), 0).items())
 
 

@@ -18,20 +18,20 @@ import pytest
 import resnet_dsl_keras as backend
 import resnet_dsl_keras.weight_files as weight_files
 from resnet_dsl_keras.helpers import HELPERS
-from resnet_dsl_keras.names import RESERVED, operations
-from resnet_dsl_keras.naming import layer_name
 from resnet_dsl_keras.recursion import SAFE, recursion_limit
+from resnet_dsl_keras.reserved_names import RESERVED, operations
+from resnet_dsl_keras.tensor_names import layer_name
 
-from resnet_dsl.diagnostics import CompileError, Source
+from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
-from resnet_dsl.verify.subject import calibrated_state, subject_of
+from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.initial import random_state
+from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
-from tests.telling_specs import HOSTILE, SPECS, program, with_comment
+from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from resnet_dsl.cli import main
-from resnet_dsl.names.naming import naming
-from resnet_dsl.names.world import find_world
-from tests import worlds
-from tests.oracles import torchvision_models
-from tests.weight_cases import same
-from tests.worlds import BAR, difference, images, ours
+from resnet_dsl.cli.main import main
+from resnet_dsl.zoo.name_maps import find_world
+from resnet_dsl.zoo.naming import naming
+from tests.support import worlds
+from tests.support.oracles import torchvision_models
+from tests.support.weight_cases import same
+from tests.support.worlds import BAR, difference, images, ours
 
 KERAS = "keras.applications"
 THIN = {"widths": "[8, 16, 32, 64]", "classes": 5, "input": "3xHxW"}
@@ -84,7 +84,7 @@ def test_an_eps_of_another_world_is_taken_into_variances_both_ways() -> None:
     state = model.state(seed=1)
     taken = wide.state(state, names="timm")
     np.testing.assert_array_equal(taken["bn1.running_var"], state["bn1.running_var"] + np.float32(1e-5 - 0.5))
-    from resnet_dsl.weights.worlds import to_world
+    from resnet_dsl.zoo.translate import to_world
 
     back, notes = to_world(taken, naming(wide.program, "timm"), wide.program.graph)
     np.testing.assert_allclose(back["bn1.running_var"], state["bn1.running_var"], rtol=1e-6)
@@ -351,8 +351,8 @@ def _all_give(
 
 
 def _written(model: resnet_dsl.Model, state: dict[str, Any], world: str, path: Path) -> Path:
-    from resnet_dsl.weights.registry import encode_named
-    from resnet_dsl.weights.worlds import to_world
+    from resnet_dsl.weights.formats.registry import encode_named
+    from resnet_dsl.zoo.translate import to_world
 
     named, _ = to_world(state, naming(model.program, world), model.program.graph)
     path.write_bytes(encode_named(named, {}, path))

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from resnet_dsl.cli import main
-from resnet_dsl.names.naming import naming
-from resnet_dsl.names.patterns import Pattern, made
-from resnet_dsl.names.world import Map, find_world, world_names
-from resnet_dsl.shelf import names_folder
-from tests import worlds
-from tests.worlds import difference, images
+from resnet_dsl.cli.main import main
+from resnet_dsl.shipped import names_folder
+from resnet_dsl.zoo.name_maps import Map, find_world, world_names
+from resnet_dsl.zoo.naming import naming
+from resnet_dsl.zoo.patterns import Pattern, made
+from tests.support import worlds
+from tests.support.worlds import difference, images
 
 KERAS = "keras.applications"
 SMALL = {"stages": "[3, 1]", "input": "3x32x32", "classes": 5}
@@ -352,7 +352,7 @@ def test_a_variance_that_would_not_be_positive_is_refused() -> None:
 
 
 def test_a_bias_that_the_other_side_has_not_is_refused_on_the_way_back() -> None:
-    from resnet_dsl.weights.worlds import to_world
+    from resnet_dsl.zoo.translate import to_world
 
     text = """
     block biased(width, stride = 1) {
@@ -399,6 +399,6 @@ def test_a_weight_that_lies_otherwise_than_it_should_is_misshapen() -> None:
 
 
 def _there(model: resnet_dsl.Model, world: str) -> dict[str, Any]:
-    from resnet_dsl.weights.worlds import to_world
+    from resnet_dsl.zoo.translate import to_world
 
     return to_world(model.state(seed=0), naming(model.program, world), model.program.graph)[0]

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from resnet_dsl.backend import Backend, backend_names, find_backend
-from resnet_dsl.diagnostics import CompileError
+from resnet_dsl.backend.discovery import backend_names, find_backend
+from resnet_dsl.backend.interface import Backend
+from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.program import Program
 from resnet_dsl.reference import missing_rules
-from tests.agreement import ALL_ENGINES, Size, assert_agreement, compiled
+from tests.support.agreement import ALL_ENGINES, Size, assert_agreement, compiled
 
 TESTS = Path(__file__).parent
 PLUGIN = TESTS / "plugin"

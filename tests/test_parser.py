@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Source, Span
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source, Span
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, MAX_DEPTH, MAX_NESTING, parse, parse_value
-from tests.strategies import damaged, texts, valid_specs
+from tests.support.strategies import damaged, texts, valid_specs
 
 quick = settings(max_examples=150, deadline=None, derandomize=True)
 AT = Span(Source("", ""), 0, 0)

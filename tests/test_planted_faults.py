@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl.backend import find_backend
-from tests.agreement import Size, assert_agreement, compiled
+from resnet_dsl.backend.discovery import find_backend
+from tests.support.agreement import Size, assert_agreement, compiled
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
     pytest.importorskip(framework)

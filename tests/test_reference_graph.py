@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_dsl.diagnostics import Source
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.reference import (
@@ -21,7 +21,7 @@ from resnet_dsl.reference import (
     steps,
     train,
 )
-from tests.oracles import torchvision_models
+from tests.support.oracles import torchvision_models
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

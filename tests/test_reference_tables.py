@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_dsl.backend import find_backend
-from resnet_dsl.diagnostics import CompileError, Source
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, compile_spec, read
 from resnet_dsl.program import Program
-from resnet_dsl.shelf import shipped
+from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
-from tests.comparisons import COMPARISONS, MORE_MACS, NO_TABLE, WITHOUT_SPEC, Row, in_our_names
-from tests.reference_tables import Tensor, groups, table, tables
+from tests.support.comparisons import COMPARISONS, MORE_MACS, NO_TABLE, WITHOUT_SPEC, Row, in_our_names
+from tests.support.reference_tables import Tensor, groups, table, tables
 
 
 def _label(row: Row) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend import find_backend
+from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.driver import compile_spec
-from tests.agreement import lively_state
-from tests.oracles import timm_model, torchvision_model, torchvision_models
+from tests.support.agreement import lively_state
+from tests.support.oracles import timm_model, torchvision_model, torchvision_models
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torchvision

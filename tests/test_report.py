@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from resnet_dsl.annotations import render_github, render_json, render_sarif
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Label, Source, Span
-from resnet_dsl.report import MAX_WIDTH, render_text, wants_color
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Label, Source, Span
+from resnet_dsl.diagnostics.render.machine import render_github, render_json, render_sarif
+from resnet_dsl.diagnostics.render.terminal import MAX_WIDTH, render_text, wants_color
 
 TEXT = "block mine(width) {\n    return relu(main + x)\n}\n"
 SOURCE = Source("net.resnet", TEXT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resnet_dsl.backend import find_backend
+from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.ir.ops import CATALOGUE
 
 # Pairs that are missing on purpose, each with its reason.

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend import find_backend
+from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program
-from tests.comparisons import COMPARISONS, in_our_names
-from tests.golden_weights import named_state
-from tests.oracles import timm_model
+from tests.support.comparisons import COMPARISONS, in_our_names
+from tests.support.golden_weights import named_state
+from tests.support.oracles import timm_model
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.timm

@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import pytest
 import resnet_dsl_torch as backend
-from resnet_dsl_torch.names import MODULE, RESERVED
+from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 
-from resnet_dsl.diagnostics import CompileError
+from resnet_dsl.codegen.operands import place
+from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate_all
-from resnet_dsl.rendering.operands import place
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.initial import random_state
-from tests.agreement import assert_agreement
+from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
-from tests.telling_specs import HOSTILE, SPECS, program, with_comment
+from tests.support.agreement import assert_agreement
+from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 torch = pytest.importorskip("torch")
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend import find_backend
-from resnet_dsl.cli import main
-from resnet_dsl.diagnostics import Source
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.cli.main import main
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
+from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.forward import verify_forward
-from resnet_dsl.verify.subject import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 
 NET = """

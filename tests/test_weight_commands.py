@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from resnet_dsl.cli import main
+from resnet_dsl.cli.main import main
 from resnet_dsl.weights.read import read_weights
-from tests.weight_cases import SUFFIXES, TEXT, program, same, state, written
+from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
 
 pytest.importorskip("safetensors")
 Run = Callable[..., tuple[int, str, str]]

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from resnet_dsl.backend import find_backend
-from resnet_dsl.weights.account import WeightsError
-from resnet_dsl.weights.files import KEY
-from resnet_dsl.weights.initial import initial_state
-from resnet_dsl.weights.origin import weights_for
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.weights.formats.contents import KEY
+from resnet_dsl.weights.formats.registry import encode, read_contents
+from resnet_dsl.weights.init.seeded import initial_state
+from resnet_dsl.weights.match_report import WeightsError
 from resnet_dsl.weights.read import examine, read_weights
-from resnet_dsl.weights.registry import encode, read_contents
-from tests.oracles import torchvision_models
-from tests.weight_cases import SUFFIXES, TEXT, program, same, state, written
+from resnet_dsl.weights.source import weights_for
+from tests.support.oracles import torchvision_models
+from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
 
 ROOT = Path(__file__).parents[1]
 NEEDS = {".pth": ["torch"], ".pt": ["torch"], ".weights.h5": ["keras"], ".h5": ["keras"], ".onnx": ["onnx"]}
@@ -132,8 +132,8 @@ def test_partial_still_wants_something_to_fit() -> None:
 SCRIPT = """\
 import hashlib
 from pathlib import Path
-from tests.oracles import torchvision_models
-from tests.weight_cases import program
+from tests.support.oracles import torchvision_models
+from tests.support.weight_cases import program
 from resnet_dsl.weights.initial import initial_state
 from resnet_dsl.weights.registry import encode
 state = initial_state(program().graph, 1)

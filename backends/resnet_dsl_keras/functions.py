@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from resnet_dsl.rendering.classes import BlockClass, Classes, Step, Use
-from resnet_dsl.rendering.source import (
+from resnet_dsl.codegen.classes import BlockClass, Classes, Step, Use
+from resnet_dsl.codegen.statements import (
     Code,
     Statements,
     conditional,
@@ -17,7 +17,7 @@ from resnet_dsl.rendering.source import (
     statement,
 )
 from resnet_dsl_keras.layer_names import LayerNames
-from resnet_dsl_keras.names import RESERVED
+from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import lower
 
 Namer = Callable[[str], str]

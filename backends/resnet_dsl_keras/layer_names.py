@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.codegen.classes import BlockClass, Classes
+from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.network import Body, Call
 from resnet_dsl.program import Program
-from resnet_dsl.rendering.classes import BlockClass, Classes
-from resnet_dsl_keras.naming import layer_name
+from resnet_dsl_keras.tensor_names import layer_name
 
 SEPARATORS = "-_."
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from resnet_dsl.codegen.live import module_of
 from resnet_dsl.program import Program
-from resnet_dsl.rendering.live import module_of
-from resnet_dsl_keras.naming import NAMES, path_of, to_keras, to_torch
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
+from resnet_dsl_keras.tensor_names import NAMES, path_of, to_keras, to_torch
 
 with quiet_start():
     import keras

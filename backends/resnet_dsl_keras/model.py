@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from resnet_dsl.codegen.classes import Classes
+from resnet_dsl.codegen.model_body import Outline, Part
+from resnet_dsl.codegen.statements import Code, literal, quoted, statement
 from resnet_dsl.ir.network import Stage
 from resnet_dsl.program import Program
-from resnet_dsl.rendering.classes import Classes
-from resnet_dsl.rendering.outline import Outline, Part
-from resnet_dsl.rendering.source import Code, literal, quoted, statement
 from resnet_dsl_keras.functions import Functions
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 

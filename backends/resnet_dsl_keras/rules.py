@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 
+from resnet_dsl.codegen.classes import Step
+from resnet_dsl.codegen.parameters import Real, affine, minus
 from resnet_dsl.ir import ops
-from resnet_dsl.rendering.classes import Step
-from resnet_dsl.rendering.fitting import Real, affine, minus
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,20 @@ from typing import Any
 import h5py
 import numpy as np
 
-from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.names.naming import renamed
+from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
-from resnet_dsl.weights.account import shown
-from resnet_dsl.weights.files import KEY, Contents, Stored
-from resnet_dsl.weights.metadata import parsed
-from resnet_dsl_keras.naming import NAMES, keras_variables, layer_name, path_of, shape_in_torch, to_torch
+from resnet_dsl.weights.formats.contents import KEY, Contents, Stored
+from resnet_dsl.weights.formats.metadata import parsed
+from resnet_dsl.weights.match_report import shown
+from resnet_dsl.zoo.naming import renamed
+from resnet_dsl_keras.tensor_names import (
+    NAMES,
+    keras_variables,
+    layer_name,
+    path_of,
+    shape_in_torch,
+    to_torch,
+)
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.weights.files import Format
+from resnet_dsl.weights.formats.contents import Format
 from resnet_dsl_onnx.rules import RULES
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ WEIGHTS = ""  # they are within the model
 FILES: Mapping[str, Format] = {
     SUFFIX: Format("an ONNX model", "resnet_dsl_onnx.weight_files", NAME, REQUIRES, REQUIRES)
 }
-DRAWINGS: Mapping[str, str] = {SUFFIX: "resnet_dsl_onnx.drawing"}
+DRAWINGS: Mapping[str, str] = {SUFFIX: "resnet_dsl_onnx.graph_reader"}
 """Which module reads the graphs that files hold, for `resnet-dsl import`."""
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from resnet_dsl_onnx.corrected import LRN, Erf, HardSwish, Resize
 from resnet_dsl_onnx.emit import ELEMENT, NUMBERS
+from resnet_dsl_onnx.evaluator_ops import LRN, Erf, HardSwish, Resize
+from resnet_dsl_onnx.evaluator_pools import AveragePool, MaxPool
 from resnet_dsl_onnx.files import session_source
-from resnet_dsl_onnx.pooling import AveragePool, MaxPool
 from resnet_dsl_onnx.state import put
 
 Array = np.ndarray[Any, Any]

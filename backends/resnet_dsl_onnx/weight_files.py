@@ -12,11 +12,11 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import resnet_dsl_onnx as backend
-from resnet_dsl.diagnostics import UsageError
+from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
-from resnet_dsl.weights.account import shown
-from resnet_dsl.weights.files import Contents, Stored
-from resnet_dsl.weights.metadata import parsed
+from resnet_dsl.weights.formats.contents import Contents, Stored
+from resnet_dsl.weights.formats.metadata import parsed
+from resnet_dsl.weights.match_report import shown
 from resnet_dsl_onnx.state import weights_of
 
 Array = np.ndarray[Any, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic
 from resnet_dsl.ir.arguments import Pair
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Conv, Pool

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend import Statistics
+from resnet_dsl.backend.interface import Statistics
 from resnet_dsl.program import Program
-from resnet_dsl.weights.files import Format
+from resnet_dsl.weights.formats.contents import Format
 from resnet_dsl_torch.rules import lower
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from resnet_dsl.backend import Backend, Sgd, Training
+    from resnet_dsl.backend.interface import Backend, Sgd, Training
 
     Array = np.ndarray[Any, Any]
 
@@ -32,9 +32,9 @@ FILES: Mapping[str, Format] = {".pth": _STATE_DICT, ".pt": _STATE_DICT}
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
     """Return the source of the model's file; weights are not part of it."""
-    from resnet_dsl_torch import layout  # jinja2 is needed only to render
+    from resnet_dsl_torch import render
 
-    return layout.render(program)
+    return render.render(program)
 
 
 def build(program: Program, dtype: str = "float32") -> Any:

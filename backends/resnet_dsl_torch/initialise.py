@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from resnet_dsl.codegen.classes import Classes, Step
+from resnet_dsl.codegen.statements import Code, statement
 from resnet_dsl.ir import ops
 from resnet_dsl.program import Program
-from resnet_dsl.rendering.classes import Classes, Step
-from resnet_dsl.rendering.source import Code, statement
-from resnet_dsl_torch.names import attribute
+from resnet_dsl_torch.reserved_names import attribute
 
 Scheme = str | float
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from resnet_dsl.codegen.live import module_of
 from resnet_dsl.program import Program
-from resnet_dsl.rendering.live import module_of
 
 Array = np.ndarray[Any, Any]
 COUNTER = "num_batches_tracked"

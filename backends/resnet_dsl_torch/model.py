@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from resnet_dsl.codegen.classes import Classes
+from resnet_dsl.codegen.model_body import Outline
+from resnet_dsl.codegen.statements import Code, Repeated, literal, parsed, quoted, statement
 from resnet_dsl.ir.network import Stage
 from resnet_dsl.program import Program
-from resnet_dsl.rendering.classes import Classes
-from resnet_dsl.rendering.outline import Outline
-from resnet_dsl.rendering.source import Code, Repeated, literal, parsed, quoted, statement
-from resnet_dsl_torch.names import attribute
+from resnet_dsl_torch.reserved_names import attribute
 from resnet_dsl_torch.statements import computing, construct, keep, keeping, returning
 
 

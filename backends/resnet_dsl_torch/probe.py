@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from resnet_dsl.backend import Sgd, Training
+from resnet_dsl.backend.interface import Sgd, Training
 from resnet_dsl.program import Program
 from resnet_dsl_torch.live import read_state
 

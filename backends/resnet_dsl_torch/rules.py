@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
+from resnet_dsl.codegen.classes import Step
+from resnet_dsl.codegen.parameters import affine, halved, is_plain, minus
+from resnet_dsl.codegen.statements import Code
 from resnet_dsl.ir import ops
-from resnet_dsl.rendering.classes import Step
-from resnet_dsl.rendering.fitting import affine, halved, is_plain, minus
-from resnet_dsl.rendering.source import Code
 
 
 @dataclass(frozen=True)

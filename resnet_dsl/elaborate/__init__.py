@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from resnet_dsl.diagnostics import CompileError, Findings
-from resnet_dsl.elaborate.bases import layers
+from resnet_dsl.diagnostics.model import CompileError, Findings
 from resnet_dsl.elaborate.context import Context
 from resnet_dsl.elaborate.expressions import evaluate
-from resnet_dsl.elaborate.interface import check_frozen, only_needed, paths, preprocess
-from resnet_dsl.elaborate.parts import input_shape, part
-from resnet_dsl.elaborate.plan import Plan
+from resnet_dsl.elaborate.inheritance import layers
+from resnet_dsl.elaborate.model_state import Plan
+from resnet_dsl.elaborate.outputs import check_frozen, only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, Settings, layer_of
 from resnet_dsl.elaborate.stages import all_stages
-from resnet_dsl.elaborate.use import check_names, check_use
+from resnet_dsl.elaborate.stem_and_head import input_shape, part
+from resnet_dsl.elaborate.unused_settings import check_names, check_use
 from resnet_dsl.elaborate.values import Bad
 from resnet_dsl.ir.network import Body, Network
 from resnet_dsl.ir.shapes import Extent, Shape

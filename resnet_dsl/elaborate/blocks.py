@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, replace
 from typing import Any
 
-from resnet_dsl.diagnostics import Label, Span
+from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.calls import written_call
 from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter, origin
 from resnet_dsl.elaborate.steps import add, step

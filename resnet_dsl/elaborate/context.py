@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Findings, Label, Span, did_you_mean
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Label, Span
+from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Place
 from resnet_dsl.ir.network import Body, Node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from resnet_dsl.diagnostics import Diagnostic, Findings, Label
+from resnet_dsl.diagnostics.model import Diagnostic, Findings, Label
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.syntax import ast
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, replace
 from typing import Any
 
-from resnet_dsl.diagnostics import Label
+from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
 from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
 from resnet_dsl.elaborate.context import Context, Env

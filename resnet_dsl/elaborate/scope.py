@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics import Findings, Source
+from resnet_dsl.diagnostics.model import Findings, Source
 from resnet_dsl.elaborate.duplicates import check_duplicates
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, Op

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from resnet_dsl.diagnostics import Span
+from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.context import Context, Env
 from resnet_dsl.elaborate.scope import Scope

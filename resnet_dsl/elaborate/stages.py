@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import MISSING
 from typing import Any, NamedTuple
 
-from resnet_dsl.diagnostics import Label, Span
+from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.context import MAX_OPS
-from resnet_dsl.elaborate.plan import RESERVED, Plan
+from resnet_dsl.elaborate.model_state import RESERVED, Plan
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, Stage

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.diagnostics import Diagnostic, Label, Span
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
+from resnet_dsl.elaborate.fixits import repair
 from resnet_dsl.elaborate.joins import conflict
-from resnet_dsl.elaborate.repairs import repair
 from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
 from resnet_dsl.ir.network import Call, Node
 from resnet_dsl.ir.ops import Add, Concat, Multiply, Op

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from resnet_dsl.diagnostics import Span
+from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape

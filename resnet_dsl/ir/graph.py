@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics import Span
+from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
 from resnet_dsl.ir.ops import Op, Parameter
 from resnet_dsl.ir.shapes import Shape

@@ -13,9 +13,9 @@ from typing import Any, cast
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
 
-from resnet_dsl.diagnostics import CompileError, Diagnostic, Source, Span
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source, Span
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.mistakes import KEYWORDS, OPENING, WORDS, brackets, syntax_error, unsafe_character
+from resnet_dsl.syntax.syntax_errors import KEYWORDS, OPENING, WORDS, brackets, syntax_error, unsafe_character
 
 MAX_BYTES = 1_000_000
 MAX_WORDS = 100_000  # what takes the parser two seconds

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend import Backend
+from resnet_dsl.backend.interface import Backend
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
-from resnet_dsl.verify.causes import likely_cause
-from resnet_dsl.verify.subject import InputSize, Subject, images
+from resnet_dsl.verify.case import InputSize, Subject, images
+from resnet_dsl.verify.diagnosis import likely_cause
 
 Array = np.ndarray[Any, Any]
 DEEP = 152

@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.forward import Column, Forward, Row
-from resnet_dsl.verify.subject import Subject
 from resnet_dsl.verify.training import BAR, Trained
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.diagnostics import UsageError
-from resnet_dsl.names.naming import naming
+from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
-from resnet_dsl.weights.account import Account, WeightsError
-from resnet_dsl.weights.files import Contents
+from resnet_dsl.weights.formats.contents import Contents
+from resnet_dsl.weights.match_report import Account, WeightsError
+from resnet_dsl.zoo.naming import naming
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend import Array
+    from resnet_dsl.backend.interface import Array
 
 Given = str | Path | Mapping[str, Any]
 
@@ -35,8 +35,8 @@ def examine(
     With a `world` the weights are under its names; it may have none for some layers if `partial`.
     """
     need_numpy()
-    from resnet_dsl.weights.fitting import fit, from_arrays
-    from resnet_dsl.weights.registry import read_contents
+    from resnet_dsl.weights.formats.registry import read_contents
+    from resnet_dsl.weights.match import fit, from_arrays
 
     if isinstance(weights, Mapping):
         return fit(as_ours(from_arrays(weights), program, world, partial), program, "the state given")
@@ -48,7 +48,7 @@ def as_ours(contents: Contents, program: Program, world: str | None, partial: bo
     """Return contents under our names; raises UsageError if the model has none in the world."""
     if world is None:
         return contents
-    from resnet_dsl.weights.worlds import from_world
+    from resnet_dsl.zoo.translate import from_world
 
     return from_world(contents, naming(program, world, partial), program.graph)
 

@@ -1,0 +1,141 @@
+"""Graphs as `resnet-dsl import` reads them: those of files, and those that programs would have here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from resnet_dsl.decompile.foreign_graph import Constant, Drawing, DrawnNode
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.program import Program
+from resnet_dsl.weights.match_report import shown
+from resnet_dsl_onnx.emit import outline
+
+Array = np.ndarray[Any, Any]
+
+LARGEST = 64  # elements of a constant that are kept one by one
+LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
+PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
+
+
+def drawn(program: Program) -> Drawing:
+    """Return the graph that the program is written as."""
+    found = _drawing(outline(program))
+    return replace(found, weights={name: parameter.shape for name, parameter in program.graph.parameters()})
+
+
+def read(path: Path) -> Drawing:
+    """Return the graph of a file; raises UsageError where it has not one input and some output."""
+    model = ModelProto()
+    model.ParseFromString(path.read_bytes())
+    drawing = _drawing(model.graph)
+    if odd := drawing.misplaced():
+        raise UsageError(
+            f"its graph is not in order: {shown(odd)} is taken before it is given, or given twice"
+        )
+    if any(not node.inputs or not node.inputs[0] for node in drawing.nodes):
+        raise UsageError("its graph has a node without inputs")
+    return drawing
+
+
+def _drawing(graph: GraphProto) -> Drawing:
+    tensors = {_text(tensor.name): tensor for tensor in graph.initializer}
+    inputs = [value for value in graph.input if _text(value.name) not in tensors]
+    if len(inputs) != 1:
+        raise UsageError(f"its graph has {len(inputs)} inputs; a spec has one")
+    constants = {
+        name: _read_constant(tensor) for name, tensor in tensors.items() if _is_constant(name, tensor)
+    }
+    weights = {name: tuple(tensor.dims) for name, tensor in tensors.items() if name not in constants}
+    nodes = []
+    for node in graph.node:
+        given = _text(node.input[0]) if node.input else ""
+        if (
+            node.op_type == "Identity" and given in weights and len(node.output) == 1
+        ):  # exporters write equal tensors once
+            weights[_text(node.output[0])] = weights[given]
+            continue
+        if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:
+            constants[_text(node.output[0])] = _of_node(node.attribute[0])
+        else:
+            nodes.append(_node(node))
+    outputs = tuple((_text(value.name), _text(value.name)) for value in graph.output)
+    if not outputs:
+        raise UsageError("its graph has no output")
+    return Drawing(_text(inputs[0].name), _sizes(inputs[0]), tuple(nodes), outputs, constants, weights)
+
+
+def _node(node: Any) -> DrawnNode:
+    attributes = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
+    op = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else _text(node.op_type)
+    return DrawnNode(
+        _text(node.name),
+        op,
+        tuple(map(_text, node.input)),
+        tuple(map(_text, node.output)) or ("",),
+        attributes,
+    )
+
+
+def _attribute(attribute: AttributeProto) -> Any:
+    """An attribute as plain data; a tensor or graph as what equals nothing of ours."""
+    if attribute.type == AttributeProto.STRING:
+        return attribute.s.decode("utf-8", "backslashreplace")
+    if attribute.type in LISTS:
+        return tuple(helper.get_attribute_value(attribute))
+    if attribute.type in PLAIN:
+        return helper.get_attribute_value(attribute)
+    return f"({AttributeProto.AttributeType.Name(attribute.type).lower()})"
+
+
+def _is_constant(name: str, tensor: TensorProto) -> bool:
+    """Whether an initialiser is a constant of the graph, not a weight: ours have a slash in their names."""
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return False
+    floating = tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+    return not floating or not tensor.dims or "constant/" in name
+
+
+def _of_node(attribute: AttributeProto) -> Constant:
+    if attribute.type == AttributeProto.TENSOR:
+        return _read_constant(attribute.t)
+    return _constant(np.array(_attribute(attribute)))
+
+
+def _read_constant(tensor: TensorProto) -> Constant:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return Constant("outside", tuple(tensor.dims), "")
+    value = numpy_helper.to_array(tensor)
+    if value.size != prod(tensor.dims):
+        raise ValueError("data and shape disagree")
+    return _constant(value)
+
+
+def _constant(value: Array) -> Constant:
+    kind = "float32" if value.dtype == np.float64 else value.dtype.name
+    value = np.ascontiguousarray(value, kind) if kind == "float32" else np.ascontiguousarray(value)
+    if value.size > LARGEST:
+        return Constant(kind, value.shape, hashlib.sha256(value.tobytes()).hexdigest())
+    return Constant(kind, value.shape, tuple(value.ravel().tolist()))
+
+
+def _sizes(value: ValueInfoProto) -> tuple[int | str, ...]:
+    """The extents after the batch, letters where they are open."""
+    dims = value.type.tensor_type.shape.dim
+    letters = ["C", "H", "W"]
+    found: list[int | str] = []
+    for dim, letter in zip(dims[1:], letters, strict=False):
+        found.append(dim.dim_value if dim.HasField("dim_value") else letter)
+    if len(dims) not in (2, 4):
+        raise UsageError(f"its input has {len(dims)} axes; a spec takes images or vectors")
+    return tuple(found)
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")

@@ -1,0 +1,1 @@
+"""What is computed from a network: the graph, what nothing reaches, and its cost."""

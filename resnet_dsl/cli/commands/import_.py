@@ -1,0 +1,40 @@
+"""The command `import`: a file of weights or an ONNX model in, the spec that produces it out."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from resnet_dsl.cli.commands.programs import STDOUT, parse_settings
+from resnet_dsl.cli.output import Artefact, check_targets, write_whole
+from resnet_dsl.decompile.input_file import read_held
+from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
+from resnet_dsl.decompile.unknowns import Given
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.printing.summary import headline
+
+
+def import_(options: Namespace) -> int:
+    """Write the spec that a file's network has; nothing unless it has exactly the file's tensors."""
+    target = None if options.output in (None, STDOUT) else Path(options.output)
+    if target is not None:
+        check_targets([target], options.force)
+    settings = parse_settings(options.settings)
+    path = Path(options.file)
+    given = Given(options.stride_on or "", options.shortcut or "", options.input or "")
+    try:
+        restored = restore(read_held(path), options.name, given, settings)
+    except NotExpressibleError as error:
+        print(f"error: {path}: cannot express: {error}", file=sys.stderr)
+        return 1
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}" if not str(error).startswith(str(path)) else str(error)) from None
+    for note in restored.notes:
+        print(f"note: {path}: {note}", file=sys.stderr)
+    if target is None:
+        print(restored.text, end="")
+        return 0
+    write_whole(Artefact(target, restored.text))
+    print(f"wrote {target} ({headline(restored.program)})")
+    return 0

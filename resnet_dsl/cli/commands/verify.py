@@ -1,0 +1,62 @@
+"""The `verify` command: a report to stdout, exit status 1 where something differs."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from resnet_dsl.cli.commands.programs import one_program, parse_settings
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.driver import compile_source, read
+from resnet_dsl.program import Program
+from resnet_dsl.verify.case import Sizes
+
+
+def verify(options: Namespace) -> int:
+    """Verify one spec in every backend asked for."""
+    sizes, names = _sizes(options.size), _names(options.backends)
+    if options.train_steps < 0:
+        raise UsageError("--train-steps takes a number of steps")
+    program = one_program(options)  # what is wrong with the spec itself, as every command says it
+    if isinstance(program, int):
+        return program
+    source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
+    overrides = parse_settings(options.settings)
+
+    def load(more: Mapping[str, Any]) -> Program:
+        return compile_source(source, home, options.model, {**overrides, **more})
+
+    from resnet_dsl.verify.report import as_json, as_text
+    from resnet_dsl.verify.run import verify as run
+
+    state = _weights(options.weights, program) if options.weights else None
+    report = run(load, names, options.train_steps, options.seed, state, sizes, _say)
+    print(as_json(report) if options.format == "json" else as_text(report))
+    return 0 if report.passed else 1
+
+
+def _say(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"running {what}", file=sys.stderr)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else []
+
+
+def _sizes(texts: list[str]) -> Sizes:
+    sizes = []
+    for text in texts:
+        height, _, width = text.partition("x")
+        if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+            raise UsageError(f"--size takes HxW such as 64x65, not {text}")
+        sizes.append((int(height), int(width)))
+    return tuple(sizes)
+
+
+def _weights(path: str, program: Program) -> Mapping[str, Any]:
+    from resnet_dsl.weights.read import read_weights
+
+    return read_weights(path, program)

@@ -1,0 +1,203 @@
+"""The commands on weights: `weights init`, `inspect` and `convert`, and the weights of `compile`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_dsl.cli.commands.programs import STDOUT, one_program
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.weights.match_report import Account, shown, size, tensors
+from resnet_dsl.weights.source import Weights, check_choice, weights_for
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend.interface import Array, Backend
+    from resnet_dsl.program import Program
+    from resnet_dsl.weights.formats.contents import Contents
+
+
+def init(options: Namespace) -> int:
+    """Write the initial weights of a seed."""
+    check_choice(options.seed, None, False)
+    path = _target(options.output, options.force)
+    program = one_program(options)
+    if isinstance(program, int):
+        return program
+    return _write(program, weights_for(program, options.seed), path)
+
+
+def convert(options: Namespace) -> int:
+    """Rewrite a file of weights in the format of another, checked against the spec on the way."""
+    check_choice(options.seed, options.source, options.partial)
+    path = _target(options.target, options.force)
+    options.weights = options.source
+    program = one_program(options)
+    if isinstance(program, int):
+        return program
+    weights = chosen_weights(program, options, options.from_world)
+    assert weights is not None
+    if options.to_world is None:
+        return _write(program, weights, path)
+    return _write_named(program, weights, path, options.to_world)
+
+
+def inspect(options: Namespace) -> int:
+    """Show what a file holds; with a spec, also what fits it, and exit status 1 if not all does."""
+    from resnet_dsl.weights.formats.registry import read_contents
+
+    if options.from_world is not None and not options.spec:
+        raise UsageError("--from needs --spec: which names a world has depends on the model")
+    program = one_program(options) if options.spec else None
+    if isinstance(program, int):
+        return program
+    path = Path(options.file)
+    contents = read_contents(path)
+    account = None
+    if program is not None:
+        from resnet_dsl.weights.match import fit
+        from resnet_dsl.weights.read import as_ours
+
+        _, account = fit(as_ours(contents, program, options.from_world, partial=False), program, path.name)
+    if options.format == "json":
+        print(json.dumps(_facts(path, contents, account), indent=2))
+    else:
+        print("\n".join(_lines(path, contents, account)))
+    return 0 if account is None or account.fits else 1
+
+
+# --- what `compile` takes from here ------------------------------------------------------------
+
+
+def chosen_weights(program: Program, options: Namespace, world: str | None = None) -> Weights | None:
+    """Return the weights that the options ask for, and say on stderr what was done to get them."""
+    weights = weights_for(program, options.seed, options.weights, options.partial, world)
+    if weights is not None:
+        for remark in weights.remarks():
+            print(f"note: {remark}", file=sys.stderr)
+    return weights
+
+
+def beside(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
+    """Return suffix and content of the file of weights beside an artefact that does not hold them."""
+    from resnet_dsl.weights.formats.registry import encode
+
+    suffix = getattr(backend, "WEIGHTS", None)
+    if weights is None or suffix == "":
+        return None
+    if suffix is None:
+        raise UsageError(f"the {backend.NAME} backend does not say where weights go")
+    path = Path(program.name + backend.SUFFIX).with_suffix(suffix)
+    return suffix, encode(program, weights.state, weights.origin, path)
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def _target(text: str, force: bool) -> Path:
+    """The path to write to, once it is known that it can be."""
+    from resnet_dsl.cli.output import check_targets
+    from resnet_dsl.weights.formats.registry import check_writable
+
+    if text == STDOUT:
+        raise UsageError("weights go to a file, whose suffix says the format, not to stdout")
+    path = Path(text)
+    check_writable(path)
+    check_targets([path], force)
+    return path
+
+
+def _write(program: Program, weights: Weights | None, path: Path) -> int:
+    from resnet_dsl.cli.output import Artefact, write_whole
+    from resnet_dsl.weights.formats.registry import encode
+
+    assert weights is not None
+    write_whole(Artefact(path, encode(program, weights.state, weights.origin, path)))
+    return _wrote(path, weights.state)
+
+
+def _write_named(program: Program, weights: Weights, path: Path, world: str) -> int:
+    """Write weights under the names of a world, and say on stderr what was done to have them so."""
+    from resnet_dsl.cli.output import Artefact, write_whole
+    from resnet_dsl.weights.formats.metadata import describe
+    from resnet_dsl.weights.formats.registry import encode_named
+    from resnet_dsl.zoo.naming import naming
+    from resnet_dsl.zoo.translate import to_world
+
+    state, notes = to_world(weights.state, naming(program, world), program.graph)
+    content = encode_named(state, describe(program, weights.origin) | {"names": world}, path)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    write_whole(Artefact(path, content))
+    return _wrote(path, state)
+
+
+def _wrote(path: Path, state: Mapping[str, Array]) -> int:
+    elements = sum(value.size for value in state.values())
+    print(f"wrote {path} ({tensors(len(state))}, {elements:,} elements)")
+    return 0
+
+
+# --- showing -----------------------------------------------------------------------------------
+
+
+def _facts(path: Path, contents: Contents, account: Account | None) -> dict[str, Any]:
+    """The file as `--format json` has it."""
+    listed = [
+        {"name": name, "shape": list(stored.shape), "dtype": stored.dtype}
+        for name, stored in contents.tensors.items()
+    ]
+    return {
+        "file": str(path),
+        "format": contents.format,
+        "elements": _elements(contents),
+        "tensors": listed,
+        "metadata": dict(contents.metadata),
+        "notes": list(contents.notes),
+        "spec": None if account is None else account.facts(),
+    }
+
+
+def _elements(contents: Contents) -> int:
+    from math import prod
+
+    return sum(prod(stored.shape) for stored in contents.tensors.values())
+
+
+def _lines(path: Path, contents: Contents, account: Account | None) -> Iterable[str]:
+    dtypes = ", ".join(sorted({stored.dtype for stored in contents.tensors.values()}))
+    counts = f"{tensors(len(contents.tensors))}, {_elements(contents):,} elements"
+    yield f"{path}: {contents.format}, {counts}" + (f", {dtypes}" if dtypes else "")
+    for note in contents.notes:
+        yield f"note: {note}"
+    for key, value in contents.metadata.items():
+        yield f"{shown(key)}: {_one_line(value)}"
+    yield from _table(contents)
+    if account is not None:
+        yield from _verdict(account)
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{shown(str(key))} {_one_line(inner)}" for key, inner in value.items()) or "none"
+    return shown(value if isinstance(value, str) else json.dumps(value))
+
+
+def _table(contents: Contents) -> Iterable[str]:
+    rows = [(shown(name), size(stored.shape), stored.dtype) for name, stored in contents.tensors.items()]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    for name, shape, dtype in rows:
+        yield f"  {name:<{widths[0]}}  {shape:<{widths[1]}}  {dtype}"
+
+
+def _verdict(account: Account) -> Iterable[str]:
+    for remark in account.remarks():
+        yield f"note: {remark}"
+    if account.fits:
+        yield f"fits {account.model}: all {tensors(account.total)}"
+    else:
+        yield f"{len(account.fitting)} of {tensors(account.total)} of {account.model} fit:"
+        yield account.text(limit=None)

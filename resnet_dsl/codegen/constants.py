@@ -1,0 +1,49 @@
+"""Constants of a generated file: what the spec says of the data, and which parts it freezes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from resnet_dsl.codegen.statements import literal, quoted
+from resnet_dsl.ir.network import Body, Call, Node
+from resnet_dsl.program import Program
+
+CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
+
+
+def preprocess_constant(program: Program) -> str:
+    """Return the line that carries `preprocess:`, or nothing."""
+    items = [f"{quoted(name)}: {quoted(value)}" for name, value in program.network.preprocess]
+    return literal("PREPROCESS = ", "{}", items, 0) if items else ""
+
+
+def frozen_constant(
+    program: Program, counts: Callable[[Node, Body], bool], named: Callable[[str], str] = str
+) -> str:
+    """Return the line that names what is frozen, as `named` writes a path, or nothing.
+
+    Stem and head are their own steps, of which those are named that `counts` is true for.
+    """
+    network = program.network
+    names: list[str] = []
+    for path in network.frozen:
+        part = {"stem": network.stem, "head": network.head}.get(path)
+        if part is not None:
+            names += [node.name for node in part.nodes if counts(node, part)]
+        elif all(counts(node, body) for node, body in _own_steps(program, path)):
+            names.append(path)
+    names = [named(name) for name in dict.fromkeys(names)]
+    return literal("FROZEN = ", "()", list(map(quoted, names)), 0) if names else ""
+
+
+def _own_steps(program: Program, path: str) -> list[tuple[Node, Body]]:
+    """The step of stem or head that has this name."""
+    bodies = [body for body in (program.network.stem, program.network.head) if body is not None]
+    return [(node, body) for body in bodies for node in body.nodes if node.name == path]
+
+
+def has_parameters(node: Node, body: Body) -> bool:
+    """Whether a step keeps something: a block, or a layer with parameters."""
+    if isinstance(node.what, Call):
+        return True
+    return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))

@@ -1,0 +1,179 @@
+"""What a restored spec compiles to, held against the file: every tensor, and every node of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resnet_dsl.decompile.foreign_graph import IDENTITY, Constant, Drawing, DrawnNode, single
+from resnet_dsl.decompile.tensors import NotExpressibleError, Shapes
+from resnet_dsl.program import Program
+from resnet_dsl.weights.match_report import KINDS, Account, Fault, shown, size
+
+LISTED = 4
+# Where the order of the inputs changes no bit of the result.
+COMMUTATIVE = ("Add", "Mul")
+# What ONNX means by an attribute that is left out.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "AveragePool": {"auto_pad": "NOTSET", "ceil_mode": 0, "count_include_pad": 0},
+    "BatchNormalization": {"epsilon": 1e-5, "momentum": 0.9, "training_mode": 0},
+    "Conv": {"auto_pad": "NOTSET", "group": 1},
+    "Flatten": {"axis": 1},
+    "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
+    "LeakyRelu": {"alpha": 0.01},
+    "MaxPool": {"auto_pad": "NOTSET", "ceil_mode": 0, "storage_order": 0},
+    "Pad": {"mode": "constant"},
+    "ReduceMean": {"keepdims": 1},
+    "Reshape": {"allowzero": 0},
+    "Softmax": {"axis": -1},
+}
+# Those with a value for each axis.
+BY_AXIS = {"dilations": 1, "pads": 0, "strides": 1}
+WINDOWS = ("AveragePool", "Conv", "MaxPool")
+
+
+def check_tensors(program: Program, shapes: Shapes, source: str) -> None:
+    """Raise NotExpressibleError unless the program has exactly these tensors."""
+    wanted = {name: parameter.shape for name, parameter in program.graph.parameters()}
+    faults: dict[str, list[Fault]] = {kind: [] for kind in KINDS}
+    faults["missing"] = [Fault(name, size(shape)) for name, shape in wanted.items() if name not in shapes]
+    faults["unexpected"] = [Fault(name, size(shape)) for name, shape in shapes.items() if name not in wanted]
+    faults["misshapen"] = [
+        Fault(name, f"{size(shapes[name])}, not {size(shape)}")
+        for name, shape in wanted.items()
+        if name in shapes and shapes[name] != shape
+    ]
+    account = Account(source, program.name, len(wanted), (), {kind: tuple(f) for kind, f in faults.items()})
+    if not account.fits:
+        raise NotExpressibleError(f"closest is a net whose tensors differ from the file's:\n{account.text()}")
+
+
+def check_graph(ours: Drawing, theirs: Drawing) -> None:
+    """Raise NotExpressibleError unless both compute the same by the same nodes."""
+    table: dict[Any, int] = {}
+    mine, given = _Numbered(ours, table), _Numbered(theirs, table)
+    odd = [node for node, number in given.numbers if number not in mine.known]
+    lacking = [node for node, number in mine.numbers if number not in given.known]
+    if odd or lacking:
+        sentences = _differences(odd, lacking, mine, given)
+        raise NotExpressibleError(
+            "closest is a net whose graph differs from the file's:\n" + "\n".join(sentences)
+        )
+    single = len(mine.outputs) == len(given.outputs) == 1  # which may be called as it likes
+    same = mine.outputs.values() if single else mine.outputs.items()
+    if set(same) != set(given.outputs.values() if single else given.outputs.items()):
+        names = ", ".join(shown(name) for name, _ in theirs.outputs)
+        raise NotExpressibleError(
+            f"its outputs ({names}) are not the results of stem, stages, blocks or head"
+        )
+
+
+def check_not_folded(drawing: Drawing) -> None:
+    """Raise NotExpressibleError where the batch norms have gone into the convolutions."""
+    convs = [node for node in drawing.nodes if node.op == "Conv"]
+    nameless = [node for node in convs if drawing.layers(node) and not any(drawing.layers(node))]
+    if nameless and not any(node.op == "BatchNormalization" for node in drawing.nodes):
+        raise NotExpressibleError(
+            f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, "
+            "and there is no batch norm: it was folded into them on export; in torch, "
+            "training=TrainingMode.PRESERVE and do_constant_folding=False keep it"
+        )
+
+
+class _Numbered:
+    """A drawing with a number for each value: the same wherever the same is computed."""
+
+    def __init__(self, drawing: Drawing, table: dict[Any, int]) -> None:
+        self.drawing = drawing
+        self.table = table
+        self.values: dict[str, int] = {drawing.input: self._number(("input",))}
+        self.numbers: list[tuple[DrawnNode, int]] = []
+        for node in drawing.nodes:
+            self._add(node)
+        self.known = {number for _, number in self.numbers}
+        self.outputs = {name: self.of(value) for name, value in drawing.outputs}
+
+    def of(self, name: str) -> int:
+        """Return the number of a value, a weight or a constant."""
+        if name not in self.values:
+            constant = self.drawing.constants.get(name)
+            self.values[name] = self._number(("weight", name) if constant is None else _rounded(constant))
+        return self.values[name]
+
+    def inputs(self, node: DrawnNode) -> tuple[int, ...]:
+        """Return the numbers of a node's inputs, without those left out at the end."""
+        names = list(node.inputs)
+        while names and not names[-1]:
+            names.pop()
+        numbers = [self.of(name) for name in names]
+        return tuple(sorted(numbers) if node.op in COMMUTATIVE else numbers)
+
+    def _add(self, node: DrawnNode) -> None:
+        if node.op == IDENTITY:
+            self.values[node.result] = self.of(node.inputs[0])
+            return
+        number = self._number((node.op, attributes(node), self.inputs(node)))
+        self.numbers.append((node, number))
+        for place, output in enumerate(node.outputs):
+            self.values[output] = number if place == 0 else self._number(("output", number, place))
+
+    def _number(self, what: Any) -> int:
+        return self.table.setdefault(what, len(self.table))
+
+
+def attributes(node: DrawnNode) -> tuple[tuple[str, Any], ...]:
+    """Return the attributes that say more than their absence would, numbers as single precision has them."""
+    defaults = DEFAULTS.get(node.op, {})
+    return tuple(
+        (name, _single(value))
+        for name, value in sorted(node.attributes.items())
+        if not (node.op == "Conv" and name == "kernel_shape")  # its weight has it
+        and not (name in defaults and _single(defaults[name]) == _single(value))
+        and not (node.op in WINDOWS and name in BY_AXIS and set(value) == {BY_AXIS[name]})
+    )
+
+
+def _single(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_single, value))
+    return single(value) if isinstance(value, float) else value
+
+
+def _rounded(constant: Constant) -> tuple[Any, ...]:
+    return "constant", constant.kind, constant.shape, _single(constant.values)
+
+
+# --- what differs ------------------------------------------------------------------------------
+
+
+def _differences(
+    odd: list[DrawnNode], lacking: list[DrawnNode], mine: _Numbered, given: _Numbered
+) -> Iterator[str]:
+    """Yield a line for the first nodes that differ; what follows from them would differ too."""
+    shared = mine.known & given.known
+    first, instead = _first(odd, given, shared), _first(lacking, mine, shared)
+    for node in first[:LISTED]:
+        other = next((each for each in instead if mine.inputs(each) == given.inputs(node)), None)
+        against = f", not {_described(other, node)}" if other is not None else ""
+        yield f"  {_described(node, other)} at {shown(node.name or node.result)}{against}"
+    if not first:
+        yield from (f"  no {_described(node)} as at {node.name}" for node in instead[:LISTED])
+    if len(first) > LISTED:
+        yield f"  and {len(first) - LISTED:,} more"
+
+
+def _first(nodes: list[DrawnNode], numbered: _Numbered, shared: set[int]) -> list[DrawnNode]:
+    """Those whose inputs both sides have."""
+    own = {numbered.values[node.result] for node in nodes}
+    return [node for node in nodes if not own & set(numbered.inputs(node))]
+
+
+def _described(node: DrawnNode, other: DrawnNode | None = None) -> str:
+    """A node with the attributes that the other does not have."""
+    same = dict(attributes(other)) if other is not None and other.op == node.op else {}
+    words = [f"{name}={_word(value)}" for name, value in attributes(node) if same.get(name) != value]
+    return f"{shown(node.op)}({', '.join(words)})" if words else shown(node.op)
+
+
+def _word(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else shown(str(value))

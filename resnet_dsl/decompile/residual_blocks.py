@@ -1,0 +1,150 @@
+"""One residual block, recognised by what its layers are called and shaped like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from resnet_dsl.decompile.tensors import NORMS, Layer, NotExpressibleError, listed
+
+BASIC = "basic"
+BOTTLENECK = "bottleneck"
+KERNELS = {(3, 3): BASIC, (1, 3, 1): BOTTLENECK}
+
+Projection = Literal["none", "normed", "pooled", "plain"]
+# The layers of a projection after their paths: B and C, D, and the bare one of pre-activation.
+PROJECTIONS: Mapping[frozenset[str], tuple[Projection, str]] = {
+    frozenset(): ("none", ""),
+    frozenset({"downsample.0", "downsample.1"}): ("normed", "downsample.0"),
+    frozenset({"downsample.1", "downsample.2"}): ("pooled", "downsample.1"),
+    frozenset({"shortcut"}): ("plain", "shortcut"),
+}
+
+
+class Gate(NamedTuple):
+    """An attention: squeeze and excitation with so many inner channels, or ECA with such a kernel."""
+
+    kind: Literal["se", "eca"]
+    number: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block: what of it the tensors tell."""
+
+    path: str
+    kind: str
+    before: int
+    inner: int
+    after: int
+    groups: int
+    norm: str
+    normed: tuple[int, ...]
+    """The channels that each norm is on."""
+    projection: Projection
+    gate: Gate | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it gives other channels than it gets."""
+        return self.before != self.after
+
+    @property
+    def fits_post(self) -> bool:
+        """Whether each norm is on what its convolution gives."""
+        return self.normed == (*[self.inner] * (len(self.normed) - 1), self.after)
+
+    @property
+    def fits_pre(self) -> bool:
+        """Whether each norm is on what its convolution gets."""
+        return self.normed == (self.before, *[self.inner] * (len(self.normed) - 1))
+
+
+def read_block(path: str, layers: Mapping[str, Layer]) -> Block:
+    """Return the block that has these layers; raises NotExpressibleError for one that the library lacks."""
+    rest = dict(layers)
+    convs = _numbered(rest, "conv")
+    norms = _numbered(rest, "bn")
+    kernels = tuple(conv.weight[2] for conv in convs if conv.kind == "conv" and _is_square(conv))
+    kind = KERNELS.get(kernels)
+    if kind is None or len(convs) != len(kernels) or len(norms) != len(convs):
+        raise _unknown(path, layers)
+    if any(conv.has_bias for conv in convs):
+        raise NotExpressibleError(
+            f"{path}: convolutions with biases; those of the library's blocks have none"
+        )
+    kinds = {norm.kind for norm in norms}
+    if len(kinds) != 1 or not kinds <= set(NORMS):
+        raise _unknown(path, layers)
+    gate = _gate(rest)
+    projection = _projection(path, rest, kinds)
+    if rest:
+        raise _unknown(path, layers)
+    first, middle, last = convs[0], convs[len(convs) - 2 if kind == BOTTLENECK else 0], convs[-1]
+    groups = 1
+    if kind == BOTTLENECK:
+        groups, left = divmod(first.channels, middle.weight[1]) if middle.weight[1] else (0, 1)
+        if left or not groups:
+            raise NotExpressibleError(
+                f"{path}.conv2: its {middle.weight[1]} inputs do not divide {first.channels}"
+            )
+    return Block(
+        path, kind, first.weight[1], first.channels, last.channels, groups, kinds.pop(),
+        tuple(norm.channels for norm in norms), projection, gate,
+    )  # fmt: skip
+
+
+def _numbered(rest: dict[str, Layer], kind: str) -> list[Layer]:
+    """Take the layers `conv1`, `conv2` … out."""
+    found: list[Layer] = []
+    while (name := f"{kind}{len(found) + 1}") in rest:
+        found.append(rest.pop(name))
+    return found
+
+
+def _is_square(conv: Layer) -> bool:
+    return conv.weight[2] == conv.weight[3]
+
+
+def _gate(rest: dict[str, Layer]) -> Gate | None:
+    """Take the attention out, where it is one that the library has."""
+    down, up, conv = (rest.get(f"se.{name}") for name in ("fc1", "fc2", "conv"))
+    if down is not None and up is not None and _is_gate(down) and _is_gate(up):
+        del rest["se.fc1"], rest["se.fc2"]
+        return Gate("se", down.channels)
+    if conv is not None and conv.kind == "channel_conv" and not conv.has_bias and conv.weight[:2] == (1, 1):
+        del rest["se.conv"]
+        return Gate("eca", conv.weight[2])
+    return None
+
+
+def _is_gate(layer: Layer) -> bool:
+    return layer.kind == "conv" and layer.has_bias and layer.weight[2:] == (1, 1)
+
+
+def _projection(path: str, rest: dict[str, Layer], norms: set[str]) -> Projection:
+    """Take the projection out."""
+    names = frozenset(name for name in rest if name.partition(".")[0] in ("downsample", "shortcut"))
+    if names not in PROJECTIONS:
+        raise NotExpressibleError(f"{path}: no shortcut of the library has {listed(sorted(names))}")
+    projection, conv = PROJECTIONS[names]
+    for name in names:
+        layer = rest.pop(name)
+        right = layer.kind == "conv" and not layer.has_bias if name == conv else layer.kind in norms
+        if not right:
+            raise NotExpressibleError(f"{path}.{name}: not as any shortcut of the library has it")
+    return projection
+
+
+def _unknown(path: str, layers: Mapping[str, Layer]) -> NotExpressibleError:
+    return NotExpressibleError(
+        f"{path} is neither `basic` nor `bottleneck`; it has {listed(_described(layers))}"
+    )
+
+
+def _described(layers: Mapping[str, Layer]) -> list[str]:
+    return [
+        f"{name} ({'x'.join(map(str, layer.weight[2:]))})" if layer.kind == "conv" else name
+        for name, layer in layers.items()
+    ]

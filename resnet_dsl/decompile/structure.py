@@ -1,0 +1,89 @@
+"""A whole network as its tensors tell: what lies before the stages, the blocks, what lies behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Block, read_block
+from resnet_dsl.decompile.tensors import Layer, NotExpressibleError, listed
+
+IN_BLOCK = re.compile(r"(layer[0-9]{1,6})\.([0-9]{1,6})\.(.+)")
+STAGE = re.compile(r"layer([0-9]+)")
+DEEP_STEM = ("conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Blocks by stage, in order, and the layers that are in none."""
+
+    stages: tuple[tuple[Block, ...], ...]
+    others: Mapping[str, Layer]
+    pre: bool
+    """Whether norms and activations come before the convolutions."""
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Every block in order."""
+        return [block for stage in self.stages for block in stage]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the stem is of three convolutions, called as those of ResNet-C."""
+        return any(name in self.others for name in DEEP_STEM)
+
+    @property
+    def bottlenecks(self) -> bool:
+        """Whether there are bottlenecks."""
+        return any(block.kind == BOTTLENECK for block in self.blocks)
+
+    @property
+    def norm(self) -> str:
+        """The kind of norm of the blocks."""
+        return self.stages[0][0].norm
+
+
+def read_structure(layers: Mapping[str, Layer]) -> Structure:
+    """Return the structure of a network; raises NotExpressibleError for blocks that the library lacks."""
+    stages: dict[str, dict[int, dict[str, Layer]]] = {}
+    others: dict[str, Layer] = {}
+    for path, layer in layers.items():
+        found = IN_BLOCK.fullmatch(path)
+        if found is None:
+            others[path] = layer
+        else:
+            stages.setdefault(found[1], {}).setdefault(int(found[2]), {})[found[3]] = layer
+    _check_names(stages, others)
+    read = tuple(
+        tuple(read_block(f"{stage}.{index}", stages[stage][index]) for index in sorted(stages[stage]))
+        for stage in sorted(stages, key=lambda name: int(name.removeprefix("layer")))
+    )
+    return Structure(read, others, _is_pre(read, others))
+
+
+def _check_names(stages: Mapping[str, Mapping[int, object]], others: Mapping[str, Layer]) -> None:
+    """Stages are `layer1`, `layer2` …, their blocks numbered from 0, none left out."""
+    if not stages:
+        raise NotExpressibleError(f"no blocks `layer1.0` … in stages; it holds {listed(others)}")
+    if set(stages) != {f"layer{number + 1}" for number in range(len(stages))}:
+        raise NotExpressibleError(f"the stages are not layer1, layer2 …: {listed(sorted(stages))}")
+    for stage, blocks in stages.items():
+        if max(blocks) + 1 != len(blocks):
+            raise NotExpressibleError(
+                f"{stage} has {len(blocks)} blocks, but one is called {stage}.{max(blocks)}"
+            )
+
+
+def _is_pre(stages: tuple[tuple[Block, ...], ...], others: Mapping[str, Layer]) -> bool:
+    """Whether the blocks are pre-activated; where channels do not tell, the stem's norm does."""
+    blocks = [block for stage in stages for block in stage]
+    post, pre = all(b.fits_post for b in blocks), all(b.fits_pre for b in blocks)
+    if post and pre:
+        return "bn1" not in others
+    if post or pre:
+        return pre
+    odd = next((b for b in blocks if not b.fits_post and not b.fits_pre), None)
+    if odd is not None:
+        raise NotExpressibleError(f"{odd.path}: its norms do not fit its convolutions")
+    raise NotExpressibleError("some blocks have their norms before the convolutions, some behind")

@@ -1,0 +1,84 @@
+"""The tensors of a file as layers: names and shapes, never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from resnet_dsl.weights.match_report import shown
+
+Shape = tuple[int, ...]
+Shapes = Mapping[str, Shape]
+
+COUNTER = ".num_batches_tracked"
+MOST_TENSORS = 400_000  # 100,000 ops of four tensors: past this no program of the language has them
+LISTED = 8
+
+BN = "bn"
+GN = "gn"
+NORMS = (BN, GN)
+
+
+class NotExpressibleError(Exception):
+    """A file that no spec of the language's blocks produces, or none that can be told from it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The tensors under one path, by their own names."""
+
+    tensors: Shapes
+
+    @cached_property
+    def kind(self) -> str:
+        """The op that owns such tensors: conv, fc, channel_conv, bn, gn (no statistics), or `other`."""
+        names, extents = set(self.tensors), {len(shape) for shape in self.tensors.values()}
+        if extents == {1} and len(set(self.tensors.values())) == 1:
+            if names == {"weight", "bias", "running_mean", "running_var"}:
+                return BN
+            return GN if names == {"weight", "bias"} else "other"
+        if names in ({"weight"}, {"weight", "bias"}):
+            return {4: "conv", 3: "channel_conv", 2: "fc"}.get(len(self.weight), "other")
+        return "other"
+
+    @property
+    def weight(self) -> Shape:
+        """The shape of the weight."""
+        return self.tensors["weight"]
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether there is a bias."""
+        return "bias" in self.tensors
+
+    @property
+    def channels(self) -> int:
+        """How many channels it gives."""
+        return self.weight[0]
+
+
+def without_counters(shapes: Shapes) -> dict[str, Shape]:
+    """Return the tensors without torch's batch counters, which are no part of a model's meaning."""
+    return {name: shape for name, shape in shapes.items() if not name.endswith(COUNTER)}
+
+
+def layers_of(shapes: Shapes) -> dict[str, Layer]:
+    """Return the layers by path; raises NotExpressibleError for more than any program has."""
+    if len(shapes) > MOST_TENSORS:
+        raise NotExpressibleError(f"{len(shapes):,} tensors; no program of the language has so many")
+    if not shapes:
+        raise NotExpressibleError("it holds no tensors")
+    grouped: dict[str, dict[str, Shape]] = {}
+    for name, shape in shapes.items():
+        path, _, tensor = name.rpartition(".")
+        grouped.setdefault(path, {})[tensor] = shape
+    return {path: Layer(tensors) for path, tensors in grouped.items()}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names out of a file in a row, not too many."""
+    found = list(names)
+    more = len(found) - LISTED
+    text = ", ".join(map(shown, found[:LISTED]))
+    return f"{text} and {more:,} more" if more > 0 else text

@@ -1,0 +1,119 @@
+"""Tensors under the names of other worlds, as the maps of `specs/names` have them, brought under ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from resnet_dsl.decompile.tensors import Shape, Shapes
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.program import Program
+from resnet_dsl.zoo.name_maps import Map, Rule, find_world, world_names
+from resnet_dsl.zoo.naming import naming
+from resnet_dsl.zoo.patterns import HOLE, REST, TERM, Pattern, made
+
+FLATTENED = "conv1x1"  # a fully connected layer that is a 1x1 convolution there
+LARGEST = 9  # digits of a number in a name
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file's tensors under our names, if they are those of a world."""
+
+    world: str
+    names: Mapping[str, str]
+    """Our name of each of theirs."""
+    shapes: Shapes
+
+    def remark(self, program: Program) -> str:
+        """Return what the person has to know about the names."""
+        try:
+            naming(program, self.world)
+        except UsageError as error:
+            return f"its names are as those of {self.world}, but the net is none of those: {error}"
+        return (
+            f"its names are those of {self.world}, the spec has its own; "
+            f"--from {self.world} lets `weights convert` read it"
+        )
+
+
+def readings(shapes: Shapes) -> Iterator[Reading]:
+    """Yield each way to read the names as those of a world, other than as they are."""
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    for world in world_names():
+        for map in find_world(world).maps:
+            for place in range(_most_choices(map)):
+                reading = _reading(world, map, place, shapes)
+                if reading is None or (key := tuple(reading.names.items())) in seen:
+                    continue
+                seen.add(key)
+                yield reading
+
+
+def _reading(world: str, map: Map, place: int, shapes: Shapes) -> Reading | None:
+    """Read the names by a map; where several of our layers may be meant, by the one at this place."""
+    inverses = list(_inverses(map))
+    layers: dict[str, tuple[str, str | None]] = {}
+    names: dict[str, str] = {}
+    found: dict[str, Shape] = {}
+    for name, shape in shapes.items():
+        path, _, tensor = name.rpartition(".")
+        if len(path) > LONGEST:
+            return None
+        if path not in layers:
+            ours = list(dict.fromkeys(each for inverse in inverses if (each := inverse(path)) is not None))
+            if not ours:
+                return None
+            layers[path] = ours[min(place, len(ours) - 1)]
+        ours_path, layout = layers[path]
+        names[name] = f"{ours_path}.{tensor}"
+        found[names[name]] = shape[:2] if layout == FLATTENED and shape[2:] == (1, 1) else shape
+    if len(found) != len(shapes) or all(name == ours for name, ours in names.items()):
+        return None
+    return Reading(world, names, found)
+
+
+Inverse = Callable[[str], "tuple[str, str | None] | None"]
+
+
+def _inverses(map: Map) -> Iterator[Inverse]:
+    for block in map.blocks:
+        for rule in block.layers:
+            yield from _inverse(
+                f"{block.ours.text}.{rule.ours.text}", f"{block.theirs}{map.separator}{rule.theirs}", rule
+            )
+    for rule in map.layers:
+        yield from _inverse(rule.ours.text, rule.theirs, rule)
+    for pattern in map.same:
+        yield _kept(pattern)
+
+
+def _kept(pattern: Pattern) -> Inverse:
+    return lambda path: (path, None) if pattern.find(path) is not None else None
+
+
+def _inverse(ours: str, theirs: str, rule: Rule) -> Iterator[Inverse]:
+    """Yield the way back, where every number of our name is in theirs."""
+    terms = [(term[1], int(f"{term[2]}{term[3]}") if term[3] else 0) for term in TERM.finditer(theirs)]
+    known = [name for name, _ in terms]
+    if len(set(known)) != len(known) or not set(HOLE.findall(ours)) <= set(known) or ours.endswith(REST):
+        return
+    literals = [re.escape(part) for part in re.split(r"\{[^}]*\}", theirs)]
+    groups = [f"(?P<{name}>[0-9]{{1,{LARGEST}}})" for name in known] + [""]
+    expression = re.compile("".join(a + b for a, b in zip(literals, groups, strict=True)))
+
+    def back(path: str) -> tuple[str, str | None] | None:
+        found = expression.fullmatch(path)
+        if found is None:
+            return None
+        return made(ours, {name: int(found[name]) - more for name, more in terms}), rule.layout
+
+    yield back
+
+
+def _most_choices(map: Map) -> int:
+    """How many of our layers one of theirs may be, at most."""
+    rules = [rule.theirs for block in map.blocks for rule in block.layers]
+    return max((rules.count(theirs) for theirs in rules), default=1)

@@ -1,0 +1,71 @@
+"""A model being elaborated: its settings, the shape reached so far, and the names taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from resnet_dsl.diagnostics.model import Findings, Label, Span
+from resnet_dsl.elaborate.context import Context
+from resnet_dsl.elaborate.settings import Settings
+from resnet_dsl.elaborate.values import Bad, Definition, Place
+from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.syntax import ast
+
+MAX_LINKS = 8
+
+RESERVED = ("input",)  # what backends call the model's own
+
+
+@dataclass
+class Plan:
+    """A model being elaborated: its settings and the parts made so far."""
+
+    model: ast.Model
+    settings: Settings
+    findings: Findings
+    context: Context
+    overridden: bool
+    shape: Shape = field(default_factory=lambda: Shape(1))
+    features: dict[str, Shape] = field(default_factory=dict)
+    names: dict[str, Span] = field(default_factory=dict)
+    blocks: dict[Definition, None] = field(default_factory=dict)
+    head_features: tuple[str, ...] = ()
+
+    def error(
+        self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()
+    ) -> Bad:
+        """Report an error of the model."""
+        return self.context.error(code, message, span, hint, labels)
+
+    def span(self, name: str) -> Span:
+        """Return where a setting was made, or the model's name if the author did not make it."""
+        setting = self.settings.find(name)
+        return self.model.name_at if setting is None or setting.scope.source.ours else setting.span
+
+    def value_at(self, name: str, *indices: int) -> Span:
+        """Return the place of a setting's value, or of an item of the list it is written as."""
+        setting = self.settings.find(name)
+        if setting is None or setting.scope.source.ours or setting.value is None:
+            return self.span(name)
+        value = setting.value
+        for index in indices:
+            if not isinstance(value, ast.List) or index >= len(value.items):
+                break
+            value = value.items[index]
+        return self._given(value).span
+
+    def _given(self, value: ast.Expr) -> ast.Expr:
+        """Where a value is another setting's name, what that was set to."""
+        for _ in range(MAX_LINKS):
+            other = self.settings.find(value.id) if isinstance(value, ast.Name) else None
+            if other is None or other.value is None or other.value.span.source.ours:
+                break
+            value = other.value
+        return value
+
+    def place(self, name: str, *indices: int) -> Place | None:
+        """Return where the author gave a setting, or None where the library did."""
+        setting = self.settings.find(name)
+        if setting is None or setting.scope.source.ours:
+            return None
+        return Place(self.value_at(name, *indices), name)

@@ -1,1 +1,0 @@
-"""What is computed from a network: the graph, what nothing uses, and its figures."""

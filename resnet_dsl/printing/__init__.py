@@ -1,0 +1,1 @@
+"""The stages in print, and what a model amounts to."""

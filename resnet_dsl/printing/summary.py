@@ -1,0 +1,235 @@
+"""What a model amounts to: a table a stage or an op, and the same figures as JSON.
+
+The JSON object, stable:
+
+`name`         the model's name
+`params`       learned elements (torchvision's `num_params`); `trainable`: those not frozen
+`buffers`      elements of batch-norm statistics
+`macs`         multiply-adds of convolutions and fully connected layers at batch 1
+`depth`        the most weight layers on one way from input to output
+`activations`  elements of all ops' results at batch 1
+`input`        channels, height, width; `output` likewise, of the first output
+`outputs`      only where there are several: each by its name
+`stages`       objects of `name`, `blocks`, `output`, `params`, `trainable`, `buffers`, `macs`,
+               `receptive_field` (height, width)
+`layers`       objects of `name`, `op`, `output`, `params`, `trainable`, `buffers`, `macs`
+
+Sizes leave the batch out. What depends on an input size that the spec leaves open is null, as is
+the receptive field of what has seen the whole map.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resnet_dsl.analysis.cost import Known, Layer
+from resnet_dsl.program import Program
+
+BYTES = 4  # of a float32
+UNKNOWN = "?"
+COLUMNS = ("output", "parameters", "MACs", "receptive field")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The figures of stem, head or one stage; `blocks` is None where it has none."""
+
+    name: str
+    blocks: int | None
+    output: Known
+    params: int
+    trainable: int
+    buffers: int
+    macs: int | None
+    field: tuple[int, int] | None
+
+
+def summary_json(program: Program) -> str:
+    """Return the figures of a model as a JSON object, described above, a stage or op a line."""
+    entries = (f"  {json.dumps(name)}: {_json(value)}" for name, value in summary_facts(program).items())
+    return "{\n" + ",\n".join(entries) + "\n}"
+
+
+def _json(value: Any) -> str:
+    if not (isinstance(value, list) and value and isinstance(value[0], dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return "[\n" + ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n  ]"
+
+
+def summary_facts(program: Program) -> dict[str, Any]:
+    """Return the object that `summary --format json` writes."""
+    figures, network = program.figures, program.network
+    facts: dict[str, Any] = {
+        "name": program.name,
+        "params": figures.params,
+        "trainable": figures.trainable,
+        "buffers": figures.buffers,
+        "macs": figures.macs,
+        "depth": figures.depth,
+        "activations": figures.activations,
+        "input": list(network.input.at(network.extent)),
+        "output": list(next(iter(figures.output.values()))),
+    }
+    if len(figures.output) > 1:
+        facts["outputs"] = {name: list(shape) for name, shape in figures.output.items()}
+    facts["stages"] = [_part_facts(part) for part in parts(program)]
+    facts["layers"] = [_layer_facts(layer) for layer in figures.layers]
+    return facts
+
+
+def _part_facts(part: Part) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "blocks": part.blocks,
+        "output": list(part.output),
+        "params": part.params,
+        "trainable": part.trainable,
+        "buffers": part.buffers,
+        "macs": part.macs,
+        "receptive_field": None if part.field is None else list(part.field),
+    }
+
+
+def _layer_facts(layer: Layer) -> dict[str, Any]:
+    return {
+        "name": layer.node.name,
+        "op": layer.node.op.kind,
+        "output": list(layer.output),
+        "params": layer.params,
+        "trainable": layer.trainable,
+        "buffers": layer.buffers,
+        "macs": layer.macs,
+    }
+
+
+# --- parts -------------------------------------------------------------------------------------
+
+
+def parts(program: Program) -> list[Part]:
+    """Return the figures of stem, each stage and head, in order, as far as the model has them."""
+    network, results = program.network, dict(program.graph.parts)
+    blocks: dict[str, int | None] = {stage.name: len(stage.blocks) for stage in network.stages}
+    named: dict[str, int | None] = {} if network.stem is None else {"stem": None}
+    named |= blocks
+    named |= {} if network.head is None else {"head": None}
+    by_name = {layer.node.name: layer for layer in program.figures.layers}
+    inside: dict[str, list[Layer]] = {name: [] for name in named}
+    for layer in program.figures.layers:
+        inside[layer.node.part].append(layer)
+    start = network.input.at(network.extent)
+    return [
+        _part(name, count, inside[name], by_name.get(results[name]), start) for name, count in named.items()
+    ]
+
+
+def _part(name: str, blocks: int | None, layers: list[Layer], last: Layer | None, start: Known) -> Part:
+    """Add up one part; `last` makes its result, or nothing does and the input passes through."""
+    known = [layer.macs for layer in layers if layer.macs is not None]
+    return Part(
+        name=name,
+        blocks=blocks,
+        output=start if last is None else last.output,
+        params=sum(layer.params for layer in layers),
+        trainable=sum(layer.trainable for layer in layers),
+        buffers=sum(layer.buffers for layer in layers),
+        macs=sum(known) if len(known) == len(layers) else None,
+        field=(1, 1) if last is None else last.field,
+    )
+
+
+# --- text --------------------------------------------------------------------------------------
+
+
+def summary_text(program: Program, layers: bool = False) -> str:
+    """Return the table of a model's parts, or of its ops, and the totals."""
+    network = program.network
+    title = f"{program.name}  (input {network.input.text(network.extent)})"
+    rows = _layer_rows(program) if layers else _part_rows(program)
+    return "\n".join([title, "", *_table(rows), "", *_totals(program), ""])
+
+
+def headline(program: Program) -> str:
+    """Return the size of a model in a few words: `25,557,032 parameters, 4.089 GMACs`."""
+    macs = program.figures.macs
+    cost = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
+    return f"{program.figures.params:,} parameters, {cost}"
+
+
+def _part_rows(program: Program) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
+    for part in parts(program):
+        blocks = "" if part.blocks is None else f"{part.blocks:,}"
+        figures = (_size(part.output), f"{part.params:,}", _number(part.macs), _field(part.field))
+        rows.append((part.name, blocks, *figures))
+    return rows
+
+
+def _layer_rows(program: Program) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("layer", "op", *COLUMNS)]
+    for layer in program.figures.layers:
+        figures = (_size(layer.output), f"{layer.params:,}", _number(layer.macs), _field(layer.field))
+        rows.append((layer.node.name, layer.node.op.kind, *figures))
+    return rows
+
+
+def _totals(program: Program) -> list[str]:
+    figures = program.figures
+    frozen = f", {figures.params - figures.trainable:,} frozen" if figures.trainable < figures.params else ""
+    activations = None if figures.activations is None else figures.activations * BYTES
+    weights = (figures.params + figures.buffers) * BYTES
+    flops = None if figures.macs is None else 2 * figures.macs
+    lines = [
+        ("parameters", f"{figures.params:,} ({figures.trainable:,} trainable{frozen})"),
+        ("buffers", f"{figures.buffers:,}"),
+        ("weights", f"{_megabytes(weights)} as float32, buffers included"),
+        ("MACs", f"{_number(figures.macs)} (FLOPs: {_number(flops)})"),
+        ("activations", f"{_megabytes(activations)} as float32 at batch 1"),
+        ("depth", f"{figures.depth:,} weight layers"),
+    ]
+    lines += [("output", f"{name}: {_size(shape)}") for name, shape in _named_outputs(program)]
+    width = max(len(name) for name, _ in lines)
+    return [f"{name:<{width}}  {text}" for name, text in lines]
+
+
+def _named_outputs(program: Program) -> list[tuple[str, Known]]:
+    output = program.figures.output
+    return list(output.items()) if len(output) > 1 else []
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lay out rows under a header: words to the left, from the third column on to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if i > 2 or (i == 1 and rows[0][1] == "blocks") else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def _size(shape: Known) -> str:
+    return "x".join(UNKNOWN if size is None else str(size) for size in shape)
+
+
+def _number(value: int | None) -> str:
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def _field(field: tuple[int, int] | None) -> str:
+    return "all" if field is None else f"{field[0]}x{field[1]}"
+
+
+def _megabytes(count: int | None) -> str:
+    return UNKNOWN if count is None else f"{count / 1e6:,.1f} MB"
+
+
+def _in_units(count: int, unit: str) -> str:
+    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= factor:
+            return f"{count / factor:.3f} {prefix}{unit}"
+    return f"{count} {unit}"

@@ -1,0 +1,131 @@
+"""`gen-test`: a pytest file that proves a user's own artefacts identical, in the user's own CI.
+
+The file stands alone: it needs pytest, NumPy and the frameworks, nothing of ours. What loads and
+runs an artefact is each backend's own text, in its `self_test.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from resnet_dsl.backend.discovery import PREFIX
+from resnet_dsl.backend.interface import Backend
+from resnet_dsl.codegen.provenance import MARK, digest
+from resnet_dsl.codegen.statements import literal
+from resnet_dsl.program import Program
+from resnet_dsl.verify.forward import bar
+
+SMALL = ((64, 64), (65, 65), (49, 70))
+
+TEMPLATE = '''\
+"""Proves that the {name} artefacts beside this file are one model: same weights, same numbers."""
+
+# {mark} for the spec with sha256
+# {digest}
+# Run it with pytest; it needs NumPy and the frameworks of the artefacts that are there.
+
+import importlib.util
+import os
+import zlib
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+{artefacts}
+SPEC = b"{digest}"
+SIZES = {sizes}
+BARS = {{{bars}}}
+
+
+def weights(shapes):
+    """Return random weights and statistics, each from its name: nothing is one or zero."""
+    state = {{}}
+    for name, shape in shapes.items():
+        generator = np.random.default_rng(zlib.crc32(name.encode()))
+        if name.endswith("running_var"):
+            value = generator.uniform(0.5, 1.5, shape)
+        elif len(shape) > 1:
+            value = generator.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+        elif name.endswith("weight"):
+            # Small, so that the sums of hundreds of blocks stay in range.
+            value = generator.uniform(0.1, 0.3, shape)
+        else:
+            value = 0.1 * generator.standard_normal(shape)
+        state[name] = value.astype(np.float32)
+    return state
+
+
+def load_source(path):
+    """Return the module of a Python file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+{sources}
+
+BACKENDS = {{
+{table}
+}}
+
+
+def test_the_artefacts_come_from_one_spec():
+    for file in ARTEFACTS.values():
+        assert SPEC in (HERE / file).read_bytes(), f"{{file}} is of another spec"
+
+
+def test_the_artefacts_have_the_same_tensors():
+    shapes = {{name: BACKENDS[name][0](HERE / file) for name, file in ARTEFACTS.items()}}
+    for (one, a), (other, b) in combinations(shapes.items(), 2):
+        assert a == b, f"{{one}} and {{other}}"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_artefacts_give_the_same_numbers(size, dtype):
+    first = next(iter(ARTEFACTS))
+    state = weights(BACKENDS[first][0](HERE / ARTEFACTS[first]))
+    x = np.random.default_rng(0).standard_normal((2, {channels}, *size)).astype(np.float32)
+    found = {{}}
+    for name, file in ARTEFACTS.items():
+        given = {{key: value.astype(dtype) for key, value in state.items()}}
+        outputs = BACKENDS[name][1](HERE / file, given, x.astype(dtype))
+        if outputs is not None:
+            found[name] = outputs
+    for (one, a), (other, b) in combinations(found.items(), 2):
+        assert sorted(a) == sorted(b)
+        for output in a:
+            scale = np.abs(a[output]).max()
+            assert np.isfinite(scale)
+            difference = np.abs(a[output] - b[output]).max() / scale
+            message = f"{{output}} of {{one}} and {{other}}: {{difference:.1e}}"
+            assert difference <= BARS[dtype], message
+'''
+
+
+def source_of(program: Program, backends: Sequence[Backend]) -> str:
+    """Return the test file for the artefacts that `compile` writes with these backends."""
+    channels, *own = program.network.input.at(program.network.extent)
+    sizes = SMALL if None in own else (tuple(own),)
+    modules = [import_module(f"{PREFIX}{backend.NAME}.self_test") for backend in backends]
+    table = (f'    "{b.NAME}": ({b.NAME}_shapes, {b.NAME}_outputs),' for b in backends)
+    files = [f'"{b.NAME}": "{program.name}{b.SUFFIX}"' for b in backends]
+    depth = program.figures.depth
+    # Two engines may each be a bar away from the truth.
+    bars = {dtype: 2 * bar(dtype, depth) for dtype in ("float64", "float32")}
+    return TEMPLATE.format(
+        name=program.name,
+        mark=MARK,
+        digest=digest(program.network),
+        artefacts=literal("ARTEFACTS = ", "{}", files, 0),
+        sizes=repr(list(sizes)),
+        bars=", ".join(f'"{dtype}": {limit}' for dtype, limit in bars.items()),
+        sources="\n\n".join(module.SOURCE for module in modules),
+        table="\n".join(table),
+        channels=channels,
+    )

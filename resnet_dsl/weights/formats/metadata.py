@@ -1,0 +1,46 @@
+"""What a weight file says of itself: version, spec and its hash, and where the values are from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from resnet_dsl.codegen.provenance import digest
+from resnet_dsl.program import Program
+from resnet_dsl.version import __version__
+from resnet_dsl.weights.formats.contents import KEY
+
+
+def describe(program: Program, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a file with weights of `program`; the same on every run."""
+    network = program.network
+    return {
+        "version": __version__,
+        "model": network.name,
+        "spec": PurePath(network.source.name).name,
+        "spec_sha256": digest(network),
+        "settings": {name: str(value) for name, value in dict(network.settings).items()},
+        "origin": dict(origin),
+    }
+
+
+def parsed(value: str) -> Any:
+    """Return a value of a file's metadata: JSON where it is that, else the text."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def note_of_another(metadata: Mapping[str, Any], program: Program) -> tuple[str, ...]:
+    """Return a note if the file says it was made for a model of another name.
+
+    Names and shapes may agree where the computation does not.
+    """
+    ours = metadata.get(KEY)
+    made_for = ours.get("model") if isinstance(ours, dict) else None
+    if not isinstance(made_for, str) or made_for == program.name:
+        return ()
+    return (f"made for the model {ascii(made_for)[1:-1]}, used for {program.name}: only names are compared",)

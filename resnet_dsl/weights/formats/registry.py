@@ -1,0 +1,148 @@
+"""Which format a path is in, by its suffix; reading and writing so that every failure is one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_dsl.backend.discovery import backend_names, find_backend
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.program import Program
+from resnet_dsl.weights.formats.contents import Contents, Format, Stored
+from resnet_dsl.weights.formats.metadata import describe
+from resnet_dsl.weights.match_report import shown
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend.interface import Array
+
+NEEDED = ("safetensors", "numpy")
+CANONICAL = Format("a safetensors file", "resnet_dsl.weights.formats.canonical", "weights", NEEDED, NEEDED)
+KERAS_ARCHIVE = ".keras"
+LONGEST = 300
+# What a file is that cannot be read as what its name says.
+LOOKS = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5)",
+    b"PK\x03\x04": "a zip archive (.pth, .keras)",
+    b"version https://git-lfs": "a Git LFS pointer and not the file itself: `git lfs pull` fetches it",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+}
+
+
+def formats() -> dict[str, Format]:
+    """Return every format by its suffix: the canonical one, then those of the backends."""
+    found = {".safetensors": CANONICAL}
+    for name in backend_names():
+        found.update(getattr(find_backend(name), "FILES", {}))
+    return found
+
+
+def suffix_of(path: Path) -> str:
+    """Return the known suffix that a path ends with; raises UsageError for any other."""
+    known = formats()
+    matching = [suffix for suffix in known if path.name.lower().endswith(suffix)]
+    if matching:
+        return max(matching, key=len)
+    if path.suffix == KERAS_ARCHIVE:
+        raise UsageError(
+            f"{path}: a .keras archive can hold code and is not opened; "
+            "`model.save_weights('NAME.weights.h5')` writes its weights"
+        )
+    hint = did_you_mean(path.suffix, known) if path.suffix else ""
+    listed = ", ".join(known)
+    raise UsageError(f"{path}: weights are {listed}" + (f"; {hint}" if hint else ""))
+
+
+def read_contents(path: Path) -> Contents:
+    """Return what a file of weights holds; raises UsageError if it cannot be read as what it is called."""
+    format = formats()[suffix_of(path)]
+    head = _head(path)
+    _need(path, "reading", format.reading, format.extra)
+    with _reported(path, format, head):
+        contents: Contents = importlib.import_module(format.module).read(path)
+    tensors = {name: _guarded(path, format, name, stored) for name, stored in contents.tensors.items()}
+    return replace(contents, tensors=tensors)
+
+
+def check_writable(path: Path) -> None:
+    """Raise UsageError unless weights can be written as what `path` is called."""
+    format = formats()[suffix_of(path)]
+    _need(path, "writing", format.writing, format.extra)
+
+
+def encode(program: Program, state: Mapping[str, Array], origin: Mapping[str, Any], path: Path) -> bytes:
+    """Return the bytes of a file of weights in the format that `path` is called after."""
+    check_writable(path)
+    suffix = suffix_of(path)
+    module = importlib.import_module(formats()[suffix].module)
+    content: bytes = module.encode(program, state, describe(program, origin), suffix)
+    return content
+
+
+def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], path: Path) -> bytes:
+    """Return the bytes of a file of tensors under other names; raises UsageError for a format without."""
+    check_writable(path)
+    suffix = suffix_of(path)
+    module = importlib.import_module(formats()[suffix].module)
+    if not hasattr(module, "encode_named"):
+        raise UsageError(f"{path}: such a file is a model and not weights alone; `compile --names` writes it")
+    content: bytes = module.encode_named(state, metadata, suffix)
+    return content
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes; also finds out that there is a file to read."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is not a file")
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+
+
+def _need(path: Path, doing: str, packages: tuple[str, ...], extra: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        line = f'pip install "resnet-dsl[{extra}]"'
+        raise UsageError(f"{path}: {doing} it needs {', '.join(missing)}, not installed here: {line}")
+
+
+def _guarded(path: Path, format: Format, name: str, stored: Stored) -> Stored:
+    """A tensor whose reading, too, fails with a sentence."""
+
+    def load() -> Array:
+        with _reported(path, format, b"", f" (tensor {shown(name)})"):
+            return stored.load()
+
+    return replace(stored, load=load)
+
+
+@contextmanager
+def _reported(path: Path, format: Format, head: bytes, where: str = "") -> Iterator[None]:
+    """Whatever a library raises on bytes it does not like becomes one sentence about the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UsageError:
+        raise
+    except Exception as error:  # the libraries raise what they like, KeyError and AssertionError among it
+        looks = next((f"; it is {what}" for magic, what in LOOKS.items() if head.startswith(magic)), "")
+        if head.startswith(b"PK") and "torch" in format.title:
+            looks = ""
+        message = _one_line(error)
+        raise UsageError(f"{path}{where}: cannot be read as {format.title}: {message}{looks}") from None
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split("\n\n")[0].split())
+    text = shown(text)[:LONGEST] if not text.isprintable() else text[:LONGEST]
+    return text or type(error).__name__

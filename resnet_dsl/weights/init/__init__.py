@@ -1,0 +1,1 @@
+"""Initial weights: from a seed and each tensor's name alone."""

@@ -1,0 +1,75 @@
+"""Initial weights: from a seed and each tensor's name alone, the same bytes on every machine.
+
+Bits come from Philox, a counter-based generator whose stream NumPy promises never to change (it
+promises no such thing of `Generator.normal`). Its key is a hash of the seed and the tensor's
+canonical name, so that a tensor does not depend on what else the network holds, nor on the order.
+Arithmetic is double, by operations that IEEE 754 fixes to the last bit (see `normal.py`), and
+rounded to float32 once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+
+from resnet_dsl.ir.graph import Graph
+from resnet_dsl.ir.ops import Init, Parameter
+from resnet_dsl.weights.init.normal import Floats, normals, uniforms
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+Start = tuple[float, Init]
+CHUNK = 1 << 16  # what stays in a cache; the result does not depend on it
+
+
+def initial_state(graph: Graph, seed: int) -> dict[str, Array]:
+    """Return every tensor of the model, learned and buffers, as the spec starts it."""
+    return _state(graph, seed, lambda parameter: (0.0, parameter.init))
+
+
+def random_state(graph: Graph, seed: int) -> dict[str, Array]:
+    """Return weights that make mistakes show: as initial ones, but no tensor is constant.
+
+    Fresh statistics hide a swapped mean and variance, a wrong epsilon, a forgotten gamma.
+    """
+    return _state(graph, seed, _varied)
+
+
+def _state(graph: Graph, seed: int, start: Callable[[Parameter], Start]) -> dict[str, Array]:
+    return {name: _tensor(f"{seed}:{name}", p.shape, *start(p)) for name, p in graph.parameters()}
+
+
+def _varied(parameter: Parameter) -> Start:
+    """The mean and the noise around it for a tensor of `random_state`."""
+    if len(parameter.shape) > 1:
+        fan_in = prod(parameter.shape[1:])
+        return 0.0, Init("normal", sqrt(2 / fan_in))
+    if parameter.name in ("weight", "running_var"):
+        return 1.0, Init("uniform", 0.5)
+    return 0.0, Init("normal", 0.1)
+
+
+def _tensor(key: str, shape: tuple[int, ...], mean: float, init: Init) -> Array:
+    """A tensor of `shape` with noise of the kind `init` around `mean`."""
+    if init.kind == "constant":
+        return np.full(shape, mean + init.value, np.float32)
+    result = np.empty(prod(shape), np.float32)
+    for part, bits in _chunks(key, result):
+        part[:] = mean + init.value * _noise(init, bits)
+    return result.reshape(shape)
+
+
+def _noise(init: Init, bits: Any) -> Floats:
+    """Standard normal deviates, or uniform ones between -1 and 1."""
+    return normals(bits) if init.kind == "normal" else 2.0 * uniforms(bits) - 1.0
+
+
+def _chunks(key: str, whole: Array) -> Iterator[tuple[Array, Any]]:
+    """Yield slices of `whole` in turn, each with as many 64-bit words of the stream of `key`."""
+    philox = np.random.Philox(key=int.from_bytes(sha256(key.encode()).digest()[:16], "little"))
+    for begin in range(0, whole.size, CHUNK):
+        part = whole[begin : begin + CHUNK]
+        yield part, philox.random_raw(part.size)
