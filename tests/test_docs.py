@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from resnet_dsl.main.main import COMMANDS
 
-from resnet_dsl.cli.main import main
+from resnet_dsl.cli import main
+from resnet_dsl.cli.main import COMMANDS
 from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source
 from resnet_dsl.diagnostics.render.terminal import render_all

@@ -24,7 +24,7 @@ def imported(code: str, *arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-RUN = "from resnet_dsl.cli import main\nassert main() == 0"
+RUN = "from resnet_dsl.cli.main import main\nassert main() == 0"
 
 
 @pytest.mark.parametrize(

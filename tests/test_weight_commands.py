@@ -309,7 +309,7 @@ def test_the_artefacts_load_their_weights_without_us(backend: str, run: Run) -> 
 @pytest.mark.usefixtures("frameworks")
 def test_onnx_with_weights_goes_to_stdout(run: Run, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from resnet_dsl.cli import main; sys.exit(main())",
+        [sys.executable, "-c", "import sys; from resnet_dsl.cli.main import main; sys.exit(main())",
          "compile", "net.resnet", "--backend", "onnx", "--seed", "3", "-o", "-"],
         capture_output=True, check=True, cwd=tmp_path, env=_environment(),
     )  # fmt: skip

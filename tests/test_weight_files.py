@@ -134,8 +134,8 @@ import hashlib
 from pathlib import Path
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import program
-from resnet_dsl.weights.initial import initial_state
-from resnet_dsl.weights.registry import encode
+from resnet_dsl.weights.init.seeded import initial_state
+from resnet_dsl.weights.formats.registry import encode
 state = initial_state(program().graph, 1)
 print(hashlib.sha256(encode(program(), state, {"seed": 1}, Path("a.safetensors"))).hexdigest())
 """

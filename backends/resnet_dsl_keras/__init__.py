@@ -40,9 +40,9 @@ FILES: Mapping[str, Format] = {
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
     """Return the source of the model's file; weights are not part of it."""
-    from resnet_dsl_keras import render
+    from resnet_dsl_keras import layout
 
-    return render.render(program)
+    return layout.render(program)
 
 
 def build(program: Program, dtype: str = "float32") -> Any:

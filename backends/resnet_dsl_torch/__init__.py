@@ -32,9 +32,9 @@ FILES: Mapping[str, Format] = {".pth": _STATE_DICT, ".pt": _STATE_DICT}
 
 def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
     """Return the source of the model's file; weights are not part of it."""
-    from resnet_dsl_torch import render
+    from resnet_dsl_torch import layout
 
-    return render.render(program)
+    return layout.render(program)
 
 
 def build(program: Program, dtype: str = "float32") -> Any:
