@@ -14,15 +14,6 @@ from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.reserved_names import RESERVED, attribute
 from resnet_dsl_torch.rules import Lowering, lower
 
-ACTIVATIONS = (
-    ops.Relu,
-    ops.LeakyRelu,
-    ops.Silu,
-    ops.Gelu,
-    ops.HardSwish,
-    ops.Sigmoid,
-    ops.Tanh,
-)
 TYPED = ("F.", "torch.", *(f"{helper}(" for helper in HELPERS))
 
 
@@ -104,4 +95,4 @@ def _lowered(step: Step) -> Lowering:
 
 
 def _inline(step: Step) -> bool:
-    return not isinstance(step.what, ACTIVATIONS)
+    return not (isinstance(step.what, ops.Op) and step.what.activation)

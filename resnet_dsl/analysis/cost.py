@@ -11,19 +11,7 @@ from fractions import Fraction
 from math import ceil, prod
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import (
-    AdaptiveAvgPool,
-    BlurPool,
-    Conv,
-    FullyConnected,
-    GroupNorm,
-    Multiply,
-    Op,
-    Pool,
-    Subsample,
-    Upsample,
-)
-from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.ir.ops import Op
 
 Known = tuple[int | None, ...]
 ONE_PIXEL = (Fraction(1), Fraction(1))
@@ -111,17 +99,9 @@ def _depth(graph: Graph) -> int:
     """The most weight layers on one way through: the number in a network's name."""
     depths = {INPUT: 0}
     for node in graph.nodes:
-        weighs = isinstance(node.op, Conv | FullyConnected)
-        depths[node.name] = max(depths[name] for name in _way_through(node)) + weighs
+        through = [node.inputs[i] for i in node.op.through(*node.input_shapes)]
+        depths[node.name] = max(depths[name] for name in through) + node.op.weighted
     return max(depths[result] for _, result in graph.outputs)
-
-
-def _way_through(node: GraphNode) -> tuple[str, ...]:
-    """The inputs that go through an op: not the gate of one pixel that a map is multiplied by."""
-    if not isinstance(node.op, Multiply):
-        return node.inputs
-    maps = [name for name, shape in zip(node.inputs, node.input_shapes, strict=True) if not shape.is_pixel]
-    return tuple(maps) or node.inputs
 
 
 @dataclass(frozen=True)
@@ -140,28 +120,11 @@ class _Field:
 def _field(node: GraphNode, inputs: list[_Field | None]) -> _Field | None:
     """The field of a result; None once an op has seen the whole map."""
     known = [field for field in inputs if field is not None]
-    if len(known) < len(inputs) or _sees_all(node):
+    if len(known) < len(inputs) or node.op.sees_whole_map(node.input_shapes[0], node.shape):
         return None
     extent = (max(f.extent[0] for f in known), max(f.extent[1] for f in known))
     step = (max(f.step[0] for f in known), max(f.step[1] for f in known))
-    kernel, stride, dilation, factor = (1, 1), (1, 1), (1, 1), (1, 1)
-    match node.op:
-        case Conv():
-            kernel, stride, dilation = node.op.kernel, node.op.stride, node.op.dilation
-        case Pool():
-            kernel, stride = node.op.kernel, node.op.stride
-        case BlurPool():
-            kernel, stride = (node.op.kernel, node.op.kernel), (node.op.stride, node.op.stride)
-        case Subsample():
-            stride = node.op.stride
-        case Upsample():
-            kernel, factor = (2, 2) if node.op.mode == "bilinear" else (1, 1), node.op.factor
-    grown = [extent[i] + (kernel[i] - 1) * dilation[i] * step[i] for i in (0, 1)]
-    steps = [step[i] * stride[i] / factor[i] for i in (0, 1)]
+    window = node.op.window
+    grown = [extent[i] + (window.kernel[i] - 1) * window.dilation[i] * step[i] for i in (0, 1)]
+    steps = [step[i] * window.stride[i] / window.factor[i] for i in (0, 1)]
     return _Field((grown[0], grown[1]), (steps[0], steps[1]))
-
-
-def _sees_all(node: GraphNode) -> bool:
-    before: Shape = node.input_shapes[0]
-    shared = isinstance(node.op, AdaptiveAvgPool | GroupNorm) and not before.is_pixel
-    return node.shape.is_vector or shared or (node.shape.is_pixel and not before.is_pixel)

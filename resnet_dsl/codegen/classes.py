@@ -17,17 +17,11 @@ from typing import Any
 
 from resnet_dsl.codegen.parameters import Candidate, fit, spelled
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
-from resnet_dsl.ir.ops import BatchNorm, BlurPool, Conv, GroupNorm, LayerNorm, Op
+from resnet_dsl.ir.ops import Op
 
 # Python's own names: what a spec calls so is called otherwise in a generated file.
 PYTHON = frozenset((*dir(builtins), *keyword.kwlist))
 OWN = frozenset({"x", "self", "in_channels"})
-# Other values, another class: what a tensor starts with is set from outside its class, and the
-# weights of a blur follow from its kernel here, not in the file.
-STRUCTURAL = frozenset(
-    {(BatchNorm, "gamma"), (GroupNorm, "gamma"), (LayerNorm, "gamma"), (BlurPool, "kernel")}
-)
-OPTIONAL = frozenset({(Conv, "standardize")})  # 0 is another layer
 
 
 @dataclass(frozen=True)
@@ -220,17 +214,7 @@ def _skeleton(body: Body, of_body: dict[int, _Group]) -> Any:
 def _op_key(node: Node, of_body: dict[int, _Group]) -> Any:
     if isinstance(node.what, Call):
         return id(of_body[id(node.what.body)])
-    return type(node.what), tuple(_word(node.what, spec.name) for spec in fields(node.what))
-
-
-def _word(op: Op, name: str) -> Any:
-    """What of an argument is structure: words and flags, and whether the thing is there at all."""
-    value = getattr(op, name)
-    if isinstance(value, str | bool) or (type(op), name) in STRUCTURAL:
-        return value
-    if isinstance(value, tuple):
-        return ("pair", any(value))
-    return bool(value) if (type(op), name) in OPTIONAL else None
+    return type(node.what), node.what.structure
 
 
 def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, Any]:

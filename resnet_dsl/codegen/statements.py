@@ -10,11 +10,10 @@ from itertools import chain, count
 
 from resnet_dsl.codegen.classes import PYTHON, Step
 from resnet_dsl.codegen.provenance import escaped, plain
-from resnet_dsl.ir.ops import Add, Affine, Multiply
+from resnet_dsl.ir.ops import Op
 
 WIDTH = 88
 INLINE = 60
-ARITHMETIC = Add | Multiply | Affine  # written as expressions, not calls
 OPERAND = 28  # so that a sum of two stays on its line
 
 
@@ -223,7 +222,8 @@ class Statements:
         taker = self.takers.get(index)
         if self.pending[index] != 1 or taker is None:
             return False
-        if len(text) > (OPERAND if isinstance(taker.what, ARITHMETIC) else INLINE):
+        arithmetic = isinstance(taker.what, Op) and taker.what.arithmetic
+        if len(text) > (OPERAND if arithmetic else INLINE):
             return False
         return self.inline(step) and taker.variable == step.variable
 

@@ -82,6 +82,22 @@ def choice(*names: str) -> Rule:
     return Rule(f"one of {', '.join(f'`{name}`' for name in names)}", lambda value: None, names)
 
 
-def argument(rule: Rule, default: Any = MISSING) -> Any:
-    """Declare a dataclass field as an argument of the language, checked by `rule`."""
-    return field(default=default, metadata={"rule": rule})
+def argument(rule: Rule, default: Any = MISSING, structure: Callable[[Any], object] | None = None) -> Any:
+    """Declare a dataclass field as an argument of the language, checked by `rule`.
+
+    `structure` says what of a value is structure and not a mere number: blocks that differ in it are
+    written as different classes (`itself`: in every value; `bool`: in whether it is 0).
+    """
+    return field(default=default, metadata={"rule": rule, "structure": structure or _words})
+
+
+def itself(value: Any) -> object:
+    """Return the value: each is another structure."""
+    return value
+
+
+def _words(value: Any) -> object:
+    """What of a usual argument is structure: words and flags, and whether a pair is there at all."""
+    if isinstance(value, str | bool):
+        return value
+    return any(value) if isinstance(value, tuple) else None

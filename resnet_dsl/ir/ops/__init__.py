@@ -3,7 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
-from resnet_dsl.ir.ops.base import Init, Op, Parameter
+from resnet_dsl.ir.ops.base import Init, Op, Parameter, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
     Dropout,
@@ -79,5 +79,6 @@ __all__ = [
     "Subsample",
     "Tanh",
     "Upsample",
+    "Window",
     "ZeroPad",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import Rule
+from resnet_dsl.ir.arguments import Pair, Rule
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -39,12 +39,25 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Window:
+    """`kernel` pixels, `dilation` apart, moved by `stride` over a map made `factor` times as large."""
+
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    factor: Pair = (1, 1)
+
+
+@dataclass(frozen=True)
 class Op:
     """One operation. `kind` is its name in the language and numbers its steps."""
 
     kind: ClassVar[str]
     inputs: ClassVar[int | None] = 1  # None: two or more
     random: ClassVar[bool] = False  # whether training draws at random
+    activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
+    arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
+    weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> Self:
@@ -79,6 +92,24 @@ class Op:
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         """Return the multiply-adds at batch 1: convolutions and fully connected layers only."""
         return 0
+
+    def through(self, *inputs: Shape) -> tuple[int, ...]:
+        """Return which inputs the way from a network's input to its output goes through."""
+        return tuple(range(len(inputs)))
+
+    @property
+    def window(self) -> Window:
+        """What pixels of its input a pixel of the result depends on."""
+        return Window()
+
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        """Whether each value of the result depends on every pixel of the input."""
+        return result.is_vector or (result.is_pixel and not x.is_pixel)
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """What of the arguments is structure, so that blocks which differ in it share no class."""
+        return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
 
     def does_nothing(self, *inputs: Shape) -> bool:
         """Whether the result is the input itself, so that the step can be left out."""

@@ -15,6 +15,7 @@ class Relu(Op):
     """max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    activation: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class LeakyRelu(Op):
     """x where it is positive, `slope` times x elsewhere."""
 
     kind: ClassVar[str] = "leaky_relu"
+    activation: ClassVar[bool] = True
     slope: float = argument(REAL, 0.01)
 
 
@@ -30,6 +32,7 @@ class Silu(Op):
     """x * sigmoid(x), also called swish."""
 
     kind: ClassVar[str] = "silu"
+    activation: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Gelu(Op):
     """x times the normal distribution function at x, or its approximation by tanh."""
 
     kind: ClassVar[str] = "gelu"
+    activation: ClassVar[bool] = True
     approximate: bool = argument(FLAG, False)
 
 
@@ -45,6 +49,7 @@ class HardSwish(Op):
     """x * min(max(x + 3, 0), 6) / 6."""
 
     kind: ClassVar[str] = "hard_swish"
+    activation: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Sigmoid(Op):
     """1 / (1 + exp(-x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    activation: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Tanh(Op):
     """Hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
+    activation: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ class Affine(Op):
     """scale * x + shift: what arithmetic of a tensor and a number is."""
 
     kind: ClassVar[str] = "affine"
+    arithmetic: ClassVar[bool] = True
     scale: float = argument(REAL, 1.0)
     shift: float = argument(REAL, 0.0)
 

@@ -14,6 +14,7 @@ class Add(Op):
     """Sum of equal shapes: the residual addition. Nothing is ever broadcast."""
 
     kind: ClassVar[str] = "add"
+    arithmetic: ClassVar[bool] = True
     inputs: ClassVar[int | None] = 2
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -27,6 +28,7 @@ class Multiply(Op):
     """Product of equal shapes, or of a map and a gate: Cx1x1 for its channels, 1xHxW for its pixels."""
 
     kind: ClassVar[str] = "mul"
+    arithmetic: ClassVar[bool] = True
     inputs: ClassVar[int | None] = 2
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -37,6 +39,11 @@ class Multiply(Op):
         if gate.channels != 1 or any(shape.is_vector or shape.is_pixel for shape in inputs):
             raise ShapeError("E0302", "product of different shapes", operands=True)
         return wide
+
+    def through(self, *inputs: Shape) -> tuple[int, ...]:
+        # Not the gate of one pixel that a map is multiplied by.
+        maps = tuple(i for i, shape in enumerate(inputs) if not shape.is_pixel)
+        return maps or super().through(*inputs)
 
 
 @dataclass(frozen=True)

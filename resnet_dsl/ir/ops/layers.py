@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Init, Op, Parameter, divisors, initial, needs_map
+from resnet_dsl.ir.ops.base import Init, Op, Parameter, Window, divisors, initial, needs_map
 from resnet_dsl.ir.ops.windows import Padding, explicit, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -24,6 +24,7 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
     kernel: Pair = argument(PAIR)
     stride: Pair = argument(PAIR, (1, 1))
@@ -32,7 +33,7 @@ class Conv(Op):
     dilation: Pair = argument(PAIR, (1, 1))
     bias: bool = argument(FLAG, False)
     init: str = argument(CONV_INITS, "he")
-    standardize: float = argument(REAL, 0.0)
+    standardize: float = argument(REAL, 0.0, structure=bool)
 
     def settled(self) -> Self:
         if self.standardize < 0:
@@ -56,6 +57,10 @@ class Conv(Op):
         shape = (self.channels, inputs[0].channels // self.groups, *self.kernel)
         weight = Parameter("weight", shape, initial(self.init, shape))
         return (weight, *_bias(self.bias, self.init, shape))
+
+    @property
+    def window(self) -> Window:
+        return Window(self.kernel, self.stride, self.dilation)
 
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         return prod(output) * (inputs[0].channels // self.groups) * prod(self.kernel)
@@ -97,6 +102,7 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
     bias: bool = argument(FLAG, True)
     init: str = argument(FC_INITS, "uniform")

@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Op, divisors, needs_map
+from resnet_dsl.ir.ops.base import Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -47,6 +47,10 @@ class Subsample(Op):
         needs_map(self, x)
         sizes = zip(x.spatial, self.stride, strict=True)
         return Shape(x.channels, tuple(size.ceil(stride) for size, stride in sizes))
+
+    @property
+    def window(self) -> Window:
+        return Window(stride=self.stride)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.stride == (1, 1)
@@ -136,6 +140,10 @@ class Upsample(Op):
         if any(max(size.mul, extent.of(size) or 0) > LARGEST for size in sizes):
             raise ShapeError("E0502", f"a map of {x.text(extent)} cannot be made larger any more")
         return Shape(x.channels, sizes)
+
+    @property
+    def window(self) -> Window:
+        return Window((2, 2) if self.mode == "bilinear" else (1, 1), factor=self.factor)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.factor == (1, 1)

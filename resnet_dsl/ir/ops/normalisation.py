@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument
+from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument, itself
 from resnet_dsl.ir.ops.base import Init, Op, Parameter, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -17,7 +17,7 @@ class BatchNorm(Op):
     kind: ClassVar[str] = "bn"
     eps: float = argument(EPSILON, 1e-5)
     momentum: float = argument(RATE, 0.1)
-    gamma: float = argument(REAL, 1.0)
+    gamma: float = argument(REAL, 1.0, structure=itself)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
         shape = (inputs[0].channels,)
@@ -36,7 +36,7 @@ class GroupNorm(Op):
     kind: ClassVar[str] = "gn"
     groups: int = argument(COUNT, 32)
     eps: float = argument(EPSILON, 1e-5)
-    gamma: float = argument(REAL, 1.0)
+    gamma: float = argument(REAL, 1.0, structure=itself)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         count = inputs[0].channels
@@ -44,6 +44,9 @@ class GroupNorm(Op):
             message = f"{count} input channels cannot be split into {self.groups} groups"
             raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
         return inputs[0]
+
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        return not x.is_pixel
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
@@ -55,7 +58,7 @@ class LayerNorm(Op):
 
     kind: ClassVar[str] = "ln"
     eps: float = argument(EPSILON, 1e-5)
-    gamma: float = argument(REAL, 1.0)
+    gamma: float = argument(REAL, 1.0, structure=itself)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
         return _scale_and_shift(inputs[0], self.gamma)

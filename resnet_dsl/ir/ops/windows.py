@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from math import comb
 from typing import ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, Pair, argument
-from resnet_dsl.ir.ops.base import Op, needs_map
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, Pair, argument, itself
+from resnet_dsl.ir.ops.base import Op, Window, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
@@ -37,6 +37,10 @@ class Pool(Op):
         needs_map(self, x)
         spatial = windows(self.kernel, self.stride, self.pad, (1, 1), x, extent, self.ceil)
         return Shape(x.channels, spatial)
+
+    @property
+    def window(self) -> Window:
+        return Window(self.kernel, self.stride)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad in ((0, 0), "same")
@@ -73,6 +77,9 @@ class AdaptiveAvgPool(Op):
         needs_map(self, inputs[0])
         return Shape(inputs[0].channels, tuple(Size(None, size) for size in self.size))
 
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        return not x.is_pixel  # its windows share the map, whatever its size
+
 
 @dataclass(frozen=True)
 class BlurPool(Op):
@@ -82,7 +89,7 @@ class BlurPool(Op):
     """
 
     kind: ClassVar[str] = "blurpool"
-    kernel: int = argument(COUNT, 3)
+    kernel: int = argument(COUNT, 3, structure=itself)  # the weights follow from it here, not in the file
     stride: int = argument(COUNT, 2)
 
     @property
@@ -107,8 +114,12 @@ class BlurPool(Op):
         if any(size is not None and size <= self.pad for size in sizes):
             message = f"a map of {x.text(extent)} has no {self.pad} rows and columns to mirror"
             raise ShapeError("E0304", message, "use a larger input or fewer strides")
-        both = (self.kernel, self.kernel), (self.stride, self.stride), (self.pad, self.pad)
-        return Shape(x.channels, windows(*both, (1, 1), x, extent))
+        kernel, stride = self.window.kernel, self.window.stride
+        return Shape(x.channels, windows(kernel, stride, (self.pad, self.pad), (1, 1), x, extent))
+
+    @property
+    def window(self) -> Window:
+        return Window((self.kernel, self.kernel), (self.stride, self.stride))
 
 
 @dataclass(frozen=True)
