@@ -81,7 +81,7 @@ def _imported(tree: ast.Module, house: Mapping[str, Module]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in house)
-        elif isinstance(node, ast.ImportFrom) and node.module in house:
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.module in house:
             submodules = {f"{node.module}.{alias.name}" for alias in node.names}
             yield from submodules & house.keys()
             if submodules - house.keys():
