@@ -18,7 +18,7 @@ from resnet_dsl.zoo.calling import called_as
 from resnet_dsl.zoo.naming import renamed
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
+    from resnet_dsl.ir.arrays import Array
     from resnet_dsl.weights.read import Given
 
 

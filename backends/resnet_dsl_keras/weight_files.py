@@ -18,9 +18,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from resnet_dsl.backend.contents import KEY, Contents, Stored
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import KEY, Contents, Stored
 from resnet_dsl.weights.formats.metadata import parsed
 from resnet_dsl.weights.match_report import shown
 from resnet_dsl.zoo.naming import renamed
@@ -32,8 +33,6 @@ from resnet_dsl_keras.tensor_names import (
     shape_in_torch,
     to_torch,
 )
-
-Array = np.ndarray[Any, Any]
 
 LEGACY_ROOT = "model_weights"
 LEGACY_LAYERS = "layer_names"

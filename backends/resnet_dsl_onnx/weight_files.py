@@ -12,14 +12,13 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import resnet_dsl_onnx as backend
+from resnet_dsl.backend.contents import Contents, Stored
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Contents, Stored
 from resnet_dsl.weights.formats.metadata import parsed
 from resnet_dsl.weights.match_report import shown
 from resnet_dsl_onnx.state import weights_of
-
-Array = np.ndarray[Any, Any]
 
 OURS = "resnet-dsl"
 

@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from resnet_dsl.backend.contents import Format
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Format
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+    from resnet_dsl.ir.arrays import Array
 
 
 class Sgd(NamedTuple):

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.weights.formats.metadata import note_of_another
 from resnet_dsl.weights.match_report import KINDS, Account, Fault, size
-
-Array = np.ndarray[Any, Any]
 
 
 def fit(contents: Contents, program: Program, source: str) -> tuple[dict[str, Array], Account]:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.backend.contents import Contents
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Contents
 from resnet_dsl.weights.match_report import Account, WeightsError
 from resnet_dsl.zoo.naming import naming
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
+    from resnet_dsl.ir.arrays import Array
 
 Given = str | Path | Mapping[str, Any]
 

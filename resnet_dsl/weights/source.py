@@ -12,7 +12,7 @@ from resnet_dsl.weights.match_report import Account, WeightsError, tensors
 from resnet_dsl.weights.read import Given, examine, need_numpy
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
+    from resnet_dsl.ir.arrays import Array
 
 HINT = "--partial (in Python, partial=True) loads what fits and starts the rest from a seed"
 
@@ -83,6 +83,6 @@ def _given(program: Program, weights: Given, seed: int, partial: bool, world: st
 
 def _initial(program: Program, seed: int) -> dict[str, Array]:
     need_numpy()
-    from resnet_dsl.weights.init.seeded import initial_state
+    from resnet_dsl.initial.seeded import initial_state
 
     return dict(initial_state(program.graph, seed))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.weights.formats.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.weights.match_report import tensors
 from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, carry, eps_differences, eps_note, shifted
 from resnet_dsl.zoo.layouts import layout_of

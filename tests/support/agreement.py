@@ -7,22 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.program import Program
 from resnet_dsl.reference import Call, evaluate, forward
-from resnet_dsl.weights.init.seeded import random_state
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
-Array = np.ndarray[Any, Any]
 State = dict[str, Array]
 Size = tuple[int, ...]  # height and width, or nothing where the input is a vector
 Engine = tuple[str, str]

@@ -15,9 +15,10 @@ from resnet_dsl.weights.match_report import Account, shown, size, tensors
 from resnet_dsl.weights.source import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array, Backend
+    from resnet_dsl.backend.contents import Contents
+    from resnet_dsl.backend.interface import Backend
+    from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
-    from resnet_dsl.weights.formats.contents import Contents
 
 
 def init(options: Namespace) -> int:

@@ -15,11 +15,10 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from resnet_dsl.backend.contents import KEY, Contents, Stored
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import KEY, Contents, Stored
 from resnet_dsl.weights.formats.metadata import parsed
-
-Array = np.ndarray[Any, Any]
 
 DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "BOOL": "bool"}
 

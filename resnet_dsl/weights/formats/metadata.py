@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from resnet_dsl.backend.contents import KEY
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.formats.contents import KEY
 
 
 def describe(program: Program, origin: Mapping[str, Any]) -> dict[str, Any]:

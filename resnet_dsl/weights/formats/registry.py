@@ -11,16 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.backend.contents import Contents, Format, Stored
 from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Contents, Format, Stored
 from resnet_dsl.weights.formats.metadata import describe
 from resnet_dsl.weights.match_report import shown
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
+    from resnet_dsl.ir.arrays import Array
 
 NEEDED = ("safetensors", "numpy")
 CANONICAL = Format("a safetensors file", "resnet_dsl.weights.formats.canonical", "weights", NEEDED, NEEDED)

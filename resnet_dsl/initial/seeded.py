@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from resnet_dsl.initial.normal import Floats, normals, uniforms
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init, Parameter
-from resnet_dsl.weights.init.normal import Floats, normals, uniforms
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 Start = tuple[float, Init]

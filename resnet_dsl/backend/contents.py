@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+    from resnet_dsl.ir.arrays import Array
 
 COUNTER = ".num_batches_tracked"
 FLOATS = ("float32", "float16", "bfloat16", "float64")
