@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from resnet_dsl.reference import Call, evaluate, forward
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
+Array = np.ndarray[Any, Any]
 State = dict[str, Array]
 Size = tuple[int, ...]  # height and width, or nothing where the input is a vector
 Engine = tuple[str, str]

@@ -10,8 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from resnet_dsl.program import Program
 from tests.support.reference_tables import KERAS, TORCH
+
+Array = np.ndarray[Any, Any]
 
 NameMap = Callable[[Program, Mapping[str, Array]], dict[str, Array]]
 """Makes of a network's tensors, under its own names and as it lays them out, those of a program."""

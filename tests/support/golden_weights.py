@@ -5,8 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from math import prod, sqrt
+from typing import Any
 
 import numpy as np
+
+Array = np.ndarray[Any, Any]
 
 
 def named_state(names_and_shapes: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, Array]:

@@ -18,6 +18,7 @@ from tests.support.oracles import torchvision_models
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
+Array = np.ndarray[Any, Any]
 State = dict[str, Array]
 Maker = Callable[[tuple[int, int]], Any]
 """What makes a model for a size of images."""
