@@ -18,11 +18,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from resnet_dsl.backend.contents import KEY, Contents, Stored
+from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.metadata import parsed
 from resnet_dsl.weights.match_report import shown
 from resnet_dsl.zoo.naming import renamed
 from resnet_dsl_keras.tensor_names import (
@@ -157,7 +156,7 @@ def read(path: Path) -> Contents:
         tensors[name] = _stored(path, dataset)
     if not tensors:
         raise UsageError(f"{path}: an HDF5 file without weights of Keras")
-    metadata = {KEY: parsed(str(file.attrs[KEY]))} if KEY in file.attrs else {}
+    metadata = {KEY: metadata_value(str(file.attrs[KEY]))} if KEY in file.attrs else {}
     return Contents("keras legacy" if legacy else "keras", tensors, metadata)
 
 

@@ -12,11 +12,10 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import resnet_dsl_onnx as backend
-from resnet_dsl.backend.contents import Contents, Stored
+from resnet_dsl.backend.contents import Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.metadata import parsed
 from resnet_dsl.weights.match_report import shown
 from resnet_dsl_onnx.state import weights_of
 
@@ -41,7 +40,7 @@ def read(path: Path) -> Contents:
         if name in tensors:
             raise UsageError(f"{path}: two initialisers are called {shown(name)}")
         tensors[name] = _stored(path, tensor)
-    metadata = {_text(entry.key): parsed(_text(entry.value)) for entry in model.metadata_props}
+    metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
     return Contents("onnx", tensors, metadata)
 

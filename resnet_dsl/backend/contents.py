@@ -1,7 +1,8 @@
-"""Weight files as the compiler sees them: a format, and contents whose tensors are read when asked for."""
+"""What a weight file holds: tensors, which are read when asked for, and what it says of itself."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,25 +14,6 @@ COUNTER = ".num_batches_tracked"
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 KEY = "resnet-dsl"
 """Under this key a file of ours holds all its metadata, as one JSON value."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """A kind of file, and the module that knows it.
-
-    The module offers `read(path) -> Contents` and
-    `encode(program, state, metadata, suffix) -> bytes`; it is imported when one of them is called.
-    With `encode_named(state, metadata, suffix) -> bytes` it also writes tensors under any names, in
-    torch's layouts and in the order that they come in.
-    """
-
-    title: str
-    module: str
-    extra: str
-    """What `pip install "resnet-dsl[…]"` installs the packages with."""
-    reading: tuple[str, ...]
-    """The packages that reading needs."""
-    writing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -63,3 +45,11 @@ class Contents:
     called: Mapping[str, str] = field(default_factory=dict)
     unplaced: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def metadata_value(text: str) -> Any:
+    """Return a value of a file's metadata: JSON where it is that, else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

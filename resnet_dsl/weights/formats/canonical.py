@@ -15,10 +15,9 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from resnet_dsl.backend.contents import KEY, Contents, Stored
+from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.metadata import parsed
 
 DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "BOOL": "bool"}
 
@@ -41,7 +40,7 @@ def read(path: Path) -> Contents:
     offset = _data_offset(path)
     places = _places(path, offset)
     tensors = {name: _stored(path, offset, places[name]) for name in file.keys()}  # noqa: SIM118
-    metadata = {key: parsed(value) for key, value in (file.metadata() or {}).items()}
+    metadata = {key: metadata_value(value) for key, value in (file.metadata() or {}).items()}
     return Contents("safetensors", tensors, metadata)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -24,14 +23,6 @@ def describe(program: Program, origin: Mapping[str, Any]) -> dict[str, Any]:
         "settings": {name: str(value) for name, value in dict(network.settings).items()},
         "origin": dict(origin),
     }
-
-
-def parsed(value: str) -> Any:
-    """Return a value of a file's metadata: JSON where it is that, else the text."""
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
 
 
 def note_of_another(metadata: Mapping[str, Any], program: Program) -> tuple[str, ...]:
