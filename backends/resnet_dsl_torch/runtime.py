@@ -1,30 +1,31 @@
-"""The live PyTorch model: built from its own source, loaded, read and run with NumPy arrays."""
+"""The live PyTorch model: built from its own source, loaded, read, run and looked into with NumPy arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from resnet_dsl.codegen.live import module_of
+from resnet_dsl.codegen.live import module_of, own_classes
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
+from resnet_dsl_torch.render import render
 
 COUNTER = "num_batches_tracked"
 
 
-def build(program: Program, source: str, dtype: str) -> torch.nn.Module:
-    """Execute the source and return an instance of its model, which is its last class."""
-    module = module_of(source, program.name)
-    classes = [value for value in vars(module).values() if _is_own_class(value, module.__name__)]
-    model: torch.nn.Module = classes[-1]()
+def build(program: Program, dtype: str = "float32") -> torch.nn.Module:
+    """Return the rendered source's model: it can be pickled, as its source goes with it."""
+    return build_source(render(program), program.name, dtype)
+
+
+def build_source(source: str, name: str, dtype: str) -> torch.nn.Module:
+    """Execute source and return an instance of its model, which is its last class."""
+    model: torch.nn.Module = own_classes(module_of(source, name))[-1]()
     return model.to(getattr(torch, dtype))
-
-
-def _is_own_class(value: Any, module: str) -> bool:
-    return isinstance(value, type) and value.__module__ == module
 
 
 def load_state(model: torch.nn.Module, state: Mapping[str, Array]) -> torch.nn.Module:
@@ -53,3 +54,31 @@ def run(model: torch.nn.Module, x: Array) -> dict[str, Array]:
     model.to(dtype).train(training)
     outputs = result if isinstance(result, dict) else {"output": result}
     return {name: value.numpy() for name, value in outputs.items()}
+
+
+def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array]:
+    """Return results by op as far as modules show them, in evaluation mode and the batch's dtype.
+
+    A module shows its result and its input, which is the result of the op before; what lies
+    between two modules (activations, sums) shows as the next one's input, unless it is padded before.
+    """
+    nodes = {node.name: node for node in program.graph.nodes}
+    blocks = dict(program.graph.parts)
+    found: dict[str, Array] = {}
+
+    def look(name: str, _: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if name in nodes:
+            if getattr(nodes[name].op, "pad", None) != "same":
+                found.setdefault(nodes[name].inputs[0], inputs[0].numpy())
+            found[name] = output.numpy()
+        elif name in blocks and isinstance(output, torch.Tensor):
+            found[blocks[name]] = output.numpy()
+
+    hooks = [m.register_forward_hook(partial(look, name)) for name, m in model.named_modules()]
+    tensor = torch.from_numpy(x)
+    model.eval().to(tensor.dtype)
+    with torch.no_grad():
+        model(tensor)
+    for hook in hooks:
+        hook.remove()
+    return found

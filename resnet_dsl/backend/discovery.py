@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from resnet_dsl.backend.interface import Backend, Capability, Part, Runtime
@@ -60,11 +60,11 @@ def sound_backends() -> tuple[list[Backend], dict[str, str]]:
 
 
 def lacking(backend: Backend, what: str, part: Capability[Part] | None) -> str:
-    """Return why a part of a backend cannot be used here, in words that follow its name, or nothing."""
+    """Return why a part of a backend cannot be used here, in words that follow `it`, or nothing."""
     if part is None:
         return f"has no {what}"
     missing = missing_packages(part.requires)
-    return f"needs {', '.join(missing)}, not installed here: {install_line(backend, missing)}" if missing else ""
+    return needed(missing, backend.install) if missing else ""
 
 
 def runtime_of(backend: Backend) -> Runtime:
@@ -81,9 +81,10 @@ def missing_packages(names: Iterable[str]) -> list[str]:
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
-def install_line(backend: Backend, missing: Iterable[str]) -> str:
-    """Return the command that installs what a backend's parts need."""
-    return f'pip install "{backend.install}"' if backend.install else f"pip install {' '.join(missing)}"
+def needed(missing: Sequence[str], install: str) -> str:
+    """Return in words which packages are missing, with the line to type."""
+    line = f'pip install "{install}"' if install else f"pip install {' '.join(missing)}"
+    return f"needs {', '.join(missing)}, not installed here: {line}"
 
 
 def _add_checkout() -> None:

@@ -86,9 +86,7 @@ class Trainer(Protocol):
 
     STATISTICS: Statistics
 
-    def train(
-        self, model: LiveModel, batches: Sequence[tuple[Array, Array]], sgd: Sgd
-    ) -> Training:
+    def train(self, model: LiveModel, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
         """Take one step of SGD on the cross-entropy of the first output for each (images, labels)."""
 
 
@@ -119,6 +117,8 @@ class WeightFormat:
     """The packages that reading needs."""
     writing: tuple[str, ...]
     load: Callable[[], WeightFile]
+    install: str = ""
+    """What `pip install` takes to have those packages; without it they themselves."""
 
 
 class GraphReader(Protocol):
@@ -170,3 +170,12 @@ class Backend:
     """The files of weights it reads and writes, by suffix."""
     graph_reader: Capability[GraphReader] | None = None
     self_test: SelfTest | None = None
+
+    @property
+    def no_weights(self) -> str:
+        """Why weights cannot go into its artefact, in a sentence; nothing if they can."""
+        if self.weights == WITHIN:
+            return ""
+        if self.weights is None:
+            return f"{self.name} artefacts have no place for weights"
+        return f"{self.name} source holds no weights: `compile` writes them to a file beside it"

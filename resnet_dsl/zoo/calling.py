@@ -22,12 +22,12 @@ def called_as(world: str | None, program: Program, backend: Backend) -> Program:
                 f"{layer.theirs} of {world} takes its input in another order than {path}, so that weights of "
                 f"one would pass for those of the other; `weights convert --to {world}` puts them in order"
             )
-    if getattr(backend, "NAMES", False):
+    if backend.renames:
         return replace(program, names=found.names)
     if found.is_identity:
         return program
     path, layer = next((p, layer) for p, layer in found.layers.items() if p != layer.theirs)
     raise UsageError(
-        f"{backend.NAME} calls layers by the spec's own paths, as {path}, and not as {layer.theirs}; "
+        f"{backend.name} calls layers by the spec's own paths, as {path}, and not as {layer.theirs}; "
         f"`weights convert --to {world}` writes weights under the names of {world}"
     )

@@ -84,15 +84,16 @@ def chosen_weights(program: Program, options: Namespace, world: str | None = Non
 
 def beside(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
     """Return suffix and content of the file of weights beside an artefact that does not hold them."""
+    from resnet_dsl.backend.interface import WITHIN
     from resnet_dsl.weights.formats.registry import encode
 
-    suffix = getattr(backend, "WEIGHTS", None)
-    if weights is None or suffix == "":
+    if weights is None or backend.weights == WITHIN:
         return None
-    if suffix is None:
-        raise UsageError(f"the {backend.NAME} backend does not say where weights go")
-    path = Path(program.name + backend.SUFFIX).with_suffix(suffix)
-    return suffix, encode(program, weights.state, weights.origin, path)
+    if backend.weights is None:
+        print(f"note: {backend.no_weights}", file=sys.stderr)
+        return None
+    path = Path(program.name + backend.suffix).with_suffix(backend.weights)
+    return backend.weights, encode(program, weights.state, weights.origin, path)
 
 
 # --- writing -----------------------------------------------------------------------------------
