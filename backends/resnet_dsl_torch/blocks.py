@@ -14,8 +14,10 @@ from resnet_dsl.codegen.python import (
     Conditional,
     Expression,
     Kept,
+    Literal,
     Name,
     Operand,
+    Subscript,
     call,
     changed,
     names,
@@ -52,7 +54,7 @@ def class_text(block: BlockClass) -> ClassText:
     doc = docstring(block.doc or f"Block `{block.definition}`", 4)
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     opening = signature("def __init__", ["self", *parameters], " -> None:", 4)
-    if (chain := _as_sequence(block)) is not None:
+    if (chain := as_sequence(block)) is not None:
         init = statement("", Call(Name("super().__init__"), tuple(chain)), 8)
         return ClassText(block.name, "nn.Sequential", doc, f"{opening}\n{init}", "")
     steps = in_methods(block.steps, block.parameters)
@@ -67,7 +69,14 @@ def class_text(block: BlockClass) -> ClassText:
     )
 
 
-def _as_sequence(block: BlockClass) -> list[Expression] | None:
+def access(holder: Expression, block: BlockClass | None, step: BlockStep) -> Expression:
+    """Return the expression of the module that a class, or the model, keeps for a step."""
+    if block is not None and as_sequence(block) is not None:
+        return Subscript(holder, (Literal(int(step.name)),))
+    return attribute(holder, step.name)
+
+
+def as_sequence(block: BlockClass) -> list[Expression] | None:
     """The modules of a class that is a plain chain under the names 0, 1, …, else None.
 
     A step without tensors, such as an activation, has no name that matters: it takes the number
@@ -215,7 +224,13 @@ def _inline(step: BlockStep) -> bool:
 
 
 def _unpacked(step: BlockStep, operands: list[Expression]) -> Unpacked | None:
-    parts = step.what.parts if isinstance(step.what, TorchLowering) else None
-    if parts is None:
-        return None
-    return Unpacked(_placed(parts.whole, operands, Kept()), parts.index, parts.count)
+    """One of the parts that `chunk` gives at once, if which one is the same in every use."""
+    tree = step.what.expression if isinstance(step.what, TorchLowering) else None
+    match tree:
+        case Subscript(
+            Call(Attribute(Operand(), "chunk"), (Literal(int() as count, None),)) as whole,
+            (Literal(int() as index, None),),
+        ):
+            return Unpacked(_placed(whole, operands, Kept()), index, count)
+        case _:
+            return None
