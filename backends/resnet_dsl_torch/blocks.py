@@ -54,7 +54,7 @@ def class_text(block: BlockClass) -> ClassText:
     doc = docstring(block.doc or f"Block `{block.definition}`", 4)
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     opening = signature("def __init__", ["self", *parameters], " -> None:", 4)
-    if (chain := as_sequence(block)) is not None:
+    if (chain := _as_sequence(block)) is not None:
         init = statement("", Call(Name("super().__init__"), tuple(chain)), 8)
         return ClassText(block.name, "nn.Sequential", doc, f"{opening}\n{init}", "")
     steps = in_methods(block.steps, block.parameters)
@@ -69,14 +69,7 @@ def class_text(block: BlockClass) -> ClassText:
     )
 
 
-def access(holder: Expression, block: BlockClass | None, step: BlockStep) -> Expression:
-    """Return the expression of the module that a class, or the model, keeps for a step."""
-    if block is not None and as_sequence(block) is not None:
-        return Subscript(holder, (Literal(int(step.name)),))
-    return attribute(holder, step.name)
-
-
-def as_sequence(block: BlockClass) -> list[Expression] | None:
+def _as_sequence(block: BlockClass) -> list[Expression] | None:
     """The modules of a class that is a plain chain under the names 0, 1, …, else None.
 
     A step without tensors, such as an activation, has no name that matters: it takes the number

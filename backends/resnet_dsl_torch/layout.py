@@ -14,7 +14,7 @@ from resnet_dsl.codegen.python import Name
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.program import Program
 from resnet_dsl_torch import model
-from resnet_dsl_torch.blocks import SELF, access, class_text
+from resnet_dsl_torch.blocks import SELF, attribute, class_text
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.initialise import StartSite, reset_lines, uses_math
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED, check_names
@@ -69,4 +69,4 @@ def _sites(block: BlockClass | None, steps: Iterable[BlockStep]) -> Iterator[Sta
     owner, holder = ("", SELF) if block is None else (block.name, Name("module"))
     for step in steps:
         if isinstance(step.what, TorchLowering) and step.what.module is not None:
-            yield StartSite(step.what.kind, owner, access(holder, block, step), step.what.starts)
+            yield StartSite(step.what.kind, owner, attribute(holder, step.name), step.what.starts)

@@ -113,11 +113,11 @@ class Numbered(nn.Module):
                 nn.init.uniform_(module.bias, -bound, bound)
         for module in self.modules():
             if isinstance(module, Chain):
-                bound = 1 / math.sqrt(module[1].weight[0].numel())
-                nn.init.uniform_(module[1].weight, -bound, bound)
-                if module[1].bias is not None:
-                    nn.init.uniform_(module[1].bias, -bound, bound)
-                nn.init.constant_(module[3].weight, 0.5)
+                bound = 1 / math.sqrt(getattr(module, "1").weight[0].numel())
+                nn.init.uniform_(getattr(module, "1").weight, -bound, bound)
+                if getattr(module, "1").bias is not None:
+                    nn.init.uniform_(getattr(module, "1").bias, -bound, bound)
+                nn.init.constant_(getattr(module, "3").weight, 0.5)
             elif isinstance(module, Digits):
                 nn.init.xavier_uniform_(getattr(module, "0").weight)
 
