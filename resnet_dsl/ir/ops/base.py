@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import Pair, Rule
+from resnet_dsl.ir.arguments import ArgumentRule, Pair
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 Role = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
@@ -91,7 +91,7 @@ class Op:
         return cls(**accepted).settled()
 
     @classmethod
-    def arguments(cls) -> Iterator[tuple[str, Rule, Any]]:
+    def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
         """Yield name, rule and default (MISSING where it must be given) of each argument."""
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
