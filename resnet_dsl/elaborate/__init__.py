@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from resnet_dsl.diagnostics.model import CompileError, Findings
 from resnet_dsl.elaborate.context import Context
+from resnet_dsl.elaborate.derivation import plain_shape
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.inheritance import layers
+from resnet_dsl.elaborate.model_parameters import with_parameters
 from resnet_dsl.elaborate.model_state import Plan
 from resnet_dsl.elaborate.outputs import check_frozen, only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
@@ -31,6 +33,7 @@ def elaborate(
     settings.layers += [layer_of(default, home) for default, home in defaults.models.values()]
     network = _network(plan, scope, overrides)
     network = only_needed(plan, network)
+    network = with_parameters(plan, network)
     check_frozen(plan, network)
     check_use(plan)
     findings.check()
@@ -54,7 +57,7 @@ def _network(plan: Plan, scope: Scope, overrides: dict[str, Setting]) -> Network
         raise CompileError(plan.findings.shown)
     return Network(
         name=plan.model.name,
-        input=start,
+        input=plain_shape(start),
         extent=plan.context.extent,
         stem=stem,
         stages=stages,

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from resnet_dsl.elaborate.derivation import combined, decide, plain
 from resnet_dsl.elaborate.values import show
 
 LARGEST = 10**18
@@ -41,18 +42,21 @@ def compare(sign: str, left: Any, right: Any) -> bool:
     return bool(OPERATIONS[sign](left, right))
 
 
-def compute(sign: str, left: Any, right: Any) -> int | float:
+def compute(sign: str, left: Any, right: Any) -> Any:
     """Return the number an arithmetic operation gives; whole if it comes out whole."""
     _numbers(sign, left, right)
     try:
-        value = _compute(sign, left, right)
+        value = _compute(sign, plain(left), plain(right))
     except ZeroDivisionError:
         raise ArithmeticProblem("E0206", "division by zero") from None
     except OverflowError:
         raise ArithmeticProblem("E0502", "the number is too large") from None
     if isinstance(value, complex) or not -LARGEST <= value <= LARGEST:
         raise ArithmeticProblem("E0502", "the number is too large")
-    return float(value) if isinstance(value, float) else int(value)
+    if sign == "/" and isinstance(left, int) and isinstance(right, int):
+        decide((left, right))  # whether it comes out whole
+        sign = "//" if isinstance(value, int) else sign
+    return combined(sign, float(value) if isinstance(value, float) else int(value), left, right)
 
 
 def _compute(sign: str, left: Any, right: Any) -> Any:

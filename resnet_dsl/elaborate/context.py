@@ -12,7 +12,7 @@ from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Lab
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Place
-from resnet_dsl.ir.network import Body, Node
+from resnet_dsl.ir.network import Node
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.syntax import ast
 
@@ -112,7 +112,7 @@ class Context:
     home: Span
     frames: list[Frame] = field(default_factory=list)
     active: list[Definition] = field(default_factory=list)
-    bodies: dict[Any, Body | Bad] = field(default_factory=dict)
+    bodies: dict[Any, Any] = field(default_factory=dict)
     constants: dict[tuple[Scope, str], Any] = field(default_factory=dict)
     deriving: list[tuple[Scope, str]] = field(default_factory=list)
     ops: int = 0

@@ -14,6 +14,7 @@ from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
 from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
 from resnet_dsl.elaborate.context import Context, Env
+from resnet_dsl.elaborate.derivation import combined, decide, is_number, make, plain
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
@@ -42,7 +43,10 @@ def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -
             return _name(ctx, expr, env)
         case ast.List():
             items = tuple(evaluate(ctx, item, env) for item in expr.items)
-            return BAD if any(isinstance(item, Bad) for item in items) else ctx.listed(items, expr.span)
+            if any(isinstance(item, Bad) for item in items):
+                return BAD
+            # No list of a block keeps formulas: taking them out later would make another list of it.
+            return ctx.listed(items if env.setting is not None else decide(items), expr.span)
         case ast.Record():
             return _record(ctx, expr, env)
         case ast.Attribute():
@@ -175,8 +179,8 @@ def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
         return BAD
     if expr.operator in ("+", "-", "*", "/") and (isinstance(left, Tensor) or isinstance(right, Tensor)):
         return _join(ctx, expr, left, right, env, label)
-    if expr.operator == "*" and isinstance(right, Function) and type(left) is int:
-        return Repeat(left, right)
+    if expr.operator == "*" and isinstance(right, Function) and isinstance(left, int) and is_number(left):
+        return Repeat(decide(left), right)
     try:
         if expr.operator in ("==", "!=", "<", "<=", ">", ">="):
             return compare(expr.operator, left, right)
@@ -207,23 +211,22 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label
 def _scaled(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
     """A tensor and a number: `1 - x`, `0.5 * x`."""
     x, other = (left, right) if isinstance(left, Tensor) else (right, left)
-    if type(other) not in (int, float):
+    if not is_number(other):
         message = f"`{expr.operator}` of a tensor and {show(other)}"
         return ctx.error("E0206", message, expr.at, "the other side must be a tensor or a number")
-    number = float(other)
     match expr.operator:
         case "+":
-            values = {"shift": number}
+            values = {"shift": other}
         case "-":
-            values = {"shift": -number} if x is left else {"scale": -1.0, "shift": number}
+            values = {"shift": -other} if x is left else {"scale": -1.0, "shift": other}
         case "*":
-            values = {"scale": number}
+            values = {"scale": other}
         case _:
-            if x is right or number == 0.0:
+            if x is right or plain(other) == 0:
                 return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
-            values = {"scale": 1.0 / number}
+            values = {"scale": 1.0 / other}
     try:
-        op = Affine.make(values)
+        op = make(Affine, values)
     except ValueError as error:
         return ctx.error("E0204", str(error), expr.at)
     return step(ctx, op, (x,), env, expr.at, label)
@@ -314,8 +317,9 @@ def _numeric(ctx: Context, expr: ast.Call, env: Env) -> Any:
     values = [evaluate(ctx, argument.value, env) for argument in expr.arguments]
     if any(isinstance(value, Bad) for value in values):
         return BAD
-    if not values or any(type(value) not in (int, float) for value in values):
+    if not values or not all(map(is_number, values)):
         return ctx.error("E0206", f"`{name}` takes numbers", expr.span)
     if name == "round" and len(values) > 1:
         return ctx.error("E0202", "`round` takes one number", expr.span)
-    return NUMERIC[name](values) if name != "round" else round(values[0])
+    numbers = plain(tuple(values))
+    return combined(name, NUMERIC[name](numbers) if name != "round" else round(numbers[0]), *values)

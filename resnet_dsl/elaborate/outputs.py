@@ -8,10 +8,11 @@ from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Env
+from resnet_dsl.elaborate.derivation import decide
 from resnet_dsl.elaborate.model_state import Plan
 from resnet_dsl.elaborate.values import Bad, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.network import Network, Stage
+from resnet_dsl.ir.network import Network
 from resnet_dsl.syntax import ast
 
 MAX_PARAMETERS = 10**11
@@ -86,10 +87,7 @@ def only_needed(plan: Plan, network: Network) -> Network:
         return network
     last = max(order.index(output) for output in network.outputs)
     stages = tuple(
-        Stage(
-            stage.name,
-            tuple(b for i, b in enumerate(stage.blocks) if order.index(f"{stage.name}.{i}") <= last),
-        )
+        stage.first(sum(order.index(f"{stage.name}.{i}") <= last for i in range(len(stage.blocks))))
         for stage in network.stages
     )
     left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
@@ -123,7 +121,7 @@ def preprocess(plan: Plan) -> tuple[tuple[str, Any], ...]:
         unknown_color = _check_preprocess(plan, setting.value, env)
         if unknown_color:
             return ()
-    value = plan.context.evaluate(plan.context, setting.value, env)
+    value = decide(plan.context.evaluate(plan.context, setting.value, env))
     if value is None or isinstance(value, Bad):
         return ()
     if not isinstance(setting.value, ast.Record):

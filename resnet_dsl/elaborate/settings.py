@@ -14,17 +14,24 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.context import Context, Env
+from resnet_dsl.elaborate.derivation import Derived, derived, is_number
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Place, show
 from resnet_dsl.ir.arguments import Symbol
+from resnet_dsl.ir.formulas import Named, Scalar
 from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
 
+IN_CHANNELS = "in_channels"
+
 
 @dataclass(frozen=True)
 class Setting:
-    """What one name is set to, and by whom: `override`, `field`, `parameter` or `library`."""
+    """What one name is set to, and by whom: `override`, `field`, `parameter` or `library`.
+
+    `declared` says that the name is a parameter of a model, and not a field.
+    """
 
     value: ast.Expr | None
     scope: Scope
@@ -32,6 +39,7 @@ class Setting:
     by: str
     choices: tuple[str, ...] = ()
     name_at: Span | None = None
+    declared: bool = False
 
     @property
     def value_at(self) -> Span:
@@ -48,6 +56,8 @@ class Settings:
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
     endless: set[str] = field(default_factory=set)
+    decisive: set[str] = field(default_factory=set)
+    numbers: dict[str, Scalar] = field(default_factory=dict)
 
     def find(self, name: str) -> Setting | None:
         """Return the nearest setting of `name` without counting it as read."""
@@ -75,6 +85,10 @@ class Settings:
     @cached_property
     def _names(self) -> frozenset[str]:
         return frozenset(name for name, _ in self.all())
+
+    @cached_property
+    def _declared(self) -> frozenset[str]:
+        return frozenset(name for name, setting in self.all() if setting.declared)
 
     @cached_property
     def _places(self) -> dict[str, Place]:
@@ -130,13 +144,28 @@ class Settings:
     def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Any:
         if env.choices and isinstance(expr, ast.Name) and not env.knows(expr.id):
             return not_a_choice(self.context, f"`{name}`", expr, env.choices)
-        value = self.context.evaluate(self.context, expr, env)
+        value = self._parameter(name, self.context.evaluate(self.context, expr, env))
         several = isinstance(value, tuple) and not self.choices(name)  # one a stage: checked by the block
         if value is BAD or not env.choices or value in env.choices or several:
             return value
         wanted = ", ".join(f"`{choice}`" for choice in env.choices)
         message = f"`{name}` must be one of {wanted}, not {show(value)}"
         return self.context.error("E0204", message, setting.value_at)
+
+    def _parameter(self, name: str, value: Any) -> Any:
+        """The value as settings see it: the number of a model's parameter has that name."""
+        if not is_number(value) or isinstance(value, Derived) or name not in self._declared:
+            return value
+        if self.numbers.setdefault(name, value) != value:
+            self.decisive.add(name)  # it depends on the stage
+        return derived(value, Named(name), self.decisive)
+
+    def input_channels(self, channels: int) -> Any:
+        """Return the channels of the input: a number of the model that may vary as its parameters do."""
+        if isinstance(channels, Derived) or IN_CHANNELS in self._names:
+            return channels
+        self.numbers[IN_CHANNELS] = channels
+        return derived(channels, Named(IN_CHANNELS), self.decisive)
 
     def _endless(self, name: str, span: Span) -> Any:
         way = [*self.active[self.active.index(name) :], name]
@@ -148,7 +177,9 @@ def layer_of(model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """Return the settings a model's text makes: fields, and parameters with their defaults."""
     by = "library" if scope.source.ours else "field"
     layer = {
-        p.name: Setting(p.default, scope, p.span, "parameter" if by == "field" else by, p.choices, p.name_at)
+        p.name: Setting(
+            p.default, scope, p.span, "parameter" if by == "field" else by, p.choices, p.name_at, True
+        )
         for p in model.parameters
     }
     for item in model.fields:

@@ -7,12 +7,13 @@ from dataclasses import MISSING
 from typing import Any, NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
-from resnet_dsl.elaborate.blocks import body_of, signature
+from resnet_dsl.elaborate.blocks import Instance, instance_of, signature
 from resnet_dsl.elaborate.context import MAX_OPS
+from resnet_dsl.elaborate.derivation import decide
 from resnet_dsl.elaborate.model_state import RESERVED, Plan
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.network import Body, Stage
+from resnet_dsl.ir.network import Stage
 
 
 class Run(NamedTuple):
@@ -80,15 +81,15 @@ def _stage(plan: Plan, name: str, item: Any, stage: int, stages: int) -> Stage |
     if sum(run.length for run in runs) > MAX_OPS:
         plan.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
         return None
-    blocks: list[Body] = []
+    blocks: list[Instance] = []
     for run in runs:
         for _ in range(run.length):
-            body = _block(plan, run, name, stage, len(blocks), stages)
-            if isinstance(body, Bad):
+            block = _block(plan, run, name, stage, len(blocks), stages)
+            if isinstance(block, Bad):
                 return None
-            blocks.append(body)
-            plan.shape = body.output
-    return Stage(name, tuple(blocks))
+            blocks.append(block)
+            plan.shape = block.output
+    return Stage(name, tuple(b.body for b in blocks), tuple(b.derived for b in blocks))
 
 
 def _runs(plan: Plan, item: Any, stage: int, stages: int, *inner: int) -> Iterator[Any]:
@@ -99,7 +100,7 @@ def _runs(plan: Plan, item: Any, stage: int, stages: int, *inner: int) -> Iterat
             pass
         case int() if item > 0:
             block = _default_block(plan, stage, stages)
-            yield None if block is None else Run(item, block, plan.value_at("block", stage))
+            yield None if block is None else Run(decide(item), block, plan.value_at("block", stage))
             return
         case Function():
             yield Run(1, item, at)
@@ -134,7 +135,7 @@ def _default_block(plan: Plan, stage: int, stages: int) -> Function | None:
     return None
 
 
-def _block(plan: Plan, run: Run, name: str, stage: int, index: int, stages: int) -> Body | Bad:
+def _block(plan: Plan, run: Run, name: str, stage: int, index: int, stages: int) -> Instance | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it."""
     _, function, span = run
     if not isinstance(function.target, Definition):
@@ -150,7 +151,7 @@ def _block(plan: Plan, run: Run, name: str, stage: int, index: int, stages: int)
         if missing:
             return _missing(plan, function, missing, span)
         at = plan.value_at("stages", stage)
-        return body_of(context, function.target, given, plan.shape, span, at)
+        return instance_of(context, function.target, given, plan.shape, span, at)
 
 
 def _give(

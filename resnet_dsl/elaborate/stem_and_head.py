@@ -7,6 +7,7 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.context import Builder, Env
+from resnet_dsl.elaborate.derivation import decide, formula_of, is_number, plain, plain_shape
 from resnet_dsl.elaborate.model_state import RESERVED, Plan
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
@@ -22,14 +23,14 @@ def input_shape(plan: Plan) -> Shape | None:
     value = plan.settings.value("input")
     if isinstance(value, Bad):
         return None
-    if type(value) is int and 0 < value <= LARGEST:
-        return Shape(value)
+    if _is_whole(value) and 0 < plain(value) <= LARGEST:
+        return Shape(plan.settings.input_channels(value))
     span = plan.value_at("input")
-    if not (isinstance(value, tuple) and len(value) == 3 and type(value[0]) is int):
+    if not (isinstance(value, tuple) and len(value) == 3 and _is_whole(value[0])):
         hint = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
         plan.error("E0204", f"`input` must be a size such as `3x224x224`, not {show(value)}", span, hint)
         return None
-    channels, height, width = value
+    channels, height, width = value[0], decide(value[1]), decide(value[2])
     known: list[int | None] = []
     for size, axis in ((height, "H"), (width, "W")):
         if type(size) is int and 0 < size <= LARGEST:
@@ -41,11 +42,15 @@ def input_shape(plan: Plan) -> Shape | None:
             hint = f"write a positive number, or `{axis}` for any"
             plan.error("E0204", f"`{show(size)}` is no {what} of `input`", span, hint)
             return None
-    if not 0 < channels <= LARGEST:
+    if not 0 < plain(channels) <= LARGEST:
         plan.error("E0204", f"`input` must have a positive number of channels, not {channels}", span)
         return None
     plan.context.extent = Extent(known[0], known[1])
-    return Shape(channels, (Size("H"), Size("W")))
+    return Shape(plan.settings.input_channels(channels), (Size("H"), Size("W")))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and is_number(value)
 
 
 def part(plan: Plan, name: str) -> Body | Bad | None:
@@ -65,12 +70,20 @@ def part(plan: Plan, name: str) -> Body | Bad | None:
         result = value if isinstance(value, Tensor | Bad) else _applied(plan, value, env, setting)
         if isinstance(result, Bad):
             return BAD
-        body = Body(name, (), tuple(builder.inputs), tuple(builder.nodes), result.value)
+        body = Body(
+            definition=name,
+            arguments=(),
+            inputs=tuple(map(plain_shape, builder.inputs)),
+            input_names=("x", *seen),
+            input_channels=tuple(formula_of(shape.channels) for shape in builder.inputs),
+            nodes=tuple(builder.nodes),
+            result=result.value,
+        )
         if name == "head":
             body = _numbered_as_head(body, builder, plan)
             plan.head_features = tuple(seen)
         _claim(plan, body, builder)
-    plan.shape = body.output
+    plan.shape = result.shape
     return body if body.nodes else None
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
+from resnet_dsl.elaborate.derivation import decide_structure, derivation, formula_of, plain_op, plain_shape
 from resnet_dsl.elaborate.fixits import repair
 from resnet_dsl.elaborate.joins import conflict
 from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
-from resnet_dsl.ir.network import Call, Node
+from resnet_dsl.ir.network import Call, Derivation, Node
 from resnet_dsl.ir.ops import Add, Concat, Multiply, Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 
@@ -37,17 +38,24 @@ def step(
         return _wrong_count(ctx, op, tensors, span)
     if op.inputs is None and len(tensors) < 2:
         return ctx.error("E0202", f"{op.kind} takes two tensors or more, not {len(tensors)}", span)
+    # Channels remember how they were derived, and so the shape rule derives those of the result.
+    remembering, derived = op, derivation(op)
     shapes = [tensor.shape for tensor in tensors]
+    if derived:
+        decide_structure(op, derived)
+        op = plain_op(remembering, derived)
+    shape_of = plain_op(remembering, derived.keys() - {"channels"}).shape if derived else op.shape
     try:
-        shape = op.shape(*shapes, extent=ctx.extent)
+        shape = shape_of(*shapes, extent=ctx.extent)
         if isinstance(op, Add | Multiply | Concat):
             _check_join(ctx, op, tensors, env, span)
     except ShapeError as error:
         return _refused(ctx, error, op, tensors, env, span, places or {})
-    if op.does_nothing(*shapes):
+    if op.does_nothing(*map(plain_shape, shapes)):
+        remembering.does_nothing(*shapes)  # asked again, as what it looks at has decided this
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
-    return add(ctx, op, tensors, shape, builder, span, label)
+    return add(ctx, op, tensors, shape, derived, builder, span, label)
 
 
 def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
@@ -137,6 +145,7 @@ def add(
     what: Op | Call,
     tensors: tuple[Tensor, ...],
     shape: Shape,
+    derived: Derivation,
     builder: Builder,
     span: Span,
     label: Tag | None,
@@ -150,5 +159,10 @@ def add(
         return ctx.error("E0211", f"two steps are named `{name}`", at, hint, labels)
     builder.names[name] = at
     inputs = tuple(tensor.value for tensor in tensors)
-    builder.nodes.append(Node(name, what, inputs, shape, builder.variable, span))
+    author_span = ctx.cause().span if span.source.ours else span
+    node = Node(
+        name, what, inputs, plain_shape(shape), builder.variable, span, author_span, derived,
+        formula_of(shape.channels),
+    )  # fmt: skip
+    builder.nodes.append(node)
     return Tensor(len(builder.nodes) - 1, shape, f"from {kind} at {line_of(span)}")

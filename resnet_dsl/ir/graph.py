@@ -15,7 +15,10 @@ INPUT = "input"
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One op; its result has its name, `inputs` are names of earlier results or `input`."""
+    """One op; its result has its name, `inputs` are names of earlier results or `input`.
+
+    `author_span` is what the author wrote that led to the op: `span` itself, unless that is the library's.
+    """
 
     name: str
     op: Op
@@ -24,6 +27,7 @@ class GraphNode:
     shape: Shape
     part: str
     span: Span = field(compare=False, repr=False)
+    author_span: Span = field(compare=False, repr=False)
 
     def parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield the full name and the declaration of each tensor the op owns."""
