@@ -37,7 +37,6 @@ def _expand(body: Body, path: str, part: str, inputs: list[str], nodes: list[Gra
             results.append(_expand(node.what.body, name, part, taken, nodes))
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
-        places = (node.span, node.author_span)
-        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, *places))
+        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, node.span))
         results.append(name)
     return value(body.result)

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from resnet_dsl.elaborate.derivation import combined, decide, plain
 from resnet_dsl.elaborate.values import show
 
 LARGEST = 10**18
@@ -42,26 +41,23 @@ def compare(sign: str, left: Any, right: Any) -> bool:
     return bool(OPERATIONS[sign](left, right))
 
 
-def compute(sign: str, left: Any, right: Any) -> Any:
+def compute(sign: str, left: Any, right: Any) -> int | float:
     """Return the number an arithmetic operation gives; whole if it comes out whole."""
     _numbers(sign, left, right)
     try:
-        value = _compute(sign, plain(left), plain(right))
+        value = _compute(sign, left, right)
     except ZeroDivisionError:
         raise ArithmeticProblem("E0206", "division by zero") from None
     except OverflowError:
         raise ArithmeticProblem("E0502", "the number is too large") from None
     if isinstance(value, complex) or not -LARGEST <= value <= LARGEST:
         raise ArithmeticProblem("E0502", "the number is too large")
-    if sign == "/" and isinstance(left, int) and isinstance(right, int):
-        decide((left, right))  # whether it comes out whole
-        sign = "//" if isinstance(value, int) else sign
-    return combined(sign, float(value) if isinstance(value, float) else int(value), left, right)
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _compute(sign: str, left: Any, right: Any) -> Any:
     if sign == "/":
-        exact = type(left) is int and type(right) is int and right != 0 and left % right == 0
+        exact = isinstance(left, int) and isinstance(right, int) and right != 0 and left % right == 0
         return left // right if exact else left / right
     if sign == "**":
         if abs(right) > 64 or abs(left) > LARGEST:

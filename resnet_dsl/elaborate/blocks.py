@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, replace
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import MISSING, replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.calls import written_call
 from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter, origin
-from resnet_dsl.elaborate.derivation import (
-    Derived,
-    decide,
-    derived,
-    is_number,
-    make,
-    plain,
-    plain_shape,
-    translated,
-)
+from resnet_dsl.elaborate.derived import derived, formulas_of, plain
+from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.steps import add, step
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.formulas import Named, Scalar
-from resnet_dsl.ir.network import Body, Call, Derivation
+from resnet_dsl.ir.formulas import Named
+from resnet_dsl.ir.network import Body, Call
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
@@ -51,7 +43,7 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
     free = [name for name in parameters if name not in given]
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
-    for argument in expr.arguments:
+    for argument in _written_out(ctx, function, expr, env, parameters, given):
         name = argument.name or (free[0] if free else None)
         choices = parameters[name].choices if name in parameters else ()
         value = _argument(ctx, function, name, argument.value, choices, env)
@@ -78,6 +70,21 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
             places[name] = place
     bound = tuple(given.items())
     return replace(function, bound=bound, places=places, spans=spans, call=expr) if fine else None
+
+
+def _written_out(
+    ctx: Context, function: Function, expr: ast.Call, env: Env, takes: Iterable[str], given: Container[str]
+) -> Iterator[ast.Argument]:
+    """Yield the arguments of a call, for `...` what it passes on: what is not `given` by then."""
+    for argument in expr.arguments:
+        if not isinstance(argument.value, ast.Rest):
+            yield argument
+            continue
+        passed = list(passed_on(argument, takes, given, env.parameters))
+        if not passed:
+            message = f"`...` passes nothing on to {function.name}: no other parameter has the same name"
+            ctx.error("E0202", message, argument.span, "delete it")
+        yield from passed
 
 
 def _argument(
@@ -179,7 +186,7 @@ def complete(ctx: Context, function: Function, env: Env, span: Span) -> Definiti
     if isinstance(function.target, Definition):
         return function.target
     try:
-        return make(function.target, dict(function.bound))
+        return function.target.make({name: plain(value) for name, value in function.bound})
     except ValueError as error:
         return _bad_value(ctx, function, str(error), span)
 
@@ -189,7 +196,7 @@ def _apply_op(
 ) -> Any:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
-    return step(ctx, op, tuple(tensors), env, span, label, function.places)
+    return step(ctx, op, tuple(tensors), env, span, label, function.places, formulas_of(function.bound))
 
 
 def _bad_value(ctx: Context, function: Function, message: str, span: Span) -> Bad:
@@ -221,123 +228,61 @@ def _apply_block(
             return run_block(ctx, definition, given, tensors[0], env.builder, span)
     extra = {name: value for name, value in given.items() if isinstance(value, Tensor)}
     with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, cause, places):
-        found = instance_of(ctx, definition, given, tensors[0].shape, span)
-    if isinstance(found, Bad):
+        body = body_of(ctx, definition, given, tensors[0].shape, span)
+    if isinstance(body, Bad):
         return BAD
-    body = found.body
     if body.result < 0:
         return [tensors[0], *extra.values()][-1 - body.result]
     inputs = (tensors[0], *extra.values())
-    return add(ctx, Call(body), inputs, found.output, found.arguments, env.builder, span, label)
+    return add(ctx, Call(body), inputs, body.output, env.builder, span, label, formulas_of(given))
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A body, with the formulas of the parameters it was given no values for, and its decisive names."""
-
-    body: Body
-    defaults: dict[str, Scalar]
-    decisive: set[str]
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A use of a body: its result's shape, and each number it depends on, as derived by who uses it."""
-
-    body: Body
-    output: Shape
-    numbers: dict[str, Scalar]
-
-    @property
-    def derived(self) -> Derivation:
-        """The formulas of its arguments and of the channels of its inputs."""
-        return {name: value.formula for name, value in self.numbers.items() if isinstance(value, Derived)}
-
-    @property
-    def arguments(self) -> Derivation:
-        """The formulas of its arguments."""
-        names = dict(self.body.arguments)
-        return {name: formula for name, formula in self.derived.items() if name in names}
-
-
-def instance_of(
+def body_of(
     ctx: Context, definition: Definition, given: dict[str, Any], x: Shape, span: Span, at: Span | None = None
-) -> Instance | Bad:
+) -> Body | Bad:
     """Return the body of a block for these arguments; equal uses are elaborated once, counted `at`."""
-    shapes = {"x": x} | {name: value.shape for name, value in given.items() if isinstance(value, Tensor)}
-    numbers = {name: value for name, value in given.items() if is_number(value)}
-    numbers |= {f"{name}.channels": shape.channels for name, shape in shapes.items()}
-    values = {
-        name: plain(value) if is_number(value) else decide(value)
-        for name, value in given.items()
-        if not isinstance(value, Tensor)
-    }
-    plain_shapes = {name: plain_shape(shape) for name, shape in shapes.items()}
-    items = ((name, plain_shapes.get(name, values.get(name))) for name in given)
-    key = (definition, tuple((n, type(v), v) for n, v in items), plain_shapes["x"])
+    shapes = [x, *(value.shape for value in given.values() if isinstance(value, Tensor))]
+    given = {name: ctx.stripped(value) for name, value in given.items()}
+    parts = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
+    key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes))
     if key not in ctx.bodies:
-        ctx.bodies[key] = _elaborate_body(ctx, definition, values, plain_shapes, span)
-    elif isinstance(found := ctx.bodies[key], _Made):
-        ctx.count(found.body.count, at or span)
-    made = ctx.bodies[key]
-    return BAD if isinstance(made, Bad) else _instance(made, numbers)
-
-
-def _instance(made: _Made, numbers: dict[str, Scalar]) -> Instance:
-    """The use of a body by one that gives it `numbers`."""
-    for name, value in made.defaults.items():
-        numbers[name] = translated(value, numbers)
-    for name in made.decisive:
-        decide(numbers.get(name))
-    output = made.body.output
-    channels = derived(output.channels, made.body.channels_formula(made.body.result), set())
-    return Instance(made.body, replace(output, channels=translated(channels, numbers)), numbers)
+        ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span)
+    elif isinstance(found := ctx.bodies[key], Body):
+        ctx.count(found.count, at or span)
+    return ctx.bodies[key]
 
 
 def _elaborate_body(
-    ctx: Context, definition: Definition, given: dict[str, Any], shapes: dict[str, Shape], span: Span
-) -> _Made | Bad:
-    root = Root()
-    tensors = {}
-    for index, (name, shape) in enumerate(shapes.items()):
-        channels = derived(shape.channels, Named(f"{name}.channels"), root.decisive)
-        origin = "the block's input" if name == "x" else f"the parameter `{name}`"
-        tensors[name] = Tensor(-1 - index, replace(shape, channels=channels), origin)
-    x = tensors.pop("x")
-    builder = Builder(list(shapes.values()))
-    result = run_block(ctx, definition, given | tensors, x, builder, span, root)
-    if isinstance(result, Bad):
-        return BAD
-    body = Body(
-        definition=definition.block.name,
-        arguments=tuple((n, v) for n, v in root.arguments.items() if not isinstance(v, Tensor)),
-        inputs=tuple(shapes.values()),
-        input_names=tuple(shapes),
-        input_channels=tuple(Named(f"{name}.channels") for name in shapes),
-        nodes=tuple(builder.nodes),
-        result=result.value,
-        doc=definition.doc,
-    )
-    return _Made(body, root.defaults, root.decisive)
-
-
-@dataclass
-class Root:
-    """The body that formulas are written for: its arguments, and what its parameters decided."""
-
-    arguments: dict[str, Any] = field(default_factory=dict)
-    defaults: dict[str, Scalar] = field(default_factory=dict)
-    decisive: set[str] = field(default_factory=set)
-
-    def enter(self, name: str, value: Any, given: bool) -> Any:
-        """Take a parameter and return its value as the block sees it: a number under its own name."""
-        if not is_number(value):
-            self.arguments[name] = value = decide(value)
-            return value
-        if not given:
-            self.defaults[name] = value
-        self.arguments[name] = plain(value)
-        return derived(plain(value), Named(name), self.decisive)
+    ctx: Context, definition: Definition, given: dict[str, Any], shapes: list[Shape], span: Span
+) -> Body | Bad:
+    tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
+    builder = Builder(shapes, input_names=["x", *tensors])
+    names = iter(range(1, len(shapes)))
+    values = {
+        name: Tensor(-1 - next(names), value.shape, f"the parameter `{name}`")
+        if isinstance(value, Tensor)
+        else value
+        for name, value in given.items()
+    }
+    x = Tensor(-1, shapes[0], "the block's input")
+    settled: dict[str, Any] = {}
+    outer, ctx.structural = ctx.structural, set()
+    try:
+        result = run_block(ctx, definition, values, x, builder, span, settled)
+        if isinstance(result, Bad):
+            return BAD
+        return Body(
+            definition.block.name,
+            tuple((n, plain(v)) for n, v in settled.items() if not isinstance(v, Tensor)),
+            tuple(shapes),
+            tuple(builder.nodes),
+            result.value,
+            definition.doc,
+            tuple(builder.input_names),
+            frozenset(ctx.structural),
+        )
+    finally:
+        ctx.structural = outer
 
 
 def run_block(
@@ -347,9 +292,9 @@ def run_block(
     x: Tensor,
     builder: Builder,
     span: Span,
-    root: Root | None = None,
+    settled: dict[str, Any] | None = None,
 ) -> Any:
-    """Run a block's statements into `builder`, a body of its own or its user's, and return its result."""
+    """Run a block's statements into `builder` and return its result."""
     block = definition.block
     if definition in ctx.active or len(ctx.active) >= MAX_CALLS:
         return _endless(ctx, definition, span)
@@ -358,9 +303,11 @@ def run_block(
     outer, ctx.active = ctx.active, [*ctx.active, definition]
     variable = builder.variable
     try:
-        env = _parameters(ctx, definition, given, x, builder, root)
+        env = _parameters(ctx, definition, given, x, builder, own_level=settled is not None)
         if env is None:
             return BAD
+        if settled is not None:
+            settled.update((p.name, env.names[p.name]) for p in block.parameters)
         return _statements(ctx, block, env, builder, variable)
     finally:
         ctx.active, builder.variable = outer, variable
@@ -383,12 +330,13 @@ def _parameters(
     given: dict[str, Any],
     x: Tensor,
     builder: Builder,
-    root: Root | None,
+    own_level: bool,
 ) -> Env | None:
     block = definition.block
     choices = {choice: Symbol(choice) for p in block.parameters for choice in p.choices}
     places = ctx.frames[-1].places if ctx.frames else {}
-    env = Env(definition.scope, builder, {**choices, "x": x}, places=dict(places))
+    own = tuple(p.name for p in block.parameters)
+    env = Env(definition.scope, builder, {**choices, "x": x}, places=dict(places), parameters=own)
     fine = True
     for parameter in block.parameters:
         value = given.get(parameter.name, MISSING)
@@ -399,9 +347,8 @@ def _parameters(
             _no_choice(ctx, block, parameter, value, places)
             fine = False
         fine = fine and not isinstance(value, Bad)
-        if root is not None:
-            value = root.enter(parameter.name, value, parameter.name in given)
-        env.names[parameter.name] = value
+        # In a body of its own the block's parameters are what all numbers are derived from.
+        env.names[parameter.name] = derived(value, Named(parameter.name)) if own_level else value
     return env if fine else None
 
 

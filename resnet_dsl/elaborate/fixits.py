@@ -9,7 +9,7 @@ from typing import Any
 
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.context import Builder, Env
-from resnet_dsl.elaborate.derivation import is_number, plain
+from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.values import Tensor
 from resnet_dsl.ir.network import Call
 from resnet_dsl.ir.ops import Add, Concat, Conv, Multiply, Op, Pool, Subsample
@@ -123,8 +123,7 @@ def _shape(op: Op, shapes: Sequence[Shape], extent: Extent) -> Shape | None:
 
 def _written(number: int, env: Env, names: Sequence[str], exact: bool = False) -> str:
     """A number as the block would write it: by the name of a parameter, or of two multiplied."""
-    numbers = {name: plain(value) for name, value in env.names.items() if is_number(value)}
-    known = {name: value for name, value in numbers.items() if isinstance(value, int)}
+    known = {name: value for name, value in env.names.items() if is_whole(value)}
     for name in names:
         if known.get(name) == number:
             return name

@@ -8,7 +8,6 @@ from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Env
-from resnet_dsl.elaborate.derivation import decide
 from resnet_dsl.elaborate.model_state import Plan
 from resnet_dsl.elaborate.values import Bad, show
 from resnet_dsl.ir.arguments import Symbol
@@ -86,10 +85,10 @@ def only_needed(plan: Plan, network: Network) -> Network:
     if unknown or "head" in network.outputs:
         return network
     last = max(order.index(output) for output in network.outputs)
-    stages = tuple(
-        stage.first(sum(order.index(f"{stage.name}.{i}") <= last for i in range(len(stage.blocks))))
-        for stage in network.stages
-    )
+    kept = {
+        s: sum(order.index(f"{s.name}.{i}") <= last for i in range(len(s.blocks))) for s in network.stages
+    }
+    stages = [replace(s, blocks=s.blocks[:n], derived=s.derived[:n]) for s, n in kept.items()]
     left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
     if left:
         message = f"no output needs {', '.join(left)}: left out"
@@ -121,7 +120,7 @@ def preprocess(plan: Plan) -> tuple[tuple[str, Any], ...]:
         unknown_color = _check_preprocess(plan, setting.value, env)
         if unknown_color:
             return ()
-    value = decide(plan.context.evaluate(plan.context, setting.value, env))
+    value = plan.context.evaluate(plan.context, setting.value, env)
     if value is None or isinstance(value, Bad):
         return ()
     if not isinstance(setting.value, ast.Record):

@@ -14,24 +14,19 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.context import Context, Env
-from resnet_dsl.elaborate.derivation import Derived, derived, is_number
+from resnet_dsl.elaborate.derived import derived, is_number, plain
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Place, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.formulas import Named, Scalar
+from resnet_dsl.ir.formulas import Named
 from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
 
-IN_CHANNELS = "in_channels"
-
 
 @dataclass(frozen=True)
 class Setting:
-    """What one name is set to, and by whom: `override`, `field`, `parameter` or `library`.
-
-    `declared` says that the name is a parameter of a model, and not a field.
-    """
+    """What one name is set to, and by whom: `override`, `field`, `parameter` or `library`."""
 
     value: ast.Expr | None
     scope: Scope
@@ -39,7 +34,7 @@ class Setting:
     by: str
     choices: tuple[str, ...] = ()
     name_at: Span | None = None
-    declared: bool = False
+    is_parameter: bool = False
 
     @property
     def value_at(self) -> Span:
@@ -56,8 +51,7 @@ class Settings:
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
     endless: set[str] = field(default_factory=set)
-    decisive: set[str] = field(default_factory=set)
-    numbers: dict[str, Scalar] = field(default_factory=dict)
+    numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
         """Return the nearest setting of `name` without counting it as read."""
@@ -87,10 +81,6 @@ class Settings:
         return frozenset(name for name, _ in self.all())
 
     @cached_property
-    def _declared(self) -> frozenset[str]:
-        return frozenset(name for name, setting in self.all() if setting.declared)
-
-    @cached_property
     def _places(self) -> dict[str, Place]:
         nearest = {name: self.find(name) for name in self._names}
         return {
@@ -111,6 +101,7 @@ class Settings:
             setting=lookup,
             known=lambda: self._names.difference(self.active),
             places=self._places,
+            parameters=self._names,
         )
 
     def value(self, name: str, span: Span | None = None, choices: tuple[str, ...] = (), **names: Any) -> Any:
@@ -135,37 +126,34 @@ class Settings:
         self.active.append(name)
         try:
             if setting.span.source.ours:
-                return self._value(name, setting, setting.value, env)
+                return self._named(name, self._value(name, setting, setting.value, env))
             with self.context.apart():
-                return self._value(name, setting, setting.value, env)
+                return self._named(name, self._value(name, setting, setting.value, env))
         finally:
             self.active.pop()
+
+    def _named(self, name: str, value: Any) -> Any:
+        """A number that a parameter of the model is: what is computed from it is derived from the name."""
+        if name not in self._parameters or not is_number(value):
+            return value
+        self.context.decide(value)  # another parameter that it was computed from
+        self.numbers[name] = plain(value)
+        return derived(value, Named(name))
+
+    @cached_property
+    def _parameters(self) -> frozenset[str]:
+        return frozenset(name for name, setting in self.all() if setting.is_parameter)
 
     def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Any:
         if env.choices and isinstance(expr, ast.Name) and not env.knows(expr.id):
             return not_a_choice(self.context, f"`{name}`", expr, env.choices)
-        value = self._parameter(name, self.context.evaluate(self.context, expr, env))
+        value = self.context.evaluate(self.context, expr, env)
         several = isinstance(value, tuple) and not self.choices(name)  # one a stage: checked by the block
         if value is BAD or not env.choices or value in env.choices or several:
             return value
         wanted = ", ".join(f"`{choice}`" for choice in env.choices)
         message = f"`{name}` must be one of {wanted}, not {show(value)}"
         return self.context.error("E0204", message, setting.value_at)
-
-    def _parameter(self, name: str, value: Any) -> Any:
-        """The value as settings see it: the number of a model's parameter has that name."""
-        if not is_number(value) or isinstance(value, Derived) or name not in self._declared:
-            return value
-        if self.numbers.setdefault(name, value) != value:
-            self.decisive.add(name)  # it depends on the stage
-        return derived(value, Named(name), self.decisive)
-
-    def input_channels(self, channels: int) -> Any:
-        """Return the channels of the input: a number of the model that may vary as its parameters do."""
-        if isinstance(channels, Derived) or IN_CHANNELS in self._names:
-            return channels
-        self.numbers[IN_CHANNELS] = channels
-        return derived(channels, Named(IN_CHANNELS), self.decisive)
 
     def _endless(self, name: str, span: Span) -> Any:
         way = [*self.active[self.active.index(name) :], name]
@@ -175,11 +163,9 @@ class Settings:
 
 def layer_of(model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """Return the settings a model's text makes: fields, and parameters with their defaults."""
-    by = "library" if scope.source.ours else "field"
+    by, given = ("library", "library") if scope.source.ours else ("field", "parameter")
     layer = {
-        p.name: Setting(
-            p.default, scope, p.span, "parameter" if by == "field" else by, p.choices, p.name_at, True
-        )
+        p.name: Setting(p.default, scope, p.span, given, p.choices, p.name_at, is_parameter=True)
         for p in model.parameters
     }
     for item in model.fields:

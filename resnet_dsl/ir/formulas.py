@@ -1,144 +1,136 @@
-"""Formulas: how a number of a body follows from the parameters of its block, as elaboration derived it.
+"""How a number of a network was derived: arithmetic over the parameters of its block or model.
 
-Names are those that stand in the block: `width` for a parameter, `x.channels` and `skip.channels` for the
-channels of an input. A number that nothing was derived for is a `Number`.
+A formula is kept only where elaboration computed the number by it, never guessed from values, so
+it may stand in generated code in the number's place.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-Scalar = int | float
+Number = int | float
 
-# A formula of more operations says less than the number it gives.
-MAX_OPERATIONS = 20
+# Larger ones nobody would write; the number then stands for itself.
+MAX_SIZE = 20
 
-CALCULATE: dict[str, Callable[..., Any]] = {
+SIGNS: dict[str, Callable[[Number, Number], Number]] = {
     "+": operator.add,
-    "-": lambda a, *b: operator.sub(a, *b) if b else -a,
+    "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
     "//": operator.floordiv,
     "%": operator.mod,
-    "**": operator.pow,
-    "min": min,
     "max": max,
-    "round": round,
+    "min": min,
 }
-
-BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
-UNARY = 3
-ATOM = 5
 
 
 @dataclass(frozen=True)
 class Named:
-    """A number known by name: a parameter, or `x.channels` for the channels of an input."""
+    """A parameter of a block or model, or the channels of an input: `width`, `x.channels`."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number that is the same whatever the parameters are."""
+class Constant:
+    """A number that the text gives."""
 
-    value: Scalar
+    value: Number
 
 
 @dataclass(frozen=True)
 class Operation:
-    """`sign` is an operator of the language, `min`, `max` or `round`; `-` may have one operand."""
+    """Two formulas with a sign of arithmetic between them, or `max` or `min` of them."""
 
     sign: str
-    operands: tuple[Formula, ...]
+    left: Formula
+    right: Formula
 
 
-Formula = Named | Number | Operation
+Formula = Named | Constant | Operation
 
 
-def evaluate(formula: Formula, values: Mapping[str, Scalar]) -> Scalar:
-    """Return the number a formula gives; raises KeyError for a name that has no value."""
+def evaluated(formula: Formula, names: Mapping[str, Number]) -> Number:
+    """Return the number a formula gives for values of its names; raises KeyError for one that lacks."""
     match formula:
-        case Named(name):
-            return values[name]
-        case Number(value):
-            return value
-        case Operation(sign, operands):
-            result: Scalar = CALCULATE[sign](*(evaluate(operand, values) for operand in operands))
-            return result
+        case Named():
+            return names[formula.name]
+        case Constant():
+            return formula.value
+        case Operation():
+            left, right = evaluated(formula.left, names), evaluated(formula.right, names)
+            return SIGNS[formula.sign](left, right)
 
 
-def substitute(formula: Formula, by: Mapping[str, Formula]) -> Formula:
-    """Return a formula with names replaced; a name that `by` lacks stays."""
+def names_of(formula: Formula | None) -> Iterator[str]:
+    """Yield every name of a formula."""
     match formula:
-        case Named(name):
-            return by.get(name, formula)
-        case Operation(sign, operands):
-            return operation(sign, *(substitute(operand, by) for operand in operands))
+        case Named():
+            yield formula.name
+        case Operation():
+            yield from names_of(formula.left)
+            yield from names_of(formula.right)
+
+
+def substituted(formula: Formula | None, names: Mapping[str, Formula | None]) -> Formula | None:
+    """Return the formula with other formulas for its names; None where one of them has none."""
+    match formula:
+        case Named():
+            return names.get(formula.name)
+        case Operation():
+            left, right = substituted(formula.left, names), substituted(formula.right, names)
+            return None if left is None or right is None else operation(formula.sign, left, right)
         case _:
             return formula
 
 
-def names_of(formula: Formula) -> Iterator[str]:
-    """Yield every name a formula depends on, once for each time it occurs."""
-    match formula:
-        case Named(name):
-            yield name
-        case Operation(_, operands):
-            for operand in operands:
-                yield from names_of(operand)
+def operation(sign: str, left: Formula, right: Formula) -> Formula | None:
+    """Return the operation of two formulas; None if it would be too large to be worth writing."""
+    made = Operation(sign, left, right)
+    return made if sign in SIGNS and _size(made) <= MAX_SIZE else None
 
 
-def size_of(formula: Formula) -> int:
-    """Return the number of operations of a formula."""
+def _size(formula: Formula) -> int:
+    return 1 + _size(formula.left) + _size(formula.right) if isinstance(formula, Operation) else 1
+
+
+def simplified(formula: Formula) -> Formula:
+    """Return the formula with what is constant computed: `width * 1`, `width * 64 // 64` are `width`."""
     if not isinstance(formula, Operation):
-        return 0
-    return 1 + sum(map(size_of, formula.operands))
+        return formula
+    whole = replace(formula, left=simplified(formula.left), right=simplified(formula.right))
+    left, right = whole.left, whole.right
+    if isinstance(left, Constant) and isinstance(right, Constant):
+        return Constant(SIGNS[whole.sign](left.value, right.value))
+    if whole.sign in ("*", "//", "/") and right == Constant(1):
+        return left
+    if whole.sign == "*" and isinstance(right, Constant):
+        return simplified(Operation("*", right, left))  # as a person writes it: 4 * width
+    if whole.sign == "*" and left == Constant(1):
+        return right
+    if whole.sign in ("+", "-") and right == Constant(0):
+        return left
+    if whole.sign == "+" and left == Constant(0):
+        return right
+    return _product(whole)
 
 
-def operation(sign: str, *operands: Formula, whole: bool = False) -> Formula:
-    """Return an operation, simplified; `whole` says that its operands are whole numbers."""
-    if all(isinstance(operand, Number) for operand in operands):
-        return Number(evaluate(Operation(sign, operands), {}))
-    match sign, operands:
-        case ("+", (Number(0), other)) | ("*", (Number(1), other)):
-            return other
-        case ("+" | "-", (other, Number(0))) | ("*" | "**", (other, Number(1))):
-            return other
-        case "//", (other, Number(1)) if whole:
-            return other
-        case "//", (Operation("*", (other, Number(int(m)))), Number(int(n))) if whole and m % n == 0:
-            return operation("*", other, Number(m // n))
-    return Operation(sign, operands)
-
-
-def text_of(formula: Formula) -> str:
-    """Return a formula as the language writes it, with the parentheses it needs."""
-    return _text(formula)[0]
-
-
-def _text(formula: Formula) -> tuple[str, int]:
-    """The text, and how strongly its outermost operator binds."""
-    match formula:
-        case Named(name):
-            return name, ATOM
-        case Number(value):
-            return str(value), ATOM if value >= 0 else UNARY
-        case Operation("min" | "max" | "round" as sign, operands):
-            return f"{sign}({', '.join(map(text_of, operands))})", ATOM
-        case Operation("-", (only,)):
-            return f"-{_within(only, UNARY)}", UNARY
-        case Operation(sign, (left, right)):
-            binding = BINDING[sign]
-            left_least, right_least = (binding + 1, binding) if sign == "**" else (binding, binding + 1)
-            return f"{_within(left, left_least)} {sign} {_within(right, right_least)}", binding
-        case _:
-            raise ValueError(f"an operation of {len(formula.operands)} operands")
-
-
-def _within(formula: Formula, least: int) -> str:
-    text, binding = _text(formula)
-    return text if binding >= least else f"({text})"
+def _product(formula: Operation) -> Formula:
+    """`4 * (2 * width)` as `8 * width`, `(4 * width) // 2` as `2 * width`; whole numbers alone."""
+    left, right = formula.left, formula.right
+    if formula.sign == "*" and isinstance(left, Constant) and isinstance(right, Operation):
+        inner = right.left
+        if right.sign == "*" and isinstance(inner, Constant):
+            return simplified(Operation("*", Constant(left.value * inner.value), right.right))
+    if formula.sign == "//" and isinstance(right, Constant) and isinstance(left, Operation):
+        factor, divisor = left.left, right.value
+        whole = isinstance(factor, Constant) and isinstance(factor.value, int) and isinstance(divisor, int)
+        if left.sign == "*" and whole and isinstance(factor, Constant) and divisor:
+            if factor.value % divisor == 0:
+                return simplified(Operation("*", Constant(factor.value // divisor), left.right))
+            if divisor % factor.value == 0:
+                return Operation("//", left.right, Constant(divisor // factor.value))
+    return formula

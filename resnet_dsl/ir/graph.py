@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
-from resnet_dsl.ir.ops import Op, Parameter
+from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 INPUT = "input"
@@ -15,10 +15,7 @@ INPUT = "input"
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One op; its result has its name, `inputs` are names of earlier results or `input`.
-
-    `author_span` is what the author wrote that led to the op: `span` itself, unless that is the library's.
-    """
+    """One op; its result has its name, `inputs` are names of earlier results or `input`."""
 
     name: str
     op: Op
@@ -27,9 +24,8 @@ class GraphNode:
     shape: Shape
     part: str
     span: Span = field(compare=False, repr=False)
-    author_span: Span = field(compare=False, repr=False)
 
-    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield the full name and the declaration of each tensor the op owns."""
         for parameter in self.op.parameters(*self.input_shapes):
             yield f"{self.name}.{parameter.name}", parameter
@@ -44,7 +40,7 @@ class Graph:
     outputs: tuple[tuple[str, str], ...]
     parts: tuple[tuple[str, str], ...]
 
-    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield every tensor of the model by its canonical name, in execution order."""
         for node in self.nodes:
             yield from node.parameters()

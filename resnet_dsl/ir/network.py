@@ -6,17 +6,14 @@ body's input, `-2`, `-3` … further inputs. Equal blocks on equal shapes are on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.ir.formulas import Formula, Scalar
+from resnet_dsl.ir.formulas import Constant, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
-
-# By argument, or by `x.channels`; a pair of numbers has one formula if that gives both.
-Derivation = Mapping[str, Formula | tuple[Formula, ...]]
 
 
 @dataclass(frozen=True)
@@ -30,9 +27,9 @@ class Call:
 class Node:
     """One step: an op or a call applied to earlier values; `variable` is the author's name.
 
-    `derived` says how the op's numeric arguments, or those of the called block, follow from what the
-    names in its body stand for, and `channels` how those of the result do. `author_span` is what the
-    author wrote that led to the step: `span` itself, unless that is in the library.
+    `derived` has the formula of each argument that was computed from parameters of the body's block.
+    `span` is where the step stands, `author` what the author wrote that led there, where `span` is
+    in the library.
     """
 
     name: str
@@ -41,47 +38,45 @@ class Node:
     shape: Shape
     variable: str
     span: Span = field(compare=False, repr=False)
-    author_span: Span = field(compare=False, repr=False)
-    derived: Derivation = field(compare=False, repr=False)
-    channels: Formula = field(compare=False, repr=False)
+    author: Span = field(compare=False, repr=False)
+    derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
     """A block after elaboration, with the arguments it was elaborated for.
 
-    `input_names` are the author's: `x`, then each parameter that is a tensor. `input_channels` are the
-    formulas of their channels: `x.channels` in a block, in a stem or head whatever the model derives.
+    `names` are those of its inputs: `x`, then its parameters that are tensors. `structural` are the
+    parameters that decided more than a number: with another value it would be another body.
+    `input_channels` says of stem and head how those of their inputs were derived.
     """
 
     definition: str
     arguments: tuple[tuple[str, Any], ...]
     inputs: tuple[Shape, ...]
-    input_names: tuple[str, ...]
-    input_channels: tuple[Formula, ...]
     nodes: tuple[Node, ...]
     result: int
     doc: str = ""
+    names: tuple[str, ...] = ("x",)
+    structural: frozenset[str] = frozenset()
+    input_channels: tuple[Formula | None, ...] = ()
 
     def shape_of(self, value: int) -> Shape:
         """Return the shape of a value of this body."""
         return self.inputs[-1 - value] if value < 0 else self.nodes[value].shape
 
-    def channels_formula(self, value: int) -> Formula:
-        """Return how the channels of a value of this body were derived."""
-        return self.input_channels[-1 - value] if value < 0 else self.nodes[value].channels
-
-    @property
-    def names(self) -> dict[str, Scalar]:
-        """What each name in the formulas of a block's body stands for."""
-        numbers = {n: v for n, v in self.arguments if isinstance(v, int | float) and not isinstance(v, bool)}
-        inputs = zip(self.input_names, self.inputs, strict=True)
-        return numbers | {f"{name}.channels": shape.channels for name, shape in inputs}
-
     @property
     def output(self) -> Shape:
         """The shape of the body's result."""
         return self.shape_of(self.result)
+
+    def channels(self, value: int) -> Formula | None:
+        """Return how the channels of a value were derived from the block's parameters, if they were."""
+        if value < 0 and self.input_channels:
+            return self.input_channels[-1 - value]
+        if value < 0:
+            return Named(channels_name(self.names[-1 - value]))
+        return channels_formula(self.nodes[value], self.channels)
 
     @property
     def count(self) -> int:
@@ -96,31 +91,42 @@ class Body:
         yield self
 
 
+def channels_name(tensor: str) -> str:
+    """Return what formulas call the channels of an input."""
+    return f"{tensor}.channels"
+
+
+def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> Formula | None:
+    """Return how the channels of a node's result were derived, given those of values before it."""
+    inputs = tuple(map(channels, node.inputs))
+    if isinstance(node.what, Op):
+        return node.what.channels_of_result(inputs, dict(node.derived))
+    body = node.what.body
+    given = {name: Constant(value) for name, value in body.arguments if type(value) in (int, float)}
+    known: dict[str, Formula | None] = {**given, **dict(node.derived)}
+    known |= {channels_name(name): formula for name, formula in zip(body.names, inputs, strict=True)}
+    return substituted(body.channels(body.result), known)
+
+
 @dataclass(frozen=True)
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` says for each block how its arguments and `x.channels` follow from the model's parameters.
+    `derived` has, for each block, the formulas of its arguments over the parameters of the model.
     """
 
     name: str
     blocks: tuple[Body, ...]
-    derived: tuple[Derivation, ...] = field(compare=False, repr=False)
-
-    def first(self, count: int) -> Stage:
-        """Return the stage with its first blocks alone."""
-        return replace(self, blocks=self.blocks[:count], derived=self.derived[:count])
+    span: Span | None = field(default=None, compare=False, repr=False)
+    derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class ModelParameter:
-    """A number of the model that can have any other value without another structure.
-
-    It is a parameter of the model's text, or `in_channels`: the channels of its input.
-    """
+    """A number that the model's author named and that may change without another structure."""
 
     name: str
-    value: Scalar
+    value: int | float
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class Network:
 
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
     the model returns, or empty for the result of its last part; `frozen` the parts not trained;
-    `parameters` the numbers that may vary, in which the formulas of stem, head and stages are.
+    `parameters` what a user of the model may set without changing its structure.
     """
 
     name: str
