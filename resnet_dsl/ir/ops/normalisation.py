@@ -27,6 +27,7 @@ class BatchNorm(RunningNorm):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
 
     kind: ClassVar[str] = "bn"
+    fresh: ClassVar[bool] = True
     gamma: float = argument(REAL, 1.0, structure=itself)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
@@ -43,6 +44,7 @@ class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
     kind: ClassVar[str] = "gn"
+    fresh: ClassVar[bool] = True
     groups: int = argument(COUNT, 32)
     eps: float = argument(EPSILON, 1e-5)
     gamma: float = argument(REAL, 1.0, structure=itself)
