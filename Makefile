@@ -1,6 +1,7 @@
 # Two commands on a fresh machine with Python 3.11, make and pip:
 #   make demo    installs the compiler and compiles ResNet-50 for every backend
 #   make test    installs what the tests need, torch and TensorFlow among it, and runs them
+# `make quick` runs the tests that are not slow; `make lint` what .ci/run does before them.
 PYTHON ?= python3.11
 ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
 PYTHON = python3
@@ -12,7 +13,7 @@ JOBS ?= 2
 # A process a core: more threads than that only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: demo test lint format golden clean
+.PHONY: demo test quick lint format golden docs-tables clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -20,6 +21,10 @@ demo: $(VENV)/demo
 
 test: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+# What tells of most mistakes in a minute or two; ARGS="-k name" or ARGS=tests/test_x.py runs less.
+quick: $(VENV)/test
+	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
@@ -35,6 +40,10 @@ format: $(VENV)/test
 
 golden: $(VENV)/test
 	$(BIN)/pytest --update-golden
+
+# The tables of docs/ that are made from the code: ops, blocks, codes, the grammar.
+docs-tables: $(VENV)/test
+	$(BIN)/pytest tests/test_docs.py --update-golden
 
 clean:
 	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Verify every shipped spec and print the table of docs/exactness.md, or put it there with --write.
+"""Verify every shipped spec and print the table of docs/figures.md, or put it there with --write.
 
     python benchmarks/exactness.py [--write] [--new] [SPEC…]
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from resnet_dsl.shipped import shipped
 
-PAGE = Path(__file__).parents[1] / "docs" / "exactness.md"
+PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
 MARKER = "<!-- figures -->"
 COLUMNS = [(b, d) for d in ("float64", "float32") for b in ("torch", "keras", "onnx")]
 

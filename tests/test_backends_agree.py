@@ -24,6 +24,8 @@ from tests.support.agreement import (
 )
 from tests.support.strategies import valid_specs
 
+pytestmark = pytest.mark.slow
+
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
     pytest.importorskip(framework)
 

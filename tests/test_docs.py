@@ -290,7 +290,7 @@ def ops_table() -> str:
     return "\n".join(rows)
 
 
-def _written(parameter: ast.Parameter, source: Source) -> str:
+def _written(parameter: ast.Node, source: Source) -> str:
     text = source.text[parameter.span.start : parameter.span.end]
     return f"`{' '.join(text.split())}`".replace("|", "\\|")
 
@@ -300,7 +300,8 @@ def blocks_table() -> str:
     rows = ["| block | parameters | |", "|---|---|---|"]
     for block in parse(source).declarations:
         assert isinstance(block, ast.Block)
-        parameters = ", ".join(_written(parameter, source) for parameter in block.parameters)
+        written = (*block.parameters, *([] if block.rest is None else [block.rest]))
+        parameters = ", ".join(_written(parameter, source) for parameter in written)
         doc = Definition(block, None).doc.replace("|", "\\|")
         rows.append(f"| `{block.name}` | {parameters} | {doc} |")
     return "\n".join(rows)

@@ -14,6 +14,8 @@ from resnet_dsl.driver import compile_spec
 from resnet_dsl.reference import evaluate
 from tests.support.agreement import lively_state
 
+pytestmark = pytest.mark.slow
+
 keras = pytest.importorskip("keras")
 BLOCKS = [3, 4, 6, 3]
 

@@ -11,6 +11,8 @@ import pytest
 
 from resnet_dsl.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 SPEC = """model small {
     input: 3xHxW
     stem: conv(8, 3x3) -> bn -> relu -> maxpool(3x3, stride=2)

@@ -16,6 +16,8 @@ from tests.support.comparisons import COMPARISONS, WITHOUT_SPEC, Row, in_our_nam
 from tests.support.golden_weights import Array, golden_input, named_state
 from tests.support.reference_tables import golden_outputs, table, tables
 
+pytestmark = pytest.mark.slow
+
 # akamaster's option A puts half of the new channels before the old ones, ours all after.
 AKAMASTER = """
 use cifar_resnet

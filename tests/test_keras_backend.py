@@ -94,6 +94,7 @@ def test_files_are_as_ruff_wants_them(command: list[str], files: list[str]) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_rendering_depends_on_nothing_but_the_spec() -> None:
     code = "from tests.test_keras_backend import *\nfor name in sorted(SPECS): print(source(name))"
     for seed in ("0", "random"):
@@ -516,6 +517,7 @@ def test_no_more_operations_lie_behind_one_another_than_the_limit_counts() -> No
         assert max(depth.values()) - 1 <= limit
 
 
+@pytest.mark.slow
 def test_resnet_1202_is_built_run_and_its_weights_saved_and_loaded(tmp_path: Path) -> None:
     checked = compile_spec("resnet1202")
     assert SAFE < recursion_limit(checked.graph) < 6000

@@ -20,6 +20,8 @@ from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import same
 from tests.support.worlds import BAR, difference, images, ours
 
+pytestmark = pytest.mark.slow
+
 KERAS = "keras.applications"
 THIN = {"widths": "[8, 16, 32, 64]", "classes": 5, "input": "3xHxW"}
 V1 = {"stages": "[1, 1, 1, 2]", **THIN}

@@ -17,6 +17,8 @@ from resnet_dsl.syntax.parser import parse
 from tests.support.comparisons import COMPARISONS, MORE_MACS, NO_TABLE, WITHOUT_SPEC, Row, in_our_names
 from tests.support.reference_tables import Tensor, groups, table, tables
 
+pytestmark = pytest.mark.slow
+
 
 def _label(row: Row) -> str:
     settings = ",".join(f"{name}={value}" for name, value in row.settings.items())

@@ -15,7 +15,7 @@ from tests.support.agreement import lively_state
 from tests.support.oracles import timm_model, torchvision_model, torchvision_models
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torchvision
+pytestmark = [pytest.mark.torchvision, pytest.mark.slow]
 
 BACKEND = find_backend("torch")
 SIZES = ((64, 64), (75, 97))

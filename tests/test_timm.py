@@ -15,7 +15,7 @@ from tests.support.golden_weights import named_state
 from tests.support.oracles import timm_model
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.timm
+pytestmark = [pytest.mark.timm, pytest.mark.slow]
 
 DEPTHS = (1, 2, 1, 1)  # a block with a projection in each stage, and one without
 EVEN, ODD = (64, 64), (75, 97)

@@ -109,6 +109,7 @@ def test_files_pass_every_rule_of_ruff_that_applies_to_them(files: list[str]) ->
     assert tool("ruff", "check", "--isolated", "--select", "ALL", "--ignore", ignored, *files) == ""
 
 
+@pytest.mark.slow
 def test_files_are_typed(files: list[str], tmp_path: Path) -> None:
     assert tool("mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path), *files) == ""
 

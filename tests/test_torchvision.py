@@ -13,7 +13,7 @@ from tests.support.agreement import lively_state
 from tests.support.oracles import torchvision_model, torchvision_models
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torchvision
+pytestmark = [pytest.mark.torchvision, pytest.mark.slow]
 
 NETWORKS = (
     "resnext101_32x8d",

@@ -386,6 +386,7 @@ def test_a_rendered_onnx_model_has_the_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.torchvision
+@pytest.mark.slow
 def test_torchvision_s_resnet50_goes_round_bit_for_bit(tmp_path: Path) -> None:
     torch, models = pytest.importorskip("torch"), torchvision_models()
     for package in ("keras", "onnx", "onnxruntime"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import MISSING, replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.calls import written_call
 from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter, origin
+from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.steps import add, step
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import Symbol
@@ -40,7 +41,7 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
     free = [name for name in parameters if name not in given]
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
-    for argument in expr.arguments:
+    for argument in _written_out(ctx, function, expr, env, parameters, given):
         name = argument.name or (free[0] if free else None)
         choices = parameters[name].choices if name in parameters else ()
         value = _argument(ctx, function, name, argument.value, choices, env)
@@ -67,6 +68,21 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
             places[name] = place
     bound = tuple(given.items())
     return replace(function, bound=bound, places=places, spans=spans, call=expr) if fine else None
+
+
+def _written_out(
+    ctx: Context, function: Function, expr: ast.Call, env: Env, takes: Iterable[str], given: Container[str]
+) -> Iterator[ast.Argument]:
+    """Yield the arguments of a call, for `...` what it passes on: what is not `given` by then."""
+    for argument in expr.arguments:
+        if not isinstance(argument.value, ast.Rest):
+            yield argument
+            continue
+        passed = list(passed_on(argument, takes, given, env.parameters))
+        if not passed:
+            message = f"`...` passes nothing on to {function.name}: no other parameter has the same name"
+            ctx.error("E0202", message, argument.span, "delete it")
+        yield from passed
 
 
 def _argument(
@@ -299,7 +315,8 @@ def _parameters(
     block = definition.block
     choices = {choice: Symbol(choice) for p in block.parameters for choice in p.choices}
     places = ctx.frames[-1].places if ctx.frames else {}
-    env = Env(definition.scope, builder, {**choices, "x": x}, places=dict(places))
+    own = tuple(p.name for p in block.parameters)
+    env = Env(definition.scope, builder, {**choices, "x": x}, places=dict(places), parameters=own)
     fine = True
     for parameter in block.parameters:
         value = given.get(parameter.name, MISSING)

@@ -18,13 +18,15 @@ ALIASES = {"channels": ("width",), "width": ("channels",)}
 def written_call(function: Function, missing: Sequence[str], env: Env) -> str:
     """Return the call of a function with the missing arguments filled in."""
     call = function.call
-    given = [] if call is None else [_text(argument.span) for argument in call.arguments]
-    named = call is not None and any(argument.name for argument in call.arguments)
+    written = () if call is None else call.arguments
+    given = [_text(argument.span) for argument in written if not isinstance(argument.value, ast.Rest)]
+    rest = ["..."] * (len(written) - len(given))
+    named = any(argument.name for argument in written) or bool(rest)
     examples = [_example(name, env) for name in missing]
     if named or len(missing) < len(_leading(function, missing)):
         examples = [f"{name}={example}" for name, example in zip(missing, examples, strict=True)]
     callee = function.name if call is None else _text(call.callee.span)
-    return f"{callee}({', '.join([*given, *examples])})"
+    return f"{callee}({', '.join([*given, *examples, *rest])})"
 
 
 def _leading(function: Function, missing: Sequence[str]) -> list[str]:
@@ -49,12 +51,13 @@ def with_argument(step: Span, order: Sequence[str], name: str, value: str) -> st
     if not isinstance(call, ast.Call):
         return f"{_text(step)}({name}={value})"
     place = next((argument for argument in call.arguments if argument.name == name), None)
-    positional = [argument for argument in call.arguments if argument.name is None]
+    positional = [a for a in call.arguments if a.name is None and not isinstance(a.value, ast.Rest)]
     if place is None and order.index(name) < len(positional):
         place = positional[order.index(name)]
     texts = [_text(argument.span) for argument in call.arguments if argument is not place]
+    end = len(texts) - bool(texts and texts[-1] == "...")
     texts.insert(
-        len(texts) if place is None else call.arguments.index(place),
+        end if place is None else call.arguments.index(place),
         value if place in positional else f"{name}={value}",
     )
     return f"{_text(call.callee.span)}({', '.join(texts)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
@@ -76,6 +76,7 @@ class Env:
     known: Callable[[], Iterable[str]] | None = None
     read: set[str] = field(default_factory=set)
     places: Mapping[str, Place] = field(default_factory=dict)
+    parameters: Container[str] = ()  # of the block or model around: what `...` passes on
 
     @property
     def x(self) -> Any:

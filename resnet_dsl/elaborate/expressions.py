@@ -311,6 +311,8 @@ def _is_numeric(ctx: Context, name: str, env: Env) -> bool:
 
 def _numeric(ctx: Context, expr: ast.Call, env: Env) -> Any:
     name = expr.callee.id if isinstance(expr.callee, ast.Name) else ""
+    if isinstance(expr.arguments[-1].value if expr.arguments else None, ast.Rest):
+        return ctx.error("E0202", f"`...` passes nothing on to `{name}`", expr.span, "write the numbers out")
     values = [evaluate(ctx, argument.value, env) for argument in expr.arguments]
     if any(isinstance(value, Bad) for value in values):
         return BAD

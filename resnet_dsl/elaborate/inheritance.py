@@ -59,6 +59,10 @@ def _base_arguments(plan: Plan, call: ast.Call, model: ast.Model, scope: Scope) 
     names = [parameter.name for parameter in model.parameters]
     layer: dict[str, Setting] = {}
     for index, argument in enumerate(call.arguments):
+        if isinstance(argument.value, ast.Rest):
+            hint = "delete it: a base takes what this model sets by itself"
+            plan.error("E0202", "`...` passes on parameters to blocks, not to a base", argument.span, hint)
+            continue
         name = argument.name or (names[index] if index < len(names) else None)
         if name is None:
             takes = ", ".join(f"`{name}`" for name in names) or "none"

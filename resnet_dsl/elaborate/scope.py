@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.model import Findings, Source
 from resnet_dsl.elaborate.duplicates import check_duplicates
+from resnet_dsl.elaborate.passing_on import Signatures
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.syntax import ast
@@ -78,4 +79,7 @@ def declare(file: ast.File, source: Source, parents: list[Scope], findings: Find
                 scope.constants.setdefault(name, declaration)
             case ast.Model(name=name):
                 scope.models.setdefault(name, (declaration, scope))
+    if any(definition.block.rest is not None for definition in scope.blocks.values()):
+        signatures = Signatures(scope.blocks, findings)
+        scope.blocks = {name: Definition(signatures.complete(name), scope) for name in scope.blocks}
     return scope

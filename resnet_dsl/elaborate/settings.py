@@ -97,6 +97,7 @@ class Settings:
             setting=lookup,
             known=lambda: self._names.difference(self.active),
             places=self._places,
+            parameters=self._names,
         )
 
     def value(self, name: str, span: Span | None = None, choices: tuple[str, ...] = (), **names: Any) -> Any:

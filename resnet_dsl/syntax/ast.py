@@ -93,6 +93,14 @@ class Argument(Named):
 
 
 @dataclass(frozen=True)
+class Rest(Node):
+    """`...`, last in a call: every parameter of the block around that the callee has too.
+
+    Last in the parameters of a block: whatever parameters the calls in it take that end so.
+    """
+
+
+@dataclass(frozen=True)
 class Call(Node):
     """`callee(arguments)`."""
 
@@ -157,6 +165,7 @@ Expr = (
     | String
     | Constant
     | Dims
+    | Rest
     | List
     | Record
     | Group
@@ -213,12 +222,13 @@ class Const(Named):
 
 @dataclass(frozen=True)
 class Block(Named):
-    """`block name(parameters) { … return result }`."""
+    """`block name(parameters) { … return result }`; `rest` is the `...` behind the parameters."""
 
     name: str
     parameters: tuple[Parameter, ...]
     statements: tuple[Assign, ...]
     result: Expr
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True)

@@ -170,17 +170,24 @@ class _Builder:
         return ast.Const(span, self._name(name), value, name_span=self._at(name))
 
     def block(self, span: Span, name: Token, *rest: Any) -> ast.Block:
-        *parameters, statements, result = rest
-        given = parameters[0] if parameters else ()
-        return ast.Block(span, self._name(name), given, statements, result, name_span=self._at(name))
+        *header, statements, result = rest
+        *given, last = header[0] if header and header[0] else (None,)
+        passes_on = last if isinstance(last, ast.Rest) else None
+        if passes_on is None and last is not None:
+            given.append(last)
+        called = self._name(name)
+        return ast.Block(span, called, tuple(given), statements, result, passes_on, name_span=self._at(name))
 
     def model(self, span: Span, name: Token, *rest: Any) -> ast.Model:
         *parameters, fields = rest
         given = parameters[0] if parameters else ()
+        if given and isinstance(given[-1], ast.Rest):
+            hint = "a model takes what its blocks take by itself; `base:` builds on another model"
+            raise SyntaxProblem("E0104", "`...` is for the parameters of blocks", given[-1].span, hint)
         return ast.Model(span, self._name(name), given, fields, name_span=self._at(name))
 
-    def parameters(self, span: Span, *items: ast.Parameter) -> tuple[ast.Parameter, ...]:
-        return items
+    def parameters(self, span: Span, *items: ast.Parameter | Token) -> tuple[ast.Parameter | ast.Rest, ...]:
+        return tuple(ast.Rest(self._at(i)) if isinstance(i, Token) else i for i in items)
 
     def parameter(
         self, span: Span, name: Token, default: ast.Expr | None = None, *more: Token
@@ -235,6 +242,9 @@ class _Builder:
 
     def positional(self, span: Span, value: ast.Expr) -> ast.Argument:
         return ast.Argument(span, None, value)
+
+    def rest(self, span: Span, token: Token) -> ast.Argument:
+        return ast.Argument(span, None, ast.Rest(span))
 
     def attribute(self, span: Span, value: ast.Expr, name: Token) -> ast.Attribute:
         return ast.Attribute(span, value, str(name))

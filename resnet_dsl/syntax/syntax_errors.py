@@ -36,6 +36,7 @@ TERMINALS = {
     "EQUAL": "`=`",
     "COMMA": "`,`",
     "VBAR": "`|`",
+    "REST": "`...`",
     "DOT": "`.`",
     "__ANON_0": "`->`",
 }
@@ -186,6 +187,8 @@ def _hint(text: str, token: Token, expected: set[str]) -> str:
         return f"`{token}` is a word of the language; take another name"
     if token.type in ("EQUAL", "COLON") and (word := _last_word(before)) in KEYWORDS:
         return f"`{word}` is a word of the language; take another name"
+    if before.rstrip(" ,\n").endswith("...") and "RPAR" in expected:
+        return "`...` stands last: what a call gives by itself comes before it"
     if token.type == "NAME":
         return _hint_of_name(token, before, expected)
     if token.type == "COMMA" and expected >= FIELD:

@@ -92,7 +92,9 @@ def _expression(draw: Draw, kind: str, depth: int) -> ast.Expr:
         case "minus":
             return ast.Unary(NOWHERE, "-", below(9))
         case "call":
-            return ast.Call(NOWHERE, below(POSTFIX), _several(draw, arguments(depth), 6))
+            given = _several(draw, arguments(depth), 6)
+            rest = (ast.Argument(NOWHERE, None, ast.Rest(NOWHERE)),) * draw(st.booleans())
+            return ast.Call(NOWHERE, below(POSTFIX), (*given, *rest))
         case "attribute":
             return ast.Attribute(NOWHERE, below(POSTFIX), draw(labels))
         case "list":
@@ -162,7 +164,8 @@ def declarations(draw: Draw) -> ast.Declaration:
         case "block":
             steps = st.builds(ast.Assign, st.just(NOWHERE), names, expressions())
             given = _several(draw, parameters(), 4)
-            return ast.Block(NOWHERE, name, given, _several(draw, steps, 3), draw(expressions()))
+            rest = draw(st.none() | st.just(ast.Rest(NOWHERE)))
+            return ast.Block(NOWHERE, name, given, _several(draw, steps, 3), draw(expressions()), rest)
         case _:
             return ast.Model(NOWHERE, name, _several(draw, parameters(), 4), _several(draw, fields(), 4))
 
@@ -185,8 +188,9 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
                 yield ","
 
     def header(node: ast.Block | ast.Model) -> Iterator[str]:
-        if node.parameters or chance.random() < 0.5:
-            yield from ("(", *listed(node.parameters), ")")
+        rest = (node.rest,) if isinstance(node, ast.Block) and node.rest is not None else ()
+        if node.parameters or rest or chance.random() < 0.5:
+            yield from ("(", *listed((*node.parameters, *rest)), ")")
 
     def several(items: tuple[ast.Node, ...]) -> Iterator[str]:
         for item in items:
@@ -217,6 +221,8 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
             yield from (node.name, "=", *one(node.value))
         case ast.Field():
             yield from (node.name, ":", *one(node.value))
+        case ast.Rest():
+            yield "..."
         case ast.Name():
             yield node.id
         case ast.Number():

@@ -56,15 +56,18 @@ class Writer(Lines):
 
     def _parameters(self, node: ast.Block | ast.Model) -> int:
         """Write the parameters up to the body; returns the offset of the bracket that ends them."""
-        if not node.parameters:
+        parameters: tuple[ast.Node, ...] = node.parameters
+        if isinstance(node, ast.Block) and node.rest is not None:
+            parameters = (*parameters, node.rest)
+        if not parameters:
             self.line += " "
             return node.span.start
-        close = self.trivia.find(")", node.parameters[-1].span.end)
-        texts = [self.texts[id(parameter)] for parameter in node.parameters]
+        close = self.trivia.find(")", parameters[-1].span.end)
+        texts = [self.texts[id(parameter)] for parameter in parameters]
         line = f"({', '.join(text or '' for text in texts)})"
         broken = None in texts or self.trivia.commented(node.span.start, close)
         if broken or len(self.line) + len(line) + len(" {") > WIDTH:
-            self._brackets("()", node.parameters, node.span.start, close, 0, fill=True)
+            self._brackets("()", parameters, node.span.start, close, 0, fill=True)
         else:
             self.line += line
         self.line += " "

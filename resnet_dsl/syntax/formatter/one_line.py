@@ -48,6 +48,8 @@ def atom(node: ast.Node) -> str:
     match node:
         case ast.Name():
             return node.id
+        case ast.Rest():
+            return "..."
         case ast.Number() | ast.Dims() | ast.String() | ast.Constant():
             return node.span.source.text[node.span.start : node.span.end]
         case _:

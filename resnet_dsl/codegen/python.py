@@ -1,0 +1,270 @@
+"""Generated Python as a tree: the expressions that rules build, and what may be asked of them.
+
+Nothing is text before `printer.py` prints it, so nothing has to be read out of text again: which
+names a file uses, whether two expressions are alike but for numbers, what binds how tightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+
+Plain = int | float | str | bool | None
+
+
+@dataclass(frozen=True)
+class NumberOrigin:
+    """Where a number of an expression is from: an argument of the op of a step, or its input's channels.
+
+    `index` is the place in a pair, or the number of the input; None for a single number.
+    """
+
+    step: str
+    field: str
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name, or a path of names: `x`, `nn.Conv2d`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A value as Python writes it; one with an `origin` may differ between the uses of a block."""
+
+    value: Plain
+    origin: NumberOrigin | None = None
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Stands in a rule for the op's operand of that number."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Stands in a rule for what the constructor keeps for the step: its module in torch."""
+
+
+@dataclass(frozen=True)
+class StepName:
+    """Stands in a rule for the step's name, as the file writes it."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A formatted string: a variable and text behind it, `f"{name}-conv1"`."""
+
+    variable: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """`value.name`."""
+
+    value: Expression
+    name: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """`callee(arguments, name=value)`."""
+
+    callee: Expression
+    arguments: tuple[Expression, ...] = ()
+    keywords: tuple[tuple[str, Expression], ...] = ()
+
+
+@dataclass(frozen=True)
+class Subscript:
+    """`value[index]`, or `value[a, b]` with several."""
+
+    value: Expression
+    index: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """`first:end:step` inside a subscript, each part only where it is given."""
+
+    first: Expression | None = None
+    end: Expression | None = None
+    step: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Negative:
+    """`-value`."""
+
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Binary:
+    """`left sign right`, with a sign of arithmetic."""
+
+    left: Expression
+    sign: str
+    right: Expression
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """`yes if test else no`."""
+
+    yes: Expression
+    test: Expression
+    no: Expression
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """`(a, b)`, `[a, b]`: the brackets say which."""
+
+    brackets: str
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """`{"a": b}`."""
+
+    items: tuple[tuple[Expression, Expression], ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """`*(item for variable in range(count))`: neighbours made one after the other."""
+
+    item: Expression
+    variable: str
+    count: int
+
+
+Expression = (
+    Name
+    | Literal
+    | Operand
+    | Kept
+    | StepName
+    | Joined
+    | Attribute
+    | Call
+    | Subscript
+    | Slice
+    | Negative
+    | Binary
+    | Conditional
+    | Sequence
+    | Dictionary
+    | Spread
+)
+Argument = Expression | Plain
+
+
+# --- building ----------------------------------------------------------------------------------
+
+
+def expression(value: Argument) -> Expression:
+    """Return an argument as an expression: a plain value as its literal."""
+    return Literal(value) if value is None or isinstance(value, int | float | str) else value
+
+
+def call(callee: str | Expression, *arguments: Argument, **keywords: Argument) -> Call:
+    """Return a call; a callee in text is a name, an argument in text a string."""
+    function = Name(callee) if isinstance(callee, str) else callee
+    named = tuple((name, expression(value)) for name, value in keywords.items())
+    return Call(function, tuple(map(expression, arguments)), named)
+
+
+def method(value: Expression, name: str, *arguments: Argument, **keywords: Argument) -> Call:
+    """Return `value.name(arguments)`."""
+    return call(Attribute(value, name), *arguments, **keywords)
+
+
+def binary(left: Argument, sign: str, right: Argument) -> Binary:
+    """Return `left sign right`."""
+    return Binary(expression(left), sign, expression(right))
+
+
+def several(*items: Argument) -> Sequence:
+    """Return a tuple."""
+    return Sequence("()", tuple(map(expression, items)))
+
+
+def listed(*items: Argument) -> Sequence:
+    """Return a list."""
+    return Sequence("[]", tuple(map(expression, items)))
+
+
+# --- asking and changing -----------------------------------------------------------------------
+
+
+def parts(tree: Expression) -> Iterator[Expression]:
+    """Yield the expressions directly below one."""
+    for field in fields(tree):
+        yield from _expressions(getattr(tree, field.name))
+
+
+def _expressions(value: object) -> Iterator[Expression]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _expressions(item)
+    elif isinstance(value, Expression):
+        yield value
+
+
+def walk(tree: Expression) -> Iterator[Expression]:
+    """Yield an expression and all below it, in the order they are written."""
+    yield tree
+    for part in parts(tree):
+        yield from walk(part)
+
+
+def names(trees: Iterable[Expression]) -> set[str]:
+    """Return the first names of all paths in the trees: `nn` of `nn.Conv2d`."""
+    found: set[str] = set()
+    for tree in trees:
+        for node in walk(tree):
+            if isinstance(node, Name):
+                found.add(node.path.partition(".")[0])
+            elif isinstance(node, Joined):
+                found.add(node.variable)
+    return found
+
+
+def changed(tree: Expression, change: Callable[[Expression], Expression | None]) -> Expression:
+    """Return the tree with nodes replaced by what `change` returns for them; None goes on below."""
+    found = change(tree)
+    if found is not None:
+        return found
+    values = {field.name: getattr(tree, field.name) for field in fields(tree)}
+    new = {name: _changed(value, change) for name, value in values.items()}
+    return tree if new == values else replace(tree, **new)  # type: ignore[arg-type]
+
+
+def _changed(value: object, change: Callable[[Expression], Expression | None]) -> object:
+    if isinstance(value, tuple):
+        return tuple(_changed(item, change) for item in value)
+    return changed(value, change) if isinstance(value, Expression) else value
+
+
+def skeleton(tree: Expression) -> Expression:
+    """Return the tree with the numbers that may differ taken out: equal for blocks that share a class."""
+
+    def take_out(node: Expression) -> Expression | None:
+        marked = isinstance(node, Literal) and node.origin is not None
+        return replace(node, value=None) if marked and isinstance(node, Literal) else None
+
+    return changed(tree, take_out)
+
+
+def numbers(tree: Expression) -> Iterator[Literal]:
+    """Yield the numbers of a tree that may differ between uses."""
+    return (n for n in walk(tree) if isinstance(n, Literal) and n.origin is not None)
