@@ -19,7 +19,7 @@ import pytest
 import resnet_dsl_torch as backend
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 
-from resnet_dsl.codegen.operands import place
+from resnet_dsl.codegen.text_operands import place
 from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program

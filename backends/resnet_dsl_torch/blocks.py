@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import BlockClass
-from resnet_dsl.codegen.statements import Code, docstring, signature, statement
+from resnet_dsl.codegen.text_classes import BlockClass
+from resnet_dsl.codegen.text_statements import Code, docstring, signature, statement
 from resnet_dsl.ir import ops
 from resnet_dsl_torch.rules import lower
 from resnet_dsl_torch.statements import computing, keeping, returning

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from resnet_dsl.codegen.classes import Classes, Step
-from resnet_dsl.codegen.statements import Code, statement
+from resnet_dsl.codegen.text_classes import Classes, Step
+from resnet_dsl.codegen.text_statements import Code, statement
 from resnet_dsl.ir import ops
 from resnet_dsl.program import Program
 from resnet_dsl_torch.reserved_names import attribute

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from resnet_dsl.codegen.classes import class_name, classes_of
 from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.model_body import outline, used_helpers
 from resnet_dsl.codegen.provenance import origin, spec_lines
-from resnet_dsl.codegen.statements import docstring
 from resnet_dsl.codegen.templates import template
+from resnet_dsl.codegen.text_classes import class_name, classes_of
+from resnet_dsl.codegen.text_model_body import outline, used_helpers
+from resnet_dsl.codegen.text_statements import docstring
 from resnet_dsl.program import Program
 from resnet_dsl_torch import model
 from resnet_dsl_torch.blocks import class_text

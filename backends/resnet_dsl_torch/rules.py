@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
-from resnet_dsl.codegen.classes import Step
-from resnet_dsl.codegen.parameters import affine, halved, is_plain, minus
-from resnet_dsl.codegen.statements import Code
+from resnet_dsl.codegen.text_classes import Step
+from resnet_dsl.codegen.text_parameters import affine, halved, is_plain, minus
+from resnet_dsl.codegen.text_statements import Code
 from resnet_dsl.ir import ops
 
 

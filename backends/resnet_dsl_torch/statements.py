@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from resnet_dsl.codegen.classes import Step, Use
-from resnet_dsl.codegen.operands import place
-from resnet_dsl.codegen.parameters import owned
-from resnet_dsl.codegen.statements import WIDTH, Code, Statements, parsed, statement
+from resnet_dsl.codegen.text_classes import Step, Use
+from resnet_dsl.codegen.text_operands import place
+from resnet_dsl.codegen.text_parameters import owned
+from resnet_dsl.codegen.text_statements import WIDTH, Code, Statements, parsed, statement
 from resnet_dsl.ir import ops
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.reserved_names import RESERVED, attribute

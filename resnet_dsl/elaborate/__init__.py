@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from resnet_dsl.diagnostics.model import CompileError, Findings
 from resnet_dsl.elaborate.context import Context
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.inheritance import layers
-from resnet_dsl.elaborate.model_state import Plan
+from resnet_dsl.elaborate.model_state import IN_CHANNELS, Plan
 from resnet_dsl.elaborate.outputs import check_frozen, only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, Settings, layer_of
@@ -14,7 +16,7 @@ from resnet_dsl.elaborate.stages import all_stages
 from resnet_dsl.elaborate.stem_and_head import input_shape, part
 from resnet_dsl.elaborate.unused_settings import check_names, check_use
 from resnet_dsl.elaborate.values import Bad
-from resnet_dsl.ir.network import Body, Network
+from resnet_dsl.ir.network import Body, ModelParameter, Network
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.syntax import ast
@@ -44,7 +46,7 @@ def _network(plan: Plan, scope: Scope, overrides: dict[str, Setting]) -> Network
     plan.shape = start = shape or Shape(3, (Size("H"), Size("W")))
     stem = part(plan, "stem")
     if isinstance(stem, Body):
-        plan.features["stem"] = stem.output
+        plan.features["stem"], plan.feature_channels["stem"] = stem.output, plan.channels
     plan.context.unsure |= isinstance(stem, Bad)
     stages = all_stages(plan)
     head = part(plan, "head")
@@ -66,7 +68,18 @@ def _network(plan: Plan, scope: Scope, overrides: dict[str, Setting]) -> Network
         settings=tuple((name, _text(setting)) for name, setting in overrides.items()),
         source=scope.source,
         used=scope.used(),
+        parameters=tuple(_parameters(plan, start)),
     )
+
+
+def _parameters(plan: Plan, start: Shape) -> Iterator[ModelParameter]:
+    """What may change without another structure: numbers of the model, and its input's channels."""
+    numbers = plan.settings.numbers
+    for name, value in numbers.items():
+        if name in plan.used and name not in plan.context.structural:
+            yield ModelParameter(name, value)
+    if IN_CHANNELS not in plan.context.structural and IN_CHANNELS not in numbers:
+        yield ModelParameter(IN_CHANNELS, start.channels)
 
 
 def _text(setting: Setting) -> str:

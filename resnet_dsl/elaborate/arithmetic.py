@@ -57,7 +57,7 @@ def compute(sign: str, left: Any, right: Any) -> int | float:
 
 def _compute(sign: str, left: Any, right: Any) -> Any:
     if sign == "/":
-        exact = type(left) is int and type(right) is int and right != 0 and left % right == 0
+        exact = isinstance(left, int) and isinstance(right, int) and right != 0 and left % right == 0
         return left // right if exact else left / right
     if sign == "**":
         if abs(right) > 64 or abs(left) > LARGEST:

@@ -10,10 +10,12 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.calls import written_call
 from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter, origin
+from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.steps import add, step
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import Symbol
+from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import Body, Call
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
@@ -184,7 +186,7 @@ def complete(ctx: Context, function: Function, env: Env, span: Span) -> Definiti
     if isinstance(function.target, Definition):
         return function.target
     try:
-        return function.target.make(dict(function.bound))
+        return function.target.make({name: plain(value) for name, value in function.bound})
     except ValueError as error:
         return _bad_value(ctx, function, str(error), span)
 
@@ -194,7 +196,7 @@ def _apply_op(
 ) -> Any:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
-    return step(ctx, op, tuple(tensors), env, span, label, function.places)
+    return step(ctx, op, tuple(tensors), env, span, label, function.places, formulas_of(function.bound))
 
 
 def _bad_value(ctx: Context, function: Function, message: str, span: Span) -> Bad:
@@ -232,7 +234,7 @@ def _apply_block(
     if body.result < 0:
         return [tensors[0], *extra.values()][-1 - body.result]
     inputs = (tensors[0], *extra.values())
-    return add(ctx, Call(body), inputs, body.output, env.builder, span, label)
+    return add(ctx, Call(body), inputs, body.output, env.builder, span, label, formulas_of(given))
 
 
 def body_of(
@@ -240,8 +242,9 @@ def body_of(
 ) -> Body | Bad:
     """Return the body of a block for these arguments; equal uses are elaborated once, counted `at`."""
     shapes = [x, *(value.shape for value in given.values() if isinstance(value, Tensor))]
-    plain = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
-    key = (definition, tuple((n, type(v), v) for n, v in plain), tuple(shapes))
+    given = {name: ctx.stripped(value) for name, value in given.items()}
+    parts = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
+    key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes))
     if key not in ctx.bodies:
         ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span)
     elif isinstance(found := ctx.bodies[key], Body):
@@ -252,7 +255,8 @@ def body_of(
 def _elaborate_body(
     ctx: Context, definition: Definition, given: dict[str, Any], shapes: list[Shape], span: Span
 ) -> Body | Bad:
-    builder = Builder(shapes)
+    tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
+    builder = Builder(shapes, input_names=["x", *tensors])
     names = iter(range(1, len(shapes)))
     values = {
         name: Tensor(-1 - next(names), value.shape, f"the parameter `{name}`")
@@ -262,12 +266,23 @@ def _elaborate_body(
     }
     x = Tensor(-1, shapes[0], "the block's input")
     settled: dict[str, Any] = {}
-    result = run_block(ctx, definition, values, x, builder, span, settled)
-    if isinstance(result, Bad):
-        return BAD
-    name = definition.block.name
-    arguments = tuple((n, v) for n, v in settled.items() if not isinstance(v, Tensor))
-    return Body(name, arguments, tuple(shapes), tuple(builder.nodes), result.value, definition.doc)
+    outer, ctx.structural = ctx.structural, set()
+    try:
+        result = run_block(ctx, definition, values, x, builder, span, settled)
+        if isinstance(result, Bad):
+            return BAD
+        return Body(
+            definition.block.name,
+            tuple((n, plain(v)) for n, v in settled.items() if not isinstance(v, Tensor)),
+            tuple(shapes),
+            tuple(builder.nodes),
+            result.value,
+            definition.doc,
+            tuple(builder.input_names),
+            frozenset(ctx.structural),
+        )
+    finally:
+        ctx.structural = outer
 
 
 def run_block(
@@ -288,7 +303,7 @@ def run_block(
     outer, ctx.active = ctx.active, [*ctx.active, definition]
     variable = builder.variable
     try:
-        env = _parameters(ctx, definition, given, x, builder)
+        env = _parameters(ctx, definition, given, x, builder, own_level=settled is not None)
         if env is None:
             return BAD
         if settled is not None:
@@ -310,7 +325,12 @@ def _endless(ctx: Context, definition: Definition, span: Span) -> Bad:
 
 
 def _parameters(
-    ctx: Context, definition: Definition, given: dict[str, Any], x: Tensor, builder: Builder
+    ctx: Context,
+    definition: Definition,
+    given: dict[str, Any],
+    x: Tensor,
+    builder: Builder,
+    own_level: bool,
 ) -> Env | None:
     block = definition.block
     choices = {choice: Symbol(choice) for p in block.parameters for choice in p.choices}
@@ -327,7 +347,8 @@ def _parameters(
             _no_choice(ctx, block, parameter, value, places)
             fine = False
         fine = fine and not isinstance(value, Bad)
-        env.names[parameter.name] = value
+        # In a body of its own the block's parameters are what all numbers are derived from.
+        env.names[parameter.name] = derived(value, Named(parameter.name)) if own_level else value
     return env if fine else None
 
 

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Label, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.elaborate.derived import combined, formula_of, nested_formulas, plain
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Place
-from resnet_dsl.ir.network import Body, Node
+from resnet_dsl.ir.formulas import Formula, Named, names_of
+from resnet_dsl.ir.network import Body, Node, channels_name
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.syntax import ast
 
@@ -53,6 +55,19 @@ class Builder:
     counts: Counter[str] = field(default_factory=Counter)
     automatic: set[str] = field(default_factory=set)
     variable: str = ""
+    input_names: list[str] = field(default_factory=lambda: ["x"])
+    input_channels: list[Formula | None] = field(default_factory=list)
+
+    def channels(self, value: int) -> Formula | None:
+        """Return how the channels of a value were derived, if they were."""
+        if value >= 0:
+            return self.result_channels[value]
+        place = -1 - value
+        if place < len(self.input_channels):
+            return self.input_channels[place]
+        return Named(channels_name(self.input_names[place]))
+
+    result_channels: list[Formula | None] = field(default_factory=list)
 
     def numbered(self, kind: str) -> str:
         """Return the next name of a step of `kind`: conv1, conv2, …"""
@@ -121,6 +136,7 @@ class Context:
     suggestions: int = 0
     lists: dict[int, tuple[int, Any]] = field(default_factory=dict)
     unsure: bool = False
+    structural: set[str] = field(default_factory=set)  # of the body, or model, being elaborated
 
     # --- limits
 
@@ -147,6 +163,26 @@ class Context:
     def _stop(self, message: str, span: Span) -> NoReturn:
         self.error("E0501", f"the program is too large: {message}", span)
         raise CompileError(self.findings.shown)
+
+    # --- how numbers were derived
+
+    def decide(self, *values: Any) -> None:
+        """Note that numbers decide more than a number: their parameters are structural."""
+        for value in values:
+            self.structural.update(names_of(formula_of(value)))
+
+    def combined(self, sign: str, left: Any, right: Any, result: Any) -> Any:
+        """Return the result of an operation with its formula; where that is lost, note so."""
+        found = combined(sign, left, right, result)
+        if formula_of(found) is None:
+            self.decide(left, right)
+        return found
+
+    def stripped(self, value: Any) -> Any:
+        """Return a value that goes into another body: the formulas within it would mean nothing there."""
+        for inner in nested_formulas(value):
+            self.structural.update(names_of(inner))
+        return plain(value)
 
     # --- reports
 

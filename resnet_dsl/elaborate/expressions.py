@@ -14,6 +14,7 @@ from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
 from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
 from resnet_dsl.elaborate.context import Context, Env
+from resnet_dsl.elaborate.derived import derived, formula_of, formulas_of, is_number, is_whole, plain
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
@@ -135,6 +136,8 @@ def _attribute(ctx: Context, expr: ast.Attribute, env: Env) -> Any:
     if sizes[expr.name] is None:
         message = f"`.{expr.name}` is not known: it depends on the input's size"
         return ctx.error("E0307", message, expr.span, "write numbers in `input:`")
+    if expr.name == "channels" and env.builder is not None:
+        return derived(sizes[expr.name], env.builder.channels(value.value))
     return sizes[expr.name]
 
 
@@ -145,7 +148,7 @@ def _unary(ctx: Context, expr: ast.Unary, env: Env) -> Any:
     if expr.operator == "not" and isinstance(value, bool):
         return not value
     if expr.operator == "-" and isinstance(value, int | float) and not isinstance(value, bool):
-        return -value
+        return ctx.combined("-", 0, value, -plain(value))
     if expr.operator == "-" and isinstance(value, Tensor):
         return step(ctx, Affine(scale=-1.0), (value,), env, expr.span)
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
@@ -175,12 +178,14 @@ def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
         return BAD
     if expr.operator in ("+", "-", "*", "/") and (isinstance(left, Tensor) or isinstance(right, Tensor)):
         return _join(ctx, expr, left, right, env, label)
-    if expr.operator == "*" and isinstance(right, Function) and type(left) is int:
-        return Repeat(left, right)
+    if expr.operator == "*" and isinstance(right, Function) and is_whole(left):
+        ctx.decide(left)
+        return Repeat(plain(left), right)
     try:
         if expr.operator in ("==", "!=", "<", "<=", ">", ">="):
+            ctx.decide(left, right)
             return compare(expr.operator, left, right)
-        return compute(expr.operator, left, right)
+        return ctx.combined(expr.operator, left, right, compute(expr.operator, left, right))
     except ArithmeticProblem as problem:
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
 
@@ -207,26 +212,27 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label
 def _scaled(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
     """A tensor and a number: `1 - x`, `0.5 * x`."""
     x, other = (left, right) if isinstance(left, Tensor) else (right, left)
-    if type(other) not in (int, float):
+    if not is_number(other):
         message = f"`{expr.operator}` of a tensor and {show(other)}"
         return ctx.error("E0206", message, expr.at, "the other side must be a tensor or a number")
-    number = float(other)
+    number = derived(float(other), formula_of(other))
     match expr.operator:
         case "+":
             values = {"shift": number}
         case "-":
-            values = {"shift": -number} if x is left else {"scale": -1.0, "shift": number}
+            negative = ctx.combined("-", 0.0, number, -float(number))
+            values = {"shift": negative} if x is left else {"scale": -1.0, "shift": number}
         case "*":
             values = {"scale": number}
         case _:
             if x is right or number == 0.0:
                 return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
-            values = {"scale": 1.0 / number}
+            values = {"scale": ctx.combined("/", 1.0, number, 1.0 / float(number))}
     try:
-        op = Affine.make(values)
+        op = Affine.make({name: plain(value) for name, value in values.items()})
     except ValueError as error:
         return ctx.error("E0204", str(error), expr.at)
-    return step(ctx, op, (x,), env, expr.at, label)
+    return step(ctx, op, (x,), env, expr.at, label, derived=formulas_of(values))
 
 
 def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:
@@ -316,8 +322,14 @@ def _numeric(ctx: Context, expr: ast.Call, env: Env) -> Any:
     values = [evaluate(ctx, argument.value, env) for argument in expr.arguments]
     if any(isinstance(value, Bad) for value in values):
         return BAD
-    if not values or any(type(value) not in (int, float) for value in values):
+    if not values or not all(map(is_number, values)):
         return ctx.error("E0206", f"`{name}` takes numbers", expr.span)
     if name == "round" and len(values) > 1:
         return ctx.error("E0202", "`round` takes one number", expr.span)
-    return NUMERIC[name](values) if name != "round" else round(values[0])
+    if name == "round":
+        ctx.decide(values[0])
+        return round(plain(values[0]))
+    result = values[0]
+    for value in values[1:]:
+        result = ctx.combined(name, result, value, NUMERIC[name](plain(result), plain(value)))
+    return result

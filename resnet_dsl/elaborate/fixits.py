@@ -9,6 +9,7 @@ from typing import Any
 
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.context import Builder, Env
+from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.values import Tensor
 from resnet_dsl.ir.network import Call
 from resnet_dsl.ir.ops import Add, Concat, Conv, Multiply, Op, Pool, Subsample
@@ -122,7 +123,7 @@ def _shape(op: Op, shapes: Sequence[Shape], extent: Extent) -> Shape | None:
 
 def _written(number: int, env: Env, names: Sequence[str], exact: bool = False) -> str:
     """A number as the block would write it: by the name of a parameter, or of two multiplied."""
-    known = {name: value for name, value in env.names.items() if type(value) is int}
+    known = {name: value for name, value in env.names.items() if is_whole(value)}
     for name in names:
         if known.get(name) == number:
             return name

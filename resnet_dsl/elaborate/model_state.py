@@ -8,10 +8,13 @@ from resnet_dsl.diagnostics.model import Findings, Label, Span
 from resnet_dsl.elaborate.context import Context
 from resnet_dsl.elaborate.settings import Settings
 from resnet_dsl.elaborate.values import Bad, Definition, Place
+from resnet_dsl.ir.formulas import Formula, Named, names_of
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 MAX_LINKS = 8
+
+IN_CHANNELS = "in_channels"  # what formulas call the channels of the model's input
 
 RESERVED = ("input",)  # what backends call the model's own
 
@@ -26,10 +29,18 @@ class Plan:
     context: Context
     overridden: bool
     shape: Shape = field(default_factory=lambda: Shape(1))
+    channels: Formula | None = field(default_factory=lambda: Named(IN_CHANNELS))
     features: dict[str, Shape] = field(default_factory=dict)
+    feature_channels: dict[str, Formula | None] = field(default_factory=dict)
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)
     head_features: tuple[str, ...] = ()
+    derived: list[Formula] = field(default_factory=list)
+
+    @property
+    def used(self) -> set[str]:
+        """The model's parameters that some number of stem, blocks or head was derived from."""
+        return {name for formula in self.derived for name in names_of(formula)}
 
     def error(
         self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()

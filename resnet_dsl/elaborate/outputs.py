@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.context import Env
 from resnet_dsl.elaborate.model_state import Plan
 from resnet_dsl.elaborate.values import Bad, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.network import Network, Stage
+from resnet_dsl.ir.network import Network
 from resnet_dsl.syntax import ast
 
 MAX_PARAMETERS = 10**11
@@ -85,13 +85,10 @@ def only_needed(plan: Plan, network: Network) -> Network:
     if unknown or "head" in network.outputs:
         return network
     last = max(order.index(output) for output in network.outputs)
-    stages = tuple(
-        Stage(
-            stage.name,
-            tuple(b for i, b in enumerate(stage.blocks) if order.index(f"{stage.name}.{i}") <= last),
-        )
-        for stage in network.stages
-    )
+    kept = {
+        s: sum(order.index(f"{s.name}.{i}") <= last for i in range(len(s.blocks))) for s in network.stages
+    }
+    stages = [replace(s, blocks=s.blocks[:n], derived=s.derived[:n]) for s, n in kept.items()]
     left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
     if left:
         message = f"no output needs {', '.join(left)}: left out"

@@ -14,9 +14,11 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.context import Context, Env
+from resnet_dsl.elaborate.derived import derived, is_number, plain
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Place, show
 from resnet_dsl.ir.arguments import Symbol
+from resnet_dsl.ir.formulas import Named
 from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
@@ -32,6 +34,7 @@ class Setting:
     by: str
     choices: tuple[str, ...] = ()
     name_at: Span | None = None
+    is_parameter: bool = False
 
     @property
     def value_at(self) -> Span:
@@ -48,6 +51,7 @@ class Settings:
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
     endless: set[str] = field(default_factory=set)
+    numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
         """Return the nearest setting of `name` without counting it as read."""
@@ -122,11 +126,23 @@ class Settings:
         self.active.append(name)
         try:
             if setting.span.source.ours:
-                return self._value(name, setting, setting.value, env)
+                return self._named(name, self._value(name, setting, setting.value, env))
             with self.context.apart():
-                return self._value(name, setting, setting.value, env)
+                return self._named(name, self._value(name, setting, setting.value, env))
         finally:
             self.active.pop()
+
+    def _named(self, name: str, value: Any) -> Any:
+        """A number that a parameter of the model is: what is computed from it is derived from the name."""
+        if name not in self._parameters or not is_number(value):
+            return value
+        self.context.decide(value)  # another parameter that it was computed from
+        self.numbers[name] = plain(value)
+        return derived(value, Named(name))
+
+    @cached_property
+    def _parameters(self) -> frozenset[str]:
+        return frozenset(name for name, setting in self.all() if setting.is_parameter)
 
     def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Any:
         if env.choices and isinstance(expr, ast.Name) and not env.knows(expr.id):
@@ -147,9 +163,9 @@ class Settings:
 
 def layer_of(model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """Return the settings a model's text makes: fields, and parameters with their defaults."""
-    by = "library" if scope.source.ours else "field"
+    by, given = ("library", "library") if scope.source.ours else ("field", "parameter")
     layer = {
-        p.name: Setting(p.default, scope, p.span, "parameter" if by == "field" else by, p.choices, p.name_at)
+        p.name: Setting(p.default, scope, p.span, given, p.choices, p.name_at, is_parameter=True)
         for p in model.parameters
     }
     for item in model.fields:

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.context import MAX_OPS
+from resnet_dsl.elaborate.derived import formulas_of
 from resnet_dsl.elaborate.model_state import RESERVED, Plan
+from resnet_dsl.elaborate.steps import Derived
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.network import Body, Stage
+from resnet_dsl.ir.formulas import Constant, Formula, names_of, substituted
+from resnet_dsl.ir.network import Body, Stage, channels_name
 
 
 class Run(NamedTuple):
@@ -36,6 +39,7 @@ def all_stages(plan: Plan) -> tuple[Stage, ...]:
         plan.context.unsure = True
         return _no_stages(plan, value)
     stages: list[Stage] = []
+    plan.context.decide(*value)
     for index, item in enumerate(value):
         name, item = _named(plan, item, index)
         stage = _stage(plan, name, item, index, len(value))
@@ -43,7 +47,7 @@ def all_stages(plan: Plan) -> tuple[Stage, ...]:
             plan.context.unsure = True
         else:
             stages.append(stage)
-        plan.features[name] = plan.shape
+        plan.features[name], plan.feature_channels[name] = plan.shape, plan.channels
     return tuple(stages)
 
 
@@ -81,14 +85,30 @@ def _stage(plan: Plan, name: str, item: Any, stage: int, stages: int) -> Stage |
         plan.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
         return None
     blocks: list[Body] = []
+    derived: list[Derived] = []
     for run in runs:
         for _ in range(run.length):
-            body = _block(plan, run, name, stage, len(blocks), stages)
-            if isinstance(body, Bad):
+            made = _block(plan, run, name, stage, len(blocks), stages)
+            if isinstance(made, Bad):
                 return None
+            body, formulas = made
             blocks.append(body)
-            plan.shape = body.output
-    return Stage(name, tuple(blocks))
+            derived.append(formulas)
+            _pass_through(plan, body, formulas)
+    return Stage(name, tuple(blocks), plan.names[name], tuple(derived))
+
+
+def _pass_through(plan: Plan, body: Body, formulas: Derived) -> None:
+    """Go on behind a block: its result's shape, how the channels were derived, what was decided."""
+    given = {name: Constant(value) for name, value in body.arguments if type(value) in (int, float)}
+    known: dict[str, Formula | None] = {**given, **dict(formulas), channels_name("x"): plan.channels}
+    for name in body.structural:
+        plan.context.structural.update(names_of(known.get(name)))
+    plan.derived += [formula for _, formula in formulas]
+    before, plan.channels = plan.channels, substituted(body.channels(body.result), known)
+    if plan.channels is None:
+        plan.context.structural.update(names_of(before))
+    plan.shape = body.output
 
 
 def _runs(plan: Plan, item: Any, stage: int, stages: int, *inner: int) -> Iterator[Any]:
@@ -134,7 +154,9 @@ def _default_block(plan: Plan, stage: int, stages: int) -> Function | None:
     return None
 
 
-def _block(plan: Plan, run: Run, name: str, stage: int, index: int, stages: int) -> Body | Bad:
+def _block(
+    plan: Plan, run: Run, name: str, stage: int, index: int, stages: int
+) -> tuple[Body, Derived] | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it."""
     _, function, span = run
     if not isinstance(function.target, Definition):
@@ -150,7 +172,8 @@ def _block(plan: Plan, run: Run, name: str, stage: int, index: int, stages: int)
         if missing:
             return _missing(plan, function, missing, span)
         at = plan.value_at("stages", stage)
-        return body_of(context, function.target, given, plan.shape, span, at)
+        body = body_of(context, function.target, given, plan.shape, span, at)
+        return body if isinstance(body, Bad) else (body, formulas_of(given))
 
 
 def _give(

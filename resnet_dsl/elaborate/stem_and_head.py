@@ -7,6 +7,7 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.context import Builder, Env
+from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.model_state import RESERVED, Plan
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
@@ -22,18 +23,19 @@ def input_shape(plan: Plan) -> Shape | None:
     value = plan.settings.value("input")
     if isinstance(value, Bad):
         return None
-    if type(value) is int and 0 < value <= LARGEST:
-        return Shape(value)
+    if is_whole(value) and 0 < value <= LARGEST:
+        plan.context.decide(value)
+        return Shape(int(value))
     span = plan.value_at("input")
-    if not (isinstance(value, tuple) and len(value) == 3 and type(value[0]) is int):
+    if not (isinstance(value, tuple) and len(value) == 3 and is_whole(value[0])):
         hint = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
         plan.error("E0204", f"`input` must be a size such as `3x224x224`, not {show(value)}", span, hint)
         return None
     channels, height, width = value
     known: list[int | None] = []
     for size, axis in ((height, "H"), (width, "W")):
-        if type(size) is int and 0 < size <= LARGEST:
-            known.append(size)
+        if is_whole(size) and 0 < size <= LARGEST:
+            known.append(int(size))
         elif size == axis:
             known.append(None)
         else:
@@ -45,7 +47,8 @@ def input_shape(plan: Plan) -> Shape | None:
         plan.error("E0204", f"`input` must have a positive number of channels, not {channels}", span)
         return None
     plan.context.extent = Extent(known[0], known[1])
-    return Shape(channels, (Size("H"), Size("W")))
+    plan.context.decide(*value)
+    return Shape(int(channels), (Size("H"), Size("W")))
 
 
 def part(plan: Plan, name: str) -> Body | Bad | None:
@@ -54,7 +57,7 @@ def part(plan: Plan, name: str) -> Body | Bad | None:
     if setting is None or setting.value is None:
         return None
     plan.settings.read.add(name)
-    builder = Builder([plan.shape])
+    builder = Builder([plan.shape], input_channels=[plan.channels])
     before = THE_INPUT if not plan.features else f"the result of {list(plan.features)[-1]}"
     seen: dict[str, Tensor] = {}
     env = _part_env(plan, setting, builder, Tensor(-1, plan.shape, before), seen)
@@ -65,12 +68,14 @@ def part(plan: Plan, name: str) -> Body | Bad | None:
         result = value if isinstance(value, Tensor | Bad) else _applied(plan, value, env, setting)
         if isinstance(result, Bad):
             return BAD
-        body = Body(name, (), tuple(builder.inputs), tuple(builder.nodes), result.value)
+        names = tuple(builder.input_names)
+        body = Body(name, (), tuple(builder.inputs), tuple(builder.nodes), result.value, names=names)
         if name == "head":
             body = _numbered_as_head(body, builder, plan)
             plan.head_features = tuple(seen)
         _claim(plan, body, builder)
-    plan.shape = body.output
+        plan.derived += [formula for node in body.nodes for _, formula in node.derived]
+    plan.shape, plan.channels = body.output, builder.channels(body.result)
     return body if body.nodes else None
 
 
@@ -99,6 +104,8 @@ def _part_env(plan: Plan, setting: Setting, builder: Builder, x: Tensor, seen: d
             if name not in seen:
                 shape = plan.features[name]
                 builder.inputs.append(shape)
+                builder.input_names.append(name.replace(".", "_"))
+                builder.input_channels.append(plan.feature_channels[name])
                 seen[name] = Tensor(-len(builder.inputs), shape, f"the result of {name}")
             return seen[name]
         return lookup(name, span)

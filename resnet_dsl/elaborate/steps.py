@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,12 @@ from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
 from resnet_dsl.elaborate.fixits import repair
 from resnet_dsl.elaborate.joins import conflict
 from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
-from resnet_dsl.ir.network import Call, Node
+from resnet_dsl.ir.formulas import Formula, names_of
+from resnet_dsl.ir.network import Call, Node, channels_formula, channels_name
 from resnet_dsl.ir.ops import Add, Concat, Multiply, Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
+
+Derived = tuple[tuple[str, Formula], ...]
 
 THE_INPUT = "the model's input"
 
@@ -29,6 +32,7 @@ def step(
     span: Span,
     label: Tag | None = None,
     places: Mapping[str, Place] | None = None,
+    derived: Derived = (),
 ) -> Any:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
@@ -45,9 +49,11 @@ def step(
     except ShapeError as error:
         return _refused(ctx, error, op, tensors, env, span, places or {})
     if op.does_nothing(*shapes):
+        ctx.structural.update(name for _, formula in derived for name in names_of(formula))
+        ctx.structural.update(names_of(builder.channels(tensors[0].value)))
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
-    return add(ctx, op, tensors, shape, builder, span, label)
+    return add(ctx, op, tensors, shape, builder, span, label, derived)
 
 
 def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
@@ -140,6 +146,7 @@ def add(
     builder: Builder,
     span: Span,
     label: Tag | None,
+    derived: Derived = (),
 ) -> Any:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
@@ -150,5 +157,29 @@ def add(
         return ctx.error("E0211", f"two steps are named `{name}`", at, hint, labels)
     builder.names[name] = at
     inputs = tuple(tensor.value for tensor in tensors)
-    builder.nodes.append(Node(name, what, inputs, shape, builder.variable, span))
+    author = span if not span.source.ours else ctx.cause().span
+    node = Node(name, what, inputs, shape, builder.variable, span, author, derived)
+    ctx.structural.update(_decided(node, builder))
+    builder.nodes.append(node)
+    builder.result_channels.append(channels_formula(node, builder.channels))
     return Tensor(len(builder.nodes) - 1, shape, f"from {kind} at {line_of(span)}")
+
+
+def _decided(node: Node, builder: Builder) -> Iterator[str]:
+    """The parameters that decide more in a node than numbers that may vary."""
+    inputs = [builder.channels(value) for value in node.inputs]
+    derived = dict(node.derived)
+    if isinstance(node.what, Call):
+        body = node.what.body
+        named = zip(map(channels_name, body.names), inputs, strict=True)
+        known: dict[str, Formula | None] = {**derived, **dict(named)}
+        for name in body.structural:
+            yield from names_of(known.get(name))
+    else:
+        # Channels and rates may vary; what moves a window, splits or starts a tensor may not.
+        varying = {name for name in derived if name == "channels" or node.what.is_rate(name)}
+        for name in derived.keys() - varying:
+            yield from names_of(derived[name])
+    if channels_formula(node, builder.channels) is None:
+        for formula in inputs:
+            yield from names_of(formula)

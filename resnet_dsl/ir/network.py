@@ -6,11 +6,12 @@ body's input, `-2`, `-3` … further inputs. Equal blocks on equal shapes are on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Source, Span
+from resnet_dsl.ir.formulas import Constant, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
@@ -24,7 +25,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Node:
-    """One step: an op or a call applied to earlier values; `variable` is the author's name."""
+    """One step: an op or a call applied to earlier values; `variable` is the author's name.
+
+    `derived` has the formula of each argument that was computed from parameters of the body's block.
+    `span` is where the step stands, `author` what the author wrote that led there, where `span` is
+    in the library.
+    """
 
     name: str
     what: Op | Call
@@ -32,11 +38,17 @@ class Node:
     shape: Shape
     variable: str
     span: Span = field(compare=False, repr=False)
+    author: Span = field(compare=False, repr=False)
+    derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """A block after elaboration, with the arguments it was elaborated for."""
+    """A block after elaboration, with the arguments it was elaborated for.
+
+    `names` are those of its inputs: `x`, then its parameters that are tensors. `structural` are the
+    parameters that decided more than a number: with another value it would be another body.
+    """
 
     definition: str
     arguments: tuple[tuple[str, Any], ...]
@@ -44,6 +56,8 @@ class Body:
     nodes: tuple[Node, ...]
     result: int
     doc: str = ""
+    names: tuple[str, ...] = ("x",)
+    structural: frozenset[str] = frozenset()
 
     def shape_of(self, value: int) -> Shape:
         """Return the shape of a value of this body."""
@@ -53,6 +67,12 @@ class Body:
     def output(self) -> Shape:
         """The shape of the body's result."""
         return self.shape_of(self.result)
+
+    def channels(self, value: int) -> Formula | None:
+        """Return how the channels of a value were derived from the block's parameters, if they were."""
+        if value < 0:
+            return Named(channels_name(self.names[-1 - value]))
+        return channels_formula(self.nodes[value], self.channels)
 
     @property
     def count(self) -> int:
@@ -67,12 +87,42 @@ class Body:
         yield self
 
 
+def channels_name(tensor: str) -> str:
+    """Return what formulas call the channels of an input."""
+    return f"{tensor}.channels"
+
+
+def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> Formula | None:
+    """Return how the channels of a node's result were derived, given those of values before it."""
+    inputs = tuple(map(channels, node.inputs))
+    if isinstance(node.what, Op):
+        return node.what.channels_of_result(inputs, dict(node.derived))
+    body = node.what.body
+    given = {name: Constant(value) for name, value in body.arguments if type(value) in (int, float)}
+    known: dict[str, Formula | None] = {**given, **dict(node.derived)}
+    known |= {channels_name(name): formula for name, formula in zip(body.names, inputs, strict=True)}
+    return substituted(body.channels(body.result), known)
+
+
 @dataclass(frozen=True)
 class Stage:
-    """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`."""
+    """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
+
+    `derived` has, for each block, the formulas of its arguments over the parameters of the model.
+    """
 
     name: str
     blocks: tuple[Body, ...]
+    span: Span | None = field(default=None, compare=False, repr=False)
+    derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class ModelParameter:
+    """A number that the model's author named and that may change without another structure."""
+
+    name: str
+    value: int | float
 
 
 @dataclass(frozen=True)
@@ -80,7 +130,8 @@ class Network:
     """A checked model, before it is flattened to a graph.
 
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
-    the model returns, or empty for the result of its last part; `frozen` the parts not trained.
+    the model returns, or empty for the result of its last part; `frozen` the parts not trained;
+    `parameters` what a user of the model may set without changing its structure.
     """
 
     name: str
@@ -96,6 +147,7 @@ class Network:
     settings: tuple[tuple[str, str], ...]
     source: Source
     used: tuple[Source, ...] = ()
+    parameters: tuple[ModelParameter, ...] = ()
 
     def parts(self) -> Iterator[tuple[str, str, Body]]:
         """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.

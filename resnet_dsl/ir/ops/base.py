@@ -6,12 +6,13 @@ ShapeError, elaboration adds the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
 from resnet_dsl.ir.arguments import Pair, Rule
+from resnet_dsl.ir.formulas import Constant, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -93,9 +94,24 @@ class Op:
         """Return the multiply-adds at batch 1: convolutions and fully connected layers only."""
         return 0
 
+    def is_rate(self, name: str) -> bool:
+        """Whether an argument is a real number that the op is written with, whatever its value."""
+        spec = next(spec for spec in fields(self) if spec.name == name)
+        return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
+
     def through(self, *inputs: Shape) -> tuple[int, ...]:
         """Return which inputs the way from a network's input to its output goes through."""
         return tuple(range(len(inputs)))
+
+    def channels_of_result(
+        self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
+    ) -> Formula | None:
+        """Return how the result's channels follow from those of the inputs and from the arguments.
+
+        By default they are the argument `channels` if there is one, else those of the first input.
+        """
+        own = next((spec.name for spec in fields(self) if spec.name == "channels"), None)
+        return inputs[0] if own is None else arguments.get(own, Constant(getattr(self, own)))
 
     @property
     def window(self) -> Window:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from resnet_dsl.ir.formulas import Constant, Formula, operation
 from resnet_dsl.ir.ops.base import Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -40,6 +42,12 @@ class Multiply(Op):
             raise ShapeError("E0302", "product of different shapes", operands=True)
         return wide
 
+    def channels_of_result(
+        self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
+    ) -> Formula | None:
+        # A gate of one channel does not give the result its channels, whichever side it is on.
+        return inputs[1] if inputs[0] == Constant(1) else inputs[0]
+
     def through(self, *inputs: Shape) -> tuple[int, ...]:
         # Not the gate of one pixel that a map is multiplied by.
         maps = tuple(i for i, shape in enumerate(inputs) if not shape.is_pixel)
@@ -57,3 +65,11 @@ class Concat(Op):
         if any(len(shape.spatial) != len(inputs[0].spatial) for shape in inputs):
             raise ShapeError("E0303", "concatenation of a map and a vector", operands=True)
         return replace(inputs[0], channels=sum(shape.channels for shape in inputs))
+
+    def channels_of_result(
+        self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
+    ) -> Formula | None:
+        total = inputs[0]
+        for formula in inputs[1:]:
+            total = None if total is None or formula is None else operation("+", total, formula)
+        return total

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, Pair, argument, choice
+from resnet_dsl.ir.formulas import Constant, Formula, operation
 from resnet_dsl.ir.ops.base import Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -30,6 +32,11 @@ class Flatten(Op):
                 "write numbers in `input:`, or pool with `gap`",
             )
         return Shape(prod(size for size in sizes if size is not None))
+
+    def channels_of_result(
+        self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
+    ) -> Formula | None:
+        return None  # they depend on the size of the map
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return inputs[0].is_vector
@@ -115,6 +122,12 @@ class Part(Op):
             message = f"{count} input channels cannot be split into {self.of} parts"
             raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
         return replace(inputs[0], channels=count // self.of)
+
+    def channels_of_result(
+        self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
+    ) -> Formula | None:
+        count = arguments.get("of", Constant(self.of))
+        return None if inputs[0] is None else operation("//", inputs[0], count)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.of == 1

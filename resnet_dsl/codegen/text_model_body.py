@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
-from resnet_dsl.codegen.classes import PYTHON, Classes, Step
+from resnet_dsl.codegen.text_classes import PYTHON, Classes, Step
 from resnet_dsl.ir.network import Body, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
-from resnet_dsl.codegen.classes import PYTHON, Step
 from resnet_dsl.codegen.provenance import escaped, plain
+from resnet_dsl.codegen.text_classes import PYTHON, Step
 from resnet_dsl.ir.ops import Op
 
 WIDTH = 88

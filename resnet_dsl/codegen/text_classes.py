@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import chain, count, groupby
 from typing import Any
 
-from resnet_dsl.codegen.parameters import Candidate, fit, spelled
+from resnet_dsl.codegen.text_parameters import Candidate, fit, spelled
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
 from resnet_dsl.ir.ops import Op
 

@@ -1,0 +1,112 @@
+"""Numbers that know how they were derived, while a block or model is elaborated.
+
+They are equal to, and hash as, the numbers they are, so nothing else of elaboration sees a
+difference. Where an op or a call is made, the formulas go into its node and the numbers stay plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from resnet_dsl.elaborate.values import Function, Repeat, Staged
+from resnet_dsl.ir.arguments import Dims
+from resnet_dsl.ir.formulas import Constant, Formula, Number, operation
+
+
+class DerivedInt(int):
+    """A whole number with its formula."""
+
+    formula: Formula
+
+
+class DerivedFloat(float):
+    """A real number with its formula."""
+
+    formula: Formula
+
+
+def derived(value: Any, formula: Formula | None) -> Any:
+    """Return a number with its formula; any other value, and a number without one, as it is."""
+    if formula is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return plain(value)
+    number = DerivedInt(value) if isinstance(value, int) else DerivedFloat(value)
+    number.formula = formula
+    return number
+
+
+def formula_of(value: Any) -> Formula | None:
+    """Return the formula of a number that was derived, None of any other value."""
+    return value.formula if isinstance(value, DerivedInt | DerivedFloat) else None
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number, derived or not; truth values are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, derived or not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def plain(value: Any) -> Any:
+    """Return a value without formulas, those of a function's arguments included."""
+    match value:
+        case DerivedInt():
+            return int(value)
+        case DerivedFloat():
+            return float(value)
+        case Dims():
+            return value
+        case tuple():
+            return tuple(map(plain, value))
+        case Function():
+            return replace(value, bound=tuple((name, plain(item)) for name, item in value.bound))
+        case Repeat():
+            return Repeat(plain(value.count), plain(value.function))
+        case Staged():
+            return replace(value, value=plain(value.value))
+        case _:
+            return value
+
+
+def nested_formulas(value: Any) -> Iterator[Formula]:
+    """Yield the formulas inside a list or a function's arguments, not that of a number itself."""
+    match value:
+        case Dims():
+            return
+        case tuple():
+            inner = value
+        case Function():
+            inner = tuple(item for _, item in value.bound)
+        case Repeat():
+            inner = (value.count, value.function)
+        case Staged():
+            inner = (value.value,)
+        case _:
+            return
+    for item in inner:
+        if (formula := formula_of(item)) is not None:
+            yield formula
+        yield from nested_formulas(item)
+
+
+def combined(sign: str, left: Any, right: Any, result: Number) -> Any:
+    """Return the result of an operation, with its formula if one of the operands has one."""
+    formulas = [formula_of(left), formula_of(right)]
+    if formulas == [None, None]:
+        return result
+    if sign == "/" and isinstance(result, int):
+        sign = "//"  # it comes out whole, and generated code is to have a whole number too
+    first, second = (
+        formula or Constant(plain(value)) for formula, value in zip(formulas, (left, right), strict=True)
+    )
+    return derived(result, operation(sign, first, second))
+
+
+def formulas_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> tuple[tuple[str, Formula], ...]:
+    """Return the formulas of those arguments that have one, by name."""
+    found = ((name, formula_of(value)) for name, value in dict(values).items())
+    return tuple((name, formula) for name, formula in found if formula is not None)

@@ -1,0 +1,136 @@
+"""How a number of a network was derived: arithmetic over the parameters of its block or model.
+
+A formula is kept only where elaboration computed the number by it, never guessed from values, so
+it may stand in generated code in the number's place.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+Number = int | float
+
+# Larger ones nobody would write; the number then stands for itself.
+MAX_SIZE = 20
+
+SIGNS: dict[str, Callable[[Number, Number], Number]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "max": max,
+    "min": min,
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A parameter of a block or model, or the channels of an input: `width`, `x.channels`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number that the text gives."""
+
+    value: Number
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Two formulas with a sign of arithmetic between them, or `max` or `min` of them."""
+
+    sign: str
+    left: Formula
+    right: Formula
+
+
+Formula = Named | Constant | Operation
+
+
+def evaluated(formula: Formula, names: Mapping[str, Number]) -> Number:
+    """Return the number a formula gives for values of its names; raises KeyError for one that lacks."""
+    match formula:
+        case Named():
+            return names[formula.name]
+        case Constant():
+            return formula.value
+        case Operation():
+            left, right = evaluated(formula.left, names), evaluated(formula.right, names)
+            return SIGNS[formula.sign](left, right)
+
+
+def names_of(formula: Formula | None) -> Iterator[str]:
+    """Yield every name of a formula."""
+    match formula:
+        case Named():
+            yield formula.name
+        case Operation():
+            yield from names_of(formula.left)
+            yield from names_of(formula.right)
+
+
+def substituted(formula: Formula | None, names: Mapping[str, Formula | None]) -> Formula | None:
+    """Return the formula with other formulas for its names; None where one of them has none."""
+    match formula:
+        case Named():
+            return names.get(formula.name)
+        case Operation():
+            left, right = substituted(formula.left, names), substituted(formula.right, names)
+            return None if left is None or right is None else operation(formula.sign, left, right)
+        case _:
+            return formula
+
+
+def operation(sign: str, left: Formula, right: Formula) -> Formula | None:
+    """Return the operation of two formulas; None if it would be too large to be worth writing."""
+    made = Operation(sign, left, right)
+    return made if sign in SIGNS and _size(made) <= MAX_SIZE else None
+
+
+def _size(formula: Formula) -> int:
+    return 1 + _size(formula.left) + _size(formula.right) if isinstance(formula, Operation) else 1
+
+
+def simplified(formula: Formula) -> Formula:
+    """Return the formula with what is constant computed: `width * 1`, `width * 64 // 64` are `width`."""
+    if not isinstance(formula, Operation):
+        return formula
+    whole = replace(formula, left=simplified(formula.left), right=simplified(formula.right))
+    left, right = whole.left, whole.right
+    if isinstance(left, Constant) and isinstance(right, Constant):
+        return Constant(SIGNS[whole.sign](left.value, right.value))
+    if whole.sign in ("*", "//", "/") and right == Constant(1):
+        return left
+    if whole.sign == "*" and isinstance(right, Constant):
+        return simplified(Operation("*", right, left))  # as a person writes it: 4 * width
+    if whole.sign == "*" and left == Constant(1):
+        return right
+    if whole.sign in ("+", "-") and right == Constant(0):
+        return left
+    if whole.sign == "+" and left == Constant(0):
+        return right
+    return _product(whole)
+
+
+def _product(formula: Operation) -> Formula:
+    """`4 * (2 * width)` as `8 * width`, `(4 * width) // 2` as `2 * width`; whole numbers alone."""
+    left, right = formula.left, formula.right
+    if formula.sign == "*" and isinstance(left, Constant) and isinstance(right, Operation):
+        inner = right.left
+        if right.sign == "*" and isinstance(inner, Constant):
+            return simplified(Operation("*", Constant(left.value * inner.value), right.right))
+    if formula.sign == "//" and isinstance(right, Constant) and isinstance(left, Operation):
+        factor, divisor = left.left, right.value
+        whole = isinstance(factor, Constant) and isinstance(factor.value, int) and isinstance(divisor, int)
+        if left.sign == "*" and whole and isinstance(factor, Constant) and divisor:
+            if factor.value % divisor == 0:
+                return simplified(Operation("*", Constant(factor.value // divisor), left.right))
+            if divisor % factor.value == 0:
+                return Operation("//", left.right, Constant(divisor // factor.value))
+    return formula

@@ -1,0 +1,123 @@
+"""How numbers were derived: what a formula says is what the network has, in every shipped spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.ir.formulas import Constant, Formula, Named, Operation, evaluated, names_of, simplified
+from resnet_dsl.ir.network import Body, Call, Network, channels_name
+from resnet_dsl.shipped import shipped
+
+
+def written(formula: Formula | None) -> str:
+    match formula:
+        case Named():
+            return formula.name
+        case Constant():
+            return str(formula.value)
+        case Operation():
+            return f"({written(formula.left)} {formula.sign} {written(formula.right)})"
+        case _:
+            return "?"
+
+
+def network(text: str) -> Network:
+    return compile_source(Source("net.resnet", text)).network
+
+
+def numbers(body: Body) -> dict[str, Any]:
+    """What the names of a body's formulas stand for."""
+    own = {name: value for name, value in body.arguments if type(value) in (int, float)}
+    shapes = zip(body.names, body.inputs, strict=True)
+    return own | {channels_name(name): shape.channels for name, shape in shapes}
+
+
+def derived(body: Body) -> Iterator[tuple[str, Formula, Any]]:
+    """Every formula of a body with the value that it should give."""
+    for node in body.nodes:
+        there = dict(node.what.body.arguments) if isinstance(node.what, Call) else vars(node.what)
+        for name, formula in node.derived:
+            value = there[name]
+            yield f"{node.name}.{name}", formula, value[0] if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_formula_gives_the_number_that_is_there(name: str) -> None:
+    found = compile_spec(name).network
+    bodies = {
+        id(b): b
+        for part, _, body in found.parts()
+        for b in body.bodies()
+        if part not in ("stem", "head") or b is not body
+    }
+    for body in bodies.values():
+        known = numbers(body)
+        for what, formula, value in derived(body):
+            assert evaluated(formula, known) == value, what
+            assert evaluated(simplified(formula), known) == value, what
+        for index in range(len(body.nodes)):
+            formula = body.channels(index)
+            if formula is not None:
+                assert evaluated(formula, known) == body.nodes[index].shape.channels
+    model = {parameter.name: parameter.value for parameter in found.parameters}
+    for stage in found.stages:
+        for body, given in zip(stage.blocks, stage.derived, strict=True):
+            for argument, formula in given:
+                if set(names_of(formula)) <= model.keys():
+                    assert evaluated(formula, model) == dict(body.arguments)[argument]
+
+
+def formulas(name: str, part: int = 0) -> dict[str, str]:
+    body = compile_spec(name).network.stages[part].blocks[0]
+    return {f"{n.name}.{f}": written(simplified(formula)) for n in body.nodes for f, formula in n.derived}
+
+
+def test_a_bottleneck_says_how_its_widths_follow() -> None:
+    found = formulas("resnet50")
+    assert found["conv1.channels"] == "(((width * base_width) // 64) * groups)"
+    assert found["conv3.channels"] == found["downsample.channels"] == "(width * expansion)"
+    assert found["downsample.stride"] == "stride"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnet50", {"classes": 1000, "in_channels": 3}),
+        ("cifar_resnet", {"classes": 10, "in_channels": 3}),
+        ("lenet5", {"classes": 10, "in_channels": 1}),
+    ],
+)
+def test_what_may_change_without_another_structure_is_a_parameter(
+    name: str, expected: dict[str, int]
+) -> None:
+    assert {p.name: p.value for p in compile_spec(name).network.parameters} == expected
+
+
+RATED = """
+model net(rate = 0.2, wide = 64, n = 1) {
+    stages: [n]  block: %s  widths: [wide]  head: gap -> dropout(rate) -> fc(10)
+}
+"""
+
+
+def test_a_rate_is_a_parameter_and_a_count_of_blocks_is_none() -> None:
+    found = {p.name for p in network(RATED % "plain").parameters}
+    assert found == {"rate", "wide", "in_channels"}
+
+
+def test_what_a_comparison_in_a_block_looks_at_is_none() -> None:
+    found = {p.name for p in network(RATED % "basic").parameters}
+    assert found == {"rate", "in_channels"}  # `B` compares the channels: wider, it would project
+
+
+def test_a_library_node_knows_what_the_author_wrote() -> None:
+    found = network("model net { stages: [1]\n  block: basic }")
+    node = found.stages[0].blocks[0].nodes[0]
+    assert node.span.source.ours
+    assert node.author.source.name == "net.resnet"
+    assert node.author.place[0] == 2
