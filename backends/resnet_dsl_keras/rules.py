@@ -169,7 +169,8 @@ def _(op: ops.ChannelConv, inputs: tuple[Shape, ...]) -> Lowering:
 @lower.register
 def _(op: ops.FullyConnected, inputs: tuple[Shape, ...]) -> Lowering:
     code = _helper("fully_connected", op.channels, bias=op.bias, init=op.init)
-    return Lowering(code, depth=2, cases=_shape_case("fully_connected", inputs[0]))
+    depth = 1 if inputs[0].is_vector else 2
+    return Lowering(code, depth=depth, cases=_shape_case("fully_connected", inputs[0]))
 
 
 # --- normalisation -----------------------------------------------------------------------------
