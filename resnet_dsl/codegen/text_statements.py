@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
-from resnet_dsl.codegen.provenance import escaped, plain
+from resnet_dsl.codegen.provenance import escaped
 from resnet_dsl.codegen.text_classes import PYTHON, Step
 from resnet_dsl.ir.ops import Op
 
@@ -155,23 +154,6 @@ def quoted(value: object) -> str:
             return repr(value)
         case _:
             raise TypeError(f"no value that a file could hold: {value!r}")
-
-
-def docstring(text: str, indent: int) -> str:
-    """Return text as a docstring, its first sentence apart, filled and unable to end early."""
-    text = plain(" ".join(text.split())).replace("\\", "/").replace('"', "'")
-    text = text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-    if len(text) + indent + 6 <= WIDTH:
-        return f'"""{text}"""'
-    margin = " " * indent
-    summary, *rest = re.split(r"(?<=[.!?]) (?=[A-Z`])", text, maxsplit=1)
-    lines = textwrap.wrap(summary, WIDTH - indent - 3)
-    if rest:
-        lines += ["", *textwrap.wrap(rest[0], WIDTH - indent)]
-    elif len(lines) == 1:
-        lines = textwrap.wrap(summary, WIDTH - indent - 6)
-    filled = [lines[0], *(f"{margin}{line}".rstrip() for line in lines[1:])]
-    return '"""' + "\n".join([*filled, f'{margin}"""'])
 
 
 @dataclass

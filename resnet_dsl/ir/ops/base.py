@@ -18,10 +18,15 @@ from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 @dataclass(frozen=True)
 class Init:
-    """How a tensor starts: `normal` with a deviation, `uniform` up to a bound, or a `constant`."""
+    """How a tensor starts: `normal` with a deviation, `uniform` up to a bound, or a `constant`.
+
+    `scheme` names the rule that the value came from, as `initial` knows it: frameworks have their own
+    words for most.
+    """
 
     kind: Literal["normal", "uniform", "constant"]
     value: float
+    scheme: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Op:
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
+    fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
 
     @classmethod
@@ -142,15 +148,15 @@ def initial(scheme: str, shape: tuple[int, ...]) -> Init:
     fan_in, fan_out = shape[1] * area, shape[0] * area
     match scheme:
         case "he":
-            return Init("normal", sqrt(2 / fan_out))
+            return Init("normal", sqrt(2 / fan_out), scheme)
         case "he_fan_in":
-            return Init("normal", sqrt(2 / fan_in))
+            return Init("normal", sqrt(2 / fan_in), scheme)
         case "glorot":
-            return Init("uniform", sqrt(6 / (fan_in + fan_out)))
+            return Init("uniform", sqrt(6 / (fan_in + fan_out)), scheme)
         case "small":
-            return Init("normal", 0.01)
+            return Init("normal", 0.01, scheme)
         case _:
-            return Init("uniform", 1 / sqrt(fan_in))
+            return Init("uniform", 1 / sqrt(fan_in), "uniform")
 
 
 def needs_map(op: Op, x: Shape) -> None:

@@ -24,6 +24,7 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
     kernel: Pair = argument(PAIR)
@@ -102,6 +103,7 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
     bias: bool = argument(FLAG, True)

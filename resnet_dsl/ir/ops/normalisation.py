@@ -15,6 +15,7 @@ class BatchNorm(Op):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
 
     kind: ClassVar[str] = "bn"
+    fresh: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5)
     momentum: float = argument(RATE, 0.1)
     gamma: float = argument(REAL, 1.0, structure=itself)
@@ -34,6 +35,7 @@ class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
     kind: ClassVar[str] = "gn"
+    fresh: ClassVar[bool] = True
     groups: int = argument(COUNT, 32)
     eps: float = argument(EPSILON, 1e-5)
     gamma: float = argument(REAL, 1.0, structure=itself)

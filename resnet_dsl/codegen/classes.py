@@ -1,0 +1,410 @@
+"""Bodies to classes: blocks of one definition and one structure are written once, with parameters.
+
+Structure is what a backend writes: each step is lowered for each body, and bodies whose trees are alike
+but for numbers share a class. Numbers that differ become parameters (`parameters.py`). A call that
+some bodies lack, such as a projection, becomes a flag.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from resnet_dsl.codegen.lowering import (
+    Lower,
+    Lowering,
+    Site,
+    formula_of,
+    overwritable_values,
+    site,
+    value_of,
+)
+from resnet_dsl.codegen.names import PYTHON, camel, class_name
+from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
+from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin
+from resnet_dsl.ir.formulas import Constant, Formula, Number
+from resnet_dsl.ir.network import Body, Call, Network, Node, Stage, channels_name
+
+OWN = frozenset({"x", "self"})
+
+
+@dataclass(frozen=True)
+class ClassUse:
+    """A class put to use: its arguments by parameter; with a `flag`, only where that is true."""
+
+    target: BlockClass
+    arguments: tuple[tuple[str, Expression], ...]
+    flag: str | None = None
+
+
+@dataclass(frozen=True)
+class BlockStep:
+    """One step of a class: an op as its backend writes it, or another class put to use."""
+
+    name: str
+    what: Lowering | ClassUse
+    inputs: tuple[int, ...]
+    variable: str
+    node: Node
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether the step is a nonlinearity of one value."""
+        return not isinstance(self.node.what, Call) and self.node.what.activation
+
+    @property
+    def is_arithmetic(self) -> bool:
+        """Whether the step is written with an operator."""
+        return not isinstance(self.node.what, Call) and self.node.what.arithmetic
+
+
+@dataclass(frozen=True, eq=False)
+class BlockClass:
+    """A block as it is written in source: once for all uses of one structure.
+
+    `inputs` names the values it takes, `x` first; `sites` has, for each step that is an op, one
+    of the sites it was lowered for.
+    """
+
+    name: str
+    definition: str
+    doc: str
+    parameters: tuple[ClassParameter, ...]
+    inputs: tuple[str, ...]
+    steps: tuple[BlockStep, ...]
+    result: int
+    sites: dict[str, Site] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """All classes of a network, inner ones first, and the use that each body is of them."""
+
+    classes: tuple[BlockClass, ...]
+    uses: dict[int, ClassUse] = field(repr=False)
+    lower: Lower = field(repr=False)
+
+    def use(self, body: Body) -> ClassUse:
+        """Return how a block of a stage is made."""
+        return self.uses[id(body)]
+
+    def runs(self, stage: Stage) -> Iterator[tuple[ClassUse, int, int]]:
+        """Yield (use, first index, count) of neighbouring blocks that are made alike."""
+        start = 0
+        for _, run in groupby(stage.blocks, key=lambda body: _identity(self.use(body))):
+            blocks = list(run)
+            yield self.use(blocks[0]), start, len(blocks)
+            start += len(blocks)
+
+
+def _identity(use: ClassUse) -> tuple[int, tuple[tuple[str, Expression], ...]]:
+    return id(use.target), use.arguments
+
+
+def classes_of(network: Network, lower: Lower, reserved: frozenset[str] = frozenset()) -> Classes:
+    """Return the classes of a network; no class or parameter is called as one of `reserved`."""
+    bodies = _distinct(network)
+    lowered = {id(body): _Lowered(body, lower) for body in bodies}
+    groups = _grouped(bodies, lowered)
+    uses: dict[int, ClassUse] = {}
+    names = _class_names(groups, _counts(network), reserved)
+    taken = PYTHON | OWN | reserved | frozenset(names)
+    made = [
+        _Making(group, name, uses, taken, lowered).made() for group, name in zip(groups, names, strict=True)
+    ]
+    return Classes(tuple(made), uses, lower)
+
+
+# --- which bodies share a class ----------------------------------------------------------------
+
+
+class _Lowered:
+    """A body with each of its ops as the backend writes it there."""
+
+    def __init__(self, body: Body, lower: Lower) -> None:
+        overwritable = overwritable_values(body, frozenset({body.result}))
+        ops = [node for node in body.nodes if not isinstance(node.what, Call)]
+        self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
+        self.ops = {name: lower(found) for name, found in self.sites.items()}
+        self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
+
+
+@dataclass(eq=False)
+class _Group:
+    """Bodies that become one class; the first has every call that any of them has."""
+
+    bodies: list[Body]
+    key: object
+    calls: dict[str, object]
+
+    @property
+    def fullest(self) -> Body:
+        return self.bodies[0]
+
+
+def _distinct(network: Network) -> list[Body]:
+    """Every body but stem and head themselves, inner ones before those that call them."""
+    found: dict[int, Body] = {}
+    for part, _, body in network.parts():
+        for inner in body.bodies():
+            if part not in ("stem", "head") or inner is not body:
+                found.setdefault(id(inner), inner)
+    return list(found.values())
+
+
+def _grouped(bodies: list[Body], lowered: dict[int, _Lowered]) -> list[_Group]:
+    groups: list[_Group] = []
+    of_body: dict[int, _Group] = {}
+    order = {id(body): index for index, body in enumerate(bodies)}
+    for level in _levels(bodies):
+        for body in sorted(level, key=lambda b: (-len(_calls(b, of_body)), order[id(b)])):
+            key, calls = _structure(body, of_body, lowered[id(body)]), _calls(body, of_body)
+            group = next((g for g in groups if g.key == key and calls.items() <= g.calls.items()), None)
+            if group is None:
+                group = _Group([], key, calls)
+                groups.append(group)
+            group.bodies.append(body)
+            of_body[id(body)] = group
+    return groups
+
+
+def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
+    """Bodies by how deep their definitions' calls go: a caller comes after what it calls.
+
+    By definition and not by body, so that uses with and without a projection meet.
+    """
+    below: dict[str, set[str]] = {body.definition: set() for body in bodies}
+    for body in bodies:
+        below[body.definition] |= {n.what.body.definition for n in body.nodes if isinstance(n.what, Call)}
+    depth = dict.fromkeys(below, 0)
+    for _ in below:
+        for name, called in below.items():
+            depth[name] = max((depth[other] + 1 for other in called), default=0)
+    for level in sorted(set(depth.values())):
+        yield [body for body in bodies if depth[body.definition] == level]
+
+
+def _is_optional(node: Node) -> bool:
+    return isinstance(node.what, Call) and len(node.inputs) == 1
+
+
+def _through(body: Body) -> dict[int, int]:
+    """Values renumbered as if calls of one input were not there: each is its input."""
+    values = {-1 - i: -1 - i for i in range(len(body.inputs))}
+    count = 0
+    for index, node in enumerate(body.nodes):
+        if _is_optional(node):
+            values[index] = values[node.inputs[0]]
+        else:
+            values[index] = count
+            count += 1
+    return values
+
+
+def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> object:
+    """What bodies of one class must share: everything but numbers and optional calls."""
+    values = _through(body)
+    nodes = tuple(
+        (
+            node.name,
+            id(of_body[id(node.what.body)]) if isinstance(node.what, Call) else lowered.skeletons[node.name],
+            tuple(values[value] for value in node.inputs),
+        )
+        for node in body.nodes
+        if not _is_optional(node)
+    )
+    return (body.definition, body.names, nodes, values[body.result])
+
+
+def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, object]:
+    """The optional calls of a body: what each calls, on what, and who takes the result."""
+    values = _through(body)
+    calls: dict[str, object] = {}
+    for index, node in enumerate(body.nodes):
+        if _is_optional(node) and isinstance(node.what, Call):
+            takers = tuple(
+                (values[i], slot)
+                for i, other in enumerate(body.nodes)
+                for slot, value in enumerate(other.inputs)
+                if value == index
+            )
+            calls[node.name] = (id(of_body[id(node.what.body)]), values[node.inputs[0]], takers)
+    return calls
+
+
+def _counts(network: Network) -> Counter[int]:
+    """How often each body is used."""
+    return Counter(id(inner) for _, _, body in network.parts() for inner in body.bodies())
+
+
+def _class_names(groups: list[_Group], counts: Counter[int], reserved: frozenset[str]) -> list[str]:
+    """CamelCase of the definition; the variant used most bears it plain, others say what they add."""
+    names: list[str] = [""] * len(groups)
+    order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
+    for index in order:
+        group = groups[index]
+        plain = class_name(group.fullest.definition, reserved)
+        rivals = [g for i, g in enumerate(groups) if names[i] and _defines(g) == _defines(group)]
+        extra = _difference(group, rivals[0]) if rivals else ""
+        tries = (f"{plain}{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        names[index] = next(name for name in tries if name not in names)
+    return names
+
+
+def _defines(group: _Group) -> str:
+    return group.fullest.definition
+
+
+def _difference(group: _Group, other: _Group) -> str:
+    theirs = {node.name for node in other.fullest.nodes}
+    mine = [node.name for node in group.fullest.nodes if node.name not in theirs]
+    named = [name for name in mine if not name[-1].isdigit()]
+    return camel(named[0]) if named else ""
+
+
+# --- one class ---------------------------------------------------------------------------------
+
+
+class _Making:
+    """A class in the making: its group, and what its numbers are in each body."""
+
+    def __init__(
+        self,
+        group: _Group,
+        name: str,
+        uses: dict[int, ClassUse],
+        taken: frozenset[str],
+        lowered: dict[int, _Lowered],
+    ) -> None:
+        self.group, self.name, self.uses, self.lowered = group, name, uses, lowered
+        # A step and a number may both become attributes, so a number is never called as a step.
+        steps = frozenset(node.name for node in group.fullest.nodes)
+        inputs = frozenset(group.fullest.names)
+        self.flags = {call: _free(call, taken | inputs) for call in group.calls if not self._has_always(call)}
+        self.varying = Varying(_values(group), taken | steps | inputs | frozenset(self.flags.values()))
+
+    def made(self) -> BlockClass:
+        """Return the class, and keep how each body uses it."""
+        full = self.group.fullest
+        steps = tuple(self._step(node) for node in full.nodes)
+        numbers = self._parameters()
+        parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
+        sites = self.lowered[id(full)].sites
+        block = BlockClass(
+            self.name, full.definition, full.doc, parameters, full.names, steps, full.result, sites
+        )
+        for index, body in enumerate(self.group.bodies):
+            present = {node.name for node in body.nodes}
+            given = [(p.name, Literal(self.varying.used[p.name][index])) for p in numbers]
+            given += [(flag, Literal(call in present)) for call, flag in self.flags.items()]
+            self.uses[id(body)] = ClassUse(block, tuple(given))
+        return block
+
+    def _parameters(self) -> tuple[ClassParameter, ...]:
+        """The input's channels first, then the block's own in their order, then further numbers."""
+        order = [IN_CHANNELS, *map(parameter_name, self.varying.values), *self.varying.own]
+        found = [name for name in dict.fromkeys(order) if name in self.varying.used]
+        return tuple(ClassParameter(name, _kind(self.varying.used[name])) for name in found)
+
+    def _has_always(self, call: str) -> bool:
+        """Whether every body of the group has this call, so that it needs no flag."""
+        return all(any(node.name == call for node in body.nodes) for body in self.group.bodies)
+
+    def _step(self, node: Node) -> BlockStep:
+        among, nodes, owners = self._counterparts(node)
+        if isinstance(node.what, Call):
+            use = self._inner_use(node, among, nodes, owners)
+            return BlockStep(node.name, use, node.inputs, node.variable, node)
+        lowering = self.lowered[id(self.group.fullest)].ops[node.name]
+        known = {o: self._number(o, among, nodes, owners) for o in _origins(lowering)}
+
+        def written(tree: Expression) -> Expression | None:
+            return known[tree.origin] if isinstance(tree, Literal) and tree.origin is not None else None
+
+        return BlockStep(node.name, lowering.changed(written).folded(), node.inputs, node.variable, node)
+
+    def _number(
+        self, origin: NumberOrigin, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
+    ) -> Expression:
+        """What stands for a number of an op in the class."""
+        pairs = list(zip(nodes, owners, strict=True))
+        numbers = [value_of(origin, node, body) for node, body in pairs]
+        return self.varying.expression(_label(origin), numbers, among, formula_of(origin, *pairs[0]))
+
+    def _inner_use(
+        self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
+    ) -> ClassUse:
+        """How a call inside is made: the arguments of its class over the parameters of this one."""
+        children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, Call)]
+        target = children[0].target
+        formulas = dict(argument_formulas(nodes[0], owners[0]))
+        arguments = []
+        for position, parameter in enumerate(target.parameters):
+            values = [_plain(child.arguments[position][1]) for child in children]
+            label = f"{node.name}_{parameter.name}"
+            formula = formulas.get(parameter.name)
+            arguments.append((parameter.name, self.varying.expression(label, values, among, formula)))
+        return ClassUse(target, tuple(arguments), self.flags.get(node.name))
+
+    def _counterparts(self, node: Node) -> tuple[list[int], list[Node], list[Body]]:
+        """The same step in every body of the group that has it."""
+        found = [
+            (index, other, body)
+            for index, body in enumerate(self.group.bodies)
+            for other in body.nodes
+            if other.name == node.name
+        ]
+        return [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
+
+
+def _values(group: _Group) -> dict[str, list[Number]]:
+    """What formulas may use: channels of inputs, and the block's own numbers, each with its value by body."""
+    full = group.fullest
+    found: dict[str, list[Number]] = {}
+    for index, name in enumerate(full.names):
+        found[channels_name(name)] = [body.inputs[index].channels for body in group.bodies]
+    for name, _ in full.arguments:
+        values = [dict(body.arguments).get(name) for body in group.bodies]
+        if all(type(value) in (int, float) for value in values):
+            found[name] = [value for value in values if value is not None]
+    return found
+
+
+def argument_formulas(node: Node, body: Body) -> Iterator[tuple[str, Formula]]:
+    """Yield how the parameters of a called class follow: arguments of its block, channels of its inputs."""
+    assert isinstance(node.what, Call)
+    called = node.what.body
+    for name, value in called.arguments:
+        if type(value) in (int, float):
+            yield name, dict(node.derived).get(name, Constant(value))
+    for name, value in zip(called.names, node.inputs, strict=True):
+        if (formula := body.channels(value)) is not None:
+            yield parameter_name(channels_name(name)), formula
+
+
+def _origins(lowering: Lowering) -> Iterable[NumberOrigin]:
+    return dict.fromkeys(number.origin for number in lowering.numbers() if number.origin is not None)
+
+
+def _label(origin: NumberOrigin) -> str:
+    axis = "" if origin.index is None else ("_height", "_width")[min(origin.index, 1)]
+    return f"{origin.step}_{origin.field}{'' if origin.field == 'in' else axis}"
+
+
+def _plain(tree: Expression) -> Number:
+    assert isinstance(tree, Literal)
+    assert isinstance(tree.value, int | float)
+    return tree.value
+
+
+def _kind(values: Sequence[Number]) -> str:
+    if any(isinstance(value, bool) for value in values):
+        return "bool"
+    return "float" if any(isinstance(value, float) for value in values) else "int"
+
+
+def _free(name: str, taken: frozenset[str]) -> str:
+    name = f"step_{name}" if name[0].isdigit() else name
+    return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)

@@ -1,0 +1,139 @@
+"""A body's steps as assignments and a result: what stands in one expression, and what is called how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count
+
+from resnet_dsl.codegen.classes import BlockStep
+from resnet_dsl.codegen.names import PYTHON
+from resnet_dsl.codegen.printer import text
+from resnet_dsl.codegen.python import Expression, Name
+
+INLINE = 60
+OPERAND = 28  # so that a sum of two stays on its line
+
+Express = Callable[[BlockStep, list[Expression]], Expression]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """`targets = value`; several targets where parts of a value are taken apart at once."""
+
+    targets: tuple[str, ...]
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """One of the parts that an expression gives at once: `near, far = x.chunk(2, dim=1)`."""
+
+    whole: Expression
+    index: int
+    count: int
+
+
+@dataclass
+class Statements:
+    """Steps written as assignments, names reused once they are free.
+
+    `express` writes a step on its operands, `inline` says whether a step may stand inside the one
+    that takes it, `unpack` whether it is one of several parts of a value.
+    """
+
+    steps: Sequence[BlockStep]
+    result: int
+    express: Express
+    inline: Callable[[BlockStep], bool]
+    reserved: frozenset[str] = frozenset()
+    default: str = "x"
+    unpack: Callable[[BlockStep, list[Expression]], Unpacked | None] = lambda step, operands: None
+    lines: list[Assignment] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Count who needs each value."""
+        self.pending: dict[int, int] = {}
+        for step in self.steps:
+            for value in step.inputs:
+                self.pending[value] = self.pending.get(value, 0) + 1
+        self.pending[self.result] = self.pending.get(self.result, 0) + 1
+        self.takers = {
+            value: step for step in self.steps for value in step.inputs if self.pending[value] == 1
+        }
+        self.names: dict[int, str] = {}
+        self.trees: dict[int, Expression] = {}
+
+    def write(self, inputs: Sequence[str]) -> tuple[list[Assignment], Expression]:
+        """Return the assignments and the expression of the result."""
+        self.names = {-1 - i: name for i, name in enumerate(inputs)}
+        for index, step in enumerate(self.steps):
+            if index in self.names:
+                continue  # taken apart together with another part
+            operands = [self._tree(value) for value in step.inputs]
+            if (parts := self._parts(index, step, operands)) is not None:
+                self._take_apart(parts, operands)
+                continue
+            tree = self.express(step, operands)
+            self.trees[index] = tree
+            if not self._stays_inline(index, step, tree):
+                self._commit(index)
+                name = self._name(step.variable or self.default)
+                self.names[index] = name
+                self.lines.append(Assignment((name,), tree))
+        return self.lines, self._tree(self.result)
+
+    def _tree(self, value: int) -> Expression:
+        return Name(self.names[value]) if value in self.names else self.trees[value]
+
+    def _parts(self, index: int, step: BlockStep, operands: list[Expression]) -> list[int] | None:
+        """The steps that take all parts of one value, this one first, if there are such."""
+        own = self.unpack(step, operands)
+        if own is None or not isinstance(operands[0], Name):
+            return None
+        found: dict[int, int] = {}
+        for other in range(index, len(self.steps)):
+            same = self.steps[other].inputs == step.inputs
+            part = self.unpack(self.steps[other], operands) if same else None
+            if part is not None and part.whole == own.whole:
+                found.setdefault(part.index, other)
+        everything = sorted(found) == list(range(own.count))
+        return [found[i] for i in range(own.count)] if everything and own.count > 1 else None
+
+    def _take_apart(self, parts: list[int], operands: list[Expression]) -> None:
+        for index in parts:
+            for value in self.steps[index].inputs:
+                self.pending[value] -= 1
+        names: list[str] = []
+        for index in parts:
+            self.names[index] = self._name(self.steps[index].variable or self.default, frozenset(names))
+            names.append(self.names[index])
+        whole = self.unpack(self.steps[parts[0]], operands)
+        assert whole is not None
+        self.lines.append(Assignment(tuple(names), whole.whole))
+
+    def _stays_inline(self, index: int, step: BlockStep, tree: Expression) -> bool:
+        """A value used once may stand inside its taker, unless the author named it."""
+        if index == self.result:
+            return self.pending[index] == 1
+        taker = self.takers.get(index)
+        if self.pending[index] != 1 or taker is None:
+            return False
+        if len(text(tree)) > (OPERAND if taker.is_arithmetic else INLINE):
+            return False
+        return self.inline(step) and taker.variable == step.variable
+
+    def _commit(self, index: int) -> None:
+        """The statement of this value is written: what it reads, through inlined values too, is read."""
+        for value in self.steps[index].inputs:
+            self.pending[value] -= 1
+            if value >= 0 and value not in self.names:
+                self._commit(value)
+
+    def _name(self, wanted: str, others: frozenset[str] = frozenset()) -> str:
+        """The wanted name, or the next that means nothing else and holds nothing still needed."""
+        held = {name for value, name in self.names.items() if self.pending.get(value, 0) > 0}
+        near = ("y", "z") if wanted == self.default else ()
+        tries: Iterator[str] = chain((wanted, *near), (f"{wanted}{n}" for n in count(2)))
+        taken = held | self.reserved | PYTHON | others
+        return next(name for name in tries if name not in taken)
