@@ -17,7 +17,7 @@ from resnet_dsl.codegen.templates import template
 
 TENSOR = "keras.KerasTensor"
 NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"
-PAIR = "tuple[int, int]"  # in a file where every pair is a square, its one number
+PAIR = "tuple[int, int]"  # one number in a file where all pairs are squares
 START = "keras.initializers.Initializer"
 
 
@@ -56,14 +56,14 @@ class Helper:
 X, LAYER = (Parameter("x", TENSOR),), (Parameter("x", TENSOR), Parameter("name", WORD))
 CHANNELS, KERNEL = Parameter("channels", NUMBER), Parameter("kernel", PAIR)
 WINDOW = (KERNEL, Parameter("stride", PAIR))
-CEIL, PADDING = Setting("ceil", FLAG, False), Setting("padding", PAIR, (0, 0), told=True)
+CEIL, PADDING = Setting("ceil", FLAG, False), Setting("padding", PAIR, 0, told=True)
 POOL = (Setting("stride", PAIR, told=True), PADDING, CEIL)
 EPS, GAMMA = Setting("eps", REAL), Setting("gamma", REAL, 1.0)
 BIAS, INIT = Setting("bias", FLAG, False), Setting("init", WORD)
 CONV = (
-    Setting("stride", PAIR, (1, 1), told=True),
+    Setting("stride", PAIR, 1, told=True),
     PADDING,
-    Setting("dilation", PAIR, (1, 1), told=True),
+    Setting("dilation", PAIR, 1, told=True),
     Setting("groups", NUMBER, 1, told=True),
     BIAS,
     INIT,
@@ -145,16 +145,20 @@ class Found:
 
 @dataclass(frozen=True)
 class Helpers:
-    """The helpers of a file: their sources, and the parameters of each that there are."""
+    """The helpers that a file may call: their sources, in the order of the file, and the names they read."""
 
-    sources: tuple[str, ...]
-    parameters: Mapping[str, frozenset[str]]
+    sources: Mapping[str, str]
+    names: Mapping[str, frozenset[str]]
     square: bool
 
-    @property
-    def use_operations(self) -> bool:
-        """Whether any of them calls `keras.ops`."""
-        return any("ops" in _names(source) for source in self.sources)
+    def called(self, names: Iterable[str]) -> list[str]:
+        """Return those that are among `names`, and those that these call, in the order of the file."""
+        found: set[str] = set()
+        wanted = set(names)
+        while more := (wanted & self.sources.keys()) - found:
+            found |= more
+            wanted = {name for helper in more for name in self.names[helper]}
+        return [name for name in self.sources if name in found]
 
     def fitted(self, tree: Expression) -> Expression:
         """Return the tree with calls as these helpers take them: nothing that they know by themselves."""
@@ -168,7 +172,7 @@ class Helpers:
         kinds = [parameter.kind for parameter in helper.parameters]
         arguments = [self._sized(a, kind) for a, kind in zip(arguments, kinds, strict=True)]
         settings = {setting.name: setting for setting in helper.settings}
-        kept = self.parameters[text(call.callee)]
+        kept = self.names[text(call.callee)]
         keywords = [
             (name, self._sized(value, settings[name].kind))
             for name, value in call.keywords
@@ -177,14 +181,16 @@ class Helpers:
         return replace(call, arguments=tuple(arguments), keywords=tuple(keywords))
 
     def _sized(self, tree: Expression, kind: str) -> Expression:
-        """A pair as one number, in a file of squares."""
-        return tree.items[0] if self.square and kind == PAIR and isinstance(tree, Sequence) else tree
+        """A pair as a tuple also where its numbers are alike, but in a file of squares."""
+        if self.square or kind != PAIR or isinstance(tree, Sequence) or _value(tree) == "same":
+            return tree
+        return Sequence("()", (tree, tree))
 
 
 def helpers_of(trees: Iterable[Expression], cases: Iterable[tuple[str, str]]) -> Helpers:
     """Return the helpers that a file of these expressions needs, `cases` being what its ops ask of them."""
     calls = [n for tree in trees for n in walk(tree) if isinstance(n, Call) and _helper(n)]
-    square = all(_is_square(pair) for call in calls for pair in _pairs(call))
+    square = not any(isinstance(pair, Sequence) for call in calls for pair in _pairs(call))
     settings = _settings(calls, square)
     asked: dict[str, set[str]] = {}
     for helper, case in cases:
@@ -196,9 +202,11 @@ def helpers_of(trees: Iterable[Expression], cases: Iterable[tuple[str, str]]) ->
         if name not in bodies:
             bodies[name] = _body(name, settings.get(name, {}), asked.get(name, set()), square)
             wanted += HELPERS.keys() & _names(bodies[name])
-    sources = tuple(
-        _source(name, bodies[name], settings.get(name, {}), square) for name in HELPERS if name in bodies
-    )
+    sources = {
+        name: _source(name, bodies[name], settings.get(name, {}), square)
+        for name in HELPERS
+        if name in bodies
+    }
     return Helpers(sources, {name: _names(body) for name, body in bodies.items()}, square)
 
 
@@ -214,10 +222,6 @@ def _pairs(call: Call) -> Iterator[Expression]:
         if parameter.kind == PAIR:
             yield value
     yield from (value for name, value in call.keywords if kinds[name] == PAIR)
-
-
-def _is_square(pair: Expression) -> bool:
-    return not isinstance(pair, Sequence) or text(pair.items[0]) == text(pair.items[1])
 
 
 def _value(tree: Expression | None) -> Any:
@@ -253,9 +257,9 @@ def _found(setting: Setting, calls: Iterable[Mapping[str, Expression]], square: 
     plain = sorted({value for value in values if value is not ...}, key=repr)
     varies = len(plain) != 1 or ... in values or (setting.told and plain != [setting.usual])
     usual = setting.usual
-    if square and setting.kind == PAIR:
-        plain = [value[0] if isinstance(value, tuple) else value for value in plain]
-        usual = usual and usual[0]
+    if setting.kind == PAIR and not square:
+        plain = [(value, value) if isinstance(value, int) else value for value in plain]
+        usual = None if usual is None else (usual, usual)
     return Found(setting.name, usual, tuple(plain), varies)
 
 

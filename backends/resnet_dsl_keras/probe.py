@@ -12,7 +12,7 @@ from resnet_dsl.backend.interface import Sgd, Training
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
 from resnet_dsl_keras.live import named_variables, read_state, run
-from resnet_dsl_keras.rules import lower
+from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import path_of, to_torch
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +23,7 @@ def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     layers = {path_of(layer.name): layer for layer in model.layers}
     outputs = {}
     for node in program.graph.nodes:
-        ending = lower(node.op, node.input_shapes).ending
+        ending = lowered_node(node).ending
         if ending is not None and node.name in layers:
             outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
     return run(keras.Model(model.inputs[0], outputs), x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.ir.graph import INPUT, Graph
-from resnet_dsl_keras.rules import lower
+from resnet_dsl_keras.rules import lowered_node
 
 USUAL = 1000  # Python's own limit: what a caller of the model may use in any case
 SAFE = 600  # operations that fit into it, with room for a notebook's or a test's own frames
@@ -14,6 +14,6 @@ def recursion_limit(graph: Graph, safe: int = SAFE) -> int:
     longest = {INPUT: 0}
     for node in graph.nodes:
         before = max(longest[name] for name in node.inputs)
-        longest[node.name] = before + lower(node.op, node.input_shapes).depth
+        longest[node.name] = before + lowered_node(node).depth
     depth = max(longest.values())
     return depth + USUAL if depth > safe else 0

@@ -11,11 +11,26 @@ from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.network import Network, Node
 from resnet_dsl.program import Program
 from resnet_dsl_keras.helpers import HELPERS
-from resnet_dsl_keras.rules import lower
+from resnet_dsl_keras.rules import lowered_node
 
 # What the file's own names are: no parameter, function or variable takes them.
 RESERVED = frozenset(
-    {"keras", "layers", "ops", "sys", "name", "build", "inputs", "last", "model", "layer", "part", "i"}
+    {
+        "keras",
+        "layers",
+        "ops",
+        "sys",
+        "name",
+        "build",
+        "inputs",
+        "outputs",
+        "input_shape",
+        "last",
+        "model",
+        "layer",
+        "part",
+        "i",
+    }
     | {*HELPERS, *CONSTANTS}
 )
 
@@ -33,7 +48,7 @@ def check_names(program: Program) -> None:
 
 def operations(graph: Graph) -> set[str]:
     """Return the names under which Keras numbers operations of this model by itself."""
-    return {name for node in graph.nodes for name in lower(node.op, node.input_shapes).operations}
+    return {name for node in graph.nodes for name in lowered_node(node).operations}
 
 
 def _named(network: Network) -> Iterator[Node]:

@@ -68,7 +68,7 @@ def text(tree: Expression) -> str:
         case Literal():
             return quoted(tree.value)
         case Joined():
-            return f'f"{{{tree.variable}}}{tree.text}"'
+            return f'f"{tree.before}{{{tree.variable}}}{tree.text}"'
         case Attribute():
             return f"{_within(tree.value, Binding.WHOLE)}.{tree.name}"
         case Call():
