@@ -31,7 +31,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Setting:
-    """A parameter by keyword, with the value that it has in a call which does not say.
+    """A parameter by keyword, with the value that it has in a call which does not say, if it may not.
 
     One that is `told` is written into the body only where no call needs another value than the usual:
     else each call says what it does.
@@ -39,7 +39,7 @@ class Setting:
 
     name: str
     kind: str
-    usual: Any = None
+    usual: Any = ...
     told: bool = False
 
 
@@ -62,7 +62,7 @@ EPS, GAMMA = Setting("eps", REAL), Setting("gamma", REAL, 1.0)
 BIAS, INIT = Setting("bias", FLAG, False), Setting("init", WORD)
 CONV = (
     Setting("stride", PAIR, 1, told=True),
-    PADDING,
+    Setting("padding", PAIR, None, told=True),
     Setting("dilation", PAIR, 1, told=True),
     Setting("groups", NUMBER, 1, told=True),
     BIAS,
@@ -259,7 +259,7 @@ def _found(setting: Setting, calls: Iterable[Mapping[str, Expression]], square: 
     usual = setting.usual
     if setting.kind == PAIR and not square:
         plain = [(value, value) if isinstance(value, int) else value for value in plain]
-        usual = None if usual is None else (usual, usual)
+        usual = (usual, usual) if isinstance(usual, int) else usual
     return Found(setting.name, usual, tuple(plain), varies)
 
 
@@ -283,11 +283,17 @@ def _source(name: str, body: str, settings: Mapping[str, Found], square: bool) -
         return body
     kinds = {PAIR: NUMBER, f"{NUMBER} | {PAIR}": NUMBER} if square else {}
     taken = [s for s in helper.settings if s.name in read]
-    typed = [(s, kinds.get(s.kind, s.kind) + " | str" * ("same" in settings[s.name].values)) for s in taken]
+    typed = [(s, kinds.get(s.kind, s.kind) + _further_kinds(s, settings[s.name])) for s in taken]
     parameters = [f"{p.name}: {kinds.get(p.kind, p.kind)}" for p in helper.parameters]
-    parameters += [f"{s.name}: {kind}" for s, kind in typed if s.usual is None]
+    parameters += [f"{s.name}: {kind}" for s, kind in typed if s.usual is ...]
     parameters += [
-        f"{s.name}: {kind} = {quoted(settings[s.name].usual)}" for s, kind in typed if s.usual is not None
+        f"{s.name}: {kind} = {quoted(settings[s.name].usual)}" for s, kind in typed if s.usual is not ...
     ]
     returns = kinds.get(helper.returns, helper.returns)
     return f"{signature(f'def {name}', parameters, f' -> {returns}:', 0)}\n{body}"
+
+
+def _further_kinds(setting: Setting, found: Found) -> str:
+    """What a setting in numbers may be beside these."""
+    word = " | str" if setting.kind == PAIR and "same" in found.values else ""
+    return word + (" | None" if setting.usual is None else "")

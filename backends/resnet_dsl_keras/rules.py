@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
-from math import gcd
 
 from resnet_dsl.codegen.lowering import Lowering, Site
 from resnet_dsl.codegen.python import (
@@ -75,11 +74,6 @@ def _helper(name: str, *arguments: Argument, **settings: Argument) -> Call:
     return call(name, X, StepName(), *arguments, **settings)
 
 
-def _padding(op: ops.Conv | ops.Pool, site: Site) -> Expression:
-    """`"same"` is TensorFlow's padding, numbers are rows and columns on both sides."""
-    return Literal("same") if op.pad == "same" else site.square("pad")
-
-
 def _channel_axis(site: Site) -> Argument:
     return -1 if site.vector else call("channel_axis")
 
@@ -93,98 +87,81 @@ def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
 
 @lower.register
 def _(op: ops.Conv, site: Site) -> KerasLowering:
-    if _strides_and_dilates(op):
-        return _strided_and_dilated(op, site)
-    helper, x = _conv_helper(op), X
-    settings = {"stride": site.square("stride"), "dilation": site.square("dilation")}
-    code = _conv(op, site, x, site.square("kernel"), padding=_padding(op, site), **settings)
+    strides_and_dilates = op.stride != (1, 1) and op.dilation != (1, 1)
+    if strides_and_dilates and not _leaves_gaps(op):
+        return _computed_in_full(op, site)
     case = _padding_case(op)
-    return KerasLowering(code, depth=2 if case == "pad" else 1, cases=((helper, case),))
+    return KerasLowering(
+        _conv(op, site, site.square("stride")),
+        cases=tuple((_conv_helper(op), c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
+        depth=2 if strides_and_dilates or case in ("strided", "pad") else 1,
+        operations=("get_item",) * strides_and_dilates,
+    )
 
 
-def _conv(op: ops.Conv, site: Site, x: Expression, kernel: Expression, **geometry: Expression) -> Call:
-    """The convolution of an op, its geometry as given."""
-    settings: dict[str, Argument] = {"groups": site.number("groups"), "bias": op.bias, "init": op.init}
+def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
+    """The call of the helper at this stride; half the span is how a convolution pads if it does not say."""
+    settings: dict[str, Argument] = {"stride": stride, "padding": _padding(op, site)}
+    settings |= {"dilation": site.square("dilation"), "groups": site.number("groups")}
+    settings |= {"bias": op.bias, "init": op.init}
     if op.standardize:
         settings["eps"] = site.number("standardize")
-    return call(_conv_helper(op), x, StepName(), site.number("channels"), kernel, **geometry, **settings)
+    return _helper(_conv_helper(op), site.number("channels"), site.square("kernel"), **settings)
 
 
 def _conv_helper(op: ops.Conv) -> str:
     return "standardized_conv" if op.standardize else "conv"
 
 
-def _strided_and_dilated(op: ops.Conv, site: Site) -> KerasLowering:
-    """What no convolution of Keras does: pixels are taken before it, or after it where that cannot be."""
-    first, conv = _thinned_first(op)
-    taken = conv.stride if _strides_and_dilates(conv) else (1, 1)
-    conv = conv if taken == (1, 1) else replace(conv, stride=(1, 1))
-    operations: list[str] = []
-    code: Expression = X
-    if first != (1, 1):
-        code = call("subsample", code, _square(first))
-        operations.append("get_item")
-    padding = Literal("same") if conv.pad == "same" else _square(conv.pad)
-    geometry = {"stride": _square(conv.stride), "padding": padding, "dilation": _square(conv.dilation)}
-    code = _conv(op, site, code, _square(conv.kernel), **geometry)
-    if taken != (1, 1) and conv.pad == "same":
-        rows, columns = ((k - 1) * d + 1 for k, d in zip(conv.kernel, conv.dilation, strict=True))
-        code = call("same_subsample", code, _square((rows, columns)), _square(taken))
-        operations.append(_sum_operation(taken))
-    elif taken != (1, 1):
-        code = call("subsample", code, _square(taken))
-        operations.append("get_item")
-    case = _padding_case(conv)
-    return KerasLowering(
-        code,
-        cases=((_conv_helper(op), case),),
-        depth=1 + (case == "pad") + len(operations),
-        operations=tuple(operations),
-        ending="" if taken == (1, 1) else None,
-        computed=None if taken == (1, 1) else replace(op, stride=(1, 1)),
-    )
+def _padding(op: ops.Conv, site: Site) -> Argument:
+    if op.pad == "same":
+        return "same"
+    return None if _pads_half(op) else site.square("pad")
 
 
-def _square(pair: Pair) -> Expression:
-    """A pair of numbers that are the op's own no more, as one where they are alike."""
-    return Literal(pair[0]) if pair[0] == pair[1] else several(*pair)
-
-
-def _thinned_first(op: ops.Conv) -> tuple[Pair, ops.Conv]:
-    """The pixels that a strided and dilated convolution needs of its input, and the convolution on them.
-
-    Where stride and dilation have a divisor in common, which divides the padding, all pixels that the
-    windows read are multiples of it: the result is the same for every size of the map.
-    """
-    if not _strides_and_dilates(op) or op.pad == "same":
-        return (1, 1), op
-    axes = zip(op.kernel, op.stride, op.dilation, op.pad, strict=True)
-    common = [gcd(stride, dilation if kernel > 1 else 0) for kernel, stride, dilation, _ in axes]
-    steps = [step if pad % step == 0 else 1 for step, pad in zip(common, op.pad, strict=True)]
-    rows, columns = steps
-    conv = replace(
-        op,
-        stride=(op.stride[0] // rows, op.stride[1] // columns),
-        dilation=(max(op.dilation[0] // rows, 1), max(op.dilation[1] // columns, 1)),
-        pad=(op.pad[0] // rows, op.pad[1] // columns),
-    )
-    return (rows, columns), conv
-
-
-def _strides_and_dilates(op: ops.Conv) -> bool:
-    return op.stride != (1, 1) and op.dilation != (1, 1)
+def _pads_half(op: ops.Conv) -> bool:
+    spans = (d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True))
+    return op.pad != "same" and [2 * pad for pad in op.pad] == [*spans]
 
 
 def _padding_case(op: ops.Conv) -> str:
-    """How a convolution pads: by itself as TensorFlow does, by half its span, by a layer, or not."""
+    """What a convolution asks of its helper: see its template."""
     if op.pad == "same":
         return "same"
-    if op.kernel == (1, 1) and op.pad == (0, 0):
-        return "none"
-    spans = [d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True)]
-    if op.stride == (1, 1) and [2 * pad for pad in op.pad] == spans:
-        return "half"
+    if _pads_half(op):
+        return "none" if op.kernel == (1, 1) else "half" if op.stride == (1, 1) else "strided"
     return "pad" if any(op.pad) else "valid"
+
+
+def _leaves_gaps(op: ops.Conv) -> bool:
+    """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
+
+    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
+    pixels alone it is a convolution without stride, for every size of the map.
+    """
+    steps = zip(op.stride, op.dilation, strict=True)
+    return _pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+
+
+def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
+    """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
+    helper, case = _conv_helper(op), _padding_case(replace(op, stride=(1, 1)))
+    code = _conv(op, site, 1)
+    stride = site.square("stride")
+    if op.pad == "same":
+        rows, columns = ((k - 1) * d + 1 for k, d in zip(op.kernel, op.dilation, strict=True))
+        span = Literal(rows) if rows == columns else several(rows, columns)
+        code, operation = call("same_subsample", code, span, stride), _sum_operation(op.stride)
+    else:
+        code, operation = call("subsample", code, stride), "get_item"
+    return KerasLowering(
+        code,
+        cases=((helper, case),),
+        depth=3 if case == "pad" else 2,
+        operations=(operation,),
+        ending=None,
+        computed=replace(op, stride=(1, 1)),
+    )
 
 
 def _sum_operation(stride: Pair) -> str:
@@ -338,7 +315,10 @@ def _(op: ops.AvgPool, site: Site) -> KerasLowering:
 
 
 def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
-    geometry = {"stride": site.square("stride"), "padding": _padding(op, site)}
+    geometry = {
+        "stride": site.square("stride"),
+        "padding": "same" if op.pad == "same" else site.square("pad"),
+    }
     return _helper(helper, site.square("kernel"), **geometry, ceil=op.ceil, **settings)
 
 
