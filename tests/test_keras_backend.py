@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import resnet_dsl_keras as backend
 import resnet_dsl_keras.weight_files as weight_files
 from resnet_dsl_keras.helpers import HELPERS
 from resnet_dsl_keras.recursion import SAFE, recursion_limit
@@ -31,12 +30,14 @@ from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
 from tests.conftest import Golden
+from tests.support.backends import in_full
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")
-torch_backend = pytest.importorskip("resnet_dsl_torch")
+backend = in_full("keras")
 pytest.importorskip("torch")
+torch_backend = in_full("torch")
 
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202")
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
@@ -145,10 +146,15 @@ def test_every_helper_is_written_by_some_spec() -> None:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        *((name, "relu") for name in ("pad", "pad_3", "get_item", "ones_like", "true_divide_12")),
+        ("pad", "maxpool(3x3, stride=2)"),
+        ("pad_3", "pad_channels(9)"),
+        ("get_item", "subsample(2)"),
+        ("get_item_2", "conv(4, 3x3, stride=2, dilation=2)"),
+        ("ones_like", "avgpool(3x3, stride=1)"),
+        ("true_divide_12", "avgpool(3x3, stride=1)"),
         ("multiply", "affine(2)"),
         ("add", "affine(2, 1)"),
-        ("add_1", "affine(-1, 1) -> affine(0.5)"),
+        ("negative", "affine(-1)"),
         ("where", "leaky_relu"),
         ("erf_2", "gelu"),
         ("power", "lrn"),
@@ -164,7 +170,15 @@ def test_a_layer_is_not_called_as_an_operation_of_keras(name: str, step: str) ->
 
 @pytest.mark.parametrize(
     ("name", "step"),
-    [("add", "affine(-1, 1)"), ("sum", "relu"), ("tanh", "gelu(approximate=true)"), ("add", "lrn")],
+    [
+        *((name, "relu") for name in ("sum", "pad", "pad_3", "get_item", "ones_like", "true_divide_12")),
+        *(
+            ("add", "affine(-1, 1) -> affine(0.5)"),
+            ("pad", "conv(2, 3x3, stride=2)"),
+            ("conv", "conv(2, 3x3)"),
+        ),
+        *(("tanh", "gelu(approximate=true)"), ("add", "lrn"), ("ones_like", "avgpool(2x2)")),
+    ],
 )
 def test_it_is_where_keras_does_not_use_the_name(name: str, step: str) -> None:
     text = f"model m {{ input: 2x6x6  stem: {name}: relu -> {step}  stages: []  head: none }}"
@@ -224,7 +238,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 EVERYWHERE = ("same", "pools", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
 ELSEWHERE = """
 import sys, keras, numpy as np
-import resnet_dsl_keras as backend
+from resnet_dsl_keras import runtime as backend
 import resnet_dsl_keras.weight_files as weight_files
 from tests.test_keras_backend import *
 keras.config.set_image_data_format(sys.argv[1])

@@ -9,11 +9,11 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
-from resnet_dsl.ir.ops import CATALOGUE, Op, Parameter
+from resnet_dsl.ir.ops import CATALOGUE, Op, TensorSpec
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
 
 __all__ = [
     "CATALOGUE", "INPUT", "Array", "Body", "Call", "Extent", "Graph", "GraphNode", "Network", "Node",
-    "Op", "Pair", "Parameter", "Program", "Shape", "Stage", "names_of", "ops",
+    "Op", "Pair", "Program", "Shape", "Stage", "TensorSpec", "names_of", "ops",
 ]  # fmt: skip

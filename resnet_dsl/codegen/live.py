@@ -32,8 +32,7 @@ def module_of(source: str, name: str) -> ModuleType:
         del sys.modules[full]
         raise
     for cls in own_classes(module):
-        # Layers of Keras say themselves how they are pickled.
-        if cls.__reduce__ is object.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
+        if not _says_how(cls):
             copyreg.pickle(cls, partial(_reduced, source, name))
     return module
 
@@ -42,6 +41,11 @@ def own_classes(module: ModuleType) -> list[type]:
     """Return the classes that a module defines, in order."""
     values = (value for value in vars(module).values() if isinstance(value, type))
     return [value for value in values if value.__module__ == module.__name__]
+
+
+def _says_how(cls: type) -> bool:
+    """Whether a class says itself how it is pickled, as layers of Keras do."""
+    return any("__reduce__" in vars(each) or "__reduce_ex__" in vars(each) for each in cls.__mro__[:-1])
 
 
 Reduced = tuple[Callable[[str, str, str], object], tuple[str, str, str], Any]

@@ -68,7 +68,7 @@ def text(tree: Expression) -> str:
         case Literal():
             return quoted(tree.value)
         case Joined():
-            return f'f"{{{tree.variable}}}{tree.text}"'
+            return f'f"{tree.before}{{{tree.variable}}}{tree.text}"'
         case Attribute():
             return f"{_within(tree.value, Binding.WHOLE)}.{tree.name}"
         case Call():
@@ -150,6 +150,8 @@ def statement(prefix: str, tree: Expression, indent: int, suffix: str = "") -> s
     match tree:
         case Call() if tree.arguments or tree.keywords:
             return _broken_call(prefix, tree, indent, suffix)
+        case Subscript(Call() as taken, index):
+            return _broken_call(prefix, taken, indent, f"[{', '.join(map(text, index))}]{suffix}")
         case Sequence() | Dictionary() if tree.items:
             return _broken_items(prefix, tree, indent, suffix)
         case Spread():
@@ -222,7 +224,7 @@ def signature(prefix: str, parameters: Several[str], suffix: str, indent: int) -
     if len(f"{margin}{prefix}({inner}){suffix}") <= WIDTH:
         return f"{margin}{prefix}({inner}){suffix}"
     lines = [f"{margin}{INDENT}{inner}"]
-    if len(lines[0]) > WIDTH:
+    if len(lines[0]) > WIDTH or len(parameters) == 1:
         lines = [f"{margin}{INDENT}{parameter}," for parameter in parameters]
     return "\n".join([f"{margin}{prefix}(", *lines, f"{margin}){suffix}"])
 

@@ -107,7 +107,7 @@ def test_the_artefacts_give_the_same_numbers(size, dtype):
 
 
 def source_of(program: Program, backends: Sequence[Backend]) -> str:
-    """Return the test file for the artefacts that `compile` writes with these backends, each with a self-test."""
+    """Return the test file for the artefacts of these backends, all of which have a self-test."""
     channels, *own = program.network.input.at(program.network.extent)
     sizes = SMALL if None in own else (tuple(own),)
     tests = [(backend.name, backend.self_test) for backend in backends if backend.self_test is not None]

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import INPUT, Graph
-from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.program import Program
-from resnet_dsl.reference import Call, evaluate, forward
+from resnet_dsl.reference import OpCall, evaluate, forward
+from tests.support.backends import in_full
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
@@ -125,10 +125,10 @@ def lively_state(graph: Graph, seed: int = 0, size: Size = (33, 33)) -> State:
     values = {INPUT: np.random.default_rng(seed + 1).standard_normal(shape)}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
-        if isinstance(node.op, BatchNorm):
+        if isinstance(node.op, RunningNorm):
             _fit(state, node.name, values[node.inputs[0]])
         own = {p.name: state[name].astype(np.float64) for name, p in node.parameters()}
-        values[node.name] = forward(node.op, Call(tuple(values[name] for name in node.inputs), own))
+        values[node.name] = forward(node.op, OpCall(tuple(values[name] for name in node.inputs), own))
         for name in node.inputs:
             uses[name] -= 1
             if not uses[name]:
@@ -146,7 +146,7 @@ def _fit(state: State, name: str, x: Array) -> None:
 def _results(program: Program, state: State, inputs: list[Array], name: str, dtype: str) -> list[State]:
     """What a backend's model in a precision gives for each input."""
     _few_threads()
-    backend = find_backend(name)
+    backend = in_full(name)
     model = backend.load_state(backend.build(program, dtype), state)
     results = [backend.run(model, x.astype(dtype)) for x in inputs]
     for result in results:

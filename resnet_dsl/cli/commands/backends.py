@@ -25,6 +25,5 @@ def backends(options: Namespace) -> int:
 def _state(backend: Backend) -> str:
     if backend.runtime is None:
         return "installed; it has no runtime, and only compiles"
-    return (
-        lacking(backend, "runtime", backend.runtime) or f"installed ({', '.join(backend.runtime.requires)})"
-    )
+    needs = ", ".join(backend.runtime.requires)
+    return lacking(backend, "runtime", backend.runtime) or "installed" + (f" ({needs})" if needs else "")

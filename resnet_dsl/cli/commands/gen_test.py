@@ -8,8 +8,8 @@ from pathlib import Path
 
 from resnet_dsl.backend.discovery import find_backend, sound_backends
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.cli.commands.programs import one_program
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
+from resnet_dsl.cli.programs import one_program
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.verify.gen_test import source_of
 
@@ -17,8 +17,6 @@ from resnet_dsl.verify.gen_test import source_of
 def gen_test(options: Namespace) -> int:
     """Write the test file beside the artefacts."""
     program = one_program(options)
-    if isinstance(program, int):
-        return program
     backends, left_out = _participants(options.backends)
     if len(backends) < 2:
         raise UsageError("; ".join(["a test compares two backends or more", *left_out]))
