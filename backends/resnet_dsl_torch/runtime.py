@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 
 from resnet_dsl.codegen.live import module_of, own_classes
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.program import Program
 from resnet_dsl_torch.render import render
 
@@ -64,17 +64,20 @@ def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array
     """
     nodes = {node.name: node for node in program.graph.nodes}
     blocks = dict(program.graph.parts)
+    extent = Extent(*x.shape[2:])
     found: dict[str, Array] = {}
 
-    def look(name: str, _: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if name in nodes:
-            if getattr(nodes[name].op, "pad", None) != "same":
-                found.setdefault(nodes[name].inputs[0], inputs[0].numpy())
-            found[name] = output.numpy()
-        elif name in blocks and isinstance(output, torch.Tensor):
-            found[blocks[name]] = output.numpy()
+    # What a module is given or gives may be overwritten by what follows, hence the copies.
+    def before(name: str, _: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if name in nodes and tuple(inputs[0].shape[1:]) == nodes[name].input_shapes[0].at(extent):
+            found.setdefault(nodes[name].inputs[0], inputs[0].numpy().copy())
 
-    hooks = [m.register_forward_hook(partial(look, name)) for name, m in model.named_modules()]
+    def behind(name: str, _: torch.nn.Module, __: object, output: object) -> None:
+        if isinstance(output, torch.Tensor) and (name in nodes or name in blocks):
+            found[name if name in nodes else blocks[name]] = output.numpy().copy()
+
+    hooks = [m.register_forward_pre_hook(partial(before, name)) for name, m in model.named_modules()]
+    hooks += [m.register_forward_hook(partial(behind, name)) for name, m in model.named_modules()]
     tensor = torch.from_numpy(x)
     model.eval().to(tensor.dtype)
     with torch.no_grad():
