@@ -171,7 +171,11 @@ def test_a_layer_is_not_called_as_an_operation_of_keras(name: str, step: str) ->
     ("name", "step"),
     [
         *((name, "relu") for name in ("sum", "pad", "pad_3", "get_item", "ones_like", "true_divide_12")),
-        *(("add", "affine(-1, 1) -> affine(0.5)"), ("pad", "conv(2, 3x3, stride=2)"), ("conv", "conv(2, 3x3)")),
+        *(
+            ("add", "affine(-1, 1) -> affine(0.5)"),
+            ("pad", "conv(2, 3x3, stride=2)"),
+            ("conv", "conv(2, 3x3)"),
+        ),
         *(("tanh", "gelu(approximate=true)"), ("add", "lrn"), ("ones_like", "avgpool(2x2)")),
     ],
 )
