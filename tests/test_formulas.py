@@ -136,7 +136,7 @@ def test_a_library_node_knows_what_the_author_wrote() -> None:
         ("m(n = 8) { stem: conv(n, 3x3) -> part(0, 2)  head: none }", ["in_channels"]),
         ("m(n = 8) { stem: conv(n, 3x3) -> pad_channels(16)  head: none }", ["in_channels"]),
         ("m(n = 8) { input: 8x9x9  stem: x + conv(n, 3x3)  head: none }", []),
-        ("m(n = 8) { stem: conv(n, 3x3) -> relu  head: gap -> flatten -> fc(5) }", ["n", "in_channels"]),
+        ("m(n = 8) { stem: conv(n, 3x3) -> relu  head: gap -> flatten -> fc(5) }", ["in_channels"]),
     ],
 )
 def test_what_decides_something_is_no_parameter_of_the_model(model: str, free: list[str]) -> None:
