@@ -43,11 +43,11 @@ GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithm
 
 CALLS = re.compile(
     r"keras\.(Input|Model|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
-    r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye)|scaling|uniform|pool"
+    r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye|split)|pool"
     r"|ops\.(arange|cast|cumsum|einsum|erf|logical_and|mean|sqrt|square|sum|where)"
     r"|any|zip|list|min|max|len|float|range|isinstance|layer\.name\.startswith|slice|tuple"
     r"|super|super\(\)\.(__init__|convolution_op|get_config)|StandardizedConv2D(\(.*\))?"
-    r"|pads\.append|sys\.(setrecursionlimit|getrecursionlimit)"
+    r"|ValueError|sys\.(setrecursionlimit|getrecursionlimit)"
 )
 
 
@@ -230,7 +230,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
     assert difference(expected, backend.run(build(checked, "float64"), x)) < 1e-12
 
 
-EVERYWHERE = ("same", "pools", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
+EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
 ELSEWHERE = """
 import sys, keras, numpy as np
 import resnet_dsl_keras as backend
