@@ -14,8 +14,10 @@ from resnet_dsl.codegen.python import (
     Conditional,
     Expression,
     Kept,
+    Literal,
     Name,
     Operand,
+    Subscript,
     call,
     changed,
     names,
@@ -215,7 +217,13 @@ def _inline(step: BlockStep) -> bool:
 
 
 def _unpacked(step: BlockStep, operands: list[Expression]) -> Unpacked | None:
-    parts = step.what.parts if isinstance(step.what, TorchLowering) else None
-    if parts is None:
-        return None
-    return Unpacked(_placed(parts.whole, operands, Kept()), parts.index, parts.count)
+    """One of the parts that `chunk` gives at once, if which one is the same in every use."""
+    tree = step.what.expression if isinstance(step.what, TorchLowering) else None
+    match tree:
+        case Subscript(
+            Call(Attribute(Operand(), "chunk"), (Literal(int() as count, None),)) as whole,
+            (Literal(int() as index, None),),
+        ):
+            return Unpacked(_placed(whole, operands, Kept()), index, count)
+        case _:
+            return None

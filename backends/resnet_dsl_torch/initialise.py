@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from resnet_dsl.codegen.lowering import Site
-from resnet_dsl.codegen.printer import statement
+from resnet_dsl.codegen.printer import statement, text
 from resnet_dsl.codegen.python import (
     Attribute,
     Call,
@@ -91,9 +91,14 @@ def reset_lines(sites: Sequence[StartSite]) -> list[str]:
 
 
 def _usual(sites: Sequence[StartSite]) -> dict[str, tuple[Line, ...]]:
-    """How each tensor of a kind of layer starts in most of them."""
-    names = dict.fromkeys(name for site in sites for name, _ in site.starts)
-    counted = {name: Counter(dict(s.starts)[name] for s in sites if name in dict(s.starts)) for name in names}
+    """How the tensors of a kind of layer start in most of them.
+
+    What the first tensor starts with decides: a bias under `uniform` is drawn up to the weight's bound.
+    """
+    first = Counter(site.starts[0] for site in sites if site.starts).most_common(1)[0][0]
+    alike = [site for site in sites if site.starts and site.starts[0] == first]
+    names = dict.fromkeys(name for site in alike for name, _ in site.starts)
+    counted = {name: Counter(dict(s.starts)[name] for s in alike if name in dict(s.starts)) for name in names}
     return {name: found.most_common(1)[0][0] for name, found in counted.items()}
 
 
@@ -112,17 +117,19 @@ def _exceptions(sites: Sequence[StartSite], usual: dict[str, dict[str, tuple[Lin
     """A second pass, for tensors that start otherwise than most of their kind."""
     odd: dict[str, list[str]] = {}
     for site in sites:
-        differing = [(n, lines) for n, lines in site.starts if lines != usual[site.kind][n]]
+        differing = [(n, lines) for n, lines in site.starts if lines != usual[site.kind].get(n)]
         indent = 16 if site.owner else 8
-        written = [text for _, lines in differing for text in _written(lines, site.access, indent)]
-        if written:
-            odd.setdefault(site.owner, []).extend(written)
+        for name, lines in differing:
+            optional = name == "bias" and site.kind in BIAS_IS_OPTIONAL
+            asked = [f"{' ' * indent}if {text(site.access)}.bias is not None:"] if optional else []
+            lines_of = _written(lines, site.access, indent + 4 * optional)
+            odd.setdefault(site.owner, []).extend([*asked, *lines_of])
     yield from odd.pop("", ())
     if odd:
         yield "        for module in self.modules():"
-    for index, (owner, lines) in enumerate(odd.items()):
+    for index, (owner, written) in enumerate(odd.items()):
         yield f"            {'elif' if index else 'if'} isinstance(module, {owner}):"
-        yield from lines
+        yield from written
 
 
 def _written(lines: Sequence[Line], layer: Expression, indent: int) -> Iterator[str]:

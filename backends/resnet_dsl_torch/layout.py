@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from resnet_dsl.codegen.classes import BlockStep, Classes, classes_of
+from resnet_dsl.codegen.classes import BlockClass, BlockStep, Classes, classes_of
 from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.model_body import ModelBody, model_body, used_helpers
+from resnet_dsl.codegen.model_body import ModelBody, ModelPart, model_body, used_helpers
 from resnet_dsl.codegen.names import class_name
 from resnet_dsl.codegen.printer import docstring
 from resnet_dsl.codegen.provenance import origin, spec_lines
-from resnet_dsl.codegen.python import Expression, Name
+from resnet_dsl.codegen.python import Name
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.program import Program
 from resnet_dsl_torch import model
@@ -55,13 +55,18 @@ def render(program: Program) -> str:
 
 
 def _start_sites(body: ModelBody, classes: Classes) -> Iterator[StartSite]:
-    """Every layer of the file, where the model or a class keeps it."""
-    yield from _sites("", SELF, body.steps())
+    """Every layer of the file, where the model or a class keeps it, in the order of the data."""
+    parts = [part for part in body.parts if isinstance(part, ModelPart)]
+    for part in (p for p in parts if p.name == "stem"):
+        yield from _sites(None, part.steps)
     for block in classes.classes:
-        yield from _sites(block.name, Name("module"), block.steps)
+        yield from _sites(block, block.steps)
+    for part in (p for p in parts if p.name != "stem"):
+        yield from _sites(None, part.steps)
 
 
-def _sites(owner: str, holder: Expression, steps: Iterable[BlockStep]) -> Iterator[StartSite]:
+def _sites(block: BlockClass | None, steps: Iterable[BlockStep]) -> Iterator[StartSite]:
+    owner, holder = ("", SELF) if block is None else (block.name, Name("module"))
     for step in steps:
         if isinstance(step.what, TorchLowering) and step.what.module is not None:
             yield StartSite(step.what.kind, owner, attribute(holder, step.name), step.what.starts)

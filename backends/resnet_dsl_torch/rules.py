@@ -25,7 +25,6 @@ from resnet_dsl.codegen.python import (
     method,
     several,
 )
-from resnet_dsl.codegen.statements import Unpacked
 from resnet_dsl.ir import ops
 from resnet_dsl_torch.initialise import Starts, starts_of
 
@@ -37,15 +36,13 @@ class TorchLowering(Lowering):
     """An op in PyTorch.
 
     `module` is kept by the class, as an instance of `kind`, whose tensors start as `starts` says;
-    `alone` is the module that does the whole op in a Sequential. `parts` is what gives this result
-    and others at once.
+    `alone` is the module that does the whole op in a Sequential.
     """
 
     module: Expression | None = None
     alone: Expression | None = None
     kind: str = ""
     starts: Starts = ()
-    parts: Unpacked | None = None
 
 
 def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = "") -> TorchLowering:
@@ -56,11 +53,9 @@ def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = 
     return TorchLowering(call(Kept(), x), helpers, made, alone, found, starts_of(site))
 
 
-def function(
-    expression: Expression, *helpers: str, alone: Expression | None = None, parts: Unpacked | None = None
-) -> TorchLowering:
+def function(expression: Expression, *helpers: str, alone: Expression | None = None) -> TorchLowering:
     """An op that keeps nothing."""
-    return TorchLowering(expression, helpers, alone=alone, parts=parts)
+    return TorchLowering(expression, helpers, alone=alone)
 
 
 def functional(name: str, module: str, *arguments: Argument, **keywords: Argument) -> TorchLowering:
@@ -306,8 +301,7 @@ def _(op: ops.ZeroPad, site: Site) -> TorchLowering:
 @lower.register
 def _(op: ops.Part, site: Site) -> TorchLowering:
     chunks = method(X, "chunk", site.number("of"), dim=1)
-    parts = Unpacked(method(X, "chunk", op.of, dim=1), op.index, op.of)
-    return function(Subscript(chunks, (site.number("index"),)), parts=parts)
+    return function(Subscript(chunks, (site.number("index"),)))
 
 
 @lower.register

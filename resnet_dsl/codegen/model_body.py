@@ -10,7 +10,7 @@ from resnet_dsl.codegen.classes import BlockStep, Classes, ClassUse
 from resnet_dsl.codegen.lowering import Lowering, formula_of, overwritable_values, site, value_of
 from resnet_dsl.codegen.names import PYTHON
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
-from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin
+from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
 from resnet_dsl.program import Program
@@ -65,7 +65,11 @@ def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> M
         head = _part("head", network.head, network, classes, parameters)
         parts.append(replace(head, features=features))
     outputs = tuple((name, kept[name]) for name in network.outputs)
-    return ModelBody(tuple(parts), kept, outputs, parameters)
+    body = ModelBody(tuple(parts), kept, outputs, parameters)
+    used = names(
+        tree for step in body.steps() if isinstance(step.what, Lowering) for tree in step.what.trees()
+    )
+    return replace(body, parameters=tuple(p for p in parameters if p.name in used))
 
 
 # --- parameters of the model -------------------------------------------------------------------

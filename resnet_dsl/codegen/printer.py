@@ -150,6 +150,8 @@ def statement(prefix: str, tree: Expression, indent: int, suffix: str = "") -> s
     match tree:
         case Call() if tree.arguments or tree.keywords:
             return _broken_call(prefix, tree, indent, suffix)
+        case Subscript(Call() as taken, index):
+            return _broken_call(prefix, taken, indent, f"[{', '.join(map(text, index))}]{suffix}")
         case Sequence() | Dictionary() if tree.items:
             return _broken_items(prefix, tree, indent, suffix)
         case Spread():
