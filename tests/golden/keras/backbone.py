@@ -125,7 +125,6 @@ def bottleneck_block(
 
 
 def build(
-    classes: int = 1000,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
 ) -> keras.Model:
     """Return backbone, with fresh weights, in the layout that Keras is set to.

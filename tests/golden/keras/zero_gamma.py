@@ -102,7 +102,7 @@ def pad_channels(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
     return ops.pad(x, pads, mode="constant", constant_values=0.0)
 
 
-def a_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def a_block(x: keras.KerasTensor) -> keras.KerasTensor:
     """A: parameter-free: every stride-th pixel; the new channels are zeros, after the
     old ones or, with `side: both`, around them as some repositories have it.
     """
@@ -127,7 +127,7 @@ def basic_block(
     main = layers.Activation("relu", name=f"{name}-relu1")(main)
     main = conv(main, f"{name}-conv2", width, 3)
     main = batch_norm(main, f"{name}-bn2", gamma=bn2_gamma)
-    x = a_block(x, f"{name}-downsample") if downsample else x
+    x = a_block(x) if downsample else x
     x = layers.Add(name=f"{name}-add1")([main, x])
     return layers.Activation("relu", name=f"{name}-relu2")(x)
 
