@@ -68,9 +68,10 @@ def text(tree: Expression) -> str:
         case Literal():
             return quoted(tree.value)
         case Joined():
-            return f'f"{{{tree.variable}}}{tree.text}"'
+            return f'f"{tree.before}{{{tree.variable}}}{tree.text}"'
         case Attribute():
-            return f"{_within(tree.value, Binding.WHOLE)}.{tree.name}"
+            value = _within(tree.value, Binding.WHOLE)
+            return f"({value}).{tree.name}" if isinstance(tree.value, Literal) else f"{value}.{tree.name}"
         case Call():
             return f"{_within(tree.callee, Binding.WHOLE)}({', '.join(_arguments(tree))})"
         case Subscript():
@@ -110,7 +111,7 @@ def _binary(tree: Binary) -> str:
     if tree.sign == "+" and isinstance(tree.right, Literal) and _is_negative(tree.right.value):
         return _binary(Binary(tree.left, "-", Literal(-tree.right.value)))
     # Operands keep their order of computation: what stands on the right is never regrouped.
-    tighter = Binding(own + 1)
+    tighter = Binding.WHOLE if binding(tree.right) == Binding.NEGATIVE else Binding(own + 1)
     return f"{_within(tree.left, own)} {tree.sign} {_within(tree.right, tighter)}"
 
 
@@ -224,7 +225,7 @@ def signature(prefix: str, parameters: Several[str], suffix: str, indent: int) -
     if len(f"{margin}{prefix}({inner}){suffix}") <= WIDTH:
         return f"{margin}{prefix}({inner}){suffix}"
     lines = [f"{margin}{INDENT}{inner}"]
-    if len(lines[0]) > WIDTH:
+    if len(lines[0]) > WIDTH or len(parameters) == 1:
         lines = [f"{margin}{INDENT}{parameter}," for parameter in parameters]
     return "\n".join([f"{margin}{prefix}(", *lines, f"{margin}){suffix}"])
 

@@ -43,7 +43,12 @@ def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -
             return _name(ctx, expr, env)
         case ast.List():
             items = tuple(evaluate(ctx, item, env) for item in expr.items)
-            return BAD if any(isinstance(item, Bad) for item in items) else ctx.listed(items, expr.span)
+            if any(isinstance(item, Bad) for item in items):
+                return BAD
+            if env.setting is None:  # in a block a list keeps no formulas: its uses have no names for them
+                ctx.decide(*items)
+                items = tuple(map(ctx.stripped, items))
+            return ctx.listed(items, expr.span)
         case ast.Record():
             return _record(ctx, expr, env)
         case ast.Attribute():

@@ -8,6 +8,7 @@ from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
+from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.fixits import repair
 from resnet_dsl.elaborate.joins import conflict
 from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
@@ -48,12 +49,39 @@ def step(
             _check_join(ctx, op, tensors, env, span)
     except ShapeError as error:
         return _refused(ctx, error, op, tensors, env, span, places or {})
-    if op.does_nothing(*shapes):
+    nothing = op.does_nothing(*shapes)
+    _watch(ctx, op, tensors, builder, dict(derived), nothing)
+    if nothing:
         ctx.structural.update(name for _, formula in derived for name in names_of(formula))
-        ctx.structural.update(names_of(builder.channels(tensors[0].value)))
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
     return add(ctx, op, tensors, shape, builder, span, label, derived)
+
+
+def _watch(
+    ctx: Context,
+    op: Op,
+    tensors: tuple[Tensor, ...],
+    builder: Builder,
+    derived: Mapping[str, Formula],
+    nothing: bool,
+) -> None:
+    """Ask the op's rules once more, with channels that note what looks at them."""
+
+    def watching(number: int, formula: Formula | None) -> int:
+        names = list(names_of(formula))
+        return number if formula is None or not names else watched(number, (formula,), ctx.structural)
+
+    shapes = [
+        replace(tensor.shape, channels=watching(tensor.shape.channels, builder.channels(tensor.value)))
+        for tensor in tensors
+    ]
+    if "channels" in derived:
+        changed: dict[str, Any] = {"channels": watching(vars(op)["channels"], derived["channels"])}
+        op = replace(op, **changed)
+    op.shape(*shapes, extent=ctx.extent)
+    if nothing:  # otherwise the step is there, and could do nothing as well
+        op.does_nothing(*shapes)
 
 
 def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
