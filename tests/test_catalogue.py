@@ -11,10 +11,11 @@ from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
+from resnet_dsl.verify.start import wrong_starts
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.weights.init.seeded import random_state
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
-from tests.support.op_cases import SIZES, Case, cases_of, model_of, width_of
+from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
     pytest.importorskip(framework)
@@ -135,3 +136,51 @@ def call_of(case: Case, rng: np.random.Generator) -> OpCall:
         tensor.name: rng.uniform(0.5, 1.5, tensor.shape) for tensor in case.op.parameters(*case.shapes)
     }
     return OpCall(tuple(inputs), tensors)
+
+
+# --- start values ------------------------------------------------------------------------------
+
+STARTS = tuple(start_arguments())
+NORMS = [kind for kind, op in CATALOGUE.items() if "gamma" in {name for name, _, _ in op.arguments()}]
+
+
+def owns_tensors(kind: str) -> bool:
+    return any(case.op.parameters(*case.shapes) for case in cases_of(kind))
+
+
+def assert_starts(text: str, backend: str) -> None:
+    """Check that each tensor of a fresh build, without a seed, starts as its op says."""
+    program = compiled(text)
+    built = find_backend(backend)
+    wrong = wrong_starts(program.graph, built.read_state(built.build(program)))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+each_backend = pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+
+
+@each_backend
+@pytest.mark.parametrize("chained", [False, True], ids=["steps", "chained"])
+@pytest.mark.parametrize("kind", [kind for kind in CATALOGUE if owns_tensors(kind)])
+def test_an_op_starts_as_it_says(kind: str, chained: bool, backend: str) -> None:
+    assert_starts(model_of(cases_of(kind), "12x12", chained), backend)
+
+
+@each_backend
+@pytest.mark.parametrize("turned", [False, True], ids=["", "turned"])
+@pytest.mark.parametrize("argument", STARTS, ids=str)
+def test_a_start_that_differs_by_stage_is_that_of_each(
+    argument: StartArgument, turned: bool, backend: str
+) -> None:
+    """The block is written once, so what starts it is a parameter, or there are two classes."""
+    assert_starts(argument.model(turned), backend)
+
+
+@each_backend
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_zero_gamma_starts_at_zero_with_every_norm(norm: str, backend: str) -> None:
+    text = f"model m {{ input: 3x32x32  stages: [1, 2]  block: basic  norm: {norm}  init: zero_gamma }}"
+    graph = compiled(text).graph
+    zeros = [name for name, tensor in graph.parameters() if tensor.init.value == 0 and tensor.role == "scale"]
+    assert len(zeros) == 3
+    assert_starts(text, backend)

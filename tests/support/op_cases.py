@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -39,7 +39,7 @@ MOST = 30  # cases of an op
 TRIES = 40  # combinations looked at for each case: the one with most new pairs is taken
 
 VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
-    COUNT: (4, 3, 2, 1, 6, 5),
+    COUNT: (4, 3, 2, 1, 6, 5, 48),  # so many channels give a weight enough values to tell how it starts
     INDEX: (0, 1, 2),
     PAIR: ((3, 3), (2, 2), (1, 1), (2, 1), (3, 4), (5, 1)),
     FLAG: (False, True),
@@ -227,3 +227,55 @@ def every_case() -> Iterator[Case]:
     """Yield the cases of all ops."""
     for kind in CATALOGUE:
         yield from cases_of(kind)
+
+
+# --- start values ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StartArgument:
+    """An argument that two values of change nothing but how the op's tensors start."""
+
+    case: Case
+    name: str
+    values: tuple[Any, Any]
+
+    def model(self, turned: bool) -> str:
+        """Return a model whose two stages are one block, to which the argument is a parameter."""
+        one, other = map(_written, reversed(self.values) if turned else self.values)
+        rest = [f"{name}={_written(value)}" for name, value in self.case.values if name != self.name]
+        word = isinstance(self.values[0], str)
+        default = " | ".join(map(str, self.values)) if word else _written(self.values[0])
+        stem = "" if self.case.operands == ("map",) else " -> gap"
+        return f"""
+block own(g = {default}) {{ return x -> {self.case.op.kind}({", ".join([*rest, f"{self.name}=g"])}) }}
+model started {{
+    input: {CHANNELS}x8x8  stem: conv({CHANNELS}, 1x1){stem}
+    stages: [1, 1]  block: own  gs: [{one}, {other}]  head: none
+}}"""
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.case.op.kind}"
+
+
+def start_arguments() -> Iterator[StartArgument]:
+    """Yield every argument of every op that says how a tensor starts, and no more."""
+    for kind, op in CATALOGUE.items():
+        for name, rule, default in op.arguments():
+            found = (_start_argument(case, name, _choices(rule, default)) for case in cases_of(kind))
+            yield from [argument for argument in found if argument is not None][:1]
+
+
+def _start_argument(case: Case, name: str, values: tuple[Any, ...]) -> StartArgument | None:
+    if len(case.operands) > 1 or case.result(Extent(*SIZES[0])) != case.shapes[0]:
+        return None
+    own = case.op.parameters(*case.shapes)
+    for value in values:
+        other = _case(case.op.kind, {**dict(case.values), name: value}, case.operands)
+        theirs = own if other is None else other.op.parameters(*case.shapes)
+        if own != theirs and len(own) == len(theirs):
+            present = getattr(case.op, name)
+            written = Symbol(present) if isinstance(present, str) else present
+            if all(replace(a, init=b.init) == b for a, b in zip(own, theirs, strict=True)):
+                return StartArgument(case, name, (written, value))
+    return None
