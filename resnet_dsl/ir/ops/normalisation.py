@@ -92,8 +92,8 @@ class LocalResponseNorm(Op):
     def settled(self) -> Self:
         if self.size % 2 == 0:
             raise ValueError("`size` of lrn must be odd")
-        if self.k <= 0 or self.alpha < 0:
-            raise ValueError("`k` of lrn must be positive and `alpha` not negative")
+        if self.k <= 0 or self.alpha < 0 or self.beta < 0:
+            raise ValueError("`k` of lrn must be positive, and neither `alpha` nor `beta` negative")
         return self
 
     def mistakes(self) -> Iterator[Mistake]:
