@@ -24,7 +24,7 @@ from resnet_dsl.codegen.python import (
     names,
 )
 from resnet_dsl.codegen.statements import Assignment
-from resnet_dsl.ir.ops import Parameter
+from resnet_dsl.ir.ops import TensorSpec
 
 Line = Assignment | Call
 Starts = tuple[tuple[str, tuple[Line, ...]], ...]
@@ -44,7 +44,7 @@ def starts_of(site: Site) -> Starts:
     return tuple(found)
 
 
-def _lines(parameter: Parameter, first: Parameter) -> tuple[Line, ...]:
+def _lines(parameter: TensorSpec, first: TensorSpec) -> tuple[Line, ...]:
     tensor = Attribute(Kept(), parameter.name)
     match parameter.init.scheme or parameter.init.kind:
         case "he" | "he_fan_in" as scheme:

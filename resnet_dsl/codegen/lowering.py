@@ -24,7 +24,7 @@ from resnet_dsl.codegen.python import (
 )
 from resnet_dsl.ir.formulas import Formula
 from resnet_dsl.ir.network import Body, Node
-from resnet_dsl.ir.ops import Op, Parameter
+from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 CHANNELS = "in"
@@ -74,7 +74,7 @@ class Site:
         """Return the channels of an operand."""
         return Literal(self.shapes[operand].channels, NumberOrigin(self.node.name, CHANNELS, operand))
 
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[TensorSpec, ...]:
         """Return the tensors that the op owns."""
         return self.op.parameters(*self.shapes)
 

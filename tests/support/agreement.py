@@ -15,9 +15,9 @@ from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import INPUT, Graph
-from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.program import Program
-from resnet_dsl.reference import Call, evaluate, forward
+from resnet_dsl.reference import OpCall, evaluate, forward
 from resnet_dsl.weights.init.seeded import random_state
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
@@ -125,10 +125,10 @@ def lively_state(graph: Graph, seed: int = 0, size: Size = (33, 33)) -> State:
     values = {INPUT: np.random.default_rng(seed + 1).standard_normal(shape)}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
-        if isinstance(node.op, BatchNorm):
+        if isinstance(node.op, RunningNorm):
             _fit(state, node.name, values[node.inputs[0]])
         own = {p.name: state[name].astype(np.float64) for name, p in node.parameters()}
-        values[node.name] = forward(node.op, Call(tuple(values[name] for name in node.inputs), own))
+        values[node.name] = forward(node.op, OpCall(tuple(values[name] for name in node.inputs), own))
         for name in node.inputs:
             uses[name] -= 1
             if not uses[name]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.cli.commands.programs import STDOUT, one_program
+from resnet_dsl.cli.programs import STDOUT, one_program
+from resnet_dsl.cli.weight_choice import chosen_weights
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.weights.match_report import Account, shown, size, tensors
 from resnet_dsl.weights.source import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array, Backend
+    from resnet_dsl.backend.interface import Array
     from resnet_dsl.program import Program
     from resnet_dsl.weights.formats.contents import Contents
 
@@ -25,8 +26,6 @@ def init(options: Namespace) -> int:
     check_choice(options.seed, None, False)
     path = _target(options.output, options.force)
     program = one_program(options)
-    if isinstance(program, int):
-        return program
     return _write(program, weights_for(program, options.seed), path)
 
 
@@ -36,8 +35,6 @@ def convert(options: Namespace) -> int:
     path = _target(options.target, options.force)
     options.weights = options.source
     program = one_program(options)
-    if isinstance(program, int):
-        return program
     weights = chosen_weights(program, options, options.from_world)
     assert weights is not None
     if options.to_world is None:
@@ -52,8 +49,6 @@ def inspect(options: Namespace) -> int:
     if options.from_world is not None and not options.spec:
         raise UsageError("--from needs --spec: which names a world has depends on the model")
     program = one_program(options) if options.spec else None
-    if isinstance(program, int):
-        return program
     path = Path(options.file)
     contents = read_contents(path)
     account = None
@@ -67,31 +62,6 @@ def inspect(options: Namespace) -> int:
     else:
         print("\n".join(_lines(path, contents, account)))
     return 0 if account is None or account.fits else 1
-
-
-# --- what `compile` takes from here ------------------------------------------------------------
-
-
-def chosen_weights(program: Program, options: Namespace, world: str | None = None) -> Weights | None:
-    """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    weights = weights_for(program, options.seed, options.weights, options.partial, world)
-    if weights is not None:
-        for remark in weights.remarks():
-            print(f"note: {remark}", file=sys.stderr)
-    return weights
-
-
-def beside(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
-    """Return suffix and content of the file of weights beside an artefact that does not hold them."""
-    from resnet_dsl.weights.formats.registry import encode
-
-    suffix = getattr(backend, "WEIGHTS", None)
-    if weights is None or suffix == "":
-        return None
-    if suffix is None:
-        raise UsageError(f"the {backend.NAME} backend does not say where weights go")
-    path = Path(program.name + backend.SUFFIX).with_suffix(suffix)
-    return suffix, encode(program, weights.state, weights.origin, path)
 
 
 # --- writing -----------------------------------------------------------------------------------

@@ -7,36 +7,52 @@ ShapeError, elaboration adds the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import Pair, Rule
+from resnet_dsl.ir.arguments import EPSILON, FLAG, ArgumentRule, Pair
 from resnet_dsl.ir.formulas import Constant, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
+
+Role = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
 
 
 @dataclass(frozen=True)
 class Init:
     """How a tensor starts: `normal` with a deviation, `uniform` up to a bound, or a `constant`.
 
-    `scheme` names the rule that the value came from, as `initial` knows it: frameworks have their own
-    words for most.
+    `scheme` is the language's word for it, where there is one. With a `fan` the variance is `scale`
+    over the layer's `fan_in`, its `fan_out` or their mean, `fan_avg`, as frameworks' own
+    initialisers take it; a bias that starts by a fan means that of the layer's weight.
     """
 
     kind: Literal["normal", "uniform", "constant"]
     value: float
     scheme: str = ""
+    scale: float = 0.0
+    fan: Literal["", "fan_in", "fan_out", "fan_avg"] = ""
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A tensor an op owns; `learned` ones are parameters, the others buffers."""
+class TensorSpec:
+    """A tensor that an op owns, and what it does there.
+
+    A `weight` is summed over, with its `bias`; a `scale` and a `shift` act on each channel; a `mean`
+    and a `variance` are running statistics, which no gradient reaches.
+    """
 
     name: str
     shape: tuple[int, ...]
     init: Init
-    learned: bool = True
+    role: Role
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is a parameter, and not a buffer."""
+        return self.role not in ("mean", "variance")
 
     @property
     def size(self) -> int:
@@ -79,7 +95,7 @@ class Op:
         return cls(**accepted).settled()
 
     @classmethod
-    def arguments(cls) -> Iterator[tuple[str, Rule, Any]]:
+    def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
         """Yield name, rule and default (MISSING where it must be given) of each argument."""
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
@@ -92,7 +108,7 @@ class Op:
         """Return the result's shape; raises ShapeError when the inputs do not fit."""
         return inputs[0]
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         """Return the tensors the op owns, learned ones first, in the order of torch."""
         return ()
 
@@ -133,9 +149,53 @@ class Op:
         """What of the arguments is structure, so that blocks which differ in it share no class."""
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
 
+    @property
+    def flattens(self) -> str:
+        """The order of a map's values in the vector that the op makes of it: `chw`, `hwc`, or empty."""
+        return ""
+
     def does_nothing(self, *inputs: Shape) -> bool:
         """Whether the result is the input itself, so that the step can be left out."""
         return False
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield what backends usually do wrong with such an op: another eps, flag or choice.
+
+        What may be wrong with its tensors follows from their roles, and is not among these.
+        """
+        for name, rule, _ in self.arguments():
+            value = getattr(self, name)
+            for other in _others(rule, value):
+                yield Mistake(f"{name}: {_text(other)} instead of {_text(value)}", self.having(name, other))
+
+    def having(self, name: str, value: object) -> Self:
+        """Return the op with another argument, unchecked."""
+        return replace(self, **{name: value})
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A usual mistake with an op: in words, and the op as if it were so, on a map framed in `zeros`."""
+
+    words: str
+    op: Op
+    zeros: Pair = (0, 0)
+
+
+def _others(rule: ArgumentRule, value: Any) -> tuple[Any, ...]:
+    """The values by which an argument is usually mistaken."""
+    if rule is EPSILON:
+        return tuple(eps for eps in USUAL_EPS if eps != value)
+    if rule is FLAG:
+        return (not value,)
+    return tuple(other for other in rule.choices if isinstance(value, str) and other != value)
+
+
+def _text(value: Any) -> str:
+    """A value as the language writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def initial(scheme: str, shape: tuple[int, ...]) -> Init:
@@ -148,15 +208,15 @@ def initial(scheme: str, shape: tuple[int, ...]) -> Init:
     fan_in, fan_out = shape[1] * area, shape[0] * area
     match scheme:
         case "he":
-            return Init("normal", sqrt(2 / fan_out), scheme)
+            return Init("normal", sqrt(2 / fan_out), scheme, 2.0, "fan_out")
         case "he_fan_in":
-            return Init("normal", sqrt(2 / fan_in), scheme)
+            return Init("normal", sqrt(2 / fan_in), scheme, 2.0, "fan_in")
         case "glorot":
-            return Init("uniform", sqrt(6 / (fan_in + fan_out)), scheme)
+            return Init("uniform", sqrt(6 / (fan_in + fan_out)), scheme, 1.0, "fan_avg")
         case "small":
             return Init("normal", 0.01, scheme)
         case _:
-            return Init("uniform", 1 / sqrt(fan_in), "uniform")
+            return Init("uniform", 1 / sqrt(fan_in), scheme, 1 / 3, "fan_in")
 
 
 def needs_map(op: Op, x: Shape) -> None:

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Op, Parameter, divisors, needs_map
+from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
 @dataclass(frozen=True)
-class BatchNorm(Op):
+class RunningNorm(Op):
+    """A norm that evaluates by running statistics, to which a batch counts with `momentum`.
+
+    In evaluation its mean can take up a bias before it, its variance another eps.
+    """
+
+    eps: float = argument(EPSILON, 1e-5)
+    momentum: float = argument(RATE, 0.1)
+
+
+@dataclass(frozen=True)
+class BatchNorm(RunningNorm):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
 
     kind: ClassVar[str] = "bn"
     fresh: ClassVar[bool] = True
-    eps: float = argument(EPSILON, 1e-5)
-    momentum: float = argument(RATE, 0.1)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (inputs[0].channels,)
         return (
-            Parameter("weight", shape, Init("constant", self.gamma)),
-            Parameter("bias", shape, Init("constant", 0.0)),
-            Parameter("running_mean", shape, Init("constant", 0.0), learned=False),
-            Parameter("running_var", shape, Init("constant", 1.0), learned=False),
+            *_scale_and_shift(inputs[0], self.gamma),
+            TensorSpec("running_mean", shape, Init("constant", 0.0), "mean"),
+            TensorSpec("running_var", shape, Init("constant", 1.0), "variance"),
         )
 
 
@@ -50,7 +59,7 @@ class GroupNorm(Op):
     def sees_whole_map(self, x: Shape, result: Shape) -> bool:
         return not x.is_pixel
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
 
 
@@ -62,7 +71,7 @@ class LayerNorm(Op):
     eps: float = argument(EPSILON, 1e-5)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
 
 
@@ -87,13 +96,17 @@ class LocalResponseNorm(Op):
             raise ValueError("`k` of lrn must be positive and `alpha` not negative")
         return self
 
+    def mistakes(self) -> Iterator[Mistake]:
+        for alpha in (self.alpha * self.size, self.alpha / self.size):
+            yield Mistake("lrn: whether alpha is divided by the size", replace(self, alpha=alpha))
+
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_map(self, inputs[0])
         return inputs[0]
 
 
-def _scale_and_shift(x: Shape, gamma: float) -> tuple[Parameter, ...]:
+def _scale_and_shift(x: Shape, gamma: float) -> tuple[TensorSpec, ...]:
     return (
-        Parameter("weight", (x.channels,), Init("constant", gamma)),
-        Parameter("bias", (x.channels,), Init("constant", 0.0)),
+        TensorSpec("weight", (x.channels,), Init("constant", gamma), "scale"),
+        TensorSpec("bias", (x.channels,), Init("constant", 0.0), "shift"),
     )
