@@ -13,8 +13,8 @@ from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoP
 
 from resnet_dsl.decompile.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
-from resnet_dsl.weights.match_report import shown
 from resnet_dsl_onnx.emit import outline
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +37,7 @@ def read(path: Path) -> Drawing:
     drawing = _drawing(model.graph)
     if odd := drawing.misplaced():
         raise UsageError(
-            f"its graph is not in order: {shown(odd)} is taken before it is given, or given twice"
+            f"its graph is not in order: {printable(odd)} is taken before it is given, or given twice"
         )
     if any(not node.inputs or not node.inputs[0] for node in drawing.nodes):
         raise UsageError("its graph has a node without inputs")

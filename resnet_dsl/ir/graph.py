@@ -30,6 +30,10 @@ class GraphNode:
         for parameter in self.op.parameters(*self.input_shapes):
             yield f"{self.name}.{parameter.name}", parameter
 
+    def owns(self, tensor: str) -> bool:
+        """Whether the op has a tensor of this name, such as `running_mean`."""
+        return any(parameter.name == tensor for parameter in self.op.parameters(*self.input_shapes))
+
 
 @dataclass(frozen=True)
 class Graph:

@@ -127,6 +127,11 @@ class Op:
         """What of the arguments is structure, so that blocks which differ in it share no class."""
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
 
+    @property
+    def flattening(self) -> str | None:
+        """In which order of axes the op lays a map out as a vector, `chw` or `hwc`; None if it does not."""
+        return None
+
     def does_nothing(self, *inputs: Shape) -> bool:
         """Whether the result is the input itself, so that the step can be left out."""
         return False

@@ -38,6 +38,10 @@ class Flatten(Op):
     ) -> Formula | None:
         return None  # they depend on the size of the map
 
+    @property
+    def flattening(self) -> str | None:
+        return self.order
+
     def does_nothing(self, *inputs: Shape) -> bool:
         return inputs[0].is_vector
 
