@@ -208,16 +208,16 @@ from resnet_dsl.driver import compile_source
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.reference.meaning import missing_rules
 import numpy as np
-from resnet_dsl.reference import Call, backward, forward
+from resnet_dsl.reference import OpCall, backward, forward
 CATALOGUE["elu"] = Elu
 assert not missing_rules([Elu]), missing_rules([Elu])
 program = compile_source(Source("a", "model a { stages: []  stem: conv(8, 3x3) -> elu(0.2) }"))
 op = program.graph.nodes[1].op
 x = np.array([[-1.0, 2.0]])
-y = forward(op, Call((x,)))
+y = forward(op, OpCall((x,)))
 low = 0.2 * np.exp(-1.0)
 assert np.allclose(y, [[low - 0.2, 2.0]], atol=1e-15)
-assert np.allclose(backward(op, Call((x,)), y, np.ones_like(x)).inputs[0], [[low, 1.0]], atol=1e-15)
+assert np.allclose(backward(op, OpCall((x,)), y, np.ones_like(x)).inputs[0], [[low, 1.0]], atol=1e-15)
 for name in ("torch", "keras"):
     assert "0.2" in find_backend(name).render(program), name
 import resnet_dsl_onnx.rules as rules

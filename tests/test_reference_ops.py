@@ -47,7 +47,7 @@ from resnet_dsl.ir.ops import (
 )
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
-from resnet_dsl.reference import Call, backward, cross_entropy, forward, missing_rules, statistics
+from resnet_dsl.reference import OpCall, backward, cross_entropy, forward, missing_rules, statistics
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -75,7 +75,7 @@ def close(ours: np.ndarray, theirs: np.ndarray, tolerance: float = 1e-12) -> Non
 
 
 def agree(
-    op: Op, call: Call, theirs: Callable[..., "torch.Tensor"], seed: int = 0, tolerance: float = 1e-12
+    op: Op, call: OpCall, theirs: Callable[..., "torch.Tensor"], seed: int = 0, tolerance: float = 1e-12
 ) -> None:
     """Check result and every gradient against `theirs(inputs, tensors)` of torch tensors."""
     inputs = [torch.tensor(x, requires_grad=True) for x in call.inputs]
@@ -132,7 +132,7 @@ def test_an_op_that_is_not_known_is_refused_by_name():
         kind = "strange"
 
     with pytest.raises(NotImplementedError, match="`strange`"):
-        forward(Strange(), Call((np.zeros((1, 1)),)))
+        forward(Strange(), OpCall((np.zeros((1, 1)),)))
 
 
 # --- convolution -------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_convolution_is_that_of_torch(case):
     op, shape, seed = case
     rng = np.random.default_rng(seed)
     tensors = {p.name: rng.standard_normal(p.shape) for p in op.parameters(Shape(shape[1]))}
-    call = Call((rng.standard_normal(shape),), tensors)
+    call = OpCall((rng.standard_normal(shape),), tensors)
 
     def theirs(inputs, t):
         x, pad = inputs[0], op.pad
@@ -194,13 +194,13 @@ def test_a_standardised_weight_is_that_of_batch_norm(groups, width, kernel, eps,
         return F.conv2d(inputs[0], flat.reshape(weight.shape), t["bias"], 1, op.pad, 1, groups)
 
     variance = tensors["weight"].reshape(2 * groups, -1).var(1).min() + eps
-    agree(op, Call((rng.standard_normal(shape),), tensors), theirs, seed, divided(variance))
+    agree(op, OpCall((rng.standard_normal(shape),), tensors), theirs, seed, divided(variance))
 
 
 def test_one_weight_a_channel_is_standardised_away():
     op = Conv.make({"channels": 3, "kernel": 1, "groups": 3, "standardize": 1e-6})
     rng = np.random.default_rng(0)
-    call = Call((rng.standard_normal((2, 3, 4, 5)),), {"weight": rng.standard_normal((3, 1, 1, 1))})
+    call = OpCall((rng.standard_normal((2, 3, 4, 5)),), {"weight": rng.standard_normal((3, 1, 1, 1))})
     result = forward(op, call)
     assert not result.any()
     assert not backward(op, call, result, np.ones(result.shape)).tensors["weight"].any()
@@ -212,7 +212,7 @@ def test_channel_conv_slides_over_the_channels(batch, channels, kernel, pixel, s
     op = ChannelConv.make({"kernel": kernel})
     rng = np.random.default_rng(seed)
     shape = (batch, channels, 1, 1) if pixel else (batch, channels)
-    call = Call((rng.standard_normal(shape),), {"weight": rng.standard_normal((1, 1, kernel))})
+    call = OpCall((rng.standard_normal(shape),), {"weight": rng.standard_normal((1, 1, kernel))})
 
     def theirs(inputs, t):
         return F.conv1d(inputs[0].reshape(batch, 1, -1), t["weight"], padding=kernel // 2).reshape(shape)
@@ -227,7 +227,7 @@ def test_fully_connected_takes_vectors_and_pixels(batch, taken, given, bias, pix
     rng = np.random.default_rng(seed)
     shape = (batch, taken, 1, 1) if pixel else (batch, taken)
     tensors = {p.name: rng.standard_normal(p.shape) for p in op.parameters(Shape(taken))}
-    call = Call((rng.standard_normal(shape),), tensors)
+    call = OpCall((rng.standard_normal(shape),), tensors)
     agree(op, call, lambda i, t: F.linear(i[0].flatten(1), t["weight"], t.get("bias")), seed)
 
 
@@ -252,7 +252,7 @@ def pools(draw, kind):
 @few(max_examples=60)
 def test_max_pool_is_that_of_torch(case):
     op, shape, seed = case
-    call = Call((distinct(seed, shape) - 2.0,))  # all negative: a padding of zeros would show
+    call = OpCall((distinct(seed, shape) - 2.0,))  # all negative: a padding of zeros would show
 
     def theirs(inputs, _):
         if op.pad == "same":
@@ -268,8 +268,8 @@ def test_of_equal_largest_values_the_first_takes_the_gradient():
     op = MaxPool.make({"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)})
     rng = np.random.default_rng(0)
     for x in (np.zeros((1, 1, 5, 6)), rng.integers(0, 2, (2, 3, 7, 8)).astype(float)):
-        agree(op, Call((x,)), lambda i, _: F.max_pool2d(i[0], 3, 2, 1))
-    found = backward(op, Call((np.zeros((1, 1, 2, 2)),)), np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
+        agree(op, OpCall((x,)), lambda i, _: F.max_pool2d(i[0], 3, 2, 1))
+    found = backward(op, OpCall((np.zeros((1, 1, 2, 2)),)), np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1)))
     assert found.inputs[0].ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
@@ -277,7 +277,7 @@ def test_of_equal_largest_values_the_first_takes_the_gradient():
 @few(max_examples=60)
 def test_average_pool_is_that_of_torch(case):
     op, shape, seed = case
-    call = Call((distinct(seed, shape) + 1.0,))
+    call = OpCall((distinct(seed, shape) + 1.0,))
 
     def theirs(inputs, _):
         if op.pad != "same":
@@ -293,14 +293,14 @@ def test_average_pool_is_that_of_torch(case):
 def test_the_divisor_of_a_ceiled_average_ends_at_the_padding():
     """4 cells and padding 1, windows of 3 every 2: the third has one cell, one of padding, one past it."""
     op = AvgPool.make({"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1), "ceil": True, "count_pad": True})
-    result = forward(op, Call((np.ones((1, 1, 4, 4)),)))
+    result = forward(op, OpCall((np.ones((1, 1, 4, 4)),)))
     assert np.allclose(result[0, 0], np.outer([2 / 3, 1, 1 / 2], [2 / 3, 1, 1 / 2]), atol=1e-15)
 
 
 @given(sizes, sizes, seeds)
 @few(max_examples=20)
 def test_global_average_pool_leaves_a_pixel(height, width, seed):
-    call = Call((distinct(seed, (2, 3, height, width)),))
+    call = OpCall((distinct(seed, (2, 3, height, width)),))
     agree(GlobalAvgPool(), call, lambda i, _: F.adaptive_avg_pool2d(i[0], 1), seed)
 
 
@@ -308,7 +308,7 @@ def test_global_average_pool_leaves_a_pixel(height, width, seed):
 @few(max_examples=40)
 def test_adaptive_average_pool_is_that_of_torch(height, width, size, seed):
     """More windows than cells, too."""
-    op, call = AdaptiveAvgPool.make({"size": size}), Call((distinct(seed, (2, 3, height, width)),))
+    op, call = AdaptiveAvgPool.make({"size": size}), OpCall((distinct(seed, (2, 3, height, width)),))
     agree(op, call, lambda i, _: F.adaptive_avg_pool2d(i[0], size), seed)
     assert forward(op, call).shape[1:] == shape_rule(op, call.x)
 
@@ -325,7 +325,7 @@ def blurs(draw):
 @few(max_examples=40)
 def test_blur_pool_is_a_depthwise_convolution_of_the_mirrored_map(case):
     op, shape, seed = case
-    call = Call((distinct(seed, shape),))
+    call = OpCall((distinct(seed, shape),))
     taps = np.array([1.0])
     for _ in range(op.kernel - 1):
         taps = np.convolve(taps, [0.5, 0.5])
@@ -350,7 +350,7 @@ def batch_norm_call(shape, seed, training):
         "running_mean": rng.standard_normal(channels),
         "running_var": rng.uniform(0.5, 2.0, channels),
     }
-    return Call((rng.standard_normal(shape) * 3.0 + 1.0,), tensors, training)
+    return OpCall((rng.standard_normal(shape) * 3.0 + 1.0,), tensors, training)
 
 
 maps = st.tuples(st.integers(2, 4), st.integers(1, 4), sizes, sizes)
@@ -399,7 +399,7 @@ def scale_and_shift(channels, rng):
 def test_group_norm_is_that_of_torch(shape, groups, eps, seed):
     shape = (shape[0], 2 * groups * shape[1], *shape[2:])  # torch has no variance of one value
     op, rng = GroupNorm.make({"groups": groups, "eps": eps}), np.random.default_rng(seed)
-    call = Call((rng.standard_normal(shape) * 3.0 + 1.0,), scale_and_shift(shape[1], rng))
+    call = OpCall((rng.standard_normal(shape) * 3.0 + 1.0,), scale_and_shift(shape[1], rng))
     variance = call.x.reshape(shape[0], groups, -1).var(-1).min() + eps
     agree(op, call, lambda i, t: F.group_norm(i[0], groups, *t.values(), eps), seed, divided(variance))
 
@@ -408,7 +408,7 @@ def test_group_norm_is_that_of_torch(shape, groups, eps, seed):
 @few(max_examples=40)
 def test_layer_norm_is_that_of_torch_over_the_channels(shape, eps, seed):
     op, rng = LayerNorm.make({"eps": eps}), np.random.default_rng(seed)
-    call = Call((rng.standard_normal(shape) * 3.0 + 1.0,), scale_and_shift(shape[1], rng))
+    call = OpCall((rng.standard_normal(shape) * 3.0 + 1.0,), scale_and_shift(shape[1], rng))
 
     def theirs(inputs, t):
         last = F.layer_norm(inputs[0].movedim(1, -1), shape[1:2], *t.values(), eps)
@@ -420,27 +420,27 @@ def test_layer_norm_is_that_of_torch_over_the_channels(shape, eps, seed):
 
 def test_a_group_of_one_value_becomes_the_shift():
     rng = np.random.default_rng(0)
-    call = Call((rng.standard_normal((3, 4)),), scale_and_shift(4, rng))
+    call = OpCall((rng.standard_normal((3, 4)),), scale_and_shift(4, rng))
     for op in (GroupNorm.make({"groups": 4}), LayerNorm()):
         x = call.x if op.kind == "gn" else call.x[:, :1]
         tensors = {name: value[: x.shape[1]] for name, value in call.tensors.items()}
-        result = forward(op, Call((x,), tensors))
+        result = forward(op, OpCall((x,), tensors))
         assert np.array_equal(result, np.broadcast_to(tensors["bias"], x.shape))
-        assert not backward(op, Call((x,), tensors), result, np.ones(x.shape)).inputs[0].any()
+        assert not backward(op, OpCall((x,), tensors), result, np.ones(x.shape)).inputs[0].any()
 
 
 @given(maps, st.sampled_from([1, 3, 5, 11]), st.sampled_from([0.5, 0.75, 1.0, -1.0]), seeds)
 @few(max_examples=40)
 def test_local_response_norm_is_that_of_torch(shape, size, beta, seed):
     op = LocalResponseNorm.make({"size": size, "alpha": 0.7, "beta": beta, "k": 1.5})
-    call = Call((np.random.default_rng(seed).standard_normal(shape) * 2.0,))
+    call = OpCall((np.random.default_rng(seed).standard_normal(shape) * 2.0,))
     agree(op, call, lambda i, _: F.local_response_norm(i[0], size, 0.7, beta, 1.5), seed)
 
 
 def test_a_window_wider_than_all_channels_costs_no_more():
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
     wide = LocalResponseNorm.make({"size": 10**9 + 1 - 2, "alpha": 1e9 - 1})
-    close(forward(wide, Call((x,))), x * (1.0 + (x * x).sum(1, keepdims=True)) ** -0.75)
+    close(forward(wide, OpCall((x,))), x * (1.0 + (x * x).sum(1, keepdims=True)) ** -0.75)
 
 
 # --- elementwise -------------------------------------------------------------------------------
@@ -468,25 +468,25 @@ def test_activations_are_those_of_torch(op, theirs, shape, scale):
     x = np.random.default_rng(1).standard_normal(shape) * scale
     x.flat[:6] = 0.0, -0.0, 3.0, -3.0, 2.9, -2.9  # the slope at the kinks
     with np.errstate(all="raise", under="ignore"):
-        agree(op, Call((x,)), lambda i, _: theirs(i[0]))
+        agree(op, OpCall((x,)), lambda i, _: theirs(i[0]))
 
 
 def test_dropout_drops_by_its_mask_in_training_only():
     rng = np.random.default_rng(2)
     op, x = Dropout.make({"rate": 0.25}), rng.standard_normal((3, 4, 5, 6))
     mask = (rng.random(x.shape) > 0.25).astype(float)
-    call = Call((x,), {"mask": mask}, training=True)
+    call = OpCall((x,), {"mask": mask}, training=True)
     agree(op, call, lambda i, t: i[0] * t["mask"].detach() / 0.75)
-    agree(op, Call((x,)), lambda i, _: F.dropout(i[0], 0.25, training=False))
+    agree(op, OpCall((x,)), lambda i, _: F.dropout(i[0], 0.25, training=False))
     everything = Dropout.make({"rate": 1.0})
-    assert not forward(everything, Call((x,), {"mask": np.zeros(x.shape)}, training=True)).any()
+    assert not forward(everything, OpCall((x,), {"mask": np.zeros(x.shape)}, training=True)).any()
 
 
 def test_gelu_is_exact_far_below_zero():
     """There 1 + erf(x / sqrt(2)), as torch has it, is lost in rounding: x = -8 gives 16 digits of nothing."""
     x = np.array([[-8.0, -6.0]])
     known = x * [6.220960574271785e-16, 9.865876450376982e-10]  # the normal distribution function there
-    found = forward(Gelu(), Call((x,)))
+    found = forward(Gelu(), OpCall((x,)))
     assert np.abs(found / known - 1.0).max() <= 1e-13
 
 
@@ -495,14 +495,14 @@ def test_stochastic_depth_drops_whole_images_in_training_only(pixels):
     rng = np.random.default_rng(2)
     op, x = StochasticDepth.make({"rate": 0.25}), rng.standard_normal((4, 3, *pixels))
     mask = np.array([1.0, 0.0, 1.0, 1.0]).reshape(4, 1, *(1,) * len(pixels))
-    call = Call((x,), {"mask": mask}, training=True)
+    call = OpCall((x,), {"mask": mask}, training=True)
     agree(op, call, lambda i, t: i[0] * t["mask"].detach() / 0.75)
     result = forward(op, call)
     assert not result[1].any()
     close(result[[0, 2, 3]], x[[0, 2, 3]] / 0.75, 1e-15)
-    agree(op, Call((x,)), lambda i, _: i[0] * 1.0)
+    agree(op, OpCall((x,)), lambda i, _: i[0] * 1.0)
     everything = StochasticDepth.make({"rate": 1.0})
-    assert not forward(everything, Call((x,), {"mask": mask * 0.0}, training=True)).any()
+    assert not forward(everything, OpCall((x,), {"mask": mask * 0.0}, training=True)).any()
 
 
 # --- layout and joins --------------------------------------------------------------------------
@@ -511,7 +511,7 @@ def test_stochastic_depth_drops_whole_images_in_training_only(pixels):
 @given(sizes, sizes, pairs, st.integers(0, 3), st.sampled_from(["end", "both"]), seeds)
 @few(max_examples=40)
 def test_layout_ops_are_those_of_torch(height, width, pair, more, side, seed):
-    call = Call((distinct(seed, (2, 3, height, width)),))
+    call = OpCall((distinct(seed, (2, 3, height, width)),))
     rows, columns = pair
     subsample, pad = Subsample.make({"stride": pair}), ZeroPad.make({"amount": pair})
     channels = PadChannels.make({"channels": 3 + more, "side": Symbol(side)})
@@ -528,7 +528,7 @@ def test_layout_ops_are_those_of_torch(height, width, pair, more, side, seed):
 @given(sizes, sizes, st.integers(1, 4), st.integers(1, 3), st.booleans(), seeds)
 @few(max_examples=30)
 def test_a_part_is_one_of_equal_parts(height, width, of, size, vector, seed):
-    call = Call((distinct(seed, (2, of * size) if vector else (2, of * size, height, width)),))
+    call = OpCall((distinct(seed, (2, of * size) if vector else (2, of * size, height, width)),))
     for index in range(of):
         op = Part.make({"index": index, "of": of})
         agree(op, call, lambda i, _, index=index: i[0].chunk(of, 1)[index] * 1.0, seed)
@@ -538,7 +538,7 @@ def test_a_part_is_one_of_equal_parts(height, width, of, size, vector, seed):
 @given(sizes, sizes, st.tuples(st.integers(1, 5), st.integers(1, 5)), seeds)
 @few(max_examples=40)
 def test_upsampling_is_that_of_torch(height, width, factor, seed):
-    call = Call((distinct(seed, (2, 3, height, width)),))
+    call = OpCall((distinct(seed, (2, 3, height, width)),))
     for mode, corners in (("nearest", None), ("bilinear", False)):
         op = Upsample.make({"factor": factor, "mode": Symbol(mode)})
         theirs = partial(F.interpolate, scale_factor=factor, mode=mode, align_corners=corners)
@@ -551,26 +551,26 @@ def test_upsampling_is_that_of_torch(height, width, factor, seed):
 def test_joins_are_those_of_torch(height, width, count, seed):
     rng = np.random.default_rng(seed)
     a, b = rng.standard_normal((2, 2, 3, height, width))
-    agree(Add(), Call((a, b)), lambda i, _: i[0] + i[1], seed)
+    agree(Add(), OpCall((a, b)), lambda i, _: i[0] + i[1], seed)
     gates = [rng.standard_normal((2, *shape)) for shape in ((3, 1, 1), (1, height, width), (1, 1, 1))]
     gated = [pair for gate in gates for pair in ((a, gate), (gate, a))]
     for inputs in ((a, b), (a[..., 0, 0], b[..., 0, 0]), *gated):
-        agree(Multiply(), Call(inputs), lambda i, _: i[0] * i[1], seed)
+        agree(Multiply(), OpCall(inputs), lambda i, _: i[0] * i[1], seed)
     parts = tuple(rng.standard_normal((2, c + 1, height, width)) for c in range(count))
-    agree(Concat(), Call(parts), lambda i, _: torch.cat(i, 1), seed)
+    agree(Concat(), OpCall(parts), lambda i, _: torch.cat(i, 1), seed)
 
 
 def test_nothing_else_is_broadcast():
     a = np.ones((2, 3, 4, 5))
     with pytest.raises(ValueError, match="nothing is broadcast"):
-        forward(Add(), Call((a, np.ones((2, 3, 1, 1)))))
+        forward(Add(), OpCall((a, np.ones((2, 3, 1, 1)))))
     for shape in ((2, 3, 4, 1), (2, 1, 4, 1), (1, 3, 1, 1), (2, 2, 1, 1), (3, 4, 5), (2, 3)):
         with pytest.raises(ValueError, match="only a gate"):
-            forward(Multiply(), Call((a, np.ones(shape))))
+            forward(Multiply(), OpCall((a, np.ones(shape))))
     with pytest.raises(ValueError, match="only a gate"):
-        forward(Multiply(), Call((np.ones((2, 3, 1, 1)), np.ones((2, 1, 4, 5)))))
+        forward(Multiply(), OpCall((np.ones((2, 3, 1, 1)), np.ones((2, 1, 4, 5)))))
     with pytest.raises(ValueError, match="only a gate"):
-        forward(Multiply(), Call((np.ones((2, 3)), np.ones((2, 1)))))
+        forward(Multiply(), OpCall((np.ones((2, 3)), np.ones((2, 1)))))
 
 
 # --- loss --------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from resnet_dsl.codegen.classes import BlockClass, Classes, Step, Use
-from resnet_dsl.codegen.statements import (
+from resnet_dsl.codegen.printer import docstring
+from resnet_dsl.codegen.text_classes import BlockClass, Classes, Step, Use
+from resnet_dsl.codegen.text_statements import (
     Code,
     Statements,
     conditional,
-    docstring,
     parsed,
     signature,
     statement,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.codegen.classes import BlockClass, Classes
+from resnet_dsl.codegen.text_classes import BlockClass, Classes
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.network import Body, Call
 from resnet_dsl.program import Program

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from resnet_dsl.codegen.classes import classes_of
 from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.model_body import outline, used_helpers
+from resnet_dsl.codegen.printer import docstring
 from resnet_dsl.codegen.provenance import origin, spec_lines
-from resnet_dsl.codegen.statements import docstring
 from resnet_dsl.codegen.templates import template
+from resnet_dsl.codegen.text_classes import classes_of
+from resnet_dsl.codegen.text_model_body import outline, used_helpers
 from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program

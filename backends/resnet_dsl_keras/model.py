@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resnet_dsl.codegen.classes import Classes
-from resnet_dsl.codegen.model_body import Outline, Part
-from resnet_dsl.codegen.statements import Code, literal, quoted, statement
+from resnet_dsl.codegen.text_classes import Classes
+from resnet_dsl.codegen.text_model_body import Outline, Part
+from resnet_dsl.codegen.text_statements import Code, literal, quoted, statement
 from resnet_dsl.ir.network import Stage
 from resnet_dsl.program import Program
 from resnet_dsl_keras.functions import Functions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 
-from resnet_dsl.codegen.classes import Step
-from resnet_dsl.codegen.parameters import Real, affine, minus
+from resnet_dsl.codegen.text_classes import Step
+from resnet_dsl.codegen.text_parameters import Real, affine, minus
 from resnet_dsl.ir import ops
 
 

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import BlockClass
-from resnet_dsl.codegen.statements import Code, docstring, signature, statement
-from resnet_dsl.ir import ops
-from resnet_dsl_torch.rules import lower
-from resnet_dsl_torch.statements import computing, keeping, returning
+from resnet_dsl.codegen.classes import BlockClass, BlockStep, ClassUse
+from resnet_dsl.codegen.parameters import ClassParameter
+from resnet_dsl.codegen.printer import WIDTH, docstring, signature, statement, text
+from resnet_dsl.codegen.python import (
+    Attribute,
+    Call,
+    Conditional,
+    Expression,
+    Kept,
+    Literal,
+    Name,
+    Operand,
+    Subscript,
+    call,
+    changed,
+    names,
+    walk,
+)
+from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
+from resnet_dsl_torch.helpers import HELPERS
+from resnet_dsl_torch.reserved_names import RESERVED
+from resnet_dsl_torch.rules import TorchLowering
 
 MAX_GAP = 8  # numbers left out in a chain become modules that do nothing
+TYPED = ("F.", "torch.")
+SELF = Name("self")
 
 
 @dataclass(frozen=True)
 class ClassText:
-    """A class as the template places it."""
+    """A class as the template places it, and the names that it uses."""
 
     name: str
     parent: str
@@ -25,37 +44,186 @@ class ClassText:
     forward: str
 
 
+def attribute(owner: Expression, name: str) -> Expression:
+    """Return the expression of a submodule; one whose name is a number is no attribute in source."""
+    return Attribute(owner, name) if name.isidentifier() else call("getattr", owner, name)
+
+
 def class_text(block: BlockClass) -> ClassText:
     """Return the text of a block's class."""
     doc = docstring(block.doc or f"Block `{block.definition}`", 4)
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     opening = signature("def __init__", ["self", *parameters], " -> None:", 4)
     if (chain := _as_sequence(block)) is not None:
-        init = statement("", Code("super().__init__", tuple(chain)), 8)
+        init = statement("", Call(Name("super().__init__"), tuple(chain)), 8)
         return ClassText(block.name, "nn.Sequential", doc, f"{opening}\n{init}", "")
-    lines, last = computing(block.steps, block.result, ["x", *block.inputs])
-    inputs = [f"{name}: torch.Tensor" for name in ("x", *block.inputs)]
-    takes = signature("def forward", ["self", *inputs], " -> torch.Tensor:", 4)
-    forward = "\n".join([takes, *lines, *returning(last, lines)])
-    numbers = [p.name for p in block.parameters if p.kind != "bool"]
-    own = [name for name in numbers if re.search(rf"\bself\.{name}\b", forward)]
-    inits = ["        super().__init__()", *(f"        self.{name} = {name}" for name in own)]
-    init = "\n".join([opening, *inits, *keeping(block.steps)])
-    return ClassText(block.name, "nn.Module", doc, init, forward)
+    steps = in_methods(block.steps, block.parameters)
+    lines, last = computing(steps, block.result, block.inputs)
+    takes = signature(
+        "def forward", ["self", *(f"{name}: torch.Tensor" for name in block.inputs)], " -> torch.Tensor:", 4
+    )
+    forward = "\n".join([takes, *written(lines), *returning(last, lines)])
+    inits = ["        super().__init__()", *stored(block.parameters, [last, *(line.value for line in lines)])]
+    return ClassText(
+        block.name, "nn.Module", doc, "\n".join([opening, *inits, *keeping(block.steps)]), forward
+    )
 
 
-def _as_sequence(block: BlockClass) -> list[Code] | None:
-    """The modules of a class that is a plain chain under the names 0, 1, …, else None."""
-    if block.inputs or block.result != len(block.steps) - 1:
+def _as_sequence(block: BlockClass) -> list[Expression] | None:
+    """The modules of a class that is a plain chain under the names 0, 1, …, else None.
+
+    A step without tensors, such as an activation, has no name that matters: it takes the number
+    that the steps around it leave free.
+    """
+    if len(block.inputs) > 1 or block.result != len(block.steps) - 1:
         return None
-    modules: list[Code] = []
+    modules: list[Expression] = []
     for index, step in enumerate(block.steps):
-        alone = lower(step.what, step).alone if isinstance(step.what, ops.Op) else None
-        chained = step.inputs == ((index - 1,) if index else (-1,))
-        if alone is None or not chained or not step.name.isdigit() or str(int(step.name)) != step.name:
+        alone = step.what.alone if isinstance(step.what, TorchLowering) else None
+        if alone is None or step.inputs != ((index - 1,) if index else (-1,)):
             return None
-        gap = int(step.name) - len(modules)
+        if isinstance(step.what, TorchLowering) and step.what.module is None and not step.name.isdigit():
+            modules.append(alone)
+            continue
+        gap = (
+            int(step.name) - len(modules) if step.name.isdigit() and str(int(step.name)) == step.name else -1
+        )
         if not 0 <= gap <= MAX_GAP:
             return None
-        modules += [*[Code("nn.Identity")] * gap, alone]
-    return modules
+        modules += [*[call("nn.Identity")] * gap, alone]
+    return modules if any(step.name.isdigit() for step in block.steps) else None
+
+
+# --- the constructor ---------------------------------------------------------------------------
+
+
+def in_methods(steps: Sequence[BlockStep], parameters: Iterable[ClassParameter]) -> tuple[BlockStep, ...]:
+    """Return steps as a method writes them, where the constructor's parameters are attributes."""
+    own = {parameter.name for parameter in parameters}
+
+    def owned(tree: Expression) -> Expression | None:
+        return Attribute(SELF, tree.path) if isinstance(tree, Name) and tree.path in own else None
+
+    return tuple(
+        BlockStep(s.name, s.what.changed(owned), s.inputs, s.variable, s.node)
+        if isinstance(s.what, TorchLowering)
+        else s
+        for s in steps
+    )
+
+
+def stored(parameters: Iterable[ClassParameter], trees: Iterable[Expression]) -> Iterator[str]:
+    """Yield the lines that keep those parameters which a method uses."""
+    used = {
+        node.name
+        for tree in trees
+        for node in walk(tree)
+        if isinstance(node, Attribute) and node.value == SELF
+    }
+    yield from (
+        f"        self.{p.name} = {p.name}" for p in parameters if p.name in used and p.kind != "bool"
+    )
+
+
+def keeping(steps: Sequence[BlockStep]) -> Iterator[str]:
+    """Yield the lines of `__init__` that make what the steps keep."""
+    for step in steps:
+        if isinstance(step.what, ClassUse):
+            yield from _keep_use(step.name, step.what)
+        elif isinstance(step.what, TorchLowering) and step.what.module is not None:
+            yield keep(step.name, step.what.module)
+
+
+def keep(name: str, made: Expression, indent: int = 8) -> str:
+    """Return the statement that makes something the attribute `name`."""
+    if name.isidentifier():
+        return statement(f"self.{name} = ", made, indent)
+    return statement("", call("self.add_module", name, made), indent)
+
+
+def _keep_use(name: str, use: ClassUse) -> Iterator[str]:
+    """A block; one with a flag is only there where the flag is true."""
+    made, nothing = construct(use), call("nn.Identity")
+    if use.flag is None:
+        yield keep(name, made)
+        return
+    choice = Conditional(made, Name(use.flag), nothing)
+    if name.isidentifier() and len(f"            {text(choice)}") <= WIDTH:
+        yield keep(name, choice)
+        return
+    kind = ": nn.Module" if name.isidentifier() else ""
+    yield keep(name, nothing).replace(" =", f"{kind} =", 1)
+    yield f"        if {use.flag}:"
+    yield keep(name, made, 12)
+
+
+def construct(use: ClassUse) -> Call:
+    """Return the call that makes a class for one use; what every layer starts with goes unnamed."""
+    first = [name for name, _ in use.arguments[:2] if name in ("in_channels", "width", "channels")]
+    plain = tuple(value for name, value in use.arguments if name in first)
+    named = tuple((name, value) for name, value in use.arguments if name not in first)
+    return Call(Name(use.target.name), plain, named)
+
+
+# --- forward -----------------------------------------------------------------------------------
+
+
+def computing(
+    steps: Sequence[BlockStep], result: int, inputs: Sequence[str], reserved: frozenset[str] = frozenset()
+) -> tuple[list[Assignment], Expression]:
+    """Return the assignments of `forward` and the expression of the result."""
+    found = Statements(steps, result, _express, _inline, RESERVED | reserved, unpack=_unpacked)
+    return found.write(inputs)
+
+
+def written(lines: Iterable[Assignment]) -> Iterator[str]:
+    """Yield assignments as lines of a method."""
+    return (statement(f"{', '.join(line.targets)} = ", line.value, 8) for line in lines)
+
+
+def returning(last: Expression, lines: Sequence[Assignment]) -> list[str]:
+    """Return the end of `forward`; a type checker knows what torch's functions give, modules not."""
+    if last == Name("x") or _is_typed(last):
+        return [statement("return ", last, 8)]
+    used = {target for line in lines for target in line.targets} | names([last])
+    name = next(n for n in ("out", "result", "out2") if n not in used)
+    return [statement(f"{name}: torch.Tensor = ", last, 8), f"        return {name}"]
+
+
+def _is_typed(tree: Expression) -> bool:
+    if not isinstance(tree, Call) or not isinstance(tree.callee, Name):
+        return False
+    return tree.callee.path.startswith(TYPED) or tree.callee.path in HELPERS
+
+
+def _express(step: BlockStep, operands: list[Expression]) -> Expression:
+    module = attribute(SELF, step.name)
+    if not isinstance(step.what, TorchLowering):
+        return Call(module, tuple(operands))
+    return _placed(step.what.expression, operands, module)
+
+
+def _placed(tree: Expression, operands: Sequence[Expression], module: Expression) -> Expression:
+    def place(node: Expression) -> Expression | None:
+        if isinstance(node, Operand):
+            return operands[node.index]
+        return module if isinstance(node, Kept) else None
+
+    return changed(tree, place)
+
+
+def _inline(step: BlockStep) -> bool:
+    return not step.is_activation
+
+
+def _unpacked(step: BlockStep, operands: list[Expression]) -> Unpacked | None:
+    """One of the parts that `chunk` gives at once, if which one is the same in every use."""
+    tree = step.what.expression if isinstance(step.what, TorchLowering) else None
+    match tree:
+        case Subscript(
+            Call(Attribute(Operand(), "chunk"), (Literal(int() as count, None),)) as whole,
+            (Literal(int() as index, None),),
+        ):
+            return Unpacked(_placed(whole, operands, Kept()), index, count)
+        case _:
+            return None

@@ -3,123 +3,147 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import Classes, Step
-from resnet_dsl.codegen.statements import Code, statement
-from resnet_dsl.ir import ops
-from resnet_dsl.program import Program
-from resnet_dsl_torch.reserved_names import attribute
+from resnet_dsl.codegen.lowering import Site
+from resnet_dsl.codegen.printer import statement, text
+from resnet_dsl.codegen.python import (
+    Attribute,
+    Call,
+    Expression,
+    Kept,
+    Literal,
+    Name,
+    Negative,
+    Subscript,
+    binary,
+    call,
+    changed,
+    method,
+    names,
+)
+from resnet_dsl.codegen.statements import Assignment
+from resnet_dsl.ir.ops import TensorSpec
 
-Scheme = str | float
+Line = Assignment | Call
+Starts = tuple[tuple[str, tuple[Line, ...]], ...]
+"""The lines that start each tensor of a layer, which stands in them as `Kept`."""
 
-LAYERS: dict[type[ops.Op], str] = {
-    ops.Conv: "nn.Conv2d",
-    ops.ChannelConv: "nn.Conv1d",
-    ops.FullyConnected: "nn.Linear",
-    ops.BatchNorm: "nn.BatchNorm2d",
-    ops.GroupNorm: "nn.GroupNorm",
-    ops.LayerNorm: "nn.LayerNorm",
-}
-Norm = ops.BatchNorm | ops.GroupNorm | ops.LayerNorm
-
-
-def reset_lines(program: Program, classes: Classes) -> list[str]:
-    """Return the body of `reset_parameters`."""
-    sites = list(_sites(program, classes))
-    common = {kind: Counter(s.scheme for s in sites if s.kind is kind).most_common(1) for kind in LAYERS}
-    usual = {kind: found[0][0] for kind, found in common.items() if found}
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for kind, scheme in usual.items():
-        body = _init("module", kind, scheme, [s.bias for s in sites if s.kind is kind], 16)
-        if kind is ops.BatchNorm:
-            body.append("                module.reset_running_stats()")
-        layers = [LAYERS[kind]] if kind is not ops.BatchNorm else _norms(program)
-        alike.setdefault(tuple(body), []).extend(layers)
-    lines = ["        for module in self.modules():"] if usual else ["        pass"]
-    for index, (once, layers) in enumerate(alike.items()):
-        kinds = layers[0] if len(layers) == 1 else f"({', '.join(layers)})"
-        lines += [f"            {'elif' if index else 'if'} isinstance(module, {kinds}):", *once]
-    return lines + _exceptions([site for site in sites if site.scheme != usual[site.kind]])
+BOUND = Name("bound")
+# To a type checker these may have no bias, whatever they are made with.
+BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d")
 
 
-def _norms(program: Program) -> list[str]:
-    """The kinds of batch norm there are: on maps, on vectors, or both."""
-    nodes = [node for node in program.graph.nodes if isinstance(node.op, ops.BatchNorm)]
-    return sorted({f"nn.BatchNorm{1 if node.input_shapes[0].is_vector else 2}d" for node in nodes})
+def starts_of(site: Site) -> Starts:
+    """Return how the tensors of an op start, from what the op itself says of them."""
+    learned = [parameter for parameter in site.parameters() if parameter.learned]
+    found = [(parameter.name, _lines(parameter, learned[0])) for parameter in learned]
+    if len(learned) < len(site.parameters()):
+        found.append(("running statistics", (method(Kept(), "reset_running_stats"),)))
+    return tuple(found)
+
+
+def _lines(parameter: TensorSpec, first: TensorSpec) -> tuple[Line, ...]:
+    tensor = Attribute(Kept(), parameter.name)
+    match parameter.init.scheme or parameter.init.kind:
+        case "he" | "he_fan_in" as scheme:
+            mode = "fan_out" if scheme == "he" else "fan_in"
+            return (call("nn.init.kaiming_normal_", tensor, mode=mode, nonlinearity="relu"),)
+        case "glorot":
+            return (call("nn.init.xavier_uniform_", tensor),)
+        case "small":
+            return (call("nn.init.normal_", tensor, 0.0, parameter.init.value),)
+        case "uniform":
+            drawn = call("nn.init.uniform_", tensor, Negative(BOUND), BOUND)
+            size = method(Subscript(tensor, (Literal(0),)), "numel")
+            bound = Assignment(("bound",), binary(1, "/", call("math.sqrt", size)))
+            return (bound, drawn) if parameter is first else (drawn,)
+        case _ if parameter.init.value in (0.0, 1.0):
+            return (call(f"nn.init.{'ones' if parameter.init.value else 'zeros'}_", tensor),)
+        case _:
+            return (call("nn.init.constant_", tensor, parameter.init.value),)
 
 
 @dataclass(frozen=True)
-class Site:
-    """A layer as the file writes it: whose class it belongs to, and the expression of it there."""
+class StartSite:
+    """A layer as the file writes it: its kind, whose class it belongs to, and the expression of it there."""
 
-    kind: type[ops.Op]
-    scheme: Scheme
+    kind: str
     owner: str
-    access: str
-    bias: bool
+    access: Expression
+    starts: Starts
 
 
-def _sites(program: Program, classes: Classes) -> Iterator[Site]:
-    parts = (program.network.stem, program.network.head)
-    for step in (classes.step(node, body) for body in parts if body for node in body.nodes):
-        yield from _site("", step, attribute("self", step.name))
-    for block in classes.classes:
-        for step in block.steps:
-            yield from _site(block.name, step, attribute("module", step.name))
+def reset_lines(sites: Sequence[StartSite]) -> list[str]:
+    """Return the body of `reset_parameters`."""
+    kinds = list(dict.fromkeys(site.kind for site in sites if site.starts))
+    usual = {kind: _usual([site for site in sites if site.kind == kind]) for kind in kinds}
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for kind in kinds:
+        alike.setdefault(tuple(_loop_body(kind, usual[kind], sites)), []).append(kind)
+    lines = ["        for module in self.modules():"] if kinds else ["        pass"]
+    for index, (body, layers) in enumerate(alike.items()):
+        names = sorted(layers)
+        tested = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        lines += [f"            {'elif' if index else 'if'} isinstance(module, {tested}):", *body]
+    return lines + list(_exceptions(sites, usual))
 
 
-def _site(owner: str, step: Step, access: str) -> Iterator[Site]:
-    match step.what:
-        case ops.Conv() | ops.FullyConnected():
-            yield Site(type(step.what), step.what.init, owner, access, step.what.bias)
-        case ops.ChannelConv():
-            yield Site(ops.ChannelConv, step.what.init, owner, access, False)
-        case ops.BatchNorm() | ops.GroupNorm() | ops.LayerNorm():
-            yield Site(type(step.what), step.what.gamma, owner, access, True)
+def _usual(sites: Sequence[StartSite]) -> dict[str, tuple[Line, ...]]:
+    """How the tensors of a kind of layer start in most of them.
+
+    What the first tensor starts with decides: a bias under `uniform` is drawn up to the weight's bound.
+    """
+    first = Counter(site.starts[0] for site in sites if site.starts).most_common(1)[0][0]
+    alike = [site for site in sites if site.starts and site.starts[0] == first]
+    names = dict.fromkeys(name for site in alike for name, _ in site.starts)
+    counted = {name: Counter(dict(s.starts)[name] for s in alike if name in dict(s.starts)) for name in names}
+    return {name: found.most_common(1)[0][0] for name, found in counted.items()}
 
 
-def _init(target: str, kind: type[ops.Op], scheme: Scheme, biases: list[bool], indent: int) -> list[str]:
-    """The lines that start one layer, or every layer of a kind."""
-    weight, bias = f"{target}.weight", Code("nn.init.zeros_", (f"{target}.bias",))
-    codes: list[str | Code] = []
-    match scheme:
-        case float():
-            codes = [Code("nn.init.constant_", (weight, str(scheme)))]
-        case "he" | "he_fan_in":
-            mode = "fan_out" if scheme == "he" else "fan_in"
-            codes = [Code("nn.init.kaiming_normal_", (weight, f'mode="{mode}"', 'nonlinearity="relu"'))]
-        case "glorot":
-            codes = [Code("nn.init.xavier_uniform_", (weight,))]
-        case "small":
-            codes = [Code("nn.init.normal_", (weight, "0.0", "0.01"))]
-        case _:
-            codes = [f"bound = 1 / math.sqrt({weight}[0].numel())"]
-            codes.append(Code("nn.init.uniform_", (weight, "-bound", "bound")))
-            bias = Code("nn.init.uniform_", (f"{target}.bias", "-bound", "bound"))
-    lines = [statement("", code, indent) for code in codes]
-    if all(biases) and kind is not ops.Conv:  # that of a Conv2d is optional to a type checker
-        return [*lines, statement("", bias, indent)]
-    if any(biases):
-        return [*lines, f"{' ' * indent}if {target}.bias is not None:", statement("", bias, indent + 4)]
-    return lines
+def _loop_body(kind: str, usual: dict[str, tuple[Line, ...]], sites: Sequence[StartSite]) -> Iterator[str]:
+    """The lines of the loop for a kind; a tensor that some of them lack is asked for."""
+    module = Name("module")
+    for name, lines in usual.items():
+        lacking = any(s.kind == kind and name not in dict(s.starts) for s in sites)
+        optional = lacking or (name == "bias" and kind in BIAS_IS_OPTIONAL)
+        if optional:
+            yield f"                if module.{name} is not None:"
+        yield from _written(lines, module, 20 if optional else 16)
 
 
-def _exceptions(odd: list[Site]) -> list[str]:
-    """A second pass, for layers that start otherwise than most of their kind."""
-    # Norm layers differ in their scale alone; the loop before has set the rest.
-    odd = [replace(site, bias=False) if issubclass(site.kind, Norm) else site for site in odd]
-    lines = []
-    for site in odd:
-        if not site.owner:
-            lines += _init(site.access, site.kind, site.scheme, [site.bias], 8)
-    owners = list(dict.fromkeys(site.owner for site in odd if site.owner))
-    if owners:
-        lines.append("        for module in self.modules():")
-    for index, owner in enumerate(owners):
-        lines.append(f"            {'elif' if index else 'if'} isinstance(module, {owner}):")
-        for site in odd:
-            if site.owner == owner:
-                lines += _init(site.access, site.kind, site.scheme, [site.bias], 16)
-    return lines
+def _exceptions(sites: Sequence[StartSite], usual: dict[str, dict[str, tuple[Line, ...]]]) -> Iterator[str]:
+    """A second pass, for tensors that start otherwise than most of their kind."""
+    odd: dict[str, list[str]] = {}
+    for site in sites:
+        differing = [(n, lines) for n, lines in site.starts if lines != usual[site.kind].get(n)]
+        indent = 16 if site.owner else 8
+        for name, lines in differing:
+            optional = name == "bias" and site.kind in BIAS_IS_OPTIONAL
+            asked = [f"{' ' * indent}if {text(site.access)}.bias is not None:"] if optional else []
+            lines_of = _written(lines, site.access, indent + 4 * optional)
+            odd.setdefault(site.owner, []).extend([*asked, *lines_of])
+    yield from odd.pop("", ())
+    if odd:
+        yield "        for module in self.modules():"
+    for index, (owner, written) in enumerate(odd.items()):
+        yield f"            {'elif' if index else 'if'} isinstance(module, {owner}):"
+        yield from written
+
+
+def _written(lines: Sequence[Line], layer: Expression, indent: int) -> Iterator[str]:
+    def placed(tree: Expression) -> Expression | None:
+        return layer if isinstance(tree, Kept) else None
+
+    for line in lines:
+        if isinstance(line, Assignment):
+            yield statement(f"{line.targets[0]} = ", changed(line.value, placed), indent)
+        else:
+            yield statement("", changed(line, placed), indent)
+
+
+def uses_math(sites: Sequence[StartSite]) -> bool:
+    """Whether the lines that start the layers call the standard library's `math`."""
+    lines = (line for site in sites for _, found in site.starts for line in found)
+    return "math" in names(line.value for line in lines if isinstance(line, Assignment))

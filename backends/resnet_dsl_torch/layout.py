@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from resnet_dsl.codegen.classes import class_name, classes_of
+from collections.abc import Iterable, Iterator
+
+from resnet_dsl.codegen.classes import BlockClass, BlockStep, Classes, classes_of
 from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.model_body import outline, used_helpers
+from resnet_dsl.codegen.model_body import ModelBody, ModelPart, model_body, used_helpers
+from resnet_dsl.codegen.names import class_name
+from resnet_dsl.codegen.printer import docstring
 from resnet_dsl.codegen.provenance import origin, spec_lines
-from resnet_dsl.codegen.statements import docstring
+from resnet_dsl.codegen.python import Name
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.program import Program
 from resnet_dsl_torch import model
-from resnet_dsl_torch.blocks import class_text
+from resnet_dsl_torch.blocks import SELF, attribute, class_text
 from resnet_dsl_torch.helpers import HELPERS
-from resnet_dsl_torch.initialise import reset_lines
+from resnet_dsl_torch.initialise import StartSite, reset_lines, uses_math
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED, check_names
-from resnet_dsl_torch.rules import lower
+from resnet_dsl_torch.rules import TorchLowering, lowered
 
 
 def render(program: Program) -> str:
     """Return the source of a program's model; raises CompileError for a name that torch needs."""
     check_names(program.network)
-    classes = classes_of(program.network, RESERVED | MODULE)
+    classes = classes_of(program.network, lowered, RESERVED | MODULE)
     taken = RESERVED.union(block.name for block in classes.classes)
-    whole = outline(program, classes, RESERVED)
-    used = used_helpers(whole, classes, lambda op, step: lower(op, step).helpers)
+    body = model_body(program, classes, RESERVED | MODULE)
+    used = used_helpers(body, classes)
     helpers = [HELPERS[name] for name in HELPERS if name in used]
     texts = [class_text(block) for block in classes.classes]
-    forward = "\n".join(model.forward_lines(whole))
-    reset = "\n".join(reset_lines(program, classes))
-    body = "\n".join([forward, *(text.forward for text in texts), *helpers])
+    forward = "\n".join(model.forward_lines(body))
+    sites = list(_start_sites(body, classes))
     return template("resnet_dsl_torch").render(
         name=program.name,
         origin=list(origin(program)),
         spec=list(spec_lines(program)),
-        uses_math="math." in reset,
-        uses_functional="F." in body,
+        uses_math=uses_math(sites),
+        uses_functional="F." in "\n".join([forward, *(text.forward for text in texts), *helpers]),
         preprocess=preprocess_constant(program),
         frozen=frozen_constant(program, has_parameters),
         helpers=helpers,
@@ -42,9 +45,28 @@ def render(program: Program) -> str:
         model={
             "name": class_name(program.name, taken, "Model"),
             "doc": docstring(model.doc(program), 4),
-            "init": "\n".join(model.init_lines(whole, classes)),
-            "reset": reset,
-            "returns": "dict[str, torch.Tensor]" if whole.outputs else "torch.Tensor",
+            "opening": model.opening(body),
+            "init": "\n".join(model.init_lines(body, classes)),
+            "reset": "\n".join(reset_lines(sites)),
+            "returns": "dict[str, torch.Tensor]" if body.outputs else "torch.Tensor",
             "forward": forward,
         },
     )
+
+
+def _start_sites(body: ModelBody, classes: Classes) -> Iterator[StartSite]:
+    """Every layer of the file, where the model or a class keeps it, in the order of the data."""
+    parts = [part for part in body.parts if isinstance(part, ModelPart)]
+    for part in (p for p in parts if p.name == "stem"):
+        yield from _sites(None, part.steps)
+    for block in classes.classes:
+        yield from _sites(block, block.steps)
+    for part in (p for p in parts if p.name != "stem"):
+        yield from _sites(None, part.steps)
+
+
+def _sites(block: BlockClass | None, steps: Iterable[BlockStep]) -> Iterator[StartSite]:
+    owner, holder = ("", SELF) if block is None else (block.name, Name("module"))
+    for step in steps:
+        if isinstance(step.what, TorchLowering) and step.what.module is not None:
+            yield StartSite(step.what.kind, owner, attribute(holder, step.name), step.what.starts)

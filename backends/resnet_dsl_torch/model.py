@@ -1,14 +1,38 @@
-"""The model's class: stem, stages and head on one `x`, results kept where they are asked for."""
+"""The model's class: stem, stages and head, results kept where they are asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from resnet_dsl.codegen.classes import Classes
-from resnet_dsl.codegen.model_body import Outline
-from resnet_dsl.codegen.statements import Code, Repeated, literal, parsed, quoted, statement
+from resnet_dsl.codegen.model_body import ModelBody, ModelPart
+from resnet_dsl.codegen.printer import signature, statement
+from resnet_dsl.codegen.python import (
+    Call,
+    Dictionary,
+    Expression,
+    Literal,
+    Name,
+    Spread,
+    Subscript,
+)
+from resnet_dsl.codegen.statements import Assignment
 from resnet_dsl.ir.network import Stage
 from resnet_dsl.program import Program
-from resnet_dsl_torch.reserved_names import attribute
-from resnet_dsl_torch.statements import computing, construct, keep, keeping, returning
+from resnet_dsl_torch.blocks import (
+    SELF,
+    attribute,
+    computing,
+    construct,
+    in_methods,
+    keep,
+    keeping,
+    returning,
+    stored,
+    written,
+)
+
+X = "x"
 
 
 def doc(program: Program) -> str:
@@ -18,56 +42,72 @@ def doc(program: Program) -> str:
     return f"The network {program.name}; its input is N x {size}"
 
 
-def init_lines(outline: Outline, classes: Classes) -> list[str]:
-    """Return the lines of `__init__` that make the parts."""
-    lines: list[str] = []
-    for part in outline.parts:
-        lines += [_stage(part, classes)] if isinstance(part, Stage) else keeping(part.steps)
-    return lines
+def opening(body: ModelBody) -> str:
+    """Return the line that opens the constructor, the spec's own numbers as defaults."""
+    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in body.parameters]
+    return signature("def __init__", ["self", *parameters], " -> None:", 4)
+
+
+def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
+    """Yield the lines of `__init__` that keep parameters and make the parts."""
+    trees = [line.value for line in _forward(body)[0]]
+    yield from stored(body.parameters, [*trees, _forward(body)[1]])
+    for part in body.parts:
+        if isinstance(part, Stage):
+            yield _stage(part, classes)
+        else:
+            yield from keeping(part.steps)
 
 
 def _stage(stage: Stage, classes: Classes) -> str:
     """A stage as one Sequential: equal neighbours are one generator."""
     runs = [(construct(use), count) for use, _, count in classes.runs(stage)]
-    codes = [code if count == 1 else Repeated(code, count) for code, count in runs]
-    return keep(stage.name, Code("nn.Sequential", tuple(codes)))
+    blocks = [made if count == 1 else Spread(made, "_", count) for made, count in runs]
+    return keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
 
 
-def forward_lines(outline: Outline) -> list[str]:
+def forward_lines(body: ModelBody) -> list[str]:
     """Return the body of `forward`."""
-    lines: list[str] = []
-    for index, part in enumerate(outline.parts):
-        ends = index == len(outline.parts) - 1 and not outline.outputs
-        if isinstance(part, Stage) and ends:
-            return [*lines, *returning(f"{attribute('self', part.name)}(x)", lines)]
-        if isinstance(part, Stage):
-            lines += _call_stage(part, outline)
-            continue
-        variables = frozenset(outline.kept.values())
-        code, result = computing(part.steps, part.result, ["x", *part.features], variables)
-        lines += code
+    lines, result = _forward(body)
+    if body.outputs:
+        items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
+        return [*written(lines), statement("return ", Dictionary(items), 8)]
+    return [*written(lines), *returning(result, lines)]
+
+
+def _forward(body: ModelBody) -> tuple[list[Assignment], Expression]:
+    """The assignments of `forward`, each result under its own name where it is kept, and the last result."""
+    lines: list[Assignment] = []
+    current: Expression = Name(X)
+    for index, part in enumerate(body.parts):
+        ends = index == len(body.parts) - 1 and not body.outputs
+        found = _stage_calls(part, body, current) if isinstance(part, Stage) else _part(part, body, current)
+        more, result = found
+        lines += more
         if ends:
-            return [*lines, *returning(result, lines)]
-        lines += [] if result == "x" else [statement("x = ", parsed(result), 8)]
-        lines += _keep(part.name, outline)
-    if not outline.outputs:
-        return ["        return x"]  # a model without parts
-    items = [f"{quoted(name)}: {variable}" for name, variable in outline.outputs]
-    return [*lines, literal("return ", "{}", items, 8)]
+            return lines, result
+        name = body.kept.get(part.name, X)
+        if result != Name(name):
+            lines.append(Assignment((name,), result))
+        current = Name(name)
+    return lines, current
 
 
-def _call_stage(stage: Stage, outline: Outline) -> list[str]:
+def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
+    assert isinstance(current, Name)
+    kept = frozenset(body.kept.values())
+    steps = in_methods(part.steps, body.parameters)
+    return computing(steps, part.result, [current.path, *part.features], kept)
+
+
+def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
     """A stage as a whole, or block by block if a result inside it is kept."""
-    module = attribute("self", stage.name)
-    lines = [f"        x = {module}(x)"]
-    if outline.keeps_inside(stage):
-        lines = []
-        for index in range(len(stage.blocks)):
-            lines.append(f"        x = {module}[{index}](x)")
-            lines += _keep(f"{stage.name}.{index}", outline)
-    return [*lines, *_keep(stage.name, outline)]
-
-
-def _keep(name: str, outline: Outline) -> list[str]:
-    """The line that keeps a result, if it is asked for."""
-    return [f"        {outline.kept[name]} = x"] if name in outline.kept else []
+    module = attribute(SELF, stage.name)
+    if not body.keeps_inside(stage):
+        return [], Call(module, (current,))
+    lines: list[Assignment] = []
+    for index in range(len(stage.blocks)):
+        block = Call(Subscript(module, (Literal(index),)), (current,))
+        current = Name(body.kept.get(f"{stage.name}.{index}", X))
+        lines.append(Assignment((current.path,), block))
+    return lines, current

@@ -28,11 +28,6 @@ _ATTRIBUTES = """
 MODULE = frozenset(_ATTRIBUTES.split())
 
 
-def attribute(owner: str, name: str) -> str:
-    """Return the expression of a submodule; one whose name is a number is no attribute in source."""
-    return f"{owner}.{name}" if name.isidentifier() else f'getattr({owner}, "{name}")'
-
-
 def check_names(network: Network) -> None:
     """Raise CompileError for every step or stage that PyTorch needs the name of."""
     findings = Findings()

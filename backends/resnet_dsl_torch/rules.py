@@ -4,286 +4,330 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
 
-from resnet_dsl.codegen.classes import Step
-from resnet_dsl.codegen.parameters import affine, halved, is_plain, minus
-from resnet_dsl.codegen.statements import Code
+from resnet_dsl.codegen.lowering import Lowering, Site
+from resnet_dsl.codegen.python import (
+    Argument,
+    Attribute,
+    Binary,
+    Call,
+    Expression,
+    Kept,
+    Literal,
+    Name,
+    Operand,
+    Slice,
+    Subscript,
+    affine,
+    binary,
+    call,
+    listed,
+    method,
+    several,
+)
 from resnet_dsl.ir import ops
+from resnet_dsl_torch.initialise import Starts, starts_of
+
+X = Operand(0)
 
 
 @dataclass(frozen=True)
-class Lowering:
+class TorchLowering(Lowering):
     """An op in PyTorch.
 
-    `expression` takes operands as `{0}`, `{1}` and the op's own module as `{module}`.
-    `module` is kept by the class; `alone` is the module that does the whole op in a Sequential.
-    `helpers` names functions and classes of the file that either needs.
+    `module` is kept by the class, as an instance of `kind`, whose tensors start as `starts` says;
+    `alone` is the module that does the whole op in a Sequential.
     """
 
-    expression: str
-    module: Code | None = None
-    alone: Code | None = None
-    helpers: tuple[str, ...] = ()
+    module: Expression | None = None
+    alone: Expression | None = None
+    kind: str = ""
+    starts: Starts = ()
 
 
-def layer(name: str, *arguments: Any) -> Lowering:
-    """An op that is one module."""
-    code = Code(name, tuple(map(str, arguments)))
-    return Lowering("{module}({0})", code, code)
+def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = "") -> TorchLowering:
+    """An op that is one module; one on another operand than its own is no module of a Sequential."""
+    assert isinstance(made.callee, Name)
+    found = kind or made.callee.path
+    alone = made if x == X else None
+    return TorchLowering(call(Kept(), x), helpers, made, alone, found, starts_of(site))
 
 
-def function(expression: str, *helpers: str, alone: Code | None = None) -> Lowering:
+def function(expression: Expression, *helpers: str, alone: Expression | None = None) -> TorchLowering:
     """An op that keeps nothing."""
-    return Lowering(expression, helpers=helpers, alone=alone)
+    return TorchLowering(expression, helpers, alone=alone)
 
 
-def pair(value: tuple[int, int]) -> str:
-    """Write two numbers as torch takes them: one where they are alike."""
-    return str(value[0]) if str(value[0]) == str(value[1]) else f"({value[0]}, {value[1]})"
+def functional(name: str, module: str, *arguments: Argument, **keywords: Argument) -> TorchLowering:
+    """An op that torch has as a function of its operand and as a module, with the same arguments."""
+    return function(call(name, X, *arguments, **keywords), alone=call(module, *arguments, **keywords))
 
 
 @singledispatch
-def lower(op: ops.Op, step: Step) -> Lowering:
-    """Return how a step's op is written; raises for an op without a rule."""
+def lower(op: ops.Op, site: Site) -> TorchLowering:
+    """Return how an op is written; raises for an op without a rule."""
     raise TypeError(f"the torch backend has no rule for {type(op).__name__}")
 
 
+def lowered(site: Site) -> TorchLowering:
+    """Return how a step is written where it is used."""
+    return lower(site.op, site)
+
+
+# --- layers with weights ------------------------------------------------------------------------
+
+
 @lower.register
-def _(op: ops.Conv, step: Step) -> Lowering:
+def _(op: ops.Conv, site: Site) -> TorchLowering:
     same = op.pad == "same"
-    arguments = (
-        str(step.channels[0]),
-        str(op.channels),
-        pair(op.kernel),
-        f"stride={pair(op.stride)}",
-        f"padding={0 if same else pair(op.pad)}",  # type: ignore[arg-type]
-        f"dilation={pair(op.dilation)}",
-        f"groups={op.groups}",
-        f"bias={op.bias}",
+    made = call(
+        "StandardizedConv2d" if op.standardize else "nn.Conv2d",
+        site.channels(),
+        site.number("channels"),
+        site.square("kernel"),
+        stride=site.square("stride"),
+        padding=0 if same else site.square("pad"),
+        dilation=site.square("dilation"),
+        groups=site.number("groups"),
+        bias=op.bias,
+        **({"eps": site.number("standardize")} if op.standardize else {}),
     )
     helpers = ("StandardizedConv2d",) if op.standardize else ()
-    code = Code("nn.Conv2d", arguments)
-    if op.standardize:
-        code = Code("StandardizedConv2d", (*arguments, f"eps={op.standardize}"))
     if not same:
-        return Lowering("{module}({0})", code, code, helpers)
-    span = _span(op.kernel, op.dilation)
-    padded = f"same_pad({{0}}, {span}, {_both(op.stride)}, 0.0)"
-    return Lowering(f"{{module}}({padded})", code, helpers=(*helpers, "same_pad"))
+        return layer(site, made, X, *helpers, kind="nn.Conv2d")
+    padded = call("same_pad", X, _span(op, site), site.pair("stride"), 0.0)
+    return layer(site, made, padded, *helpers, "same_pad", kind="nn.Conv2d")
+
+
+def _span(op: ops.Conv, site: Site) -> Expression:
+    """The pixels that a dilated kernel spans."""
+    kernel, dilation = site.pair("kernel"), site.pair("dilation")
+    if op.dilation == (1, 1):
+        return kernel
+    pairs = zip(kernel.items, dilation.items, strict=True)
+    return several(*(binary(binary(binary(k, "-", 1), "*", d), "+", 1) for k, d in pairs))
 
 
 @lower.register
-def _(op: ops.ChannelConv, step: Step) -> Lowering:
-    sizes = f"{op.kernel}, stride=1, padding={halved(op.kernel)}, dilation=1"
-    code = Code("ChannelConv1d", ("1", "1", *sizes.split(", "), "groups=1", "bias=False"))
-    return Lowering("{module}({0})", code, code, ("ChannelConv1d",))
+def _(op: ops.ChannelConv, site: Site) -> TorchLowering:
+    kernel = site.number("kernel")
+    padding = Binary(kernel, "//", Literal(2))
+    made = call("ChannelConv1d", 1, 1, kernel, stride=1, padding=padding, dilation=1, groups=1, bias=False)
+    return layer(site, made, X, "ChannelConv1d", kind="nn.Conv1d")
 
 
 @lower.register
-def _(op: ops.FullyConnected, step: Step) -> Lowering:
-    linear = layer("nn.Linear", step.channels[0], op.channels, f"bias={op.bias}")
-    return linear if step.vector else Lowering("{module}({0}.flatten(1))", linear.module)
+def _(op: ops.FullyConnected, site: Site) -> TorchLowering:
+    made = call("nn.Linear", site.channels(), site.number("channels"), bias=op.bias)
+    return layer(site, made, X if site.vector else method(X, "flatten", 1))
+
+
+# --- normalisation ------------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.BatchNorm, step: Step) -> Lowering:
-    kind = "nn.BatchNorm1d" if step.vector else "nn.BatchNorm2d"
-    return layer(kind, step.channels[0], f"eps={op.eps}", f"momentum={op.momentum}")
+def _(op: ops.BatchNorm, site: Site) -> TorchLowering:
+    kind = "nn.BatchNorm1d" if site.vector else "nn.BatchNorm2d"
+    return layer(site, call(kind, site.channels(), eps=site.number("eps"), momentum=site.number("momentum")))
 
 
 @lower.register
-def _(op: ops.GroupNorm, step: Step) -> Lowering:
-    return layer("nn.GroupNorm", op.groups, step.channels[0], f"eps={op.eps}")
+def _(op: ops.GroupNorm, site: Site) -> TorchLowering:
+    return layer(site, call("nn.GroupNorm", site.number("groups"), site.channels(), eps=site.number("eps")))
 
 
 @lower.register
-def _(op: ops.LayerNorm, step: Step) -> Lowering:
-    if step.vector:
-        return layer("nn.LayerNorm", step.channels[0], f"eps={op.eps}")
-    code = Code("LayerNorm2d", (str(step.channels[0]), f"eps={op.eps}"))
-    return Lowering("{module}({0})", code, code, ("LayerNorm2d",))
+def _(op: ops.LayerNorm, site: Site) -> TorchLowering:
+    if site.vector:
+        return layer(site, call("nn.LayerNorm", site.channels(), eps=site.number("eps")))
+    made = call("LayerNorm2d", site.channels(), eps=site.number("eps"))
+    return layer(site, made, X, "LayerNorm2d", kind="nn.LayerNorm")
 
 
 @lower.register
-def _(op: ops.LocalResponseNorm, step: Step) -> Lowering:
-    arguments = (str(op.size), f"alpha={op.alpha}", f"beta={op.beta}", f"k={op.k}")
-    alone = Code("nn.LocalResponseNorm", arguments)
-    return function(f"F.local_response_norm({{0}}, {', '.join(arguments)})", alone=alone)
+def _(op: ops.LocalResponseNorm, site: Site) -> TorchLowering:
+    keywords = {name: site.number(name) for name in ("alpha", "beta", "k")}
+    return functional("F.local_response_norm", "nn.LocalResponseNorm", site.number("size"), **keywords)
+
+
+# --- activations and arithmetic -----------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.Relu, step: Step) -> Lowering:
-    return function("F.relu({0})", alone=Code("nn.ReLU"))
+def _(op: ops.Relu, site: Site) -> TorchLowering:
+    # In place where nothing else reads the operand: a copy of the map less, forward and backward.
+    keywords = {"inplace": True} if site.overwrites else {}
+    return functional("F.relu", "nn.ReLU", **keywords)
 
 
 @lower.register
-def _(op: ops.LeakyRelu, step: Step) -> Lowering:
-    slope = f"negative_slope={op.slope}"
-    return function(f"F.leaky_relu({{0}}, {slope})", alone=Code("nn.LeakyReLU", (slope,)))
+def _(op: ops.LeakyRelu, site: Site) -> TorchLowering:
+    return functional("F.leaky_relu", "nn.LeakyReLU", negative_slope=site.number("slope"))
 
 
 @lower.register
-def _(op: ops.Silu, step: Step) -> Lowering:
-    return function("F.silu({0})", alone=Code("nn.SiLU"))
+def _(op: ops.Silu, site: Site) -> TorchLowering:
+    return functional("F.silu", "nn.SiLU")
 
 
 @lower.register
-def _(op: ops.Gelu, step: Step) -> Lowering:
-    form = f'approximate="{"tanh" if op.approximate else "none"}"'
-    return function(f"F.gelu({{0}}, {form})", alone=Code("nn.GELU", (form,)))
+def _(op: ops.Gelu, site: Site) -> TorchLowering:
+    return functional("F.gelu", "nn.GELU", approximate="tanh" if op.approximate else "none")
 
 
 @lower.register
-def _(op: ops.HardSwish, step: Step) -> Lowering:
-    return function("F.hardswish({0})", alone=Code("nn.Hardswish"))
+def _(op: ops.HardSwish, site: Site) -> TorchLowering:
+    return functional("F.hardswish", "nn.Hardswish")
 
 
 @lower.register
-def _(op: ops.Affine, step: Step) -> Lowering:
-    return function(affine(op.scale, op.shift))
+def _(op: ops.Sigmoid, site: Site) -> TorchLowering:
+    return functional("torch.sigmoid", "nn.Sigmoid")
 
 
 @lower.register
-def _(op: ops.Sigmoid, step: Step) -> Lowering:
-    return function("torch.sigmoid({0})", alone=Code("nn.Sigmoid"))
+def _(op: ops.Tanh, site: Site) -> TorchLowering:
+    return functional("torch.tanh", "nn.Tanh")
 
 
 @lower.register
-def _(op: ops.Tanh, step: Step) -> Lowering:
-    return function("torch.tanh({0})", alone=Code("nn.Tanh"))
+def _(op: ops.Softmax, site: Site) -> TorchLowering:
+    return functional("F.softmax", "nn.Softmax", dim=1)
 
 
 @lower.register
-def _(op: ops.Softmax, step: Step) -> Lowering:
-    return function("F.softmax({0}, dim=1)", alone=Code("nn.Softmax", ("dim=1",)))
+def _(op: ops.Affine, site: Site) -> TorchLowering:
+    return function(affine(X, site.number("scale"), site.number("shift")))
 
 
 @lower.register
-def _(op: ops.Dropout, step: Step) -> Lowering:
-    training = "False" if step.frozen else "self.training"
-    code = f"F.dropout({{0}}, p={op.rate}, training={training})"
-    return function(code, alone=Code("nn.Dropout", (f"p={op.rate}",)))
+def _(op: ops.Dropout, site: Site) -> TorchLowering:
+    rate = site.number("rate")
+    expression = call("F.dropout", X, p=rate, training=_training(site))
+    return function(expression, alone=call("nn.Dropout", p=rate))
 
 
 @lower.register
-def _(op: ops.StochasticDepth, step: Step) -> Lowering:
-    training = "False" if step.frozen else "self.training"
-    code = f"stochastic_depth({{0}}, {op.rate}, training={training})"
-    return function(code, "stochastic_depth")
+def _(op: ops.StochasticDepth, site: Site) -> TorchLowering:
+    expression = call("stochastic_depth", X, site.number("rate"), training=_training(site))
+    return function(expression, "stochastic_depth")
+
+
+def _training(site: Site) -> Argument:
+    return False if site.frozen else Attribute(Name("self"), "training")
+
+
+# --- windows ------------------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.MaxPool, step: Step) -> Lowering:
+def _(op: ops.MaxPool, site: Site) -> TorchLowering:
+    kernel, stride = site.square("kernel"), site.square("stride")
     if op.pad == "same":
-        padded = f'same_pad({{0}}, {_both(op.kernel)}, {_both(op.stride)}, float("-inf"))'
-        arguments = f"{pair(op.kernel)}, stride={pair(op.stride)}, padding=0, dilation=1, ceil_mode=False"
-        return function(f"F.max_pool2d({padded}, {arguments})", "same_pad")
-    arguments = (
-        f"{pair(op.kernel)}, stride={pair(op.stride)}, padding={pair(op.pad)}, "
-        f"dilation=1, ceil_mode={op.ceil}"
-    )
-    alone = Code("nn.MaxPool2d", tuple(arguments.split(", ")) if "(" not in arguments else (arguments,))
-    return function(f"F.max_pool2d({{0}}, {arguments})", alone=alone)
+        low = call("float", "-inf")
+        padded = call("same_pad", X, site.pair("kernel"), site.pair("stride"), low)
+        pool = call("F.max_pool2d", padded, kernel, stride=stride, padding=0, dilation=1, ceil_mode=False)
+        return function(pool, "same_pad")
+    keywords = {"stride": stride, "padding": site.square("pad"), "dilation": 1, "ceil_mode": op.ceil}
+    return functional("F.max_pool2d", "nn.MaxPool2d", kernel, **keywords)
 
 
 @lower.register
-def _(op: ops.AvgPool, step: Step) -> Lowering:
+def _(op: ops.AvgPool, site: Site) -> TorchLowering:
     if op.pad == "same":
-        code = f"same_avg_pool({{0}}, {_both(op.kernel)}, {_both(op.stride)})"
-        return function(code, "same_pad", "same_avg_pool")
-    arguments = (
-        f"{pair(op.kernel)}, stride={pair(op.stride)}, padding={pair(op.pad)}, "
-        f"ceil_mode={op.ceil}, count_include_pad={op.count_pad}"
+        pool = call("same_avg_pool", X, site.pair("kernel"), site.pair("stride"))
+        return function(pool, "same_pad", "same_avg_pool")
+    return functional(
+        "F.avg_pool2d",
+        "nn.AvgPool2d",
+        site.square("kernel"),
+        stride=site.square("stride"),
+        padding=site.square("pad"),
+        ceil_mode=op.ceil,
+        count_include_pad=op.count_pad,
     )
-    alone = Code("nn.AvgPool2d", tuple(arguments.split(", ")) if "(" not in arguments else (arguments,))
-    return function(f"F.avg_pool2d({{0}}, {arguments})", alone=alone)
 
 
 @lower.register
-def _(op: ops.GlobalAvgPool, step: Step) -> Lowering:
-    return function("F.adaptive_avg_pool2d({0}, 1)", alone=Code("nn.AdaptiveAvgPool2d", ("1",)))
+def _(op: ops.GlobalAvgPool, site: Site) -> TorchLowering:
+    return functional("F.adaptive_avg_pool2d", "nn.AdaptiveAvgPool2d", 1)
 
 
 @lower.register
-def _(op: ops.AdaptiveAvgPool, step: Step) -> Lowering:
-    size = pair(op.size)
-    return function(f"F.adaptive_avg_pool2d({{0}}, {size})", alone=Code("nn.AdaptiveAvgPool2d", (size,)))
+def _(op: ops.AdaptiveAvgPool, site: Site) -> TorchLowering:
+    return functional("F.adaptive_avg_pool2d", "nn.AdaptiveAvgPool2d", site.square("size"))
 
 
 @lower.register
-def _(op: ops.BlurPool, step: Step) -> Lowering:
-    taps = ", ".join(map(str, op.taps))
-    return function(f"blur_pool({{0}}, [{taps}], stride={op.stride})", "blur_pool")
+def _(op: ops.BlurPool, site: Site) -> TorchLowering:
+    # The weights follow from the kernel here, so blocks with another kernel are other classes.
+    return function(call("blur_pool", X, listed(*op.taps), stride=site.number("stride")), "blur_pool")
+
+
+# --- what moves values --------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.Flatten, step: Step) -> Lowering:
+def _(op: ops.Flatten, site: Site) -> TorchLowering:
     if op.order == "hwc":
-        return function("{0}.permute(0, 2, 3, 1).flatten(1)")
-    return function("{0}.flatten(1)", alone=Code("nn.Flatten", ("1",)))
+        return function(method(method(X, "permute", 0, 2, 3, 1), "flatten", 1))
+    return function(method(X, "flatten", 1), alone=call("nn.Flatten", 1))
 
 
 @lower.register
-def _(op: ops.Subsample, step: Step) -> Lowering:
-    return function(f"{{0}}[:, :, ::{op.stride[0]}, ::{op.stride[1]}]")
+def _(op: ops.Subsample, site: Site) -> TorchLowering:
+    rows, columns = (Slice(step=number) for number in site.pair("stride").items)
+    return function(Subscript(X, (Slice(), Slice(), rows, columns)))
 
 
 @lower.register
-def _(op: ops.PadChannels, step: Step) -> Lowering:
-    more = minus(op.channels, step.channels[0])
-    edges = f"0, {more}" if op.side == "end" else f"({more}) // 2, ({more} + 1) // 2"
-    if step.vector:
-        return function(f'F.pad({{0}}, ({edges}), mode="constant", value=0.0)')
-    return function(f"pad_channels({{0}}, {edges})", "pad_channels")
+def _(op: ops.PadChannels, site: Site) -> TorchLowering:
+    more: Expression = Binary(site.number("channels"), "-", site.channels())
+    before: Expression = Literal(0)
+    if op.side == "both":
+        before, more = (Binary(Binary(more, "+", Literal(odd)), "//", Literal(2)) for odd in (0, 1))
+    if site.vector:
+        return function(call("F.pad", X, several(before, more), mode="constant", value=0.0))
+    return function(call("pad_channels", X, before, more), "pad_channels")
 
 
 @lower.register
-def _(op: ops.ZeroPad, step: Step) -> Lowering:
-    height, width = op.amount
-    edges = f"({width}, {width}, {height}, {height})"
-    return function(f'F.pad({{0}}, {edges}, mode="constant", value=0.0)')
+def _(op: ops.ZeroPad, site: Site) -> TorchLowering:
+    height, width = site.pair("amount").items
+    edges = several(width, width, height, height)
+    return function(call("F.pad", X, edges, mode="constant", value=0.0))
 
 
 @lower.register
-def _(op: ops.Part, step: Step) -> Lowering:
-    return function(f"{{0}}.chunk({op.of}, dim=1)[{op.index}]")
+def _(op: ops.Part, site: Site) -> TorchLowering:
+    chunks = method(X, "chunk", site.number("of"), dim=1)
+    return function(Subscript(chunks, (site.number("index"),)))
 
 
 @lower.register
-def _(op: ops.Upsample, step: Step) -> Lowering:
-    height, width = (f"{factor}.0" if is_plain(factor) else f"float({factor})" for factor in op.factor)
-    scale = f"scale_factor=({height}, {width})"
+def _(op: ops.Upsample, site: Site) -> TorchLowering:
+    scale = several(*(call("float", factor) for factor in site.pair("factor").items))
     if op.mode == "bilinear":
-        mode = 'mode="bilinear", align_corners=False, antialias=False'
+        keywords: dict[str, Argument] = {"mode": "bilinear", "align_corners": False, "antialias": False}
     else:  # torch's `nearest` takes a wrong pixel from a factor of 41 on, by rounding
-        mode = 'mode="nearest-exact"'
-    return function(f"F.interpolate({{0}}, {scale}, {mode})")
+        keywords = {"mode": "nearest-exact"}
+    return function(call("F.interpolate", X, scale_factor=scale, **keywords))
+
+
+# --- joins --------------------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.Add, step: Step) -> Lowering:
-    return function("{0} + {1}")
+def _(op: ops.Add, site: Site) -> TorchLowering:
+    return function(Binary(X, "+", Operand(1)))
 
 
 @lower.register
-def _(op: ops.Multiply, step: Step) -> Lowering:
-    return function("{0} * {1}")
+def _(op: ops.Multiply, site: Site) -> TorchLowering:
+    return function(Binary(X, "*", Operand(1)))
 
 
 @lower.register
-def _(op: ops.Concat, step: Step) -> Lowering:
-    operands = ", ".join(f"{{{i}}}" for i in range(len(step.inputs)))
-    return function(f"torch.cat([{operands}], dim=1)")
-
-
-def _both(value: tuple[int, int]) -> str:
-    return f"({value[0]}, {value[1]})"
-
-
-def _span(kernel: tuple[int, int], dilation: tuple[int, int]) -> str:
-    """The pixels a dilated kernel spans, as code."""
-    if str(dilation[0]) == str(dilation[1]) == "1":
-        return _both(kernel)
-    height, width = (f"({k} - 1) * ({d}) + 1" for k, d in zip(kernel, dilation, strict=True))
-    return f"({height}, {width})"
+def _(op: ops.Concat, site: Site) -> TorchLowering:
+    operands = listed(*(Operand(index) for index in range(len(site.shapes))))
+    return function(call("torch.cat", operands, dim=1))

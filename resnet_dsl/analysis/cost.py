@@ -18,7 +18,7 @@ ONE_PIXEL = (Fraction(1), Fraction(1))
 
 
 @dataclass(frozen=True)
-class Layer:
+class OpCost:
     """The figures of one op; `field` is the receptive field (height, width) in input pixels."""
 
     node: GraphNode
@@ -34,7 +34,7 @@ class Layer:
 class Figures:
     """The figures of a model; what depends on an input size that is not given is None."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[OpCost, ...]
     params: int
     trainable: int
     buffers: int
@@ -65,7 +65,7 @@ def figures(graph: Graph) -> Figures:
     )
 
 
-def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> Layer:
+def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> OpCost:
     extent = graph.network.extent
     output = node.shape.at(extent)
     parameters = [parameter for _, parameter in node.parameters()]
@@ -74,7 +74,7 @@ def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> Layer:
     if type(node.op).macs is not Op.macs:
         sizes = [size for size in output if size is not None]
         macs = node.op.macs(node.input_shapes, tuple(sizes)) if len(sizes) == len(output) else None
-    return Layer(
+    return OpCost(
         node=node,
         output=output,
         params=params,

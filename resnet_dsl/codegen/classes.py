@@ -1,77 +1,81 @@
 """Bodies to classes: blocks of one definition and one structure are written once, with parameters.
 
-Whatever numbers differ between the uses become parameters, under the block's own names where one
-fits. A call that some uses lack (a projection) becomes a flag. Backends that render source place
-the result; what it says is decided here, once for all of them.
+Structure is what a backend writes: each step is lowered for each body, and bodies whose trees are alike
+but for numbers share a class. Numbers that differ become parameters (`parameters.py`). A call that
+some bodies lack, such as a projection, becomes a flag.
 """
 
 from __future__ import annotations
 
-import builtins
-import keyword
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from itertools import chain, count, groupby
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
-from resnet_dsl.codegen.parameters import Candidate, fit, spelled
-from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
-from resnet_dsl.ir.ops import Op
+from resnet_dsl.codegen.lowering import (
+    Lower,
+    Lowering,
+    Site,
+    formula_of,
+    overwritable_values,
+    site,
+    value_of,
+)
+from resnet_dsl.codegen.names import PYTHON, camel, class_name
+from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
+from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin
+from resnet_dsl.ir.formulas import Constant, Formula, Number
+from resnet_dsl.ir.network import Body, Call, Network, Node, Stage, channels_name
 
-# Python's own names: what a spec calls so is called otherwise in a generated file.
-PYTHON = frozenset((*dir(builtins), *keyword.kwlist))
-OWN = frozenset({"x", "self", "in_channels"})
+OWN = frozenset({"x", "self"})
 
 
 @dataclass(frozen=True)
-class Use:
+class ClassUse:
     """A class put to use: its arguments by parameter; with a `flag`, only where that is true."""
 
     target: BlockClass
-    arguments: tuple[tuple[str, Any], ...]
+    arguments: tuple[tuple[str, Expression], ...]
     flag: str | None = None
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of a class; numbers in `what` and `channels` print as the code that gives them.
-
-    `vector` says that its first input has no height and width, `frozen` that the spec freezes it
-    (in stem and head alone: blocks are frozen from outside).
-    """
+class BlockStep:
+    """One step of a class: an op as its backend writes it, or another class put to use."""
 
     name: str
-    what: Op | Use
+    what: Lowering | ClassUse
     inputs: tuple[int, ...]
-    channels: tuple[int, ...]
     variable: str
-    vector: bool = False
-    frozen: bool = False
+    node: Node
 
+    @property
+    def is_activation(self) -> bool:
+        """Whether the step is a nonlinearity of one value."""
+        return not isinstance(self.node.what, Call) and self.node.what.activation
 
-@dataclass(frozen=True)
-class Parameter:
-    """A constructor parameter of a class; `kind` is int, float or bool."""
-
-    name: str
-    kind: str
+    @property
+    def is_arithmetic(self) -> bool:
+        """Whether the step is written with an operator."""
+        return not isinstance(self.node.what, Call) and self.node.what.arithmetic
 
 
 @dataclass(frozen=True, eq=False)
 class BlockClass:
     """A block as it is written in source: once for all uses of one structure.
 
-    `inputs` names the values it takes after the first, `x`.
+    `inputs` names the values it takes, `x` first; `sites` has, for each step that is an op, one
+    of the sites it was lowered for.
     """
 
     name: str
     definition: str
     doc: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ClassParameter, ...]
     inputs: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[BlockStep, ...]
     result: int
+    sites: dict[str, Site] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,14 @@ class Classes:
     """All classes of a network, inner ones first, and the use that each body is of them."""
 
     classes: tuple[BlockClass, ...]
-    uses: dict[int, Use] = field(repr=False)
+    uses: dict[int, ClassUse] = field(repr=False)
+    lower: Lower = field(repr=False)
 
-    def use(self, body: Body) -> Use:
+    def use(self, body: Body) -> ClassUse:
         """Return how a block of a stage is made."""
         return self.uses[id(body)]
 
-    def runs(self, stage: Stage) -> Iterator[tuple[Use, int, int]]:
+    def runs(self, stage: Stage) -> Iterator[tuple[ClassUse, int, int]]:
         """Yield (use, first index, count) of neighbouring blocks that are made alike."""
         start = 0
         for _, run in groupby(stage.blocks, key=lambda body: _identity(self.use(body))):
@@ -93,34 +98,37 @@ class Classes:
             yield self.use(blocks[0]), start, len(blocks)
             start += len(blocks)
 
-    def step(self, node: Node, body: Body) -> Step:
-        """Return a step of the stem or head, where every number is plain."""
-        what = self.use(node.what.body) if isinstance(node.what, Call) else node.what
-        channels = tuple(body.shape_of(value).channels for value in node.inputs)
-        return Step(node.name, what, node.inputs, channels, node.variable, _on_vector(node, body))
 
-
-def _on_vector(node: Node, body: Body) -> bool:
-    return body.shape_of(node.inputs[0]).is_vector
-
-
-def _identity(use: Use) -> tuple[int, tuple[tuple[str, Any], ...]]:
+def _identity(use: ClassUse) -> tuple[int, tuple[tuple[str, Expression], ...]]:
     return id(use.target), use.arguments
 
 
-def classes_of(network: Network, reserved: frozenset[str] = frozenset()) -> Classes:
+def classes_of(network: Network, lower: Lower, reserved: frozenset[str] = frozenset()) -> Classes:
     """Return the classes of a network; no class or parameter is called as one of `reserved`."""
-    groups = _grouped(_distinct(network))
-    made: dict[int, BlockClass] = {}
-    uses: dict[int, Use] = {}
+    bodies = _distinct(network)
+    lowered = {id(body): _Lowered(body, lower) for body in bodies}
+    groups = _grouped(bodies, lowered)
+    uses: dict[int, ClassUse] = {}
     names = _class_names(groups, _counts(network), reserved)
     taken = PYTHON | OWN | reserved | frozenset(names)
-    for group, name in zip(groups, names, strict=True):
-        made[id(group)] = _make(group, name, uses, taken)
-    return Classes(tuple(made[id(group)] for group in groups), uses)
+    made = [
+        _Making(group, name, uses, taken, lowered).made() for group, name in zip(groups, names, strict=True)
+    ]
+    return Classes(tuple(made), uses, lower)
 
 
 # --- which bodies share a class ----------------------------------------------------------------
+
+
+class _Lowered:
+    """A body with each of its ops as the backend writes it there."""
+
+    def __init__(self, body: Body, lower: Lower) -> None:
+        overwritable = overwritable_values(body, frozenset({body.result}))
+        ops = [node for node in body.nodes if not isinstance(node.what, Call)]
+        self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
+        self.ops = {name: lower(found) for name, found in self.sites.items()}
+        self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
 
 
 @dataclass(eq=False)
@@ -128,8 +136,8 @@ class _Group:
     """Bodies that become one class; the first has every call that any of them has."""
 
     bodies: list[Body]
-    key: Any
-    calls: dict[str, Any]
+    key: object
+    calls: dict[str, object]
 
     @property
     def fullest(self) -> Body:
@@ -146,13 +154,13 @@ def _distinct(network: Network) -> list[Body]:
     return list(found.values())
 
 
-def _grouped(bodies: list[Body]) -> list[_Group]:
+def _grouped(bodies: list[Body], lowered: dict[int, _Lowered]) -> list[_Group]:
     groups: list[_Group] = []
     of_body: dict[int, _Group] = {}
     order = {id(body): index for index, body in enumerate(bodies)}
     for level in _levels(bodies):
         for body in sorted(level, key=lambda b: (-len(_calls(b, of_body)), order[id(b)])):
-            key, calls = _skeleton(body, of_body), _calls(body, of_body)
+            key, calls = _structure(body, of_body, lowered[id(body)]), _calls(body, of_body)
             group = next((g for g in groups if g.key == key and calls.items() <= g.calls.items()), None)
             if group is None:
                 group = _Group([], key, calls)
@@ -195,32 +203,25 @@ def _through(body: Body) -> dict[int, int]:
     return values
 
 
-def _skeleton(body: Body, of_body: dict[int, _Group]) -> Any:
+def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> object:
     """What bodies of one class must share: everything but numbers and optional calls."""
     values = _through(body)
-    kept = [node for node in body.nodes if not _is_optional(node)]
     nodes = tuple(
         (
             node.name,
-            _op_key(node, of_body),
+            id(of_body[id(node.what.body)]) if isinstance(node.what, Call) else lowered.skeletons[node.name],
             tuple(values[value] for value in node.inputs),
-            _on_vector(node, body),
         )
-        for node in kept
+        for node in body.nodes
+        if not _is_optional(node)
     )
-    return (body.definition, len(body.inputs), nodes, values[body.result])
+    return (body.definition, body.names, nodes, values[body.result])
 
 
-def _op_key(node: Node, of_body: dict[int, _Group]) -> Any:
-    if isinstance(node.what, Call):
-        return id(of_body[id(node.what.body)])
-    return type(node.what), node.what.structure
-
-
-def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, Any]:
+def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, object]:
     """The optional calls of a body: what each calls, on what, and who takes the result."""
     values = _through(body)
-    calls = {}
+    calls: dict[str, object] = {}
     for index, node in enumerate(body.nodes):
         if _is_optional(node) and isinstance(node.what, Call):
             takers = tuple(
@@ -245,17 +246,15 @@ def _class_names(groups: list[_Group], counts: Counter[int], reserved: frozenset
     for index in order:
         group = groups[index]
         plain = class_name(group.fullest.definition, reserved)
-        rivals = [
-            g for i, g in enumerate(groups) if names[i] and g.fullest.definition == group.fullest.definition
-        ]
+        rivals = [g for i, g in enumerate(groups) if names[i] and _defines(g) == _defines(group)]
         extra = _difference(group, rivals[0]) if rivals else ""
-        name = plain + extra
-        number = 2
-        while name in names:
-            name = f"{plain}{extra}{number}"
-            number += 1
-        names[index] = name
+        tries = (f"{plain}{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        names[index] = next(name for name in tries if name not in names)
     return names
+
+
+def _defines(group: _Group) -> str:
+    return group.fullest.definition
 
 
 def _difference(group: _Group, other: _Group) -> str:
@@ -265,161 +264,147 @@ def _difference(group: _Group, other: _Group) -> str:
     return camel(named[0]) if named else ""
 
 
-def camel(name: str) -> str:
-    """Return a name of the language as a class name: `my_block` as `MyBlock`."""
-    words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
-    return words if words[:1].isalpha() else f"Block{words}"
-
-
-def class_name(name: str, reserved: Container[str], suffix: str = "Block") -> str:
-    """Return a name of the language as the name of a class that is not taken."""
-    found = camel(name)
-    while found in PYTHON or found in reserved:
-        found += suffix
-    return found
-
-
 # --- one class ---------------------------------------------------------------------------------
 
 
-@dataclass
 class _Making:
-    """A class in the making: what its numbers may be called, and which names were used."""
+    """A class in the making: its group, and what its numbers are in each body."""
 
-    group: _Group
-    uses: dict[int, Use]
-    candidates: list[Candidate]
-    taken: frozenset[str]
-    used: dict[str, Candidate] = field(default_factory=dict)
+    def __init__(
+        self,
+        group: _Group,
+        name: str,
+        uses: dict[int, ClassUse],
+        taken: frozenset[str],
+        lowered: dict[int, _Lowered],
+    ) -> None:
+        self.group, self.name, self.uses, self.lowered = group, name, uses, lowered
+        # A step and a number may both become attributes, so a number is never called as a step.
+        steps = frozenset(node.name for node in group.fullest.nodes)
+        inputs = frozenset(group.fullest.names)
+        self.flags = {call: _free(call, taken | inputs) for call in group.calls if not self._has_always(call)}
+        self.varying = Varying(_values(group), taken | steps | inputs | frozenset(self.flags.values()))
 
-    def number(self, name: str, values: Sequence[Any], among: Sequence[int]) -> Any:
-        """Return what stands for a number that takes `values` in the bodies `among`."""
-        if len(set(values)) == 1:
-            return values[0]
-        found = fit(values, self.candidates, among)
-        if found is None:
-            spread = _spread(values, among, len(self.group.bodies))
-            candidate = Candidate(self.free(name), spread)
-            self.candidates.append(candidate)
-            found = (spelled(values[0], candidate.name), (candidate,))
-        text, candidates = found
-        self.used |= {candidate.name: candidate for candidate in candidates}
-        return text
+    def made(self) -> BlockClass:
+        """Return the class, and keep how each body uses it."""
+        full = self.group.fullest
+        steps = tuple(self._step(node) for node in full.nodes)
+        numbers = self._parameters()
+        parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
+        sites = self.lowered[id(full)].sites
+        block = BlockClass(
+            self.name, full.definition, full.doc, parameters, full.names, steps, full.result, sites
+        )
+        for index, body in enumerate(self.group.bodies):
+            present = {node.name for node in body.nodes}
+            given = [(p.name, Literal(self.varying.used[p.name][index])) for p in numbers]
+            given += [(flag, Literal(call in present)) for call, flag in self.flags.items()]
+            self.uses[id(body)] = ClassUse(block, tuple(given))
+        return block
 
-    def free(self, name: str) -> str:
-        """Return the name, or the next that is not taken; what starts with a digit is no name."""
-        name = f"step_{name}" if name[0].isdigit() else name
-        taken = self.taken.union(candidate.name for candidate in self.candidates)
-        return next(n for n in chain((name,), (f"{name}_{i}" for i in count(2))) if n not in taken)
+    def _parameters(self) -> tuple[ClassParameter, ...]:
+        """The input's channels first, then the block's own in their order, then further numbers."""
+        order = [IN_CHANNELS, *map(parameter_name, self.varying.values), *self.varying.own]
+        found = [name for name in dict.fromkeys(order) if name in self.varying.used]
+        return tuple(ClassParameter(name, _kind(self.varying.used[name])) for name in found)
+
+    def _has_always(self, call: str) -> bool:
+        """Whether every body of the group has this call, so that it needs no flag."""
+        return all(any(node.name == call for node in body.nodes) for body in self.group.bodies)
+
+    def _step(self, node: Node) -> BlockStep:
+        among, nodes, owners = self._counterparts(node)
+        if isinstance(node.what, Call):
+            use = self._inner_use(node, among, nodes, owners)
+            return BlockStep(node.name, use, node.inputs, node.variable, node)
+        lowering = self.lowered[id(self.group.fullest)].ops[node.name]
+        known = {o: self._number(o, among, nodes, owners) for o in _origins(lowering)}
+
+        def written(tree: Expression) -> Expression | None:
+            return known[tree.origin] if isinstance(tree, Literal) and tree.origin is not None else None
+
+        return BlockStep(node.name, lowering.changed(written).folded(), node.inputs, node.variable, node)
+
+    def _number(
+        self, origin: NumberOrigin, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
+    ) -> Expression:
+        """What stands for a number of an op in the class."""
+        pairs = list(zip(nodes, owners, strict=True))
+        numbers = [value_of(origin, node, body) for node, body in pairs]
+        return self.varying.expression(_label(origin), numbers, among, formula_of(origin, *pairs[0]))
+
+    def _inner_use(
+        self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
+    ) -> ClassUse:
+        """How a call inside is made: the arguments of its class over the parameters of this one."""
+        children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, Call)]
+        target = children[0].target
+        formulas = dict(argument_formulas(nodes[0], owners[0]))
+        arguments = []
+        for position, parameter in enumerate(target.parameters):
+            values = [_plain(child.arguments[position][1]) for child in children]
+            label = f"{node.name}_{parameter.name}"
+            formula = formulas.get(parameter.name)
+            arguments.append((parameter.name, self.varying.expression(label, values, among, formula)))
+        return ClassUse(target, tuple(arguments), self.flags.get(node.name))
+
+    def _counterparts(self, node: Node) -> tuple[list[int], list[Node], list[Body]]:
+        """The same step in every body of the group that has it."""
+        found = [
+            (index, other, body)
+            for index, body in enumerate(self.group.bodies)
+            for other in body.nodes
+            if other.name == node.name
+        ]
+        return [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
 
 
-def _spread(values: Sequence[Any], among: Sequence[int], count: int) -> tuple[Any, ...]:
-    spread = [values[0]] * count
-    for index, value in zip(among, values, strict=True):
-        spread[index] = value
-    return tuple(spread)
-
-
-def _make(group: _Group, name: str, uses: dict[int, Use], taken: frozenset[str]) -> BlockClass:
-    # A step and a number may both become attributes, so a number is never called as a step.
-    candidates = list(_candidates(group, taken | {node.name for node in group.fullest.nodes}))
-    making = _Making(group, uses, candidates, taken)
-    flags = {call: making.free(call) for call in group.calls if not _has_always(call, group)}
-    making.taken = taken.union(flags.values(), (node.name for node in group.fullest.nodes))
-    steps = tuple(_step(node, index, making, flags) for index, node in enumerate(group.fullest.nodes))
-    order = [c.name for c in making.candidates if c.name in making.used]
-    numbers = tuple(Parameter(n, _kind(making.used[n].values)) for n in order)
-    parameters = (*numbers, *(Parameter(flag, "bool") for flag in flags.values()))
-    inputs = tuple(f"x{i}" for i in range(2, len(group.fullest.inputs) + 1))
+def _values(group: _Group) -> dict[str, list[Number]]:
+    """What formulas may use: channels of inputs, and the block's own numbers, each with its value by body."""
     full = group.fullest
-    made = BlockClass(name, full.definition, full.doc, parameters, inputs, steps, full.result)
-    for index, body in enumerate(group.bodies):
-        given = [(n, making.used[n].values[index]) for n in order]
-        present = {node.name for node in body.nodes}
-        given += [(flag, call in present) for call, flag in flags.items()]
-        uses[id(body)] = Use(made, tuple(given))
-    return made
+    found: dict[str, list[Number]] = {}
+    for index, name in enumerate(full.names):
+        found[channels_name(name)] = [body.inputs[index].channels for body in group.bodies]
+    for name, _ in full.arguments:
+        values = [dict(body.arguments).get(name) for body in group.bodies]
+        if all(type(value) in (int, float) for value in values):
+            found[name] = [value for value in values if value is not None]
+    return found
 
 
-def _kind(values: Sequence[Any]) -> str:
+def argument_formulas(node: Node, body: Body) -> Iterator[tuple[str, Formula]]:
+    """Yield how the parameters of a called class follow: arguments of its block, channels of its inputs."""
+    assert isinstance(node.what, Call)
+    called = node.what.body
+    for name, value in called.arguments:
+        if type(value) in (int, float):
+            yield name, dict(node.derived).get(name, Constant(value))
+    for name, value in zip(called.names, node.inputs, strict=True):
+        if (formula := body.channels(value)) is not None:
+            yield parameter_name(channels_name(name)), formula
+
+
+def _origins(lowering: Lowering) -> Iterable[NumberOrigin]:
+    return dict.fromkeys(number.origin for number in lowering.numbers() if number.origin is not None)
+
+
+def _label(origin: NumberOrigin) -> str:
+    axis = "" if origin.index is None else ("_height", "_width")[min(origin.index, 1)]
+    return f"{origin.step}_{origin.field}{'' if origin.field == 'in' else axis}"
+
+
+def _plain(tree: Expression) -> Number:
+    assert isinstance(tree, Literal)
+    assert isinstance(tree.value, int | float)
+    return tree.value
+
+
+def _kind(values: Sequence[Number]) -> str:
+    if any(isinstance(value, bool) for value in values):
+        return "bool"
     return "float" if any(isinstance(value, float) for value in values) else "int"
 
 
-def _has_always(call: str, group: _Group) -> bool:
-    """Whether every body of the group has this call, so that it needs no flag."""
-    return all(any(node.name == call for node in body.nodes) for body in group.bodies)
-
-
-def _candidates(group: _Group, taken: frozenset[str]) -> Iterator[Candidate]:
-    """What numbers may be called: the input's channels, then the block's own parameters."""
-    yield Candidate("in_channels", tuple(body.inputs[0].channels for body in group.bodies))
-    extra = [f"x{index + 1}" for index in range(1, len(group.fullest.inputs))]
-    taken = taken.union(extra, (f"{name}_channels" for name in extra))
-    for name, first in group.fullest.arguments:
-        values = tuple(dict(body.arguments).get(name) for body in group.bodies)
-        numeric = all(type(value) in (int, float) for value in values)
-        if numeric and name not in taken and type(first) in (int, float):
-            yield Candidate(name, values)
-    for index, name in enumerate(extra, start=1):
-        yield Candidate(f"{name}_channels", tuple(b.inputs[index].channels for b in group.bodies))
-
-
-def _step(node: Node, index: int, making: _Making, flags: dict[str, str]) -> Step:
-    among, nodes, owners = _counterparts(node, making.group)
-    channels = tuple(
-        making.number(
-            f"{node.name}_in",
-            [o.shape_of(n.inputs[i]).channels for n, o in zip(nodes, owners, strict=True)],
-            among,
-        )
-        for i in range(len(node.inputs))
-    )
-    if isinstance(node.what, Call):
-        children = [making.uses[id(n.what.body)] for n in nodes if isinstance(n.what, Call)]
-        arguments = tuple(
-            (p.name, _argument(p, position, children, node, making, among))
-            for position, p in enumerate(children[0].target.parameters)
-        )
-        use = Use(children[0].target, arguments, flags.get(node.name))
-        return Step(node.name, use, node.inputs, channels, node.variable)
-    ops = [n.what for n in nodes if isinstance(n.what, Op)]
-    changes = {
-        spec.name: _field_value(spec.name, [getattr(op, spec.name) for op in ops], node, making, among)
-        for spec in fields(node.what)
-    }
-    op = replace(node.what, **changes)
-    return Step(node.name, op, node.inputs, channels, node.variable, _on_vector(node, owners[0]))
-
-
-def _argument(
-    parameter: Parameter, position: int, children: list[Use], node: Node, making: _Making, among: list[int]
-) -> Any:
-    values = [child.arguments[position][1] for child in children]
-    return making.number(f"{node.name}_{parameter.name}", values, among)
-
-
-def _counterparts(node: Node, group: _Group) -> tuple[list[int], list[Node], list[Body]]:
-    """The same step in every body of the group that has it."""
-    found = [
-        (index, other, body)
-        for index, body in enumerate(group.bodies)
-        for other in body.nodes
-        if other.name == node.name
-    ]
-    return [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
-
-
-def _field_value(name: str, values: list[Any], node: Node, making: _Making, among: list[int]) -> Any:
-    """One field of an op over all bodies: pairs number by number, squares as one number."""
-    label = f"{node.name}_{name}"
-    if isinstance(values[0], str | bool):
-        return values[0]
-    if not isinstance(values[0], tuple):
-        return making.number(label, values, among)
-    if all(a == b for a, b in values):
-        number = making.number(label, [a for a, _ in values], among)
-        return (number, number)
-    return tuple(
-        making.number(f"{label}_{axis}", [value[i] for value in values], among)
-        for i, axis in enumerate(("height", "width"))
-    )
+def _free(name: str, taken: frozenset[str]) -> str:
+    name = f"step_{name}" if name[0].isdigit() else name
+    return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from resnet_dsl.codegen.statements import literal, quoted
+from resnet_dsl.codegen.text_statements import literal, quoted
 from resnet_dsl.ir.network import Body, Call, Node
 from resnet_dsl.program import Program
 

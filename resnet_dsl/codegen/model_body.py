@@ -1,39 +1,48 @@
-"""The model itself, part by part: what a backend that renders source writes after the blocks."""
+"""The model itself, part by part: what a backend that writes Python puts after the blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
-from resnet_dsl.codegen.classes import PYTHON, Classes, Step
-from resnet_dsl.ir.network import Body, Network, Stage
-from resnet_dsl.ir.ops import Op
+from resnet_dsl.codegen.classes import BlockStep, Classes, ClassUse
+from resnet_dsl.codegen.lowering import Lowering, formula_of, overwritable_values, site, value_of
+from resnet_dsl.codegen.names import PYTHON
+from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
+from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
+from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
+from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
 from resnet_dsl.program import Program
 
 
 @dataclass(frozen=True)
-class Part:
+class ModelPart:
     """The stem or the head; `features` are the variables it takes beside what comes before it."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[BlockStep, ...]
     result: int
     features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Outline:
-    """The parts in order, and the variables that keep results for the head or as outputs."""
+class ModelBody:
+    """The parts in order, and the variables that keep results for the head or as outputs.
 
-    parts: tuple[Part | Stage, ...]
+    `parameters` are those of the model's own constructor or function, the network's values their
+    defaults.
+    """
+
+    parts: tuple[ModelPart | Stage, ...]
     kept: dict[str, str]
     outputs: tuple[tuple[str, str], ...]
+    parameters: tuple[ClassParameter, ...]
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[BlockStep]:
         """Yield the steps of stem and head."""
         for part in self.parts:
-            if isinstance(part, Part):
+            if isinstance(part, ModelPart):
                 yield from part.steps
 
     def keeps_inside(self, stage: Stage) -> bool:
@@ -41,26 +50,106 @@ class Outline:
         return any(f"{stage.name}.{index}" in self.kept for index in range(len(stage.blocks)))
 
 
-def outline(program: Program, classes: Classes, reserved: Iterable[str]) -> Outline:
-    """Return the outline of a program; no variable is called as one of `reserved`."""
+def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> ModelBody:
+    """Return the body of a program's model; no variable or parameter is called as one of `reserved`."""
     network = program.network
-    kept = _variables((*network.outputs, *network.features), PYTHON.union(reserved))
-    parts: list[Part | Stage] = []
+    taken = PYTHON.union(reserved)
+    parameters = _parameters(network, classes, taken)
+    kept = _variables((*network.outputs, *network.features), taken.union(p.name for p in parameters))
+    parts: list[ModelPart | Stage] = []
     if network.stem is not None:
-        parts.append(_part("stem", network.stem, network, classes))
+        parts.append(_part("stem", network.stem, network, classes, parameters))
     parts += network.stages
     if network.head is not None:
         features = tuple(kept[name] for name in network.features)
-        parts.append(replace(_part("head", network.head, network, classes), features=features))
-    return Outline(tuple(parts), kept, tuple((name, kept[name]) for name in network.outputs))
+        head = _part("head", network.head, network, classes, parameters)
+        parts.append(replace(head, features=features))
+    outputs = tuple((name, kept[name]) for name in network.outputs)
+    body = ModelBody(tuple(parts), kept, outputs, parameters)
+    used = names(
+        tree for step in body.steps() if isinstance(step.what, Lowering) for tree in step.what.trees()
+    )
+    return replace(body, parameters=tuple(p for p in parameters if p.name in used))
 
 
-def _part(name: str, body: Body, network: Network, classes: Classes) -> Part:
+# --- parameters of the model -------------------------------------------------------------------
+
+
+def _parameters(network: Network, classes: Classes, taken: frozenset[str]) -> tuple[ClassParameter, ...]:
+    """The network's parameters that everything in the file can follow: steps of stem and head alone.
+
+    What a stage's blocks are made with stays a number: they are written for the numbers they have.
+    """
+    free = {p.name for p in network.parameters if p.name not in taken}
+    for stage in network.stages:
+        for given in stage.derived:
+            free -= {name for _, formula in given for name in names_of(formula)}
+    steps = [(node, body) for body in (network.stem, network.head) if body is not None for node in body.nodes]
+    for node, body in steps:
+        free -= set(_written_as_numbers(node, body, classes))
+    formulas = [formula for node, body in steps for formula in _formulas(node, body)]
+    for _ in formulas:  # what stands in a formula with a name that is no parameter is none either
+        free -= {n for f in formulas if not free.issuperset(names_of(f)) for n in names_of(f)}
+    found = [p for p in network.parameters if p.name in free]
+    # As users of torchvision expect: the number of classes first, the image's channels last.
+    found.sort(key=lambda parameter: parameter.name == IN_CHANNELS)
+    return tuple(
+        ClassParameter(p.name, "float" if isinstance(p.value, float) else "int", p.value) for p in found
+    )
+
+
+def _formulas(node: Node, body: Body) -> Iterator[Formula]:
+    """How the numbers of a step were derived."""
+    yield from (formula for _, formula in node.derived)
+    yield from filter(None, map(body.channels, node.inputs))
+
+
+def _written_as_numbers(node: Node, body: Body, classes: Classes) -> Iterator[str]:
+    """The parameters that something of a step follows from which the file writes as a mere number."""
+    if isinstance(node.what, Call):
+        for formula in _formulas(node, body):
+            yield from names_of(formula)
+        return
+    written = {number.origin for number in classes.lower(site(node, body)).numbers()}
+    for name, formula in node.derived:
+        if NumberOrigin(node.name, name) not in written:
+            yield from names_of(formula)
+
+
+def _follows(formula: Formula | None, value: float, parameters: Mapping[str, float]) -> Expression | None:
+    """The number as an expression over parameters of the model, if it follows from them."""
+    names = set(names_of(formula))
+    if formula is None or not names or not names <= parameters.keys():
+        return None
+    return tree_of(simplified(formula)) if evaluated(formula, parameters) == value else None
+
+
+# --- parts -------------------------------------------------------------------------------------
+
+
+def _part(
+    name: str, body: Body, network: Network, classes: Classes, parameters: tuple[ClassParameter, ...]
+) -> ModelPart:
+    values = {p.name: p.default for p in parameters if p.default is not None}
+    overwritable = overwritable_values(body, frozenset({body.result}))
     steps = []
     for node in body.nodes:
         frozen = name in network.frozen or node.name in network.frozen
-        steps.append(replace(classes.step(node, body), frozen=frozen))
-    return Part(name, tuple(steps), body.result)
+        if isinstance(node.what, Call):
+            what: Lowering | ClassUse = classes.use(node.what.body)
+        else:
+            lowering = classes.lower(site(node, body, frozen, overwritable))
+
+            def written(tree: Expression, node: Node = node) -> Expression | None:
+                if not isinstance(tree, Literal) or tree.origin is None:
+                    return None
+                formula = formula_of(tree.origin, node, body)
+                plain = replace(tree, origin=None)
+                return _follows(formula, value_of(tree.origin, node, body), values) or plain
+
+            what = lowering.changed(written).folded()
+        steps.append(BlockStep(node.name, what, node.inputs, node.variable, node))
+    return ModelPart(name, tuple(steps), body.result)
 
 
 def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:
@@ -74,10 +163,7 @@ def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:
     return found
 
 
-def used_helpers(
-    outline: Outline, classes: Classes, helpers: Callable[[Op, Step], Iterable[str]]
-) -> set[str]:
+def used_helpers(body: ModelBody, classes: Classes) -> set[str]:
     """Return the helper functions that any step of the file calls."""
-    steps = [*outline.steps(), *(step for block in classes.classes for step in block.steps)]
-    found = [helpers(step.what, step) for step in steps if isinstance(step.what, Op)]
-    return {name for names in found for name in names}
+    steps = [*body.steps(), *(step for block in classes.classes for step in block.steps)]
+    return {name for step in steps if isinstance(step.what, Lowering) for name in step.what.helpers}

@@ -1,137 +1,116 @@
-"""Numbers that vary between uses, written as code: `width`, `4 * width`, `width // 2`."""
+"""Numbers that vary between the uses of a class, written as its parameters and formulas of them.
+
+A formula is written only where elaboration derived the number by it (`resnet_dsl/ir/formulas.py`) and
+it gives the right number in every use; any other number that varies is a parameter of its own.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count
 
+from resnet_dsl.codegen.python import Binary, Call, Expression, Literal, Name
+from resnet_dsl.ir.formulas import (
+    Constant,
+    Formula,
+    Named,
+    Number,
+    Operation,
+    evaluated,
+    names_of,
+    simplified,
+    substituted,
+)
+from resnet_dsl.ir.network import channels_name
 
-class _Spelled:
-    """What a number prints as."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    __repr__ = __str__
-
-    def __format__(self, spec: str) -> str:
-        return self.text
-
-
-class Number(_Spelled, int):
-    """A whole number that prints as the code which gives it."""
-
-    def __new__(cls, value: int, text: str) -> Number:
-        """Make the number; `value` is what it is in the first use."""
-        number = super().__new__(cls, value)
-        number.text = text
-        return number
-
-
-class Real(_Spelled, float):
-    """A real number that prints as the code which gives it."""
-
-    def __new__(cls, value: float, text: str) -> Real:
-        """Make the number; `value` is what it is in the first use."""
-        number = super().__new__(cls, value)
-        number.text = text
-        return number
+IN_CHANNELS = "in_channels"
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A parameter a class could take: its name and its value in each use."""
+class ClassParameter:
+    """A parameter of a class or function; `kind` is int, float or bool, `default` its value if it has one."""
 
     name: str
-    values: tuple[Any, ...]
+    kind: str
+    default: Number | None = None
 
 
-def spelled(value: Any, text: str) -> Any:
-    """Return `value` as a number that prints as `text`."""
-    return Real(value, text) if isinstance(value, float) else Number(value, text)
+def parameter_name(formula_name: str) -> str:
+    """Return what a name of formulas is called in code: `x.channels` is `in_channels`."""
+    if formula_name == channels_name("x"):
+        return IN_CHANNELS
+    return formula_name.replace(".", "_")
 
 
-def owned(value: Any) -> Any:
-    """Return a number as a method writes it: parameters of the constructor become attributes."""
-    if isinstance(value, tuple):
-        return tuple(map(owned, value))
-    if isinstance(value, Number | Real):
-        return spelled(value, re.sub(r"[A-Za-z_]\w*", r"self.\g<0>", value.text))
-    return value
+@dataclass
+class Varying:
+    """The numbers of one class in the making.
 
-
-def is_plain(value: float) -> bool:
-    """Whether a number is the same in every use, so that it can be computed with."""
-    return not isinstance(value, _Spelled)
-
-
-def minus(a: int, b: int) -> str:
-    """Return code for `a - b`: the number itself where both are plain."""
-    return str(a - b) if is_plain(a) and is_plain(b) else f"{a} - {b}"
-
-
-def halved(a: int) -> str:
-    """Return code for `a // 2`: the number itself where `a` is plain."""
-    return str(a // 2) if is_plain(a) else f"{a} // 2"
-
-
-def affine(scale: float, shift: float) -> str:
-    """Return `scale * {0} + shift` as a person writes it: `1.0 - {0}`, `-{0}`, `0.5 * {0}`."""
-    product = f"{scale} * {{0}}"
-    if is_plain(scale) and abs(scale) == 1.0:
-        product = "{0}" if scale > 0.0 else "-{0}"
-    if is_plain(shift) and shift == 0.0:
-        return product
-    if product == "-{0}":
-        return f"{shift} - {{0}}"
-    return f"{product} - {-shift}" if is_plain(shift) and shift < 0.0 else f"{product} + {shift}"
-
-
-def fit(
-    values: Sequence[Any], candidates: Sequence[Candidate], among: Sequence[int]
-) -> tuple[Any, tuple[Candidate, ...]] | None:
-    """Return code for `values` (in the uses `among`) from one or two candidates, and those.
-
-    A block's own parameter comes before its input's channels, a plain name before a product.
+    `values` has, for each name that formulas may use, its number in each body; `used` those that
+    become parameters, under the name they have in code.
     """
-    own_first = [*candidates[1:], *candidates[:1]]
-    vectors = [(c, tuple(c.values[i] for i in among)) for c in own_first]
-    for attempt in (_same, _multiple, _fraction):
-        for candidate, vector in vectors:
-            if type(vector[0]) is type(values[0]) and (text := attempt(candidate.name, vector, values)):
-                return spelled(values[0], text), (candidate,)
-    return _product(values, vectors)
+
+    values: Mapping[str, Sequence[Number]]
+    taken: frozenset[str]
+    used: dict[str, Sequence[Number]] = field(default_factory=dict)
+    own: dict[str, Sequence[Number]] = field(default_factory=dict)
+
+    def expression(
+        self, label: str, numbers: Sequence[Number], among: Sequence[int], formula: Formula | None
+    ) -> Expression:
+        """Return what stands for a number that is `numbers` in the bodies `among`."""
+        if len(set(numbers)) == 1:
+            return Literal(numbers[0])
+        written = None if formula is None else self._written(formula, numbers, among)
+        if written is not None:
+            for name in names_of(written):
+                self.used[parameter_name(name)] = self.values[name]
+            return tree_of(written)
+        name = self._free(label)
+        spread = [numbers[0]] * self._count
+        for index, value in zip(among, numbers, strict=True):
+            spread[index] = value
+        self.own[name] = self.used[name] = spread
+        return Name(name)
+
+    @property
+    def _count(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    def _written(self, formula: Formula, numbers: Sequence[Number], among: Sequence[int]) -> Formula | None:
+        """The formula with what is the same in all uses computed; None where it does not give the numbers."""
+        names = set(names_of(formula))
+        if not names <= self.values.keys() or any(parameter_name(name) in self.taken for name in names):
+            return None
+        fixed: dict[str, Formula | None] = {}
+        for name in names:
+            same = {self.values[name][index] for index in among}
+            fixed[name] = Constant(same.pop()) if len(same) == 1 else Named(name)
+        known = substituted(formula, fixed)
+        if known is None:
+            return None
+        found = simplified(known)
+        for index, number in zip(among, numbers, strict=True):
+            result = evaluated(found, {name: self.values[name][index] for name in names})
+            if result != number or type(result) is not type(number):
+                return None
+        return found
+
+    def _free(self, label: str) -> str:
+        label = f"step_{label}" if label[0].isdigit() else label
+        taken = self.taken.union(map(parameter_name, self.values), self.own)
+        return next(n for n in chain((label,), (f"{label}_{i}" for i in count(2))) if n not in taken)
 
 
-def _same(name: str, vector: tuple[Any, ...], values: Sequence[Any]) -> str:
-    return name if vector == tuple(values) else ""
-
-
-def _multiple(name: str, vector: tuple[Any, ...], values: Sequence[Any]) -> str:
-    if not isinstance(values[0], int) or not vector[0] or values[0] % vector[0]:
-        return ""
-    factor = values[0] // vector[0]
-    return f"{factor} * {name}" if all(v == factor * p for v, p in zip(values, vector, strict=True)) else ""
-
-
-def _fraction(name: str, vector: tuple[Any, ...], values: Sequence[Any]) -> str:
-    if not isinstance(values[0], int) or 0 in (values[0], vector[0]) or vector[0] % values[0]:
-        return ""
-    divisor = vector[0] // values[0]
-    return (
-        f"{name} // {divisor}" if all(v == p // divisor for v, p in zip(values, vector, strict=True)) else ""
-    )
-
-
-def _product(
-    values: Sequence[Any], vectors: list[tuple[Candidate, tuple[Any, ...]]]
-) -> tuple[Any, tuple[Candidate, ...]] | None:
-    for i, (first, a) in enumerate(vectors):
-        for second, b in vectors[i + 1 :]:
-            if isinstance(values[0], int) and all(v == p * q for v, p, q in zip(values, a, b, strict=True)):
-                return spelled(values[0], f"{first.name} * {second.name}"), (first, second)
-    return None
+def tree_of(formula: Formula) -> Expression:
+    """Return a formula as an expression over parameters."""
+    match formula:
+        case Named():
+            return Name(parameter_name(formula.name))
+        case Constant():
+            return Literal(formula.value)
+        case Operation(sign="max" | "min"):
+            return Call(Name(formula.sign), (tree_of(formula.left), tree_of(formula.right)))
+        case Operation():
+            return Binary(tree_of(formula.left), formula.sign, tree_of(formula.right))

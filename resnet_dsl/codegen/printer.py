@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence as Several
 from enum import IntEnum
+from typing import TypeGuard
 
-from resnet_dsl.codegen.provenance import escaped
+from resnet_dsl.codegen.provenance import escaped, plain
 from resnet_dsl.codegen.python import (
     Attribute,
     Binary,
@@ -104,9 +107,15 @@ def _binary(tree: Binary) -> str:
     own = BINDING[tree.sign]
     if tree.sign == "+" and isinstance(tree.right, Negative):  # the same number: a + -b is a - b
         return _binary(Binary(tree.left, "-", tree.right.value))
+    if tree.sign == "+" and isinstance(tree.right, Literal) and _is_negative(tree.right.value):
+        return _binary(Binary(tree.left, "-", Literal(-tree.right.value)))
     # Operands keep their order of computation: what stands on the right is never regrouped.
     tighter = Binding(own + 1)
     return f"{_within(tree.left, own)} {tree.sign} {_within(tree.right, tighter)}"
+
+
+def _is_negative(value: Plain) -> TypeGuard[float]:
+    return isinstance(value, int | float) and value < 0
 
 
 def _arguments(tree: Call) -> list[str]:
@@ -141,6 +150,8 @@ def statement(prefix: str, tree: Expression, indent: int, suffix: str = "") -> s
     match tree:
         case Call() if tree.arguments or tree.keywords:
             return _broken_call(prefix, tree, indent, suffix)
+        case Subscript(Call() as taken, index):
+            return _broken_call(prefix, taken, indent, f"[{', '.join(map(text, index))}]{suffix}")
         case Sequence() | Dictionary() if tree.items:
             return _broken_items(prefix, tree, indent, suffix)
         case Spread():
@@ -216,3 +227,20 @@ def signature(prefix: str, parameters: Several[str], suffix: str, indent: int) -
     if len(lines[0]) > WIDTH:
         lines = [f"{margin}{INDENT}{parameter}," for parameter in parameters]
     return "\n".join([f"{margin}{prefix}(", *lines, f"{margin}){suffix}"])
+
+
+def docstring(text: str, indent: int) -> str:
+    """Return text as a docstring, its first sentence apart, filled and unable to end early."""
+    text = plain(" ".join(text.split())).replace("\\", "/").replace('"', "'")
+    text = text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    if len(text) + indent + 6 <= WIDTH:
+        return f'"""{text}"""'
+    margin = " " * indent
+    summary, *rest = re.split(r"(?<=[.!?]) (?=[A-Z`])", text, maxsplit=1)
+    lines = textwrap.wrap(summary, WIDTH - indent - 3)
+    if rest:
+        lines += ["", *textwrap.wrap(rest[0], WIDTH - indent)]
+    elif len(lines) == 1:
+        lines = textwrap.wrap(summary, WIDTH - indent - 6)
+    filled = [lines[0], *(f"{margin}{line}".rstrip() for line in lines[1:])]
+    return '"""' + "\n".join([*filled, f'{margin}"""'])

@@ -6,6 +6,7 @@ names a file uses, whether two expressions are alike but for numbers, what binds
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -203,6 +204,16 @@ def listed(*items: Argument) -> Sequence:
     return Sequence("[]", tuple(map(expression, items)))
 
 
+def affine(x: Expression, scale: Literal, shift: Literal) -> Expression:
+    """Return `scale * x + shift` as a person writes it: `1.0 - x`, `-x`, `0.5 * x`."""
+    product: Expression = Binary(scale, "*", x)
+    if scale.value in (1.0, -1.0):
+        product = x if scale.value == 1.0 else Negative(x)
+    if shift.value == 0.0:
+        return product
+    return Binary(shift, "-", x) if isinstance(product, Negative) else Binary(product, "+", shift)
+
+
 # --- asking and changing -----------------------------------------------------------------------
 
 
@@ -268,3 +279,31 @@ def skeleton(tree: Expression) -> Expression:
 def numbers(tree: Expression) -> Iterator[Literal]:
     """Yield the numbers of a tree that may differ between uses."""
     return (n for n in walk(tree) if isinstance(n, Literal) and n.origin is not None)
+
+
+SIGNS: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+}
+
+
+def folded(tree: Expression) -> Expression:
+    """Return the tree with arithmetic of plain numbers computed: `64 - 16` is 48, `float(2)` is 2.0."""
+    values = {field.name: getattr(tree, field.name) for field in fields(tree)}
+    new = {name: _folded(value) for name, value in values.items()}
+    tree = tree if new == values else replace(tree, **new)  # type: ignore[arg-type]
+    match tree:
+        case Binary(Literal(int() | float() as left, None), sign, Literal(int() | float() as right, None)):
+            return Literal(SIGNS[sign](left, right)) if sign in SIGNS else tree
+        case Call(Name("float"), (Literal(int() as value, None),), ()):
+            return Literal(float(value))
+        case _:
+            return tree
+
+
+def _folded(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_folded, value))
+    return folded(value) if isinstance(value, Expression) else value

@@ -26,6 +26,7 @@ class Run(NamedTuple):
     span: Span
 
 
+X_CHANNELS = channels_name("x")
 EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
 
@@ -93,7 +94,7 @@ def _stage(plan: Plan, name: str, item: Any, stage: int, stages: int) -> Stage |
                 return None
             body, formulas = made
             blocks.append(body)
-            derived.append(formulas)
+            derived.append(formulas if plan.channels is None else (*formulas, (X_CHANNELS, plan.channels)))
             _pass_through(plan, body, formulas)
     return Stage(name, tuple(blocks), plan.names[name], tuple(derived))
 

@@ -69,7 +69,15 @@ def part(plan: Plan, name: str) -> Body | Bad | None:
         if isinstance(result, Bad):
             return BAD
         names = tuple(builder.input_names)
-        body = Body(name, (), tuple(builder.inputs), tuple(builder.nodes), result.value, names=names)
+        body = Body(
+            name,
+            (),
+            tuple(builder.inputs),
+            tuple(builder.nodes),
+            result.value,
+            names=names,
+            input_channels=tuple(builder.input_channels),
+        )
         if name == "head":
             body = _numbered_as_head(body, builder, plan)
             plan.head_features = tuple(seen)

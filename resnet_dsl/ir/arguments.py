@@ -20,7 +20,7 @@ class Dims(tuple[int | str, ...]):
 
 
 @dataclass(frozen=True)
-class Rule:
+class ArgumentRule:
     """A check of one argument; `what` completes “must be …”."""
 
     what: str
@@ -65,24 +65,26 @@ def _real(low: float, high: float) -> Callable[[Any], Any]:
     return accept
 
 
-COUNT = Rule("a positive whole number", _whole(1))
-INDEX = Rule("a whole number, from 0 on", _whole(0))
-PAIR = Rule("a positive whole number or a size such as `3x3`", _pair(1))
-FLAG = Rule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
-PADDING = Rule(
+COUNT = ArgumentRule("a positive whole number", _whole(1))
+INDEX = ArgumentRule("a whole number, from 0 on", _whole(0))
+PAIR = ArgumentRule("a positive whole number or a size such as `3x3`", _pair(1))
+FLAG = ArgumentRule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
+PADDING = ArgumentRule(
     "a whole number, a pair such as `3x3`, `half`, `same` or `valid`", _pair(0), ("half", "same", "valid")
 )
-RATE = Rule("a number from 0 up to 1", _real(0.0, 1.0))
-EPSILON = Rule("a small positive number", _real(1e-12, 1.0))
-REAL = Rule("a number", _real(-1e9, 1e9))
+RATE = ArgumentRule("a number from 0 up to 1", _real(0.0, 1.0))
+EPSILON = ArgumentRule("a small positive number", _real(1e-12, 1.0))
+REAL = ArgumentRule("a number", _real(-1e9, 1e9))
 
 
-def choice(*names: str) -> Rule:
+def choice(*names: str) -> ArgumentRule:
     """Return the rule for an argument that takes one of `names`."""
-    return Rule(f"one of {', '.join(f'`{name}`' for name in names)}", lambda value: None, names)
+    return ArgumentRule(f"one of {', '.join(f'`{name}`' for name in names)}", lambda value: None, names)
 
 
-def argument(rule: Rule, default: Any = MISSING, structure: Callable[[Any], object] | None = None) -> Any:
+def argument(
+    rule: ArgumentRule, default: Any = MISSING, structure: Callable[[Any], object] | None = None
+) -> Any:
     """Declare a dataclass field as an argument of the language, checked by `rule`.
 
     `structure` says what of a value is structure and not a mere number: blocks that differ in it are

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
-from resnet_dsl.ir.ops import Op, Parameter
+from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 INPUT = "input"
@@ -25,7 +25,7 @@ class GraphNode:
     part: str
     span: Span = field(compare=False, repr=False)
 
-    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield the full name and the declaration of each tensor the op owns."""
         for parameter in self.op.parameters(*self.input_shapes):
             yield f"{self.name}.{parameter.name}", parameter
@@ -44,7 +44,7 @@ class Graph:
     outputs: tuple[tuple[str, str], ...]
     parts: tuple[tuple[str, str], ...]
 
-    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+    def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield every tensor of the model by its canonical name, in execution order."""
         for node in self.nodes:
             yield from node.parameters()

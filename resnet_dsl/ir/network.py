@@ -48,6 +48,7 @@ class Body:
 
     `names` are those of its inputs: `x`, then its parameters that are tensors. `structural` are the
     parameters that decided more than a number: with another value it would be another body.
+    `input_channels` says of stem and head how those of their inputs were derived.
     """
 
     definition: str
@@ -58,6 +59,7 @@ class Body:
     doc: str = ""
     names: tuple[str, ...] = ("x",)
     structural: frozenset[str] = frozenset()
+    input_channels: tuple[Formula | None, ...] = ()
 
     def shape_of(self, value: int) -> Shape:
         """Return the shape of a value of this body."""
@@ -70,6 +72,8 @@ class Body:
 
     def channels(self, value: int) -> Formula | None:
         """Return how the channels of a value were derived from the block's parameters, if they were."""
+        if value < 0 and self.input_channels:
+            return self.input_channels[-1 - value]
         if value < 0:
             return Named(channels_name(self.names[-1 - value]))
         return channels_formula(self.nodes[value], self.channels)

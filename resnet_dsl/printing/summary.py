@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_dsl.analysis.cost import Known, Layer
+from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.program import Program
 
 BYTES = 4  # of a float32
@@ -93,7 +93,7 @@ def _part_facts(part: Part) -> dict[str, Any]:
     }
 
 
-def _layer_facts(layer: Layer) -> dict[str, Any]:
+def _layer_facts(layer: OpCost) -> dict[str, Any]:
     return {
         "name": layer.node.name,
         "op": layer.node.op.kind,
@@ -116,7 +116,7 @@ def parts(program: Program) -> list[Part]:
     named |= blocks
     named |= {} if network.head is None else {"head": None}
     by_name = {layer.node.name: layer for layer in program.figures.layers}
-    inside: dict[str, list[Layer]] = {name: [] for name in named}
+    inside: dict[str, list[OpCost]] = {name: [] for name in named}
     for layer in program.figures.layers:
         inside[layer.node.part].append(layer)
     start = network.input.at(network.extent)
@@ -125,7 +125,7 @@ def parts(program: Program) -> list[Part]:
     ]
 
 
-def _part(name: str, blocks: int | None, layers: list[Layer], last: Layer | None, start: Known) -> Part:
+def _part(name: str, blocks: int | None, layers: list[OpCost], last: OpCost | None, start: Known) -> Part:
     """Add up one part; `last` makes its result, or nothing does and the input passes through."""
     known = [layer.macs for layer in layers if layer.macs is not None]
     return Part(

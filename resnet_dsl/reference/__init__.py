@@ -14,13 +14,21 @@ from resnet_dsl.reference import (
     separable,  # noqa: F401
 )
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward, missing_rules, statistics
+from resnet_dsl.reference.meaning import (
+    Array,
+    Gradients,
+    OpCall,
+    backward,
+    forward,
+    missing_rules,
+    statistics,
+)
 from resnet_dsl.reference.training import (
     Batch,
     Derivatives,
-    Step,
     Tape,
-    Trained,
+    TrainingResult,
+    TrainingStep,
     backpropagate,
     cross_entropy,
     record,
@@ -31,12 +39,12 @@ from resnet_dsl.reference.training import (
 __all__ = [
     "Array",
     "Batch",
-    "Call",
     "Derivatives",
     "Gradients",
-    "Step",
+    "OpCall",
     "Tape",
-    "Trained",
+    "TrainingResult",
+    "TrainingStep",
     "backpropagate",
     "backward",
     "cross_entropy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from resnet_dsl.ir.ops import ChannelConv, Conv, FullyConnected
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 from resnet_dsl.reference.standardising import by_original, standardised
 from resnet_dsl.reference.windows import Axes, channel_windows, framed, taps, unframed, window_axes
 
@@ -16,7 +16,7 @@ FILTER = (1, 2, 3)  # the axes of the weights of one output channel
 
 
 @forward.register
-def _conv(op: Conv, call: Call) -> Array:
+def _conv(op: Conv, call: OpCall) -> Array:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
     matrices = _matrices(op, _weight(op, call))
@@ -29,7 +29,7 @@ def _conv(op: Conv, call: Call) -> Array:
 
 
 @backward.register
-def _conv_back(op: Conv, call: Call, result: Array, gradient: Array) -> Gradients:
+def _conv_back(op: Conv, call: OpCall, result: Array, gradient: Array) -> Gradients:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
     matrices = _matrices(op, _weight(op, call))
@@ -54,13 +54,13 @@ def _matrices(op: Conv, weight: Array) -> Array:
     return np.ascontiguousarray(grouped.transpose(3, 4, 0, 1, 2))
 
 
-def _weight(op: Conv, call: Call) -> Array:
+def _weight(op: Conv, call: OpCall) -> Array:
     """The weight that is used: as it is, or standardised."""
     weight = call.tensors["weight"]
     return standardised(weight, FILTER, op.standardize)[0] if op.standardize else weight
 
 
-def _by_weight(op: Conv, call: Call, by_matrices: Array) -> Array:
+def _by_weight(op: Conv, call: OpCall, by_matrices: Array) -> Array:
     """(k, l, g, O/g, C/g) → (O, C/g, k, l), and past the standardisation."""
     weight = call.tensors["weight"]
     by_used: Array = by_matrices.transpose(2, 3, 4, 0, 1).reshape(weight.shape)
@@ -80,14 +80,14 @@ def _maps(pixels: Array, batch: int, axes: Axes) -> Array:
 
 
 @forward.register
-def _channel_conv(op: ChannelConv, call: Call) -> Array:
+def _channel_conv(op: ChannelConv, call: OpCall) -> Array:
     windows = channel_windows(_vector(call.x), op.kernel)
     result: Array = windows @ call.tensors["weight"][0, 0]
     return result.reshape(call.x.shape)
 
 
 @backward.register
-def _channel_conv_back(op: ChannelConv, call: Call, result: Array, gradient: Array) -> Gradients:
+def _channel_conv_back(op: ChannelConv, call: OpCall, result: Array, gradient: Array) -> Gradients:
     windows, outer = channel_windows(_vector(call.x), op.kernel), _vector(gradient)
     by_weight = np.einsum("nc,nck->k", outer, windows).reshape(1, 1, -1)
     # A channel is in the windows of its neighbours, in the reverse order.
@@ -96,13 +96,13 @@ def _channel_conv_back(op: ChannelConv, call: Call, result: Array, gradient: Arr
 
 
 @forward.register
-def _fc(op: FullyConnected, call: Call) -> Array:
+def _fc(op: FullyConnected, call: OpCall) -> Array:
     result = _vector(call.x) @ call.tensors["weight"].T
     return result + call.tensors["bias"] if op.bias else result
 
 
 @backward.register
-def _fc_back(op: FullyConnected, call: Call, result: Array, gradient: Array) -> Gradients:
+def _fc_back(op: FullyConnected, call: OpCall, result: Array, gradient: Array) -> Gradients:
     tensors = {"weight": gradient.T @ _vector(call.x)}
     if op.bias:
         tensors["bias"] = gradient.sum(0)

@@ -25,7 +25,7 @@ from resnet_dsl.ir.ops import (
     StochasticDepth,
     Tanh,
 )
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
 Value = Callable[[Any, Array], Array]
 Slope = Callable[[Any, Array, Array], Array]
@@ -89,10 +89,10 @@ ACTIVATIONS: dict[type[Op], tuple[Value, Slope]] = {
 
 
 def _register(kind: type[Op], value: Value, slope: Slope) -> None:
-    def activate(op: Op, call: Call) -> Array:
+    def activate(op: Op, call: OpCall) -> Array:
         return value(op, call.x)
 
-    def activate_back(op: Op, call: Call, result: Array, gradient: Array) -> Gradients:
+    def activate_back(op: Op, call: OpCall, result: Array, gradient: Array) -> Gradients:
         return Gradients((gradient * slope(op, call.x, result),))
 
     forward.register(kind, activate)
@@ -104,30 +104,30 @@ for _kind, (_value, _slope) in ACTIVATIONS.items():
 
 
 @forward.register
-def _softmax(op: Softmax, call: Call) -> Array:
+def _softmax(op: Softmax, call: OpCall) -> Array:
     powers: Array = np.exp(call.x - call.x.max(1, keepdims=True))
     total: Array = powers.sum(1, keepdims=True)
     return powers / total
 
 
 @backward.register
-def _softmax_back(op: Softmax, call: Call, result: Array, gradient: Array) -> Gradients:
+def _softmax_back(op: Softmax, call: OpCall, result: Array, gradient: Array) -> Gradients:
     return Gradients((result * (gradient - (gradient * result).sum(1, keepdims=True)),))
 
 
 @forward.register(Dropout)
 @forward.register(StochasticDepth)
-def _drop(op: Random, call: Call) -> Array:
+def _drop(op: Random, call: OpCall) -> Array:
     return call.x * _kept(op, call) if call.training else call.x
 
 
 @backward.register(Dropout)
 @backward.register(StochasticDepth)
-def _drop_back(op: Random, call: Call, result: Array, gradient: Array) -> Gradients:
+def _drop_back(op: Random, call: OpCall, result: Array, gradient: Array) -> Gradients:
     return Gradients((gradient * _kept(op, call) if call.training else gradient,))
 
 
-def _kept(op: Random, call: Call) -> Array:
+def _kept(op: Random, call: OpCall) -> Array:
     """The factor of each element: the given `mask`, 0 or 1, scaled so that the mean is kept.
 
     The mask of dropout has the shape of x, that of stochastic depth one value an image: (N, 1, 1, 1).

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent
-from resnet_dsl.reference.meaning import Array, Call, forward
+from resnet_dsl.reference.meaning import Array, OpCall, forward
 
 State = Mapping[str, NDArray[Any]]
 Tensors = dict[str, dict[str, Array]]
@@ -40,12 +40,12 @@ def evaluate_all(graph: Graph, state: State, x: ArrayLike) -> dict[str, Array]:
     return values
 
 
-def called(node: GraphNode, tensors: Tensors, values: Mapping[str, Array], training: bool = False) -> Call:
+def called(node: GraphNode, tensors: Tensors, values: Mapping[str, Array], training: bool = False) -> OpCall:
     """Return an op's call on earlier results."""
-    return Call(tuple(values[name] for name in node.inputs), tensors[node.name], training)
+    return OpCall(tuple(values[name] for name in node.inputs), tensors[node.name], training)
 
 
-def apply(node: GraphNode, call: Call, extent: Extent) -> Array:
+def apply(node: GraphNode, call: OpCall, extent: Extent) -> Array:
     """Return an op's result, of the shape that the compiler proved for an input of this extent."""
     result = forward(node.op, call)
     if result.shape[1:] != node.shape.at(extent):

@@ -7,11 +7,11 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from resnet_dsl.ir.ops import Add, Concat, Multiply
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
 
 @forward.register
-def _add(op: Add, call: Call) -> Array:
+def _add(op: Add, call: OpCall) -> Array:
     a, b = call.inputs
     if a.shape != b.shape:
         raise ValueError(f"a sum of {a.shape} and {b.shape}: nothing is broadcast")
@@ -19,12 +19,12 @@ def _add(op: Add, call: Call) -> Array:
 
 
 @backward.register
-def _add_back(op: Add, call: Call, result: Array, gradient: Array) -> Gradients:
+def _add_back(op: Add, call: OpCall, result: Array, gradient: Array) -> Gradients:
     return Gradients((gradient, gradient))
 
 
 @forward.register
-def _multiply(op: Multiply, call: Call) -> Array:
+def _multiply(op: Multiply, call: OpCall) -> Array:
     a, b = call.inputs
     if a.shape != b.shape and not (_is_gate(a, b) or _is_gate(b, a)):
         raise ValueError(f"a product of {a.shape} and {b.shape}: only a gate of Cx1x1 or 1xHxW is spread")
@@ -39,7 +39,7 @@ def _is_gate(gate: Array, x: Array) -> bool:
 
 
 @backward.register
-def _multiply_back(op: Multiply, call: Call, result: Array, gradient: Array) -> Gradients:
+def _multiply_back(op: Multiply, call: OpCall, result: Array, gradient: Array) -> Gradients:
     a, b = call.inputs
     return Gradients((_gathered(gradient * b, a), _gathered(gradient * a, b)))
 
@@ -52,11 +52,11 @@ def _gathered(gradient: Array, x: Array) -> Array:
 
 
 @forward.register
-def _concat(op: Concat, call: Call) -> Array:
+def _concat(op: Concat, call: OpCall) -> Array:
     return np.concatenate(call.inputs, axis=1)
 
 
 @backward.register
-def _concat_back(op: Concat, call: Call, result: Array, gradient: Array) -> Gradients:
+def _concat_back(op: Concat, call: OpCall, result: Array, gradient: Array) -> Gradients:
     ends = accumulate((x.shape[1] for x in call.inputs), initial=0)
     return Gradients(tuple(gradient[:, start:end] for start, end in pairwise(ends)))

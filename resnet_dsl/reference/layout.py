@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from resnet_dsl.ir.ops import Flatten, PadChannels, Part, Subsample, ZeroPad
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
 
 @forward.register
-def _flatten(op: Flatten, call: Call) -> Array:
+def _flatten(op: Flatten, call: OpCall) -> Array:
     x = call.x if op.order == "chw" else np.moveaxis(call.x, 1, -1)
     return x.reshape(len(x), -1)
 
 
 @backward.register
-def _flatten_back(op: Flatten, call: Call, result: Array, gradient: Array) -> Gradients:
+def _flatten_back(op: Flatten, call: OpCall, result: Array, gradient: Array) -> Gradients:
     if op.order == "chw":
         return Gradients((gradient.reshape(call.x.shape),))
     batch, channels, *pixels = call.x.shape
@@ -23,26 +23,26 @@ def _flatten_back(op: Flatten, call: Call, result: Array, gradient: Array) -> Gr
 
 
 @forward.register
-def _subsample(op: Subsample, call: Call) -> Array:
+def _subsample(op: Subsample, call: OpCall) -> Array:
     return call.x[:, :, :: op.stride[0], :: op.stride[1]]
 
 
 @backward.register
-def _subsample_back(op: Subsample, call: Call, result: Array, gradient: Array) -> Gradients:
+def _subsample_back(op: Subsample, call: OpCall, result: Array, gradient: Array) -> Gradients:
     by_x = np.zeros(call.x.shape)
     by_x[:, :, :: op.stride[0], :: op.stride[1]] = gradient
     return Gradients((by_x,))
 
 
 @forward.register
-def _pad_channels(op: PadChannels, call: Call) -> Array:
+def _pad_channels(op: PadChannels, call: OpCall) -> Array:
     result = np.zeros((len(call.x), op.channels, *call.x.shape[2:]))
     result[:, _old_channels(op, call.x)] = call.x
     return result
 
 
 @backward.register
-def _pad_channels_back(op: PadChannels, call: Call, result: Array, gradient: Array) -> Gradients:
+def _pad_channels_back(op: PadChannels, call: OpCall, result: Array, gradient: Array) -> Gradients:
     return Gradients((gradient[:, _old_channels(op, call.x)],))
 
 
@@ -52,25 +52,25 @@ def _old_channels(op: PadChannels, x: Array) -> slice:
 
 
 @forward.register
-def _zero_pad(op: ZeroPad, call: Call) -> Array:
+def _zero_pad(op: ZeroPad, call: OpCall) -> Array:
     rows, columns = op.amount
     return np.pad(call.x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
 
 
 @backward.register
-def _zero_pad_back(op: ZeroPad, call: Call, result: Array, gradient: Array) -> Gradients:
+def _zero_pad_back(op: ZeroPad, call: OpCall, result: Array, gradient: Array) -> Gradients:
     rows, columns = op.amount
     height, width = call.x.shape[2:]
     return Gradients((gradient[:, :, rows : rows + height, columns : columns + width],))
 
 
 @forward.register
-def _part(op: Part, call: Call) -> Array:
+def _part(op: Part, call: OpCall) -> Array:
     return call.x[:, slice(*op.bounds(call.x.shape[1]))]
 
 
 @backward.register
-def _part_back(op: Part, call: Call, result: Array, gradient: Array) -> Gradients:
+def _part_back(op: Part, call: OpCall, result: Array, gradient: Array) -> Gradients:
     by_x = np.zeros(call.x.shape)
     by_x[:, slice(*op.bounds(call.x.shape[1]))] = gradient
     return Gradients((by_x,))

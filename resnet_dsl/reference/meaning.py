@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
+class OpCall:
     """What an op is applied to: its inputs, and the tensors it owns by their own names.
 
     `training` matters to ops that behave differently there; an op that draws at random has its
@@ -45,19 +45,19 @@ class Gradients:
 
 
 @singledispatch
-def forward(op: Op, call: Call) -> Array:
+def forward(op: Op, call: OpCall) -> Array:
     """Return the result of an op."""
     raise NotImplementedError(f"the referee has no forward rule for `{op.kind}`")
 
 
 @singledispatch
-def backward(op: Op, call: Call, result: Array, gradient: Array) -> Gradients:
+def backward(op: Op, call: OpCall, result: Array, gradient: Array) -> Gradients:
     """Return the gradients of a call that gave `result`, from the `gradient` of the loss by it."""
     raise NotImplementedError(f"the referee has no backward rule for `{op.kind}`")
 
 
 @singledispatch
-def statistics(op: Op, call: Call, unbiased: bool) -> Mapping[str, Array]:
+def statistics(op: Op, call: OpCall, unbiased: bool) -> Mapping[str, Array]:
     """Return the buffers that a training call changes, with their new values: of most ops none.
 
     `unbiased` is torch's convention of a running variance, otherwise it is that of Keras and ONNX.

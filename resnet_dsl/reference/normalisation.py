@@ -7,19 +7,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from resnet_dsl.ir.ops import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward, statistics
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, statistics
 from resnet_dsl.reference.standardising import by_original, standardised
 from resnet_dsl.reference.windows import channel_windows
 
 
 @forward.register
-def _batch_norm(op: BatchNorm, call: Call) -> Array:
+def _batch_norm(op: BatchNorm, call: OpCall) -> Array:
     normal, _ = _by_batch(op, call)
     return _scaled(call, normal)
 
 
 @backward.register
-def _batch_norm_back(op: BatchNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
     normal, deviation = _by_batch(op, call)
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     if call.training:
@@ -29,7 +29,7 @@ def _batch_norm_back(op: BatchNorm, call: Call, result: Array, gradient: Array) 
     return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
 
 
-def _by_batch(op: BatchNorm, call: Call) -> tuple[Array, Array]:
+def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
     """Normal values and deviation; a batch goes by its biased variance in every framework."""
     if call.training:
         return standardised(call.x, _axes(call.x), op.eps)
@@ -39,7 +39,7 @@ def _by_batch(op: BatchNorm, call: Call) -> tuple[Array, Array]:
 
 
 @statistics.register
-def _batch_norm_statistics(op: BatchNorm, call: Call, unbiased: bool) -> Mapping[str, Array]:
+def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mapping[str, Array]:
     if not call.training:
         return {}
     mean, variance = call.x.mean(_axes(call.x)), call.x.var(_axes(call.x))
@@ -55,13 +55,13 @@ def _batch_norm_statistics(op: BatchNorm, call: Call, unbiased: bool) -> Mapping
 
 
 @forward.register
-def _group_norm(op: GroupNorm, call: Call) -> Array:
+def _group_norm(op: GroupNorm, call: OpCall) -> Array:
     normal, _ = standardised(_grouped(op, call.x), (2,), op.eps)
     return _scaled(call, normal.reshape(call.x.shape))
 
 
 @backward.register
-def _group_norm_back(op: GroupNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+def _group_norm_back(op: GroupNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
     normal, deviation = standardised(_grouped(op, call.x), (2,), op.eps)
     by_normal = _grouped(op, gradient * _spread(call.tensors["weight"], call.x))
     by_x = by_original(by_normal, normal, deviation, (2,)).reshape(call.x.shape)
@@ -74,13 +74,13 @@ def _grouped(op: GroupNorm, x: Array) -> Array:
 
 
 @forward.register
-def _layer_norm(op: LayerNorm, call: Call) -> Array:
+def _layer_norm(op: LayerNorm, call: OpCall) -> Array:
     normal, _ = standardised(call.x, (1,), op.eps)
     return _scaled(call, normal)
 
 
 @backward.register
-def _layer_norm_back(op: LayerNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+def _layer_norm_back(op: LayerNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
     normal, deviation = standardised(call.x, (1,), op.eps)
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     by_x = by_original(by_normal, normal, deviation, (1,))
@@ -88,13 +88,15 @@ def _layer_norm_back(op: LayerNorm, call: Call, result: Array, gradient: Array) 
 
 
 @forward.register
-def _local_response_norm(op: LocalResponseNorm, call: Call) -> Array:
+def _local_response_norm(op: LocalResponseNorm, call: OpCall) -> Array:
     result: Array = call.x * _energy(op, call.x) ** -op.beta
     return result
 
 
 @backward.register
-def _local_response_norm_back(op: LocalResponseNorm, call: Call, result: Array, gradient: Array) -> Gradients:
+def _local_response_norm_back(
+    op: LocalResponseNorm, call: OpCall, result: Array, gradient: Array
+) -> Gradients:
     # A channel's own factor, and its share in the energy of each neighbour.
     energy = _energy(op, call.x)
     shared = _neighbours(op, gradient * result / energy)
@@ -112,7 +114,7 @@ def _neighbours(op: LocalResponseNorm, x: Array) -> Array:
     return total
 
 
-def _scaled(call: Call, normal: Array) -> Array:
+def _scaled(call: OpCall, normal: Array) -> Array:
     weight, bias = (_spread(call.tensors[name], normal) for name in ("weight", "bias"))
     return normal * weight + bias
 

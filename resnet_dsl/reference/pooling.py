@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from resnet_dsl.ir.ops import AvgPool, GlobalAvgPool, MaxPool, Pool
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 from resnet_dsl.reference.windows import Axes, framed, taps, unframed, window_axes
 
 
 @forward.register
-def _max_pool(op: MaxPool, call: Call) -> Array:
+def _max_pool(op: MaxPool, call: OpCall) -> Array:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, -np.inf)
     result = np.full((*call.x.shape[:2], axes[0].count, axes[1].count), -np.inf)
@@ -20,7 +20,7 @@ def _max_pool(op: MaxPool, call: Call) -> Array:
 
 
 @backward.register
-def _max_pool_back(op: MaxPool, call: Call, result: Array, gradient: Array) -> Gradients:
+def _max_pool_back(op: MaxPool, call: OpCall, result: Array, gradient: Array) -> Gradients:
     """Of equal largest values the first takes the gradient, row by row, as in torch."""
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, -np.inf)
@@ -34,7 +34,7 @@ def _max_pool_back(op: MaxPool, call: Call, result: Array, gradient: Array) -> G
 
 
 @forward.register
-def _avg_pool(op: AvgPool, call: Call) -> Array:
+def _avg_pool(op: AvgPool, call: OpCall) -> Array:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
     total = np.zeros((*call.x.shape[:2], axes[0].count, axes[1].count))
@@ -44,7 +44,7 @@ def _avg_pool(op: AvgPool, call: Call) -> Array:
 
 
 @backward.register
-def _avg_pool_back(op: AvgPool, call: Call, result: Array, gradient: Array) -> Gradients:
+def _avg_pool_back(op: AvgPool, call: OpCall, result: Array, gradient: Array) -> Gradients:
     axes = _axes(op, call.x)
     share = gradient / _divisor(op, axes)
     by_frame = np.zeros((*call.x.shape[:2], axes[0].frame, axes[1].frame))
@@ -68,12 +68,12 @@ def _divisor(op: AvgPool, axes: Axes) -> Array:
 
 
 @forward.register
-def _global_avg_pool(op: GlobalAvgPool, call: Call) -> Array:
+def _global_avg_pool(op: GlobalAvgPool, call: OpCall) -> Array:
     mean: Array = call.x.mean((2, 3), keepdims=True)
     return mean
 
 
 @backward.register
-def _global_avg_pool_back(op: GlobalAvgPool, call: Call, result: Array, gradient: Array) -> Gradients:
+def _global_avg_pool_back(op: GlobalAvgPool, call: OpCall, result: Array, gradient: Array) -> Gradients:
     height, width = call.x.shape[2:]
     return Gradients((np.broadcast_to(gradient / (height * width), call.x.shape),))

@@ -10,7 +10,7 @@ from functools import singledispatch
 import numpy as np
 
 from resnet_dsl.ir.ops import AdaptiveAvgPool, BlurPool, Op, Upsample
-from resnet_dsl.reference.meaning import Array, Call, Gradients, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
 
 @singledispatch
@@ -51,18 +51,18 @@ def _upsample(op: Upsample, length: int, axis: int) -> Array:
     return np.maximum(0.0, 1.0 - distance)
 
 
-def _apply(op: Op, call: Call) -> Array:
+def _apply(op: Op, call: OpCall) -> Array:
     rows, columns = _matrices(op, call)
     result: Array = rows @ call.x @ columns.T
     return result
 
 
-def _apply_back(op: Op, call: Call, result: Array, gradient: Array) -> Gradients:
+def _apply_back(op: Op, call: OpCall, result: Array, gradient: Array) -> Gradients:
     rows, columns = _matrices(op, call)
     return Gradients((rows.T @ gradient @ columns,))
 
 
-def _matrices(op: Op, call: Call) -> tuple[Array, Array]:
+def _matrices(op: Op, call: OpCall) -> tuple[Array, Array]:
     height, width = call.x.shape[2:]
     return matrix(op, height, 0), matrix(op, width, 1)
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference.evaluation import State, apply, as_batch, called, tensors_of
-from resnet_dsl.reference.meaning import Array, Call, backward, statistics
+from resnet_dsl.reference.meaning import Array, OpCall, backward, statistics
 
 Masks = Mapping[str, Array]
 
@@ -34,7 +34,7 @@ class Tape:
     """A forward pass kept for the way back: every op's call and result, by the op's name."""
 
     graph: Graph
-    calls: Mapping[str, Call]
+    calls: Mapping[str, OpCall]
     results: Mapping[str, Array]
 
     def outputs(self) -> dict[str, Array]:
@@ -59,7 +59,7 @@ class Derivatives:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class TrainingStep:
     """One step of training: the loss before it, its gradients without decay, and the state after."""
 
     loss: float
@@ -68,7 +68,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainingResult:
     """What a training leaves: the state, the loss before each step, the gradients of the last."""
 
     state: dict[str, Array]
@@ -82,7 +82,7 @@ def record(
     """Run a batch (N, C, H, W) forward, in training mode unless told otherwise, and keep everything."""
     tensors, results = tensors_of(graph, state), {INPUT: as_batch(graph, x)}
     extent = Extent(*results[INPUT].shape[2:])
-    calls: dict[str, Call] = {}
+    calls: dict[str, OpCall] = {}
     for node in graph.nodes:
         alive = training and not graph.is_frozen(node)
         if node.op.random and alive:
@@ -144,7 +144,7 @@ def steps(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     unbiased: bool = True,
-) -> Iterator[Step]:
+) -> Iterator[TrainingStep]:
     """Yield each step of SGD on the cross-entropy of the first output, one step a batch.
 
     As torch: v = momentum v + (gradient + weight_decay w), then w -= lr v, for every parameter
@@ -161,7 +161,7 @@ def steps(
             velocity[name] = momentum * velocity.get(name, 0.0) + gradient + weight_decay * current[name]
         moved = {name: current[name] - lr * velocity[name] for name in gradients}
         current = current | moved | tape.statistics(unbiased)
-        yield Step(loss, gradients, current)
+        yield TrainingStep(loss, gradients, current)
 
 
 def train(
@@ -172,11 +172,11 @@ def train(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     unbiased: bool = True,
-) -> Trained:
+) -> TrainingResult:
     """Take one step of SGD for each batch; see `steps`."""
     losses: list[float] = []
-    step = Step(0.0, {}, dict(state))
+    step = TrainingStep(0.0, {}, dict(state))
     # A step's state is the whole model: only the last is kept.
     for step in steps(graph, state, batches, lr, momentum, weight_decay, unbiased):
         losses.append(step.loss)
-    return Trained(step.state, tuple(losses), step.gradients)
+    return TrainingResult(step.state, tuple(losses), step.gradients)

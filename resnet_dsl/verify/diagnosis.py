@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_dsl.ir import ops
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.reference.meaning import Call, forward
+from resnet_dsl.reference.meaning import OpCall, forward
 
 Array = np.ndarray[Any, Any]
 Mistake = tuple[str, ops.Op, dict[str, Array]]
@@ -20,7 +20,7 @@ def likely_cause(node: GraphNode, inputs: tuple[Array, ...], tensors: Mapping[st
     """Return what was done wrong, if doing it wrong gives the backend's numbers, else an empty string."""
     for words, op, changed in _mistakes(node.op, dict(tensors)):
         try:
-            wrong = forward(op, Call(inputs, changed))
+            wrong = forward(op, OpCall(inputs, changed))
         except (ValueError, IndexError):
             continue
         if wrong.shape == got.shape and _close(wrong, got):
@@ -108,4 +108,4 @@ def _zeros_win(op: ops.MaxPool, x: Array, got: Array) -> bool:
         return False
     height, width = op.pad
     padded = np.pad(x, ((0, 0), (0, 0), (height, height), (width, width)))
-    return _close(forward(replace(op, pad=(0, 0)), Call((padded,))), got)
+    return _close(forward(replace(op, pad=(0, 0)), OpCall((padded,))), got)

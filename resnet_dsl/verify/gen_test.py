@@ -12,7 +12,7 @@ from importlib import import_module
 from resnet_dsl.backend.discovery import PREFIX
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.codegen.provenance import MARK, digest
-from resnet_dsl.codegen.statements import literal
+from resnet_dsl.codegen.text_statements import literal
 from resnet_dsl.program import Program
 from resnet_dsl.verify.forward import bar
 

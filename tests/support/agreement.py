@@ -17,7 +17,7 @@ from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.program import Program
-from resnet_dsl.reference import Call, evaluate, forward
+from resnet_dsl.reference import OpCall, evaluate, forward
 from resnet_dsl.weights.init.seeded import random_state
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
@@ -128,7 +128,7 @@ def lively_state(graph: Graph, seed: int = 0, size: Size = (33, 33)) -> State:
         if isinstance(node.op, BatchNorm):
             _fit(state, node.name, values[node.inputs[0]])
         own = {p.name: state[name].astype(np.float64) for name, p in node.parameters()}
-        values[node.name] = forward(node.op, Call(tuple(values[name] for name in node.inputs), own))
+        values[node.name] = forward(node.op, OpCall(tuple(values[name] for name in node.inputs), own))
         for name in node.inputs:
             uses[name] -= 1
             if not uses[name]:

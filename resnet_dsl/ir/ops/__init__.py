@@ -3,7 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
-from resnet_dsl.ir.ops.base import Init, Op, Parameter, Window
+from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
     Dropout,
@@ -68,7 +68,6 @@ __all__ = [
     "Op",
     "PadChannels",
     "Padding",
-    "Parameter",
     "Part",
     "Pool",
     "Relu",
@@ -78,6 +77,7 @@ __all__ = [
     "StochasticDepth",
     "Subsample",
     "Tanh",
+    "TensorSpec",
     "Upsample",
     "Window",
     "ZeroPad",

@@ -11,27 +11,46 @@ from dataclasses import dataclass, fields
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import Pair, Rule
+from resnet_dsl.ir.arguments import ArgumentRule, Pair
 from resnet_dsl.ir.formulas import Constant, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+Role = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
 
 
 @dataclass(frozen=True)
 class Init:
-    """How a tensor starts: `normal` with a deviation, `uniform` up to a bound, or a `constant`."""
+    """How a tensor starts: `normal` with a deviation, `uniform` up to a bound, or a `constant`.
+
+    `scheme` is the language's word for it, where there is one. With a `fan` the variance is `scale`
+    over the layer's `fan_in`, its `fan_out` or their mean, `fan_avg`, as frameworks' own
+    initialisers take it; a bias that starts by a fan means that of the layer's weight.
+    """
 
     kind: Literal["normal", "uniform", "constant"]
     value: float
+    scheme: str = ""
+    scale: float = 0.0
+    fan: Literal["", "fan_in", "fan_out", "fan_avg"] = ""
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A tensor an op owns; `learned` ones are parameters, the others buffers."""
+class TensorSpec:
+    """A tensor that an op owns, and what it does there.
+
+    A `weight` is summed over, with its `bias`; a `scale` and a `shift` act on each channel; a `mean`
+    and a `variance` are running statistics, which no gradient reaches.
+    """
 
     name: str
     shape: tuple[int, ...]
     init: Init
-    learned: bool = True
+    role: Role
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is a parameter, and not a buffer."""
+        return self.role not in ("mean", "variance")
 
     @property
     def size(self) -> int:
@@ -58,6 +77,7 @@ class Op:
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
+    fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
 
     @classmethod
@@ -73,7 +93,7 @@ class Op:
         return cls(**accepted).settled()
 
     @classmethod
-    def arguments(cls) -> Iterator[tuple[str, Rule, Any]]:
+    def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
         """Yield name, rule and default (MISSING where it must be given) of each argument."""
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
@@ -86,7 +106,7 @@ class Op:
         """Return the result's shape; raises ShapeError when the inputs do not fit."""
         return inputs[0]
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         """Return the tensors the op owns, learned ones first, in the order of torch."""
         return ()
 
@@ -147,15 +167,15 @@ def initial(scheme: str, shape: tuple[int, ...]) -> Init:
     fan_in, fan_out = shape[1] * area, shape[0] * area
     match scheme:
         case "he":
-            return Init("normal", sqrt(2 / fan_out))
+            return Init("normal", sqrt(2 / fan_out), scheme, 2.0, "fan_out")
         case "he_fan_in":
-            return Init("normal", sqrt(2 / fan_in))
+            return Init("normal", sqrt(2 / fan_in), scheme, 2.0, "fan_in")
         case "glorot":
-            return Init("uniform", sqrt(6 / (fan_in + fan_out)))
+            return Init("uniform", sqrt(6 / (fan_in + fan_out)), scheme, 1.0, "fan_avg")
         case "small":
-            return Init("normal", 0.01)
+            return Init("normal", 0.01, scheme)
         case _:
-            return Init("uniform", 1 / sqrt(fan_in))
+            return Init("uniform", 1 / sqrt(fan_in), scheme, 1 / 3, "fan_in")
 
 
 def needs_map(op: Op, x: Shape) -> None:

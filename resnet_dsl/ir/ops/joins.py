@@ -16,6 +16,7 @@ class Add(Op):
     """Sum of equal shapes: the residual addition. Nothing is ever broadcast."""
 
     kind: ClassVar[str] = "add"
+    fresh: ClassVar[bool] = True
     arithmetic: ClassVar[bool] = True
     inputs: ClassVar[int | None] = 2
 
@@ -30,6 +31,7 @@ class Multiply(Op):
     """Product of equal shapes, or of a map and a gate: Cx1x1 for its channels, 1xHxW for its pixels."""
 
     kind: ClassVar[str] = "mul"
+    fresh: ClassVar[bool] = True
     arithmetic: ClassVar[bool] = True
     inputs: ClassVar[int | None] = 2
 
@@ -59,6 +61,7 @@ class Concat(Op):
     """The channels of all inputs one after the other."""
 
     kind: ClassVar[str] = "concat"
+    fresh: ClassVar[bool] = True
     inputs: ClassVar[int | None] = None
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:

@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Init, Op, Parameter, Window, divisors, initial, needs_map
+from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, Window, divisors, initial, needs_map
 from resnet_dsl.ir.ops.windows import Padding, explicit, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -24,6 +24,7 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
     kernel: Pair = argument(PAIR)
@@ -53,9 +54,9 @@ class Conv(Op):
         spatial = windows(self.kernel, self.stride, self.pad, self.dilation, x, extent)
         return Shape(self.channels, spatial)
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (self.channels, inputs[0].channels // self.groups, *self.kernel)
-        weight = Parameter("weight", shape, initial(self.init, shape))
+        weight = TensorSpec("weight", shape, initial(self.init, shape), "weight")
         return (weight, *_bias(self.bias, self.init, shape))
 
     @property
@@ -89,9 +90,9 @@ class ChannelConv(Op):
             raise ShapeError("E0306", message, "put `gap` before it")
         return inputs[0]
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (1, 1, self.kernel)
-        return (Parameter("weight", shape, initial(self.init, shape)),)
+        return (TensorSpec("weight", shape, initial(self.init, shape), "weight"),)
 
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         return inputs[0].channels * self.kernel
@@ -102,6 +103,7 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
     bias: bool = argument(FLAG, True)
@@ -116,16 +118,16 @@ class FullyConnected(Op):
             )
         return Shape(self.channels)
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (self.channels, inputs[0].channels)
-        weight = Parameter("weight", shape, initial(self.init, shape))
+        weight = TensorSpec("weight", shape, initial(self.init, shape), "weight")
         return (weight, *_bias(self.bias, self.init, shape))
 
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         return self.channels * inputs[0].channels
 
 
-def _bias(wanted: bool, scheme: str, shape: tuple[int, ...]) -> tuple[Parameter, ...]:
+def _bias(wanted: bool, scheme: str, shape: tuple[int, ...]) -> tuple[TensorSpec, ...]:
     """The bias of a layer: torch's bound under `uniform`, zeros under every other scheme."""
     start = initial(scheme, shape) if scheme == "uniform" else Init("constant", 0.0)
-    return (Parameter("bias", shape[:1], start),) if wanted else ()
+    return (TensorSpec("bias", shape[:1], start, "bias"),) if wanted else ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Op, Parameter, divisors, needs_map
+from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -15,17 +15,17 @@ class BatchNorm(Op):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
 
     kind: ClassVar[str] = "bn"
+    fresh: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5)
     momentum: float = argument(RATE, 0.1)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (inputs[0].channels,)
         return (
-            Parameter("weight", shape, Init("constant", self.gamma)),
-            Parameter("bias", shape, Init("constant", 0.0)),
-            Parameter("running_mean", shape, Init("constant", 0.0), learned=False),
-            Parameter("running_var", shape, Init("constant", 1.0), learned=False),
+            *_scale_and_shift(inputs[0], self.gamma),
+            TensorSpec("running_mean", shape, Init("constant", 0.0), "mean"),
+            TensorSpec("running_var", shape, Init("constant", 1.0), "variance"),
         )
 
 
@@ -34,6 +34,7 @@ class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
     kind: ClassVar[str] = "gn"
+    fresh: ClassVar[bool] = True
     groups: int = argument(COUNT, 32)
     eps: float = argument(EPSILON, 1e-5)
     gamma: float = argument(REAL, 1.0, structure=itself)
@@ -48,7 +49,7 @@ class GroupNorm(Op):
     def sees_whole_map(self, x: Shape, result: Shape) -> bool:
         return not x.is_pixel
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
 
 
@@ -60,7 +61,7 @@ class LayerNorm(Op):
     eps: float = argument(EPSILON, 1e-5)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
 
 
@@ -90,8 +91,8 @@ class LocalResponseNorm(Op):
         return inputs[0]
 
 
-def _scale_and_shift(x: Shape, gamma: float) -> tuple[Parameter, ...]:
+def _scale_and_shift(x: Shape, gamma: float) -> tuple[TensorSpec, ...]:
     return (
-        Parameter("weight", (x.channels,), Init("constant", gamma)),
-        Parameter("bias", (x.channels,), Init("constant", 0.0)),
+        TensorSpec("weight", (x.channels,), Init("constant", gamma), "scale"),
+        TensorSpec("bias", (x.channels,), Init("constant", 0.0), "shift"),
     )

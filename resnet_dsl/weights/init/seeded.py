@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.ir.ops import Init, Parameter
+from resnet_dsl.ir.ops import Init, TensorSpec
 from resnet_dsl.weights.init.normal import Floats, normals, uniforms
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -27,7 +27,7 @@ CHUNK = 1 << 16  # what stays in a cache; the result does not depend on it
 
 def initial_state(graph: Graph, seed: int) -> dict[str, Array]:
     """Return every tensor of the model, learned and buffers, as the spec starts it."""
-    return _state(graph, seed, lambda parameter: (0.0, parameter.init))
+    return _state(graph, seed, lambda tensor: (0.0, tensor.init))
 
 
 def random_state(graph: Graph, seed: int) -> dict[str, Array]:
@@ -38,18 +38,19 @@ def random_state(graph: Graph, seed: int) -> dict[str, Array]:
     return _state(graph, seed, _varied)
 
 
-def _state(graph: Graph, seed: int, start: Callable[[Parameter], Start]) -> dict[str, Array]:
+def _state(graph: Graph, seed: int, start: Callable[[TensorSpec], Start]) -> dict[str, Array]:
     return {name: _tensor(f"{seed}:{name}", p.shape, *start(p)) for name, p in graph.parameters()}
 
 
-def _varied(parameter: Parameter) -> Start:
+def _varied(tensor: TensorSpec) -> Start:
     """The mean and the noise around it for a tensor of `random_state`."""
-    if len(parameter.shape) > 1:
-        fan_in = prod(parameter.shape[1:])
-        return 0.0, Init("normal", sqrt(2 / fan_in))
-    if parameter.name in ("weight", "running_var"):
-        return 1.0, Init("uniform", 0.5)
-    return 0.0, Init("normal", 0.1)
+    match tensor.role:
+        case "weight":
+            return 0.0, Init("normal", sqrt(2 / prod(tensor.shape[1:])))
+        case "scale" | "variance":
+            return 1.0, Init("uniform", 0.5)
+        case _:
+            return 0.0, Init("normal", 0.1)
 
 
 def _tensor(key: str, shape: tuple[int, ...], mean: float, init: Init) -> Array:

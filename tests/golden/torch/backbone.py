@@ -65,23 +65,23 @@ class Bottleneck(nn.Module):
         )
         self.bn3 = nn.BatchNorm2d(2 * width, eps=1e-05, momentum=0.1)
         self.downsample = (
-            B(width, 2 * width, stride=stride) if downsample else nn.Identity()
+            B(in_channels, 2 * width, stride=stride) if downsample else nn.Identity()
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        main = F.relu(self.bn1(self.conv1(x)))
-        main = F.relu(self.bn2(self.conv2(main)))
+        main = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        main = F.relu(self.bn2(self.conv2(main)), inplace=True)
         main = self.bn3(self.conv3(main))
-        return F.relu(main + self.downsample(x))
+        return F.relu(main + self.downsample(x), inplace=True)
 
 
 class Backbone(nn.Module):
     """The network backbone; its input is N x 3 x H x W."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(
-            3, 8, 7, stride=2, padding=3, dilation=1, groups=1, bias=False
+            in_channels, 8, 7, stride=2, padding=3, dilation=1, groups=1, bias=False
         )
         self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
         self.layer1 = nn.Sequential(
@@ -105,7 +105,7 @@ class Backbone(nn.Module):
                     module.weight, mode="fan_out", nonlinearity="relu"
                 )
             elif isinstance(module, nn.BatchNorm2d):
-                nn.init.constant_(module.weight, 1.0)
+                nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
                 module.reset_running_stats()
 
@@ -117,14 +117,11 @@ class Backbone(nn.Module):
         return self
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.max_pool2d(x, 3, stride=2, padding=1, dilation=1, ceil_mode=False)
-        stem = x
-        x = self.layer1[0](x)
-        layer1_0 = x
-        x = self.layer1[1](x)
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        stem = F.max_pool2d(x, 3, stride=2, padding=1, dilation=1, ceil_mode=False)
+        layer1_0 = self.layer1[0](stem)
+        x = self.layer1[1](layer1_0)
         layer1 = x
-        x = self.layer2(x)
-        x = self.layer3(x)
-        layer3 = x
+        x = self.layer2(layer1)
+        layer3 = self.layer3(x)
         return {"stem": stem, "layer1.0": layer1_0, "layer1": layer1, "layer3": layer3}

@@ -40,9 +40,9 @@ class Branches(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        one = F.relu(self.a(x))
-        three = F.relu(self.b(x))
-        three = F.relu(self.c(three))
+        one = F.relu(self.a(x), inplace=True)
+        three = F.relu(self.b(x), inplace=True)
+        three = F.relu(self.c(three), inplace=True)
         pooled = F.max_pool2d(x, 3, stride=1, padding=1, dilation=1, ceil_mode=False)
         pooled = self.d(pooled)
         return torch.cat([one, three, pooled], dim=1)
@@ -51,10 +51,10 @@ class Branches(nn.Module):
 class Inception(nn.Module):
     """The network inception; its input is N x 3 x 17 x 15."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(
-            3,
+            in_channels,
             8,
             (5, 3),
             stride=(2, 1),

@@ -181,10 +181,18 @@ class Gates(nn.Module):
 class Modern(nn.Module):
     """The network modern; its input is N x 4 x H x W."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 4) -> None:
         super().__init__()
         self.conv1 = StandardizedConv2d(
-            4, 8, 3, stride=1, padding=0, dilation=1, groups=1, bias=False, eps=1e-06
+            in_channels,
+            8,
+            3,
+            stride=1,
+            padding=0,
+            dilation=1,
+            groups=1,
+            bias=False,
+            eps=1e-06,
         )
         self.layer1 = nn.Sequential(
             *(Gates(8, stride=1, rate=0.25, downsample=False) for _ in range(2))
@@ -209,27 +217,22 @@ class Modern(nn.Module):
                 )
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+                module.reset_running_stats()
+            elif isinstance(module, (nn.GroupNorm, nn.LayerNorm)):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Conv1d):
-                nn.init.xavier_uniform_(module.weight)
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(module.weight, -bound, bound)
             elif isinstance(module, nn.Linear):
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.weight, -bound, bound)
                 nn.init.uniform_(module.bias, -bound, bound)
-            elif isinstance(module, nn.BatchNorm2d):
-                nn.init.constant_(module.weight, 1.0)
-                nn.init.zeros_(module.bias)
-                module.reset_running_stats()
-            elif isinstance(module, nn.GroupNorm):
-                nn.init.constant_(module.weight, 0.5)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm):
-                nn.init.constant_(module.weight, 1.0)
-                nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, Gates):
-                nn.init.constant_(module.gn1.weight, 1.0)
-                bound = 1 / math.sqrt(module.channel_conv1.weight[0].numel())
-                nn.init.uniform_(module.channel_conv1.weight, -bound, bound)
+        nn.init.constant_(self.gn.weight, 0.5)
+        nn.init.xavier_uniform_(self.channel_conv.weight)
 
     def train(self, mode: bool = True) -> "Modern":
         """Set training mode, but for the frozen parts: their statistics stay."""

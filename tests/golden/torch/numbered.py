@@ -42,7 +42,7 @@ class Chain(nn.Sequential):
             nn.Conv2d(6, 5, 1, stride=1, padding=0, dilation=1, groups=1, bias=True),
             nn.Identity(),
             nn.BatchNorm2d(5, eps=1e-05, momentum=0.1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
 
@@ -69,19 +69,21 @@ class Digits(nn.Module):
             self.add_module("3", B())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        main = F.relu(getattr(self, "1")(getattr(self, "0")(x)))
+        main = F.relu(getattr(self, "1")(getattr(self, "0")(x)), inplace=True)
         main = getattr(self, "7")(main)
-        return F.relu(main + getattr(self, "3")(x))
+        return F.relu(main + getattr(self, "3")(x), inplace=True)
 
 
 class Numbered(nn.Module):
     """The network numbered; its input is N x 3 x 16 x 16."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         self.add_module(
             "0",
-            nn.Conv2d(3, 4, 3, stride=1, padding=1, dilation=1, groups=1, bias=False),
+            nn.Conv2d(
+                in_channels, 4, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
+            ),
         )
         self.add_module("1", nn.BatchNorm2d(4, eps=1e-05, momentum=0.1))
         self.add_module(
@@ -101,16 +103,14 @@ class Numbered(nn.Module):
                 nn.init.kaiming_normal_(
                     module.weight, mode="fan_out", nonlinearity="relu"
                 )
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+                module.reset_running_stats()
             elif isinstance(module, nn.Linear):
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.weight, -bound, bound)
                 nn.init.uniform_(module.bias, -bound, bound)
-            elif isinstance(module, nn.BatchNorm2d):
-                nn.init.constant_(module.weight, 1.0)
-                nn.init.zeros_(module.bias)
-                module.reset_running_stats()
         for module in self.modules():
             if isinstance(module, Chain):
                 bound = 1 / math.sqrt(getattr(module, "1").weight[0].numel())

@@ -40,28 +40,42 @@ class Gated(nn.Module):
         )
         self.bn1 = nn.BatchNorm2d(width, eps=1e-05, momentum=0.1)
         self.fc1 = nn.Conv2d(
-            width, 2 * stride, 1, stride=1, padding=0, dilation=1, groups=1, bias=True
+            width,
+            max(1, width // 4),
+            1,
+            stride=1,
+            padding=0,
+            dilation=1,
+            groups=1,
+            bias=True,
         )
         self.fc2 = nn.Conv2d(
-            2 * stride, width, 1, stride=1, padding=0, dilation=1, groups=1, bias=True
+            max(1, width // 4),
+            width,
+            1,
+            stride=1,
+            padding=0,
+            dilation=1,
+            groups=1,
+            bias=True,
         )
         self.downsample = B() if downsample else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = self.bn1(self.conv1(x))
-        gate = F.relu(self.fc1(F.adaptive_avg_pool2d(main, 1)))
+        gate = F.relu(self.fc1(F.adaptive_avg_pool2d(main, 1)), inplace=True)
         gate = torch.sigmoid(self.fc2(gate))
         main = main * gate
-        return F.relu(main + self.downsample(x))
+        return F.relu(main + self.downsample(x), inplace=True)
 
 
-class Se(nn.Module):
+class SE(nn.Module):
     """The network se; its input is N x 3 x 16 x 16."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(
-            3, 8, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
+            in_channels, 8, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
         )
         self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
         self.layer1 = nn.Sequential(
@@ -80,17 +94,17 @@ class Se(nn.Module):
                 )
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+                module.reset_running_stats()
             elif isinstance(module, nn.Linear):
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.weight, -bound, bound)
                 nn.init.uniform_(module.bias, -bound, bound)
-            elif isinstance(module, nn.BatchNorm2d):
-                nn.init.constant_(module.weight, 1.0)
-                nn.init.zeros_(module.bias)
-                module.reset_running_stats()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.layer1(x)
         x = self.layer2(x)
         out: torch.Tensor = self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))

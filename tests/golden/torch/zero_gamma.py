@@ -58,9 +58,9 @@ class Basic(nn.Module):
         self.downsample = A() if downsample else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        main = F.relu(self.bn1(self.conv1(x)))
+        main = F.relu(self.bn1(self.conv1(x)), inplace=True)
         main = self.bn2(self.conv2(main))
-        return F.relu(main + self.downsample(x))
+        return F.relu(main + self.downsample(x), inplace=True)
 
 
 class Basic2(nn.Module):
@@ -81,18 +81,18 @@ class Basic2(nn.Module):
         self.bn2 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        main = F.relu(self.bn1(self.conv1(x)))
+        main = F.relu(self.bn1(self.conv1(x)), inplace=True)
         main = self.bn2(self.conv2(main))
-        return F.relu(main + x)
+        return F.relu(main + x, inplace=True)
 
 
 class ZeroGamma(nn.Module):
     """The network zero_gamma; its input is N x 3 x 32 x 32."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(
-            3, 8, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
+            in_channels, 8, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
         )
         self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
         self.layer1 = nn.Sequential(*(Basic2() for _ in range(2)))
@@ -109,20 +109,20 @@ class ZeroGamma(nn.Module):
                 nn.init.kaiming_normal_(
                     module.weight, mode="fan_out", nonlinearity="relu"
                 )
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+                module.reset_running_stats()
             elif isinstance(module, nn.Linear):
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.weight, -bound, bound)
                 nn.init.uniform_(module.bias, -bound, bound)
-            elif isinstance(module, nn.BatchNorm2d):
-                nn.init.constant_(module.weight, 1.0)
-                nn.init.zeros_(module.bias)
-                module.reset_running_stats()
         for module in self.modules():
             if isinstance(module, Basic2):
-                nn.init.constant_(module.bn2.weight, 0.0)
+                nn.init.zeros_(module.bn2.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.layer1(x)
         x = self.layer2(x)
         out: torch.Tensor = self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
