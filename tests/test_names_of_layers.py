@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import resnet_dsl
 from resnet_dsl.cli.main import main
+from resnet_dsl.ir.ops import Init, Op, TensorSpec
+from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.program import Program
 from resnet_dsl.shipped import name_maps_folder
+from resnet_dsl.zoo.conditions import unmet
+from resnet_dsl.zoo.fold import eps_differences, fold_biases
+from resnet_dsl.zoo.layouts import layout_of
 from resnet_dsl.zoo.model_names import model_names
 from resnet_dsl.zoo.name_maps import NameMap, find_library, known_libraries
 from resnet_dsl.zoo.patterns import Pattern, fill
@@ -402,3 +409,60 @@ def _there(model: resnet_dsl.Model, library: str) -> dict[str, Any]:
     from resnet_dsl.zoo.translate import to_library
 
     return to_library(model.state(seed=0), model_names(model.program, library), model.program.graph)[0]
+
+
+# --- an op that the maps have never heard of ---------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OtherNorm(Op):
+    """A norm with running statistics that is not `bn`."""
+
+    kind: ClassVar[str] = "other_norm"
+    eps: float = 1e-3
+
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
+        shape = (inputs[0].channels,)
+        return (
+            TensorSpec("running_mean", shape, Init("constant", 0.0), "mean"),
+            TensorSpec("running_var", shape, Init("constant", 1.0), "variance"),
+        )
+
+
+@dataclass(frozen=True)
+class Unroll(Op):
+    """A flatten that is not `flatten`."""
+
+    kind: ClassVar[str] = "unroll"
+    flattening = "hwc"
+
+
+def with_ops(program: Program, ops: dict[str, Op]) -> Program:
+    """Return a program with other ops for those of some kinds."""
+    nodes = tuple(replace(node, op=ops.get(node.op.kind, node.op)) for node in program.graph.nodes)
+    return replace(program, graph=replace(program.graph, nodes=nodes))
+
+
+def test_a_norm_with_running_statistics_takes_biases_and_eps_whatever_its_kind() -> None:
+    program = resnet_dsl.load("resnet18", stages="[1, 1]", input="3x32x32").program
+    other = with_ops(program, {"bn": OtherNorm()})
+    folded = fold_biases({"conv1": np.ones(64), "fc": np.ones(1000)}, other.graph)
+    assert list(folded.means) == ["bn1.running_mean"]
+    assert folded.lost == ("fc",)
+    nodes = {node.name: node for node in other.graph.nodes}
+    names = model_names(program, "timm")
+    layers = {path: replace(layer, node=nodes[path]) for path, layer in names.layers.items()}
+    assert eps_differences(replace(names, layers=layers))["bn1.running_var"] == pytest.approx(1e-5 - 1e-3)
+    assert unmet((), {"bn1": 1e-5}, other.graph) == []
+
+
+def test_an_op_that_flattens_says_in_which_order_whatever_its_kind() -> None:
+    vgg = with_ops(resnet_dsl.load("vgg16").program, {"flatten": Unroll()})
+    assert model_names(vgg, KERAS).layers["fc1"].layout is None  # both `hwc`: nothing is to be done
+    small = resnet_dsl.loads("model net { input: 3x4x5  stem: relu  head: flatten -> fc(2)  stages: [] }")
+    graph = with_ops(small.program, {"flatten": Unroll()}).graph
+    weight = np.arange(120).reshape(2, 3, 4, 5)
+    layout = layout_of("chw", graph.nodes[-1], graph)
+    here, there = weight.transpose(0, 2, 3, 1).reshape(2, -1), weight.reshape(2, -1)
+    assert (layout.to_theirs(here) == there).all()
+    assert (layout.to_ours(there) == here).all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
-from resnet_dsl.ir.ops import Op, TensorSpec
+from resnet_dsl.ir.ops import Op, Role, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 INPUT = "input"
@@ -30,9 +30,9 @@ class GraphNode:
         for parameter in self.op.parameters(*self.input_shapes):
             yield f"{self.name}.{parameter.name}", parameter
 
-    def owns(self, tensor: str) -> bool:
-        """Whether the op has a tensor of this name, such as `running_mean`."""
-        return any(parameter.name == tensor for parameter in self.op.parameters(*self.input_shapes))
+    def tensor(self, role: Role) -> str | None:
+        """Return the full name of the tensor in a role, such as its bias; None if the op has none."""
+        return next((name for name, tensor in self.parameters() if tensor.role == role), None)
 
 
 @dataclass(frozen=True)

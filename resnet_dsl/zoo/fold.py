@@ -2,7 +2,7 @@
 
 A bias before a norm with running statistics is as much off its running mean; another eps is as much
 on its running variance. Both are added in double and rounded to single precision once. Which ops have
-such statistics, the names of their tensors tell.
+such statistics, the roles of their tensors tell.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.zoo.model_names import ModelNames
 
-MEAN, VARIANCE = "running_mean", "running_var"
 NO_NORM = "a bias that the other side has not, and no batch norm alone takes the result to make up for it"
 NEGATIVE = "would not be positive with the difference of eps in it"
 
 
 @dataclass(frozen=True)
 class FoldedBiases:
-    """Biases that one side has not: what they add to running means, by norm, and those that are lost."""
+    """Biases that one side has not: what they add to running means, by tensor, and those that are lost."""
 
     means: Mapping[str, Array]
     lost: tuple[str, ...]
@@ -36,7 +35,7 @@ class FoldedBiases:
         found = []
         if self.means:
             what = counted(len(self.means), "bias", "biases")
-            found.append(f"{what} that {side} has not taken into {MEAN}: exact in evaluation alone")
+            found.append(f"{what} that {side} has not taken into running_mean: exact in evaluation alone")
         if self.zeros:
             found.append(f"{counted(self.zeros, 'bias', 'biases')} of zeros that {side} has not left out")
         return found
@@ -44,21 +43,21 @@ class FoldedBiases:
 
 def fold_biases(biases: Mapping[str, Array], graph: Graph) -> FoldedBiases:
     """Find a running mean for each bias, by the path of its layer; one of zeros needs none."""
-    norms = _norms_after(graph)
+    behind = _means_behind(graph)
     given = {path: bias for path, bias in biases.items() if bias.any()}
-    means = {norms[path]: -bias.astype(np.float64) for path, bias in given.items() if path in norms}
-    lost = tuple(path for path in given if path not in norms)
+    means = {behind[path]: -bias.astype(np.float64) for path, bias in given.items() if path in behind}
+    lost = tuple(path for path in given if path not in behind)
     return FoldedBiases(means, lost, len(biases) - len(given))
 
 
 def eps_differences(names: ModelNames) -> dict[str, float]:
-    """Return by how much eps is larger there than here, for each norm with a running variance."""
+    """Return by how much eps is larger there than here, for each running variance where it differs."""
     theirs = names.map.eps
     if theirs is None:
         return {}
-    nodes = {path: layer.node for path, layer in names.layers.items() if layer.node.owns(VARIANCE)}
-    here: dict[str, float] = {path: getattr(node.op, "eps", theirs) for path, node in nodes.items()}
-    return {path: theirs - eps for path, eps in here.items() if eps != theirs}
+    ops = {layer.node.tensor("variance"): layer.node.op for layer in names.layers.values()}
+    here: dict[str, float] = {name: getattr(op, "eps", theirs) for name, op in ops.items() if name}
+    return {name: theirs - eps for name, eps in here.items() if eps != theirs}
 
 
 def eps_note(names: ModelNames, differences: Mapping[str, float]) -> list[str]:
@@ -67,7 +66,7 @@ def eps_note(names: ModelNames, differences: Mapping[str, float]) -> list[str]:
         return []
     norms = counted(len(differences), "batch norm")
     eps = f"eps is {names.map.eps:g} in {names.library}"
-    return [f"{eps}: the difference is taken into {VARIANCE} of {norms}: exact in evaluation alone"]
+    return [f"{eps}: the difference is taken into running_var of {norms}: exact in evaluation alone"]
 
 
 def shifted(value: Array, amount: Array | float) -> Array:
@@ -75,13 +74,13 @@ def shifted(value: Array, amount: Array | float) -> Array:
     return (value.astype(np.float64) + amount).astype(np.float32)
 
 
-def _norms_after(graph: Graph) -> dict[str, str]:
-    """The norm with a running mean behind a layer whose result goes nowhere else."""
+def _means_behind(graph: Graph) -> dict[str, str]:
+    """The running mean of the norm behind each layer whose result goes nowhere else."""
     takers: dict[str, list[str]] = defaultdict(list)
     for node in graph.nodes:
         for given in node.inputs:
             takers[given].append(node.name)
     for _, result in graph.outputs:
         takers[result].append("")
-    norms = {node.name for node in graph.nodes if node.owns(MEAN)}
-    return {path: names[0] for path, names in takers.items() if len(names) == 1 and names[0] in norms}
+    means = {node.name: mean for node in graph.nodes if (mean := node.tensor("mean"))}
+    return {path: means[names[0]] for path, names in takers.items() if len(names) == 1 and names[0] in means}

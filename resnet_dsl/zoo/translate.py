@@ -13,20 +13,12 @@ from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.zoo.fold import (
-    MEAN,
-    NEGATIVE,
-    NO_NORM,
-    VARIANCE,
-    eps_differences,
-    eps_note,
-    fold_biases,
-    shifted,
-)
+from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, eps_differences, eps_note, fold_biases, shifted
 from resnet_dsl.zoo.layouts import layout_of
 from resnet_dsl.zoo.model_names import ModelNames, NamedLayer
 
-WEIGHT, BIAS = "weight", "bias"
+BIAS = "bias"
+"""What a layer's bias is called in every library, the layer's own name aside."""
 
 
 # --- from there --------------------------------------------------------------------------------
@@ -53,12 +45,12 @@ def from_library(contents: Contents, names: ModelNames, graph: Graph) -> Content
     folded = fold_biases(biases, graph)
     eps = eps_differences(names)
     refused = {f"{names.layers[path].theirs}.{BIAS}": NO_NORM for path in folded.lost}
-    for path, mean in folded.means.items():
-        _shift(found, f"{path}.{MEAN}", mean)
-    for path, difference in eps.items():
-        variance = _shift(found, f"{path}.{VARIANCE}", difference)
+    for name, mean in folded.means.items():
+        _shift(found, name, mean)
+    for name, difference in eps.items():
+        variance = _shift(found, name, difference)
         if variance is not None and (variance <= 0).any():
-            refused[f"{path}.{VARIANCE}"] = NEGATIVE
+            refused[name] = NEGATIVE
     taken = {*called.values(), *(f"{names.layers[path].theirs}.{BIAS}" for path in biases)}
     left = {name: stored for name, stored in given.items() if name not in taken}
     counters = {name: stored for name, stored in left.items() if name.endswith(COUNTER)}
@@ -82,7 +74,7 @@ def from_library(contents: Contents, names: ModelNames, graph: Graph) -> Content
 
 def _as_ours(stored: Stored, layer: NamedLayer, name: str, graph: Graph) -> Stored:
     """A tensor in our layout; one of another shape than it should have there fits nothing."""
-    if layer.layout is None or not name.endswith(f".{WEIGHT}"):
+    if layer.layout is None or name != layer.node.tensor("weight"):
         return stored
     layout = layout_of(layer.layout, layer.node, graph)
     if tuple(stored.shape) != layout.theirs:
@@ -97,7 +89,7 @@ def _added_biases(names: ModelNames, found: Mapping[str, Stored]) -> dict[str, S
         for layer in names.layers.values()
         if layer.bias is False
         for name, parameter in layer.node.parameters()
-        if parameter.name == BIAS and name not in found
+        if parameter.role == "bias" and name not in found
     )
     zeros = functools.partial(np.zeros, dtype=np.float32)
     return {name: Stored(shape, "float32", functools.partial(zeros, shape)) for name, shape in wanted}
@@ -108,7 +100,7 @@ def _extra_biases(names: ModelNames, given: Mapping[str, Stored]) -> dict[str, A
     found: dict[str, Array] = {}
     for path, layer in names.layers.items():
         stored = given.get(f"{layer.theirs}.{BIAS}")
-        if layer.bias and stored is not None and not layer.node.owns(BIAS):
+        if layer.bias and stored is not None and layer.node.tensor("bias") is None:
             value = _vector(stored, layer.node.shape.channels)
             found |= {} if value is None else {path: value}
     return found
@@ -144,9 +136,9 @@ def to_library(
     Raises UsageError for what cannot be converted.
     """
     lost_biases = {
-        path: np.asarray(state[f"{path}.{BIAS}"])
+        path: np.asarray(state[bias])
         for path, layer in names.layers.items()
-        if layer.bias is False and layer.node.owns(BIAS)
+        if layer.bias is False and (bias := layer.node.tensor("bias"))
     }
     folded = fold_biases(lost_biases, graph)
     eps = eps_differences(names)
@@ -155,18 +147,18 @@ def to_library(
     zeros = 0
     for path, layer in names.layers.items():
         for name, parameter in layer.node.parameters():
-            if parameter.name == BIAS and path in lost_biases:
+            if parameter.role == "bias" and path in lost_biases:
                 continue
             value = np.asarray(state[name])
-            if parameter.name == MEAN and path in folded.means:
-                value = shifted(value, folded.means[path])
-            if parameter.name == VARIANCE and path in eps:
-                value = shifted(value, -eps[path])
+            if name in folded.means:
+                value = shifted(value, folded.means[name])
+            if name in eps:
+                value = shifted(value, -eps[name])
                 problems += [f"{name}: {NEGATIVE}"] if (value <= 0).any() else []
-            if parameter.name == WEIGHT and layer.layout is not None:
+            if parameter.role == "weight" and layer.layout is not None:
                 value = layout_of(layer.layout, layer.node, graph).to_theirs(value)
             result[f"{layer.theirs}.{parameter.name}"] = value
-        if layer.bias and not layer.node.owns(BIAS):
+        if layer.bias and layer.node.tensor("bias") is None:
             result[f"{layer.theirs}.{BIAS}"] = np.zeros(layer.node.shape.channels, np.float32)
             zeros += 1
     if problems:

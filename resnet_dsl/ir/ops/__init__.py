@@ -3,7 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
-from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, Window
+from resnet_dsl.ir.ops.base import Init, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
     Dropout,
@@ -71,6 +71,7 @@ __all__ = [
     "Part",
     "Pool",
     "Relu",
+    "Role",
     "Sigmoid",
     "Silu",
     "Softmax",
