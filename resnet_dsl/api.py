@@ -97,7 +97,7 @@ class Model:
         state = self._state(seed, weights, partial)
         program = with_names(self.program, names, found)
         model = found.build(program, **options)
-        return model if state is None else found.load_state(model, program.rename(state))
+        return model if state is None else found.load_state(model, program.renamed(state))
 
     def render(
         self,

@@ -11,7 +11,7 @@ from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
 
-Tensor = TypeVar("Tensor")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ class Program:
         path, _, tensor = canonical.rpartition(".")
         return f"{self.names.get(path, path)}.{tensor}"
 
-    def rename(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def renamed(self, state: Mapping[str, Value]) -> dict[str, Value]:
         """Return tensors, or what goes for them, under the names that backends are to call them."""
         return {self.tensor_name(name): value for name, value in state.items()}

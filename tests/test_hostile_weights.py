@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.weight_format import KEY
+from resnet_dsl.backend.contents import KEY
 from resnet_dsl.cli.main import main
 from tests.support.weight_cases import SUFFIXES, TEXT, state, written
 

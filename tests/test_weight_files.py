@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import resnet_dsl
+from resnet_dsl.backend.contents import KEY
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.backend.weight_format import KEY
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode, read_contents
-from resnet_dsl.weights.init.seeded import initial_state
 from resnet_dsl.weights.match_report import WeightsError
 from resnet_dsl.weights.source import examine, read_weights, weights_for
 from tests.support.oracles import torchvision_models
@@ -133,7 +133,7 @@ import hashlib
 from pathlib import Path
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import program
-from resnet_dsl.weights.init.seeded import initial_state
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode
 state = initial_state(program().graph, 1)
 print(hashlib.sha256(encode(program(), state, {"seed": 1}, Path("a.safetensors"))).hexdigest())

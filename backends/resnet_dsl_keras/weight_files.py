@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from resnet_dsl.backend.weight_format import KEY, Contents, Stored, metadata_value
+from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
@@ -64,7 +64,7 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, 
     """Return the bytes of a file that Keras' own `load_weights` takes."""
     import resnet_dsl_keras as backend
 
-    model = backend.load_state(backend.build(program), program.rename(state))
+    model = backend.load_state(backend.build(program), program.renamed(state))
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start

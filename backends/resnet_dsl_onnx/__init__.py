@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend.weight_format import Format
+from resnet_dsl.backend.contents import Format
 from resnet_dsl_onnx.rules import RULES
 
 if TYPE_CHECKING:

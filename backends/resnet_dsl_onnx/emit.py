@@ -12,11 +12,11 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import initial_state
 from resnet_dsl_onnx.fusions import Lowered, unfused
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower

@@ -12,7 +12,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import resnet_dsl_onnx as backend
-from resnet_dsl.backend.weight_format import Contents, Stored, metadata_value
+from resnet_dsl.backend.contents import Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.backend.contents import Format
 from resnet_dsl.backend.interface import Statistics
-from resnet_dsl.backend.weight_format import Format
 from resnet_dsl.program import Program
 from resnet_dsl_torch.rules import lower
 

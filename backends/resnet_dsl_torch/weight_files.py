@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnet_dsl.backend.weight_format import KEY, Contents, Stored
+from resnet_dsl.backend.contents import KEY, Contents, Stored
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
 from resnet_dsl_torch.live import COUNTER

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from resnet_dsl.backend.weight_format import Format
+from resnet_dsl.backend.contents import Format
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.weight_format import COUNTER, FLOATS, Contents, Stored
+from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.wording import dimensions
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.backend.weight_format import Contents, Metadata
+from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
@@ -125,6 +125,6 @@ def need_numpy() -> None:
 
 def _initial(program: Program, seed: int) -> dict[str, Array]:
     need_numpy()
-    from resnet_dsl.weights.init.seeded import initial_state
+    from resnet_dsl.initial.seeded import initial_state
 
     return initial_state(program.graph, seed)

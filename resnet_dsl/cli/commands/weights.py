@@ -16,8 +16,8 @@ from resnet_dsl.weights.match_report import MatchReport
 from resnet_dsl.weights.source import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
+    from resnet_dsl.backend.contents import Contents
     from resnet_dsl.backend.interface import Backend
-    from resnet_dsl.backend.weight_format import Contents
     from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
 

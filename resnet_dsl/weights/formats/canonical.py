@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from resnet_dsl.backend.weight_format import KEY, Contents, Metadata, Stored, metadata_value
+from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 

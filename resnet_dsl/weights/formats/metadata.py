@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from resnet_dsl.backend.weight_format import KEY, Metadata
+from resnet_dsl.backend.contents import KEY, Metadata
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from resnet_dsl.backend.contents import Contents, Format, Metadata, Stored
 from resnet_dsl.backend.discovery import backend_names, find_backend
-from resnet_dsl.backend.weight_format import Contents, Format, Metadata, Stored
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable

@@ -15,10 +15,10 @@ from math import prod, sqrt
 
 import numpy as np
 
+from resnet_dsl.initial.normal import Bits, Floats, normals, uniforms
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init, TensorSpec
-from resnet_dsl.weights.init.normal import Bits, Floats, normals, uniforms
 
 Start = tuple[float, Init]
 CHUNK = 1 << 16  # what stays in a cache; the result does not depend on it
