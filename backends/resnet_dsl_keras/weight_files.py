@@ -21,6 +21,7 @@ import numpy as np
 from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_keras.tensor_names import (
     NAMES,
@@ -30,8 +31,6 @@ from resnet_dsl_keras.tensor_names import (
     shape_in_torch,
     to_torch,
 )
-
-Array = np.ndarray[Any, Any]
 
 LEGACY_ROOT = "model_weights"
 LEGACY_LAYERS = "layer_names"

@@ -14,11 +14,8 @@ from resnet_dsl.backend.contents import Format
 from resnet_dsl_onnx.rules import RULES
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
-
-    Array = np.ndarray[Any, Any]
 
 __all__ = [
     "DRAWINGS", "FILES", "NAME", "NAMES", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from resnet_dsl.decompile.foreign_graph import Constant, Drawing, DrawnNode
+from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_onnx.emit import outline
-
-Array = np.ndarray[Any, Any]
 
 LARGEST = 64  # elements of a constant that are kept one by one
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}

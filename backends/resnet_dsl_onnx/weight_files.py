@@ -15,10 +15,9 @@ import resnet_dsl_onnx as backend
 from resnet_dsl.backend.contents import Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_onnx.state import weights_of
-
-Array = np.ndarray[Any, Any]
 
 OURS = "resnet-dsl"
 

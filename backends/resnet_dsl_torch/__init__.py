@@ -11,11 +11,8 @@ from resnet_dsl.program import Program
 from resnet_dsl_torch.rules import lower
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from resnet_dsl.backend.interface import Backend, Sgd, Training
-
-    Array = np.ndarray[Any, Any]
+    from resnet_dsl.ir.arrays import Array
 
 NAME = "torch"
 SUFFIX = "_torch.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resnet_dsl.decompile.foreign_graph import IDENTITY, Constant, Drawing, DrawnNode, single
+from resnet_dsl.backend.foreign_graph import IDENTITY, Constant, Drawing, DrawnNode, single
 from resnet_dsl.decompile.tensors import NotExpressibleError, Shapes
 from resnet_dsl.diagnostics.wording import dimensions, printable
 from resnet_dsl.program import Program

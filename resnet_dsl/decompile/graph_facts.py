@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from resnet_dsl.backend.foreign_graph import Drawing, DrawnNode
 from resnet_dsl.decompile.conventions import call
-from resnet_dsl.decompile.foreign_graph import Drawing, DrawnNode
 from resnet_dsl.decompile.graph_steps import ACTIVATIONS, Steps, norm_text, square
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Block
 from resnet_dsl.decompile.structure import DEEP_STEM

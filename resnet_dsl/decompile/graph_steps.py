@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from resnet_dsl.decompile.foreign_graph import IDENTITY, Drawing, DrawnNode, single
+from resnet_dsl.backend.foreign_graph import IDENTITY, Drawing, DrawnNode, single
 from resnet_dsl.decompile.tensors import BN, GN, NotExpressibleError
 from resnet_dsl.decompile.unknowns import numbered
 from resnet_dsl.diagnostics.wording import printable

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from resnet_dsl.backend.foreign_graph import Drawing
 from resnet_dsl.decompile.comparison import check_graph, check_not_folded, check_tensors
 from resnet_dsl.decompile.conventions import Assumed
-from resnet_dsl.decompile.foreign_graph import Drawing
 from resnet_dsl.decompile.graph_facts import Drawn, said
 from resnet_dsl.decompile.model_name import checked_name, model_name
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors

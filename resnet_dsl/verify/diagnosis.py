@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.ir import ops
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.reference.meaning import OpCall, forward
 
-Array = np.ndarray[Any, Any]
 Mistake = tuple[str, ops.Op, dict[str, Array]]
 
 
