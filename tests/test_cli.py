@@ -15,7 +15,7 @@ import pytest
 
 from resnet_dsl import shipped
 from resnet_dsl.backend import discovery
-from resnet_dsl.cli.commands import programs
+from resnet_dsl.cli.commands import check as check_command
 from resnet_dsl.cli.main import main
 
 GOOD = "# A small net.\nmodel net(n = 1) {\n    stages: [n, n]\n    block: basic\n}\n"
@@ -348,7 +348,7 @@ def test_an_internal_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch
     def broken(_: object) -> Any:
         raise ZeroDivisionError("of\nours")
 
-    monkeypatch.setattr(programs, "check", broken)
+    monkeypatch.setattr(check_command, "check", broken)
     assert run("check", "x") == (2, "", "internal error: ZeroDivisionError: of ours; please report\n")
     monkeypatch.setenv("RESNET_DSL_TRACEBACK", "1")
     assert "Traceback" in run("check", "x")[2]
@@ -359,7 +359,7 @@ def test_an_interrupt_is_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(programs, "check", interrupted)
+    monkeypatch.setattr(check_command, "check", interrupted)
     assert run("check", "x") == (130, "", "")
 
 

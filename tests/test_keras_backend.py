@@ -145,10 +145,15 @@ def test_every_helper_is_written_by_some_spec() -> None:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        *((name, "relu") for name in ("pad", "pad_3", "get_item", "ones_like", "true_divide_12")),
+        ("pad", "maxpool(3x3, stride=2)"),
+        ("pad_3", "pad_channels(9)"),
+        ("get_item", "subsample(2)"),
+        ("get_item_2", "conv(4, 3x3, stride=2, dilation=2)"),
+        ("ones_like", "avgpool(3x3, stride=1)"),
+        ("true_divide_12", "avgpool(3x3, stride=1)"),
         ("multiply", "affine(2)"),
         ("add", "affine(2, 1)"),
-        ("add_1", "affine(-1, 1) -> affine(0.5)"),
+        ("negative", "affine(-1)"),
         ("where", "leaky_relu"),
         ("erf_2", "gelu"),
         ("power", "lrn"),
@@ -164,7 +169,15 @@ def test_a_layer_is_not_called_as_an_operation_of_keras(name: str, step: str) ->
 
 @pytest.mark.parametrize(
     ("name", "step"),
-    [("add", "affine(-1, 1)"), ("sum", "relu"), ("tanh", "gelu(approximate=true)"), ("add", "lrn")],
+    [
+        *((name, "relu") for name in ("sum", "pad", "pad_3", "get_item", "ones_like", "true_divide_12")),
+        *(
+            ("add", "affine(-1, 1) -> affine(0.5)"),
+            ("pad", "conv(2, 3x3, stride=2)"),
+            ("conv", "conv(2, 3x3)"),
+        ),
+        *(("tanh", "gelu(approximate=true)"), ("add", "lrn"), ("ones_like", "avgpool(2x2)")),
+    ],
 )
 def test_it_is_where_keras_does_not_use_the_name(name: str, step: str) -> None:
     text = f"model m {{ input: 2x6x6  stem: {name}: relu -> {step}  stages: []  head: none }}"

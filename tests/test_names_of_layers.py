@@ -434,7 +434,7 @@ class Unroll(Op):
     """A flatten that is not `flatten`."""
 
     kind: ClassVar[str] = "unroll"
-    flattening = "hwc"
+    flattens = "hwc"
 
 
 def with_ops(program: Program, ops: dict[str, Op]) -> Program:

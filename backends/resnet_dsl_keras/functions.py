@@ -1,102 +1,149 @@
-"""Blocks as functions, and steps as the statements of one."""
+"""Blocks as functions: one for each structure, its steps as statements."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from resnet_dsl.codegen.printer import docstring
-from resnet_dsl.codegen.text_classes import BlockClass, Classes, Step, Use
-from resnet_dsl.codegen.text_statements import (
-    Code,
-    Statements,
-    conditional,
-    parsed,
-    signature,
-    statement,
+from resnet_dsl.codegen.classes import BlockClass, BlockStep, Classes, ClassUse
+from resnet_dsl.codegen.names import PYTHON, camel
+from resnet_dsl.codegen.printer import docstring, signature, statement
+from resnet_dsl.codegen.python import (
+    Call,
+    Conditional,
+    Expression,
+    Name,
+    Operand,
+    StepName,
+    changed,
+    names,
 )
+from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
+from resnet_dsl_keras.helpers import TENSOR, Helpers
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.reserved_names import RESERVED
-from resnet_dsl_keras.rules import lower
+from resnet_dsl_keras.rules import KerasLowering
 
-Namer = Callable[[str], str]
+FIRST = ("width", "channels")  # what a layer starts with goes unnamed
+
+Namer = Callable[[str], Expression]
 
 
-@dataclass
+@dataclass(frozen=True)
+class Function:
+    """The function of a block: its text, the names in that, and the parameters of its class that it takes."""
+
+    name: str
+    text: str
+    names: frozenset[str]
+    takes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Functions:
-    """The functions of a file: their names, texts, and which parameters of its class each takes."""
+    """The functions of a file, inner ones first, by the identity of their class."""
 
-    names: dict[int, str] = field(default_factory=dict)
-    takes: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
+    helpers: Helpers
+    found: dict[int, Function] = field(default_factory=dict)
 
-    def call(self, use: Use, x: Sequence[str], name: str) -> Code:
-        """Return the call for one use on the operands `x`; what every layer starts with goes unnamed."""
-        given = dict(use.arguments)
-        takes = self.takes[id(use.target)]
-        plain = [p for p in takes[:2] if p in ("in_channels", "width", "channels")]
-        numbers = (str(given[p]) if p in plain else f"{p}={given[p]}" for p in takes)
-        return Code(self.names[id(use.target)], (x[0], name, *x[1:], *numbers))
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the functions."""
+        return frozenset(function.name for function in self.found.values())
 
-    def lines(
+    def call(self, use: ClassUse, operands: Sequence[Expression], name: Expression) -> Call:
+        """Return the call for one use on operands."""
+        function = self.found[id(use.target)]
+        given = [(name, value) for name, value in use.arguments if name in function.takes]
+        first = [value for name, value in given[:2] if name in FIRST]
+        keywords = [(name, value) for name, value in given if name not in FIRST or value not in first]
+        return Call(Name(function.name), (operands[0], name, *operands[1:], *first), tuple(keywords))
+
+    def computing(
         self,
-        steps: Sequence[Step],
+        steps: Sequence[BlockStep],
         result: int,
         inputs: Sequence[str],
         named: Namer,
-        end: str,
         reserved: frozenset[str] = frozenset(),
-    ) -> list[str]:
-        """Return statements; `named` writes a layer's name, `end` stands before the result."""
+    ) -> tuple[list[Assignment], Expression]:
+        """Return the assignments of steps and the expression of their result; `named` names their layers."""
 
-        def express(step: Step, operands: list[str]) -> str:
-            if isinstance(step.what, Use):
-                code = self.call(step.what, operands, named(step.name))
+        def express(step: BlockStep, operands: list[Expression]) -> Expression:
+            if isinstance(step.what, ClassUse):
+                made = self.call(step.what, operands, named(step.name))
                 flag = step.what.flag
-                return f"{code} if {flag} else {operands[0]}" if flag else str(code)
-            return lower(step.what, step).expression.format(*operands, name=named(step.name))
+                return Conditional(made, Name(flag), operands[0]) if flag else made
+            return placed(self.helpers.fitted(step.what.expression), operands, named(step.name))
 
-        taken = RESERVED.union(self.names.values(), reserved)
-        lines, last = Statements(steps, result, express, lambda _: False, taken).write(inputs)
-        code = [_assign(f"{name} = ", text) for name, text in lines]
-        return code if end == f"{last} = " else [*code, _assign(end, last)]
+        def unpack(step: BlockStep, operands: list[Expression]) -> Unpacked | None:
+            parts = step.what.parts if isinstance(step.what, KerasLowering) else None
+            if parts is None:
+                return None
+            return Unpacked(placed(parts.whole, operands, named(step.name)), parts.index, parts.count)
 
-
-def _assign(prefix: str, text: str) -> str:
-    found = re.fullmatch(r"(.*) if (\w+) else (\w+)", text)
-    if found:
-        return conditional(prefix, found[1], found[2], found[3], 4)
-    return statement(prefix, parsed(text), 4)
+        taken = RESERVED.union(self.names, reserved)
+        return Statements(steps, result, express, _is_arithmetic, taken, unpack=unpack).write(inputs)
 
 
-def functions_of(classes: Classes, layer_names: LayerNames) -> Functions:
-    """Return the functions of all blocks, inner ones first."""
-    functions = Functions()
+def placed(tree: Expression, operands: Sequence[Expression], name: Expression) -> Expression:
+    """Return a rule's expression with operands and the layer's name in their places."""
+
+    def place(node: Expression) -> Expression | None:
+        if isinstance(node, Operand):
+            return operands[node.index]
+        return name if isinstance(node, StepName) else None
+
+    return changed(tree, place)
+
+
+def _is_arithmetic(step: BlockStep) -> bool:
+    """Whether a step may stand inside another: what is written with an operator, not as a layer."""
+    return isinstance(step.what, KerasLowering) and not isinstance(step.what.expression, Call)
+
+
+def written(lines: Sequence[Assignment]) -> list[str]:
+    """Return assignments as lines of a function."""
+    return [statement(f"{', '.join(line.targets)} = ", line.value, 4) for line in lines]
+
+
+def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) -> Functions:
+    """Return the functions of all blocks."""
+    functions = Functions(helpers)
     for block in classes.classes:
-        _add(block, functions, layer_names)
+        functions.found[id(block)] = _function(block, functions, layer_names)
     return functions
 
 
-def _add(block: BlockClass, functions: Functions, layer_names: LayerNames) -> None:
-    """Write a block's function; parameters it does not need are left out."""
-    numbers = frozenset(p.name for p in block.parameters)
-    inputs = ["x", *block.inputs]
-    lines = functions.lines(
-        block.steps, block.result, inputs, lambda step: layer_names.within(block, step), "return ", numbers
+def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> Function:
+    """A block's function; parameters that only its helpers' lesser forms had use for are left out."""
+    numbers = frozenset(parameter.name for parameter in block.parameters)
+    inputs = [_input_name(name, numbers | functions.names) for name in block.inputs]
+    lines, last = functions.computing(
+        block.steps, block.result, inputs, lambda step: layer_names.within(block, step), numbers
     )
-    body = "\n".join(lines)
-    takes = tuple(p.name for p in block.parameters if re.search(rf"\b{p.name}\b(?!=)", body))
-    name = _free(block.name, functions)
-    functions.names[id(block)], functions.takes[id(block)] = name, takes
-    opening = signature(f"def {name}", ["x", "name", *block.inputs, *takes], ":", 0)
-    doc = docstring(block.doc or f"Block `{block.definition}`", 4)
-    functions.texts.append(f"{opening}\n    {doc}\n{body}")
+    used = names([last, *(line.value for line in lines)])
+    takes = [parameter for parameter in block.parameters if parameter.name in used]
+    name = _function_name(block, functions)
+    tensors = [f"{tensor}: {TENSOR}" for tensor in inputs]
+    parameters = [tensors[0], "name: str", *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
+    text = [signature(f"def {name}", parameters, f" -> {TENSOR}:", 0)]
+    text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
+    text += [*written(lines), statement("return ", last, 4)]
+    return Function(name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes))
 
 
-def _free(class_name: str, functions: Functions) -> str:
-    """A class name as that of a function: `PreBlock` as `pre_block_block`."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower() + "_block"
-    while name in functions.names.values():
+def _input_name(name: str, taken: frozenset[str]) -> str:
+    """What a block calls an input: as its author did, where that means nothing else in the file."""
+    while name in RESERVED | PYTHON | taken:
+        name += "_"
+    return name
+
+
+def _function_name(block: BlockClass, functions: Functions) -> str:
+    """The author's name of a block, with what tells this class from others of that name."""
+    variant = block.name.removeprefix(camel(block.definition)).removeprefix("Block")
+    name = f"{block.definition}_{variant}".strip("_").lower().removesuffix("_block") + "_block"
+    while name in functions.names:
         name += "_"
     return name

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.codegen.text_classes import BlockClass, Classes
+from resnet_dsl.codegen.classes import BlockClass, Classes
+from resnet_dsl.codegen.python import Expression, Joined, Name
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.network import Body, Call
 from resnet_dsl.program import Program
@@ -36,10 +37,10 @@ class LayerNames:
         """Return the name of a layer, or what the names of a block's layers start with."""
         return self.prefixes.get(path) or self.given.get(path) or layer_name(path)
 
-    def within(self, block: BlockClass, step: str) -> str:
+    def within(self, block: BlockClass, step: str) -> Expression:
         """Return the expression of a step's name in the function of its block."""
         end = self.ends.get((id(block), step), f"-{step}")
-        return f'f"{{name}}{end}"' if end else "name"
+        return Joined("name", end) if end else Name("name")
 
     def separator(self) -> str:
         """Return what stands between a block's name and its layers'."""

@@ -2,52 +2,88 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import replace
 
+from resnet_dsl.codegen.classes import Classes, classes_of
 from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.printer import docstring
+from resnet_dsl.codegen.model_body import ModelBody, model_body
 from resnet_dsl.codegen.provenance import origin, spec_lines
+from resnet_dsl.codegen.python import Expression
 from resnet_dsl.codegen.templates import template
-from resnet_dsl.codegen.text_classes import classes_of
-from resnet_dsl.codegen.text_model_body import outline, used_helpers
 from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
 from resnet_dsl_keras.functions import functions_of
-from resnet_dsl_keras.helpers import HELPERS
+from resnet_dsl_keras.helpers import helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
-from resnet_dsl_keras.model import body_lines, input_lines
+from resnet_dsl_keras.model import build_function
 from resnet_dsl_keras.recursion import recursion_limit
 from resnet_dsl_keras.reserved_names import RESERVED, check_names
-from resnet_dsl_keras.rules import lower
+from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 
 
 def render(program: Program) -> str:
     """Return the source of a program's model; raises CompileError for a name that Keras needs."""
     check_names(program)
-    classes = classes_of(program.network, RESERVED)
-    names = LayerNames(program, classes)
-    functions = functions_of(classes, names)
-    whole = outline(program, classes, RESERVED.union(functions.names.values()))
-    used = used_helpers(whole, classes, lambda op, step: lower(op, step).helpers)
-    helpers = [HELPERS[name] for name in HELPERS if name in used]
-    frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, names.at)
+    classes = classes_of(program.network, lowered, RESERVED)
+    layer_names = LayerNames(program, classes)
+    body = model_body(program, classes, RESERVED)
+    cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
+    helpers = helpers_of(_trees(body, classes), cases)
+    functions = functions_of(classes, helpers, layer_names)
+    build = build_function(program, body, classes, functions, layer_names)
+    used = build.names.union(*(function.names for function in functions.found.values()))
+    called = helpers.called(used)
+    frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
+    drops = bool(frozen) and any(node.op.random for node in program.graph.nodes)
+    used = used.union(["layers"] * drops, *(helpers.names[name] for name in called))
     return template("resnet_dsl_keras").render(
         name=program.name,
-        origin=list(origin(program)),
+        origin=[*origin(program), *further_work(program)],
         spec=list(spec_lines(program)),
         recursion=recursion_limit(program.graph),
-        uses_ops=any(re.search(r"\bops\.", source) for source in helpers),
+        imports=[name for name in ("layers", "ops") if name in used],
         preprocess=preprocess_constant(program),
         frozen=frozen,
-        separator=names.separator(),
-        drops=bool(frozen) and any(n.op.random for n in program.graph.nodes),
-        helpers=helpers,
-        functions=functions.texts,
-        doc=docstring(f"Return {program.name}, with fresh weights, in the layout that Keras is set to", 4),
-        body="\n".join([*input_lines(program), *body_lines(program, whole, classes, functions, names)]),
+        separator=layer_names.separator(),
+        drops=drops,
+        helpers=[helpers.sources[name] for name in called],
+        functions=[function.text for function in functions.found.values()],
+        build=build,
     )
+
+
+def further_work(program: Program) -> Iterator[str]:
+    """Yield lines that say what Keras computes beyond the network's own multiply-adds, op by op."""
+    macs = {layer.node.name: layer.macs for layer in program.figures.layers}
+    lines = []
+    total = program.figures.macs or 0
+    for node in program.graph.nodes:
+        if (computed := lowered_node(node).computed) is not None:
+            extent = program.network.extent
+            sizes = computed.shape(*node.input_shapes, extent=extent).at(extent)
+            known = [size for size in sizes if size is not None]
+            own = macs[node.name]
+            if own is None or len(known) < len(sizes):
+                lines.append(f"  {node.name}")
+                continue
+            count = computed.macs(node.input_shapes, tuple(known))
+            total += count - own
+            lines.append(f"  {node.name}: {count:,} for {own:,}")
+    if lines:
+        needs = f"{total:,} multiply-adds" if program.figures.macs is not None else "more"
+        yield f"Keras needs {needs}, since no convolution of it both strides and dilates:"
+        yield "every pixel is computed, and then some are taken, in"
+        yield from lines
+
+
+def _trees(body: ModelBody, classes: Classes) -> list[Expression]:
+    """What all ops of the file are written with."""
+    steps = [*body.steps(), *(step for block in classes.classes for step in block.steps)]
+    lowerings = [step.what for step in steps if isinstance(step.what, KerasLowering)]
+    parts = [lowering.parts.whole for lowering in lowerings if lowering.parts is not None]
+    return [*(lowering.expression for lowering in lowerings), *parts]
 
 
 def _is_frozen_layer(node: Node, body: Body) -> bool:

@@ -2,75 +2,191 @@
 
 from __future__ import annotations
 
-from resnet_dsl.codegen.text_classes import Classes
-from resnet_dsl.codegen.text_model_body import Outline, Part
-from resnet_dsl.codegen.text_statements import Code, literal, quoted, statement
-from resnet_dsl.ir.network import Stage
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from resnet_dsl.codegen.classes import Classes
+from resnet_dsl.codegen.model_body import ModelBody, ModelPart
+from resnet_dsl.codegen.parameters import IN_CHANNELS
+from resnet_dsl.codegen.printer import docstring, signature, statement
+from resnet_dsl.codegen.python import Dictionary, Expression, Joined, Literal, Name, call, names
+from resnet_dsl.codegen.statements import Assignment
+from resnet_dsl.ir.formulas import names_of
+from resnet_dsl.ir.network import Body, Node, Stage
+from resnet_dsl.ir.network import Call as BlockCall
 from resnet_dsl.program import Program
-from resnet_dsl_keras.functions import Functions
+from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 
+X = Name("x")
+INPUTS = Name("inputs")
+LOOP = 3  # as many blocks alike are a loop
+LOOP_VARIABLE = "i"
 
-def input_lines(program: Program) -> list[str]:
-    """Return the statements that make the input, in either layout."""
+
+@dataclass(frozen=True)
+class Loop:
+    """`for i in range(first, end): x = value`."""
+
+    first: int
+    end: int
+    value: Expression
+
+
+Line = Assignment | Loop
+
+
+@dataclass(frozen=True)
+class Build:
+    """The function `build`: the line or lines that open it, its docstring and body, and names they use."""
+
+    opening: str
+    doc: str
+    body: str
+    names: frozenset[str]
+
+
+def build_function(
+    program: Program, body: ModelBody, classes: Classes, functions: Functions, layer_names: LayerNames
+) -> Build:
+    """Return the function that builds the program's model."""
+    lines, result = _lines(body, classes, functions, layer_names)
+    outputs: Expression = result
+    if body.outputs:
+        outputs = Name("outputs")
+        items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
+        lines.append(Assignment(("outputs",), Dictionary(items)))
+    model = call("keras.Model", INPUTS, outputs, name=program.name)
+    used = names([line.value for line in lines])
+    text = [*_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    text.append(statement("model = " if program.network.frozen else "return ", model, 4))
+    return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
+
+
+# --- what it takes -----------------------------------------------------------------------------
+
+
+def _opening(program: Program, body: ModelBody) -> str:
+    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in body.parameters if p.name != IN_CHANNELS]
     channels, *sizes = program.network.input.at(program.network.extent)
-    if not sizes:
-        return [f'    inputs = keras.Input(({channels},), name="input")']
-    first = f"({', '.join(map(str, (channels, *sizes)))})"
-    last = f"({', '.join(map(str, (*sizes, channels)))})"
-    code = Code("keras.Input", (f"{last} if last else {first}", 'name="input"'))
-    layout = '    last = keras.config.image_data_format() == "channels_last"'
-    return [layout, statement("inputs = ", code, 4)]
+    shape = (*sizes, channels)
+    kind = "tuple[int | None, int | None, int]" if sizes else "tuple[int]"
+    return signature("def build", [*parameters, f"input_shape: {kind} = {shape}"], " -> keras.Model:", 0)
 
 
-def body_lines(
-    program: Program, outline: Outline, classes: Classes, functions: Functions, names: LayerNames
-) -> list[str]:
-    """Return the statements from the input to the model."""
-    lines: list[str] = []
-    x = "inputs"
-    for part in outline.parts:
+def _doc(program: Program) -> str:
+    vector = program.network.input.is_vector
+    shape = "the length of the input" if vector else "height, width and channels in either layout"
+    returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
+    return f"{returned}. `input_shape` is {shape}"
+
+
+def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:
+    """The statements that make the input, in either layout."""
+    if not _channels_vary(program, body):
+        channels = program.network.input.channels
+        yield f"    if input_shape[-1] != {channels}:"
+        yield f'        raise ValueError("the layers are made for an input of {channels} channels")'
+    if uses_channels:
+        yield f"    {IN_CHANNELS} = input_shape[-1]"
+    if program.network.input.is_vector:
+        yield '    inputs = keras.Input(input_shape, name="input")'
+        return
+    yield '    last = keras.config.image_data_format() == "channels_last"'
+    yield "    inputs = keras.Input("
+    yield '        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"'
+    yield "    )"
+
+
+def _channels_vary(program: Program, body: ModelBody) -> bool:
+    """Whether the file is right for any number of channels of the input: layers of Keras look themselves."""
+    network = program.network
+    if IN_CHANNELS in {parameter.name for parameter in body.parameters}:
+        return True
+    if IN_CHANNELS not in {parameter.name for parameter in network.parameters}:
+        return False
+    formulas = [formula for stage in network.stages for given in stage.derived for _, formula in given]
+    parts = [part for part in (network.stem, network.head) if part is not None]
+    formulas += [formula for part in parts for node in part.nodes for _, formula in node.derived]
+    if any(IN_CHANNELS in names_of(formula) for formula in formulas):
+        return False
+    return not any(_counts_channels(node, part) for part in parts for node in part.nodes)
+
+
+def _counts_channels(node: Node, part: Body) -> bool:
+    """Whether a block on the input's channels has a number that follows from them."""
+    given = (part.channels(value) for value in node.inputs)
+    if not isinstance(node.what, BlockCall) or not any(IN_CHANNELS in names_of(formula) for formula in given):
+        return False
+    inner = [below for body in node.what.body.bodies() for below in body.nodes]
+    return any("." in name for below in inner for _, formula in below.derived for name in names_of(formula))
+
+
+# --- its parts ---------------------------------------------------------------------------------
+
+
+def _lines(
+    body: ModelBody, classes: Classes, functions: Functions, layer_names: LayerNames
+) -> tuple[list[Line], Name]:
+    """The statements from the input to the last result, each under its own name where it is kept."""
+    lines: list[Line] = []
+    current = INPUTS
+    for part in body.parts:
         if isinstance(part, Stage):
-            lines += _stage(part, x, outline, classes, functions, names)
+            more, current = _stage(part, current, body, classes, functions, layer_names)
         else:
-            lines += _part(part, x, outline, functions, names)
-        x = "x"
-        lines += _keep(part.name, outline)
-    items = [f"{quoted(name)}: {variable}" for name, variable in outline.outputs]
-    if items:
-        lines.append(literal("outputs = ", "{}", items, 4))
-    model = Code("keras.Model", ("inputs", "outputs" if items else x, f'name="{program.name}"'))
-    return [*lines, statement("model = " if program.network.frozen else "return ", model, 4)]
+            more, current = _part(part, current, body, functions, layer_names)
+        lines += more
+    return lines, current
 
 
-def _part(part: Part, x: str, outline: Outline, functions: Functions, names: LayerNames) -> list[str]:
-    inputs = [x, *part.features]
-    kept = frozenset(outline.kept.values())
-    return functions.lines(part.steps, part.result, inputs, lambda step: f'"{names.at(step)}"', "x = ", kept)
+def _part(
+    part: ModelPart, current: Name, body: ModelBody, functions: Functions, layer_names: LayerNames
+) -> tuple[list[Line], Name]:
+    kept = frozenset(body.kept.values()).union(parameter.name for parameter in body.parameters)
+    inputs = [current.path, *part.features]
+    lines, result = functions.computing(
+        part.steps, part.result, inputs, lambda step: Literal(layer_names.at(step)), kept
+    )
+    name = Name(body.kept.get(part.name, X.path))
+    return [*lines, *([Assignment((name.path,), result)] if result != name else [])], name
 
 
 def _stage(
-    stage: Stage, x: str, outline: Outline, classes: Classes, functions: Functions, names: LayerNames
-) -> list[str]:
-    """A stage block by block, equal neighbours in a loop unless one of them is kept."""
-    lines: list[str] = []
+    stage: Stage,
+    current: Name,
+    body: ModelBody,
+    classes: Classes,
+    functions: Functions,
+    layer_names: LayerNames,
+) -> tuple[list[Line], Name]:
+    """A stage block by block, equal neighbours in a loop where none of them is kept."""
+    lines: list[Line] = []
+    end = f"{stage.name}.{len(stage.blocks) - 1}"
+    kept = {end: body.kept.get(stage.name, X.path), **body.kept}
     for use, start, count in classes.runs(stage):
-        paths = [f"{stage.name}.{i}" for i in range(start, start + count)]
-        alike = numbered([names.at(path) for path in paths])
-        if count > 2 and alike and not any(path in outline.kept for path in paths) and x == "x":
-            front, first, back = alike
-            bounds = f"{first}, {first + count}" if first else str(count)
-            lines.append(f"    for i in range({bounds}):")
-            code = functions.call(use, [x], f'f"{front}{{i}}{back}"')
-            lines.append(statement("x = ", code, 8))
-            continue
-        for path in paths:
-            lines.append(statement("x = ", functions.call(use, [x], f'"{names.at(path)}"'), 4))
-            x = "x"
-            lines += _keep(path, outline)
-    return lines
+        paths = [f"{stage.name}.{index}" for index in range(start, start + count)]
+        while paths:
+            alike = numbered([layer_names.at(path) for path in paths])
+            if alike and len(paths) >= LOOP and current == X and body.kept.keys().isdisjoint(paths):
+                front, first, back = alike
+                block = functions.call(use, [X], Joined(LOOP_VARIABLE, back, front))
+                lines.append(Loop(first, first + len(paths), block))
+                break
+            block = functions.call(use, [current], Literal(layer_names.at(paths[0])))
+            current = Name(kept.get(paths.pop(0), X.path))
+            lines.append(Assignment((current.path,), block))
+    name = body.kept.get(stage.name, current.path)
+    if name != current.path:
+        lines.append(Assignment((name,), current))
+    return lines, Name(name)
 
 
-def _keep(name: str, outline: Outline) -> list[str]:
-    """The line that keeps a result, if it is asked for."""
-    return [f"    {outline.kept[name]} = x"] if name in outline.kept else []
+def _text(lines: Iterable[Line]) -> Iterator[str]:
+    for line in lines:
+        if isinstance(line, Loop):
+            bounds = f"{line.first}, {line.end}" if line.first else f"{line.end}"
+            yield f"    for {LOOP_VARIABLE} in range({bounds}):"
+            yield statement(f"{X.path} = ", line.value, 8)
+        else:
+            yield from written([line])

@@ -9,32 +9,22 @@ import keras
 
 from resnet_dsl.backend.interface import Sgd, Training
 from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.ir import ops
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_keras.live import named_variables, read_state, run
+from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import path_of, to_torch
 
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
     layers = {path_of(layer.name): layer for layer in model.layers}
-    named = [(node, layers[node.name]) for node in program.graph.nodes if node.name in layers]
-    outputs = {node.name: layer.output for node, layer in named if not _goes_on(node.op, layer)}
+    outputs = {}
+    for node in program.graph.nodes:
+        ending = lowered_node(node).ending
+        if ending is not None and node.name in layers:
+            outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
     return run(keras.Model(model.inputs[0], outputs), x)
-
-
-def _goes_on(op: ops.Op, layer: keras.Layer) -> bool:
-    """Whether the layer that has the op's name is not the last of the operations that the op becomes."""
-    match op:
-        case ops.Conv():
-            return tuple(layer.strides) != op.stride
-        case ops.AvgPool():
-            return bool(op.ceil) or op.pad != (0, 0)
-        case ops.LayerNorm():
-            return bool(keras.config.image_data_format() == "channels_first")
-        case _:
-            return False
 
 
 def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:

@@ -1,267 +1,409 @@
-"""How each op is written in Keras 3: the expression of its result, and the helpers it calls."""
+"""How each op is written in Keras 3, and all that the rest of the backend has to know of it there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from resnet_dsl.codegen.text_classes import Step
-from resnet_dsl.codegen.text_parameters import Real, affine, minus
+from resnet_dsl.codegen.lowering import Lowering, Site
+from resnet_dsl.codegen.python import (
+    Argument,
+    Binary,
+    Call,
+    Expression,
+    Literal,
+    Operand,
+    StepName,
+    affine,
+    call,
+    listed,
+    several,
+)
+from resnet_dsl.codegen.statements import Unpacked
 from resnet_dsl.ir import ops
+from resnet_dsl.ir.arguments import Pair
+from resnet_dsl.ir.graph import GraphNode
+from resnet_dsl.ir.network import Node
+
+X = Operand(0)
 
 
 @dataclass(frozen=True)
-class Lowering:
-    """An op in Keras.
+class KerasLowering(Lowering):
+    """An op in Keras: beside what is written, all that the rest of the backend has to know of it.
 
-    `expression` takes operands as `{0}`, `{1}` and the layer's name as `{name}`; `helpers` are
-    functions of the file that it calls.
+    `cases` are branches that the op needs of the helpers it calls, by helper. The op becomes at most
+    `depth` operations of Keras one behind the other, among them some that Keras itself names after
+    `operations`. Its result is that of the layer `name-ending`, or else of the layer which has its
+    name; an ending of None says that no layer has it. `computed` is what Keras computes where that
+    is more than the op, `parts` what gives this result and others at once.
     """
 
-    expression: str
-    helpers: tuple[str, ...] = ()
+    cases: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    depth: int = field(default=1, compare=False)
+    operations: tuple[str, ...] = field(default=(), compare=False)
+    ending: str | None = field(default="", compare=False)
+    computed: ops.Op | None = field(default=None, compare=False)
+    parts: Unpacked | None = None
 
 
 @singledispatch
-def lower(op: ops.Op, step: Step) -> Lowering:
-    """Return how a step's op is written; raises for an op without a rule."""
+def lower(op: ops.Op, site: Site) -> KerasLowering:
+    """Return how an op is written; raises for an op without a rule."""
     raise TypeError(f"the keras backend has no rule for {type(op).__name__}")
 
 
-def pair(value: tuple[int, int]) -> str:
-    """Write two numbers as one where they are alike."""
-    return str(value[0]) if str(value[0]) == str(value[1]) else both(value)
+def lowered(site: Site) -> KerasLowering:
+    """Return how a step is written where it is used."""
+    return lower(site.op, site)
 
 
-def both(value: tuple[int, int]) -> str:
-    """Write two numbers as a tuple."""
-    return f"({value[0]}, {value[1]})"
+def lowered_node(node: GraphNode) -> KerasLowering:
+    """Return how an op of the graph is written: what there is to know of it beside the class it is in."""
+    step = Node(node.name, node.op, (), node.shape, "", node.span, node.span)
+    return lower(node.op, Site(step, node.input_shapes))
 
 
-def padding(pad: ops.Padding) -> str:
-    """Write a padding: `"same"` is TensorFlow's, a pair is rows and columns on both sides."""
-    return '"same"' if pad == "same" else both(pad)
+def _layer(kind: str, *arguments: Argument, **settings: Argument) -> Call:
+    """A layer of Keras on the op's one operand, under the op's name."""
+    return call(call(f"layers.{kind}", *arguments, **settings, name=StepName()), X)
+
+
+def _helper(name: str, *arguments: Argument, **settings: Argument) -> Call:
+    """A helper of the file that makes the layer of the op's name from the op's one operand."""
+    return call(name, X, StepName(), *arguments, **settings)
+
+
+def _channel_axis(site: Site) -> Argument:
+    return -1 if site.vector else call("channel_axis")
+
+
+def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
+    return ((helper, "vector" if site.vector else "map"),)
+
+
+# --- layers with weights -----------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.Conv, step: Step) -> Lowering:
-    # Keras has no convolution with both: every pixel is computed, then some are taken.
-    thinned = both(op.dilation) != "(1, 1)" != both(op.stride)
-    stride = "(1, 1)" if thinned else both(op.stride)
-    arguments = [f"stride={stride}", f"padding={padding(op.pad)}"]
-    if both(op.dilation) != "(1, 1)":
-        arguments.append(f"dilation={both(op.dilation)}")
-    if str(op.groups) != "1":
-        arguments.append(f"groups={op.groups}")
-    if op.bias:
-        arguments.append("bias=True")
-    if op.init != "he":
-        arguments.append(f'init="{op.init}"')
-    helpers: tuple[str, ...] = ("channel_axis", "initializers", "conv")
+def _(op: ops.Conv, site: Site) -> KerasLowering:
+    strides_and_dilates = op.stride != (1, 1) and op.dilation != (1, 1)
+    if strides_and_dilates and not _leaves_gaps(op):
+        return _computed_in_full(op, site)
+    case = _padding_case(op)
+    return KerasLowering(
+        _conv(op, site, site.square("stride")),
+        cases=tuple((_conv_helper(op), c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
+        depth=2 if strides_and_dilates or case in ("strided", "pad") else 1,
+        operations=("get_item",) * strides_and_dilates,
+    )
+
+
+def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
+    """The call of the helper at this stride; half the span is how a convolution pads if it does not say."""
+    settings: dict[str, Argument] = {"stride": stride, "padding": _padding(op, site)}
+    settings |= {"dilation": site.square("dilation"), "groups": site.number("groups")}
+    settings |= {"bias": op.bias, "init": op.init}
     if op.standardize:
-        arguments.append(f"eps={op.standardize}")
-        helpers = ("channel_axis", "initializers", "StandardizedConv2D", "standardized_conv")
-    code = f"{helpers[-1]}({{0}}, {{name}}, {op.channels}, {both(op.kernel)}, {', '.join(arguments)})"
-    if thinned and op.pad == "same":
-        spans = (f"({k} - 1) * ({d}) + 1" for k, d in zip(op.kernel, op.dilation, strict=True))
-        code = f"same_subsample({code}, ({', '.join(spans)}), {both(op.stride)})"
-        return Lowering(code, (*helpers, "same_sum", "same_subsample"))
-    if thinned:
-        code = f"subsample({code}, {op.stride[0]}, {op.stride[1]})"
-        return Lowering(code, (*helpers, "subsample"))
-    return Lowering(code, helpers)
+        settings["eps"] = site.number("standardize")
+    return _helper(_conv_helper(op), site.number("channels"), site.square("kernel"), **settings)
 
 
-@lower.register
-def _(op: ops.ChannelConv, step: Step) -> Lowering:
-    code = f'channel_conv({{0}}, {{name}}, {op.kernel}, init="{op.init}")'
-    return Lowering(code, ("channel_axis", "initializers", "channel_conv"))
+def _conv_helper(op: ops.Conv) -> str:
+    return "standardized_conv" if op.standardize else "conv"
 
 
-@lower.register
-def _(op: ops.FullyConnected, step: Step) -> Lowering:
-    arguments = [str(op.channels), f"bias={op.bias}", f'init="{op.init}"']
-    code = f"fully_connected({{0}}, {{name}}, {', '.join(arguments)})"
-    return Lowering(code, ("initializers", "fully_connected"))
-
-
-@lower.register
-def _(op: ops.BatchNorm, step: Step) -> Lowering:
-    # Keras' momentum is the weight of the old statistics, the language's that of the new batch.
-    named = isinstance(op.momentum, Real)
-    kept = f"1 - {op.momentum}" if named else round(1 - op.momentum, 12)
-    arguments = f"eps={op.eps}, momentum={kept}{_gamma(op.gamma)}"
-    return Lowering(f"batch_norm({{0}}, {{name}}, {arguments})", ("channel_axis", "batch_norm"))
-
-
-@lower.register
-def _(op: ops.GroupNorm, step: Step) -> Lowering:
-    code = f"group_norm({{0}}, {{name}}, {op.groups}, eps={op.eps}{_gamma(op.gamma)})"
-    return Lowering(code, ("channel_axis", "group_norm"))
-
-
-@lower.register
-def _(op: ops.LayerNorm, step: Step) -> Lowering:
-    code = f"layer_norm({{0}}, {{name}}, eps={op.eps}{_gamma(op.gamma)})"
-    return Lowering(code, ("channel_axis", "layer_norm"))
-
-
-@lower.register
-def _(op: ops.LocalResponseNorm, step: Step) -> Lowering:
-    arguments = f"{op.size}, alpha={op.alpha}, beta={op.beta}, k={op.k}"
-    helpers = ("channel_axis", "channels_of", "pad_channels", "local_response_norm")
-    return Lowering(f"local_response_norm({{0}}, {{name}}, {arguments})", helpers)
-
-
-def _gamma(gamma: float) -> str:
-    """The argument for a first scale that is not 1."""
-    return f", gamma={gamma}" if gamma != 1.0 else ""
-
-
-@lower.register
-def _(op: ops.Relu, step: Step) -> Lowering:
-    return Lowering('layers.Activation("relu", name={name})({0})')
-
-
-@lower.register
-def _(op: ops.LeakyRelu, step: Step) -> Lowering:
-    return Lowering(f"leaky_relu({{0}}, {op.slope})", ("leaky_relu",))
-
-
-@lower.register
-def _(op: ops.Silu, step: Step) -> Lowering:
-    return Lowering('layers.Activation("silu", name={name})({0})')
-
-
-@lower.register
-def _(op: ops.Gelu, step: Step) -> Lowering:
-    helper = "gelu_by_tanh" if op.approximate else "gelu"
-    return Lowering(f"{helper}({{0}}, {{name}})", (helper,))
-
-
-@lower.register
-def _(op: ops.HardSwish, step: Step) -> Lowering:
-    return Lowering('layers.Activation("hard_silu", name={name})({0})')
-
-
-@lower.register
-def _(op: ops.Sigmoid, step: Step) -> Lowering:
-    return Lowering('layers.Activation("sigmoid", name={name})({0})')
-
-
-@lower.register
-def _(op: ops.Tanh, step: Step) -> Lowering:
-    return Lowering('layers.Activation("tanh", name={name})({0})')
-
-
-@lower.register
-def _(op: ops.Softmax, step: Step) -> Lowering:
-    axis = "channel_axis()" if not step.vector else "-1"
-    return Lowering(f"layers.Softmax(axis={axis}, name={{name}})({{0}})", ("channel_axis",))
-
-
-@lower.register
-def _(op: ops.Affine, step: Step) -> Lowering:
-    return Lowering(affine(op.scale, op.shift))
-
-
-@lower.register
-def _(op: ops.Dropout, step: Step) -> Lowering:
-    return Lowering(f"layers.Dropout({op.rate}, name={{name}})({{0}})")
-
-
-@lower.register
-def _(op: ops.StochasticDepth, step: Step) -> Lowering:
-    return Lowering(f"stochastic_depth({{0}}, {{name}}, {op.rate})", ("stochastic_depth",))
-
-
-@lower.register
-def _(op: ops.MaxPool, step: Step) -> Lowering:
-    arguments = f"{both(op.kernel)}, stride={both(op.stride)}, padding={padding(op.pad)}"
-    helpers = ("pad_map", "padding_after", "max_pool")
-    if op.ceil:
-        return Lowering(f"max_pool({{0}}, {{name}}, {arguments}, ceil=True)", helpers)
-    return Lowering(f"max_pool({{0}}, {{name}}, {arguments})", helpers)
-
-
-@lower.register
-def _(op: ops.AvgPool, step: Step) -> Lowering:
+def _padding(op: ops.Conv, site: Site) -> Argument:
     if op.pad == "same":
-        code = f"same_avg_pool({{0}}, {both(op.kernel)}, {both(op.stride)})"
-        return Lowering(code, ("channel_axis", "same_sum", "same_avg_pool"))
-    arguments = f"{both(op.kernel)}, stride={both(op.stride)}, padding={padding(op.pad)}"
-    flags = [f"ceil={op.ceil}"] * op.ceil + [f"count_pad={op.count_pad}"] * op.count_pad
-    code = f"avg_pool({{0}}, {{name}}, {', '.join([arguments, *flags])})"
-    return Lowering(code, ("pad_map", "padding_after", "avg_pool"))
+        return "same"
+    return None if _pads_half(op) else site.square("pad")
+
+
+def _pads_half(op: ops.Conv) -> bool:
+    spans = (d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True))
+    return op.pad != "same" and [2 * pad for pad in op.pad] == [*spans]
+
+
+def _padding_case(op: ops.Conv) -> str:
+    """What a convolution asks of its helper: see its template."""
+    if op.pad == "same":
+        return "same"
+    if _pads_half(op):
+        return "none" if op.kernel == (1, 1) else "half" if op.stride == (1, 1) else "strided"
+    return "pad" if any(op.pad) else "valid"
+
+
+def _leaves_gaps(op: ops.Conv) -> bool:
+    """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
+
+    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
+    pixels alone it is a convolution without stride, for every size of the map.
+    """
+    steps = zip(op.stride, op.dilation, strict=True)
+    return _pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+
+
+def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
+    """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
+    helper, case = _conv_helper(op), _padding_case(replace(op, stride=(1, 1)))
+    code = _conv(op, site, 1)
+    stride = site.square("stride")
+    if op.pad == "same":
+        rows, columns = ((k - 1) * d + 1 for k, d in zip(op.kernel, op.dilation, strict=True))
+        span = Literal(rows) if rows == columns else several(rows, columns)
+        code, operation = call("same_subsample", code, span, stride), _sum_operation(op.stride)
+    else:
+        code, operation = call("subsample", code, stride), "get_item"
+    return KerasLowering(
+        code,
+        cases=((helper, case),),
+        depth=3 if case == "pad" else 2,
+        operations=(operation,),
+        ending=None,
+        computed=replace(op, stride=(1, 1)),
+    )
+
+
+def _sum_operation(stride: Pair) -> str:
+    """What the helper `same_sum` calls: a depthwise convolution takes one stride for both axes."""
+    return "depthwise_conv" if stride[0] == stride[1] else "conv"
 
 
 @lower.register
-def _(op: ops.GlobalAvgPool, step: Step) -> Lowering:
-    return Lowering("global_avg_pool({0}, {name})", ("global_avg_pool",))
+def _(op: ops.ChannelConv, site: Site) -> KerasLowering:
+    code = _helper("channel_conv", site.number("kernel"), init=op.init)
+    return KerasLowering(code, depth=3, ending="shape")
 
 
 @lower.register
-def _(op: ops.AdaptiveAvgPool, step: Step) -> Lowering:
-    code = f"adaptive_avg_pool({{0}}, {{name}}, {both(op.size)})"
-    return Lowering(code, ("mean_of_parts", "adaptive_avg_pool"))
+def _(op: ops.FullyConnected, site: Site) -> KerasLowering:
+    code = _helper("fully_connected", site.number("channels"), bias=op.bias, init=op.init)
+    depth = 1 if site.vector else 2
+    return KerasLowering(code, depth=depth, cases=_shape_case("fully_connected", site))
+
+
+# --- normalisation -----------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.BlurPool, step: Step) -> Lowering:
-    code = f"blur_pool({{0}}, {{name}}, {op.kernel}, {op.stride})"
-    return Lowering(code, ("mirror", "mean_of", "blur_pool"))
+def _(op: ops.BatchNorm, site: Site) -> KerasLowering:
+    eps, gamma = site.number("eps"), site.number("gamma")
+    return KerasLowering(_helper("batch_norm", eps=eps, momentum=inverted_momentum(site), gamma=gamma))
+
+
+def inverted_momentum(site: Site) -> Expression:
+    """Return Keras' momentum, the weight of the old statistics; the language's is that of the new batch."""
+    return Binary(Literal(1), "-", site.number("momentum"))
 
 
 @lower.register
-def _(op: ops.Flatten, step: Step) -> Lowering:
-    helper = "flatten_pixels" if op.order == "hwc" else "flatten"
-    return Lowering(f"{helper}({{0}}, {{name}})", (helper,))
+def _(op: ops.GroupNorm, site: Site) -> KerasLowering:
+    eps, gamma = site.number("eps"), site.number("gamma")
+    return KerasLowering(_helper("group_norm", site.number("groups"), eps=eps, gamma=gamma))
 
 
 @lower.register
-def _(op: ops.Subsample, step: Step) -> Lowering:
-    return Lowering(f"subsample({{0}}, {op.stride[0]}, {op.stride[1]})", ("subsample",))
+def _(op: ops.LayerNorm, site: Site) -> KerasLowering:
+    code = _helper("layer_norm", eps=site.number("eps"), gamma=site.number("gamma"))
+    # In NCHW a map comes back by a layer of its own.
+    return KerasLowering(code, depth=3, ending="back", cases=_shape_case("layer_norm", site))
 
 
 @lower.register
-def _(op: ops.PadChannels, step: Step) -> Lowering:
-    more = minus(op.channels, step.channels[0])
-    if op.side == "end":
-        return Lowering(f"pad_channels({{0}}, 0, {more})", ("channel_axis", "pad_channels"))
-    code = f"pad_channels({{0}}, ({more}) // 2, ({more} + 1) // 2)"
-    return Lowering(code, ("channel_axis", "pad_channels"))
+def _(op: ops.LocalResponseNorm, site: Site) -> KerasLowering:
+    keywords = {name: site.number(name) for name in ("alpha", "beta", "k")}
+    code = _helper("local_response_norm", site.number("size"), **keywords)
+    operations = ("square", "pad", "get_item", "multiply", "subtract", "power", *DIVISION)
+    return KerasLowering(code, depth=8, operations=operations, ending=None)
+
+
+DIVISION = ("divide", "true_divide")  # one or the other, by Keras' version
+
+
+# --- elementwise -------------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.ZeroPad, step: Step) -> Lowering:
-    return Lowering(f"zero_pad({{0}}, {{name}}, {both(op.amount)})", ("zero_pad",))
+def _(op: ops.Relu, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Activation", "relu"))
 
 
 @lower.register
-def _(op: ops.Part, step: Step) -> Lowering:
-    return Lowering(f"part({{0}}, {op.index}, {op.of})", ("channel_axis", "channels_of", "part"))
+def _(op: ops.LeakyRelu, site: Site) -> KerasLowering:
+    code = call("leaky_relu", X, site.number("slope"))
+    return KerasLowering(code, depth=2, operations=("greater", "multiply", "where"), ending=None)
 
 
 @lower.register
-def _(op: ops.Upsample, step: Step) -> Lowering:
+def _(op: ops.Silu, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Activation", "silu"))
+
+
+@lower.register
+def _(op: ops.Gelu, site: Site) -> KerasLowering:
+    if op.approximate:
+        return KerasLowering(_helper("gelu_by_tanh"), depth=6, operations=("multiply", "square"))
+    return KerasLowering(_helper("gelu"), depth=6, operations=("erf", "multiply", "subtract"))
+
+
+@lower.register
+def _(op: ops.HardSwish, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Activation", "hard_silu"))
+
+
+@lower.register
+def _(op: ops.Sigmoid, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Activation", "sigmoid"))
+
+
+@lower.register
+def _(op: ops.Tanh, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Activation", "tanh"))
+
+
+@lower.register
+def _(op: ops.Softmax, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Softmax", axis=_channel_axis(site)))
+
+
+@lower.register
+def _(op: ops.Affine, site: Site) -> KerasLowering:
+    code = affine(X, site.number("scale"), site.number("shift"))
+    if op.scale == -1.0:
+        return KerasLowering(code, operations=("subtract" if op.shift else "negative",), ending=None)
+    # A shift below zero is subtracted where it is a number, and added where it is a parameter.
+    shifted = ("add", "subtract") if op.shift < 0.0 else ("add",) * (op.shift > 0.0)
+    operations = ("multiply",) * (op.scale != 1.0) + shifted
+    return KerasLowering(code, depth=2, operations=operations, ending=None)
+
+
+@lower.register
+def _(op: ops.Dropout, site: Site) -> KerasLowering:
+    return KerasLowering(_layer("Dropout", site.number("rate")))
+
+
+@lower.register
+def _(op: ops.StochasticDepth, site: Site) -> KerasLowering:
+    return KerasLowering(_helper("stochastic_depth", site.number("rate")))
+
+
+# --- windows -----------------------------------------------------------------------------------
+
+
+@lower.register
+def _(op: ops.MaxPool, site: Site) -> KerasLowering:
+    case = _pool_case(op)
+    return KerasLowering(
+        _pool("max_pool", op, site),
+        depth=2 if case == "pad" else 1,
+        operations=("pad",) if case == "pad" else (),
+        cases=(("max_pool", case),),
+    )
+
+
+@lower.register
+def _(op: ops.AvgPool, site: Site) -> KerasLowering:
+    if op.pad == "same":
+        code = call("same_avg_pool", X, site.square("kernel"), site.square("stride"))
+        sums = (_sum_operation(op.stride), "ones_like", *DIVISION)
+        return KerasLowering(code, depth=3, operations=sums, ending=None)
+    code, cases = _pool("avg_pool", op, site, count_pad=op.count_pad), (("avg_pool", _pool_case(op)),)
+    if _pool_case(op) == "none":
+        return KerasLowering(code, cases=cases)
+    operations = ("pad", "ones_like", "average_pool", *DIVISION)
+    return KerasLowering(code, depth=5, operations=operations, ending=None, cases=cases)
+
+
+def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
+    geometry = {
+        "stride": site.square("stride"),
+        "padding": "same" if op.pad == "same" else site.square("pad"),
+    }
+    return _helper(helper, site.square("kernel"), **geometry, ceil=op.ceil, **settings)
+
+
+def _pool_case(op: ops.Pool) -> str:
+    """How a pool pads: as TensorFlow does, by an operation before it, or not."""
+    if op.pad == "same":
+        return "same"
+    return "pad" if op.ceil or any(op.pad) else "none"
+
+
+@lower.register
+def _(op: ops.GlobalAvgPool, site: Site) -> KerasLowering:
+    return KerasLowering(_helper("global_avg_pool"))
+
+
+@lower.register
+def _(op: ops.AdaptiveAvgPool, site: Site) -> KerasLowering:
+    # A layer of Keras where the size of the map is known, and this where it is not.
+    operations = (
+        *("get_item", "ones_like", "cumsum", "expand_dims", "multiply", "sum", "greater", "subtract"),
+        *("less", "logical_and", "cast", "einsum", *DIVISION),
+    )
+    return KerasLowering(_helper("adaptive_avg_pool", site.square("size")), depth=24, operations=operations)
+
+
+@lower.register
+def _(op: ops.BlurPool, site: Site) -> KerasLowering:
+    code = _helper("blur_pool", site.number("kernel"), site.number("stride"))
+    return KerasLowering(code, depth=op.kernel, operations=("pad",))
+
+
+# --- layout ------------------------------------------------------------------------------------
+
+
+@lower.register
+def _(op: ops.Flatten, site: Site) -> KerasLowering:
+    return KerasLowering(_helper("flatten_pixels" if op.order == "hwc" else "flatten"), depth=2)
+
+
+@lower.register
+def _(op: ops.Subsample, site: Site) -> KerasLowering:
+    code = call("subsample", X, site.square("stride"))
+    return KerasLowering(code, operations=("get_item",), ending=None)
+
+
+@lower.register
+def _(op: ops.PadChannels, site: Site) -> KerasLowering:
+    code = call("pad_channels", X, site.number("channels"), side=op.side)
+    return KerasLowering(code, operations=("pad",), ending=None)
+
+
+@lower.register
+def _(op: ops.ZeroPad, site: Site) -> KerasLowering:
+    return KerasLowering(_helper("zero_pad", site.square("amount")))
+
+
+@lower.register
+def _(op: ops.Part, site: Site) -> KerasLowering:
+    code = call("part", X, site.number("index"), site.number("of"))
+    parts = Unpacked(call("ops.split", X, op.of, axis=_channel_axis(site)), op.index, op.of)
+    return KerasLowering(code, operations=("get_item", "split"), ending=None, parts=parts)
+
+
+@lower.register
+def _(op: ops.Upsample, site: Site) -> KerasLowering:
+    factor = site.square("factor")
     if op.mode == "nearest":
-        return Lowering(f"upsample({{0}}, {{name}}, {both(op.factor)})", ("upsample",))
-    code = f"upsample_bilinear({{0}}, {{name}}, {both(op.factor)})"
-    return Lowering(code, ("mirror", "mean_of", "upsample", "upsample_bilinear"))
+        return KerasLowering(_helper("upsample", factor))
+    return KerasLowering(_helper("upsample_bilinear", factor), depth=4, operations=("pad",))
+
+
+# --- joins -------------------------------------------------------------------------------------
 
 
 @lower.register
-def _(op: ops.Add, step: Step) -> Lowering:
-    return Lowering("layers.Add(name={name})([{0}, {1}])")
+def _(op: ops.Add, site: Site) -> KerasLowering:
+    return KerasLowering(call(call("layers.Add", name=StepName()), listed(X, Operand(1))))
 
 
 @lower.register
-def _(op: ops.Multiply, step: Step) -> Lowering:
-    return Lowering("layers.Multiply(name={name})([{0}, {1}])")
+def _(op: ops.Multiply, site: Site) -> KerasLowering:
+    return KerasLowering(call(call("layers.Multiply", name=StepName()), listed(X, Operand(1))))
 
 
 @lower.register
-def _(op: ops.Concat, step: Step) -> Lowering:
-    operands = ", ".join(f"{{{i}}}" for i in range(len(step.inputs)))
-    axis = "channel_axis()" if not step.vector else "-1"
-    return Lowering(f"layers.Concatenate(axis={axis}, name={{name}})([{operands}])", ("channel_axis",))
+def _(op: ops.Concat, site: Site) -> KerasLowering:
+    joined = call("layers.Concatenate", axis=_channel_axis(site), name=StepName())
+    return KerasLowering(call(joined, listed(*map(Operand, range(len(site.shapes))))))

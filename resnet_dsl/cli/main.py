@@ -66,7 +66,10 @@ def _run(argv: list[str]) -> int:
     function: Callable[[argparse.Namespace], int] = getattr(
         import_module(f"resnet_dsl.cli.commands.{module}"), name
     )
-    return function(arguments)
+    try:
+        return function(arguments)
+    except Exception as error:
+        return _ended_by(error, arguments.color)
 
 
 def _words(command: str, arguments: list[str]) -> tuple[str, list[str]]:
@@ -81,7 +84,7 @@ def _group(word: str) -> list[str]:
     return [name for name in COMMANDS if name.startswith(f"{word} ")]
 
 
-def _ended_by(error: Exception) -> int:
+def _ended_by(error: Exception, color: str = "auto") -> int:
     """Report an exception in the words of the person who caused it; a traceback only on request."""
     from resnet_dsl.diagnostics.model import CompileError, UsageError
     from resnet_dsl.weights.match_report import WeightsError
@@ -93,7 +96,9 @@ def _ended_by(error: Exception) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if isinstance(error, CompileError):
-        print(error, file=sys.stderr)
+        from resnet_dsl.diagnostics.render.terminal import render_all, wants_color
+
+        print(render_all(error.diagnostics, wants_color(color, sys.stderr)), file=sys.stderr)
         return 1
     if isinstance(error, OSError):
         print(f"error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
@@ -326,18 +331,18 @@ def _explain(parser: Parser) -> None:
 
 
 COMMANDS = {
-    "compile": Command("check specs, then write the artefacts of a backend", _compile, "programs.compile_"),
-    "check": Command("report what is wrong with specs", _check, "programs.check"),
-    "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "programs.summary"),
-    "list": Command("list the shipped specs", _list, "programs.list_"),
-    "expand": Command("show the program after elaboration", _expand, "programs.expand"),
+    "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
+    "check": Command("report what is wrong with specs", _check, "check.check"),
+    "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
+    "list": Command("list the shipped specs", _list, "list.list_"),
+    "expand": Command("show the program after elaboration", _expand, "expand.expand"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
     "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),
     "weights convert": Command("rewrite weights in another format", _weights_convert, "weights.convert"),
     "import": Command("restore the spec from weights or an ONNX model", _import, "import_.import_"),
     "gen-test": Command("write a test that proves your artefacts identical", _gen_test, "gen_test.gen_test"),
-    "fmt": Command("rewrite specs in the canonical form", _fmt, "programs.fmt"),
-    "backends": Command("list the backends and what each needs", _nothing, "programs.backends"),
-    "explain": Command("explain the code of a diagnostic", _explain, "programs.explain"),
+    "fmt": Command("rewrite specs in the canonical form", _fmt, "fmt.fmt"),
+    "backends": Command("list the backends and what each needs", _nothing, "backends.backends"),
+    "explain": Command("explain the code of a diagnostic", _explain, "explain.explain"),
 }

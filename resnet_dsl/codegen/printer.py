@@ -68,7 +68,7 @@ def text(tree: Expression) -> str:
         case Literal():
             return quoted(tree.value)
         case Joined():
-            return f'f"{{{tree.variable}}}{tree.text}"'
+            return f'f"{tree.before}{{{tree.variable}}}{tree.text}"'
         case Attribute():
             return f"{_within(tree.value, Binding.WHOLE)}.{tree.name}"
         case Call():
@@ -224,7 +224,7 @@ def signature(prefix: str, parameters: Several[str], suffix: str, indent: int) -
     if len(f"{margin}{prefix}({inner}){suffix}") <= WIDTH:
         return f"{margin}{prefix}({inner}){suffix}"
     lines = [f"{margin}{INDENT}{inner}"]
-    if len(lines[0]) > WIDTH:
+    if len(lines[0]) > WIDTH or len(parameters) == 1:
         lines = [f"{margin}{INDENT}{parameter}," for parameter in parameters]
     return "\n".join([f"{margin}{prefix}(", *lines, f"{margin}){suffix}"])
 

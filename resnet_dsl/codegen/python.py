@@ -59,10 +59,11 @@ class StepName:
 
 @dataclass(frozen=True)
 class Joined:
-    """A formatted string: a variable and text behind it, `f"{name}-conv1"`."""
+    """A formatted string: a variable between text, `f"{name}-conv1"`."""
 
     variable: str
     text: str
+    before: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 
 @functools.cache
-def template(package: str) -> Template:
-    """Return the template of a backend's package, `templates/model.py.jinja`."""
+def template(package: str, name: str = "model.py.jinja") -> Template:
+    """Return a template of a backend's package, from its folder `templates/`."""
     environment = Environment(
         loader=PackageLoader(package),
         undefined=StrictUndefined,
@@ -18,4 +18,4 @@ def template(package: str) -> Template:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    return environment.get_template("model.py.jinja")
+    return environment.get_template(name)

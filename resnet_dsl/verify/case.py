@@ -12,7 +12,6 @@ from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT
-from resnet_dsl.ir.ops import BatchNorm
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
@@ -95,13 +94,15 @@ def calibrated_state(subject: Subject, seed: int) -> dict[str, Array]:
     extent = Extent(*size)
     for node in graph.nodes:
         call = called(node, tensors, values)
-        if isinstance(node.op, BatchNorm):
+        roles = {tensor.role: tensor.name for tensor in node.op.parameters(*node.input_shapes)}
+        if {"mean", "variance"} <= roles.keys():
             # By the input as a whole: the statistics of each channel would blow up those that hardly
             # vary, a little more in every layer, until rounding errors are all that is left.
             own, deviation = tensors[node.name], call.x.std() + 1e-3
-            own["running_mean"] = _single(call.x.mean() + own["running_mean"] * deviation)
-            own["running_var"] = _single(deviation**2 * own["running_var"])
-            state |= {f"{node.name}.{name}": own[name] for name in ("running_mean", "running_var")}
+            mean, variance = roles["mean"], roles["variance"]
+            own[mean] = _single(call.x.mean() + own[mean] * deviation)
+            own[variance] = _single(deviation**2 * own[variance])
+            state |= {f"{node.name}.{name}": own[name] for name in (mean, variance)}
         values[node.name] = apply(node, call, extent)
     return state
 

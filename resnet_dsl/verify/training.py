@@ -12,7 +12,7 @@ from resnet_dsl.backend.interface import Backend, Sgd, Statistics
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.reference import Batch, train
 from resnet_dsl.verify.case import Subject, images
 
@@ -94,7 +94,7 @@ def _referee(
     """The same steps by the referee, with the statistics' convention of the framework."""
     rounded = tuple(
         replace(node, op=replace(node.op, momentum=statistics.momentum(node.op.momentum)))
-        if isinstance(node.op, BatchNorm)
+        if isinstance(node.op, RunningNorm)
         else node
         for node in graph.nodes
     )

@@ -36,7 +36,7 @@ def flatten_before(node: GraphNode, graph: Graph) -> GraphNode:
     """Return the flatten whose order a layer's weight follows; raises UsageError if there is none."""
     nodes = {each.name: each for each in graph.nodes}
     found = nodes.get(node.inputs[0])
-    while found is not None and found.op.flattening is None:
+    while found is not None and not found.op.flattens:
         # What works on a vector value by value, as an activation does, may lie between.
         keeps = len(found.inputs) == 1 and found.shape == found.input_shapes[0] and found.shape.is_vector
         found = nodes.get(found.inputs[0]) if keeps else None
@@ -64,7 +64,7 @@ def _flattened(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     def to_hwc(value: Array) -> Array:
         return value.reshape(-1, *chw).transpose(0, 2, 3, 1).reshape(shape)
 
-    changes = (to_chw, to_hwc) if flatten.op.flattening == "chw" else (to_hwc, to_chw)
+    changes = (to_chw, to_hwc) if flatten.op.flattens == "chw" else (to_hwc, to_chw)
     return Layout(shape, shape, *changes)
 
 

@@ -162,7 +162,7 @@ class _Candidate:
             block = self._block_of(node.name)[0] if match.in_block else node.name
             places[node.name] = begun.setdefault(block, position), match.place
             layout = match.rule.layout
-            if layout in ORDERS and flatten_before(node, self.graph).op.flattening == layout:
+            if layout in ORDERS and flatten_before(node, self.graph).op.flattens == layout:
                 layout = None  # the weight lies as it does here
             found[node.name] = NamedLayer(node, match.theirs, match.rule.bias, layout)
         return {path: found[path] for path in sorted(found, key=places.__getitem__)}
@@ -206,7 +206,7 @@ def _indexed(graph: Graph) -> Iterator[tuple[GraphNode, int]]:
     count = 0
     for node in graph.nodes:
         yield node, count
-        count = 0 if node.op.flattening is not None else count + 1
+        count = 0 if node.op.flattens else count + 1
 
 
 # --- refusing ----------------------------------------------------------------------------------

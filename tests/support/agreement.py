@@ -16,7 +16,7 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import INPUT, Graph
-from resnet_dsl.ir.ops import BatchNorm
+from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.program import Program
 from resnet_dsl.reference import OpCall, evaluate, forward
 
@@ -125,7 +125,7 @@ def lively_state(graph: Graph, seed: int = 0, size: Size = (33, 33)) -> State:
     values = {INPUT: np.random.default_rng(seed + 1).standard_normal(shape)}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
-        if isinstance(node.op, BatchNorm):
+        if isinstance(node.op, RunningNorm):
             _fit(state, node.name, values[node.inputs[0]])
         own = {p.name: state[name].astype(np.float64) for name, p in node.parameters()}
         values[node.name] = forward(node.op, OpCall(tuple(values[name] for name in node.inputs), own))

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from resnet_dsl.backend.discovery import backend_names, find_backend
-from resnet_dsl.cli.commands.programs import one_program
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
+from resnet_dsl.cli.programs import one_program
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.verify.gen_test import source_of
 
@@ -15,8 +15,6 @@ from resnet_dsl.verify.gen_test import source_of
 def gen_test(options: Namespace) -> int:
     """Write the test file beside the artefacts."""
     program = one_program(options)
-    if isinstance(program, int):
-        return program
     names = options.backends.split(",") if options.backends else backend_names()
     backends = [find_backend(name.strip()) for name in names]
     if len(backends) < 2:

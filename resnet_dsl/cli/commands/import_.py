@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from resnet_dsl.cli.commands.programs import STDOUT, parse_settings
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
+from resnet_dsl.cli.programs import STDOUT, parse_settings
 from resnet_dsl.decompile.input_file import read_held
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
 from resnet_dsl.decompile.unknowns import Given

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from resnet_dsl.cli.commands.programs import one_program, parse_settings
+from resnet_dsl.cli.programs import one_program, parse_settings
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.driver import compile_source, read
 from resnet_dsl.program import Program
@@ -20,8 +20,6 @@ def verify(options: Namespace) -> int:
     if options.train_steps < 0:
         raise UsageError("--train-steps takes a number of steps")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
-    if isinstance(program, int):
-        return program
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
 

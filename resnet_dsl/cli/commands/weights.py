@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.cli.commands.programs import STDOUT, one_program
+from resnet_dsl.cli.programs import STDOUT, one_program
+from resnet_dsl.cli.weight_choice import chosen_weights
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.weights.match_report import MatchReport
@@ -17,7 +18,6 @@ from resnet_dsl.weights.source import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.contents import Contents
-    from resnet_dsl.backend.interface import Backend
     from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
 
@@ -27,8 +27,6 @@ def init(options: Namespace) -> int:
     check_choice(options.seed, None, False)
     path = _target(options.output, options.force)
     program = one_program(options)
-    if isinstance(program, int):
-        return program
     return _write(program, weights_for(program, options.seed), path)
 
 
@@ -38,8 +36,6 @@ def convert(options: Namespace) -> int:
     path = _target(options.target, options.force)
     options.weights = options.source
     program = one_program(options)
-    if isinstance(program, int):
-        return program
     weights = chosen_weights(program, options, options.from_library)
     assert weights is not None
     if options.to_library is None:
@@ -54,8 +50,6 @@ def inspect(options: Namespace) -> int:
     if options.from_library is not None and not options.spec:
         raise UsageError("--from needs --spec: which names a library has depends on the model")
     program = one_program(options) if options.spec else None
-    if isinstance(program, int):
-        return program
     path = Path(options.file)
     contents = read_contents(path)
     report = None
@@ -69,31 +63,6 @@ def inspect(options: Namespace) -> int:
     else:
         print("\n".join(_lines(path, contents, report)))
     return 0 if report is None or report.fits else 1
-
-
-# --- what `compile` takes from here ------------------------------------------------------------
-
-
-def chosen_weights(program: Program, options: Namespace, library: str | None = None) -> Weights | None:
-    """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    weights = weights_for(program, options.seed, options.weights, options.partial, library)
-    if weights is not None:
-        for remark in weights.remarks():
-            print(f"note: {remark}", file=sys.stderr)
-    return weights
-
-
-def beside(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
-    """Return suffix and content of the file of weights beside an artefact that does not hold them."""
-    from resnet_dsl.weights.formats.registry import encode
-
-    suffix = getattr(backend, "WEIGHTS", None)
-    if weights is None or suffix == "":
-        return None
-    if suffix is None:
-        raise UsageError(f"the {backend.NAME} backend does not say where weights go")
-    path = Path(program.name + backend.SUFFIX).with_suffix(suffix)
-    return suffix, encode(program, weights.state, weights.origin, path)
 
 
 # --- writing -----------------------------------------------------------------------------------

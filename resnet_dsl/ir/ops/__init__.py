@@ -3,7 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
-from resnet_dsl.ir.ops.base import Init, Op, Role, TensorSpec, Window
+from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
     Dropout,
@@ -20,7 +20,7 @@ from resnet_dsl.ir.ops.elementwise import (
 from resnet_dsl.ir.ops.joins import Add, Concat, Multiply
 from resnet_dsl.ir.ops.layers import ChannelConv, Conv, FullyConnected
 from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, Upsample, ZeroPad
-from resnet_dsl.ir.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+from resnet_dsl.ir.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RunningNorm
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
     AvgPool,
@@ -64,6 +64,7 @@ __all__ = [
     "LeakyRelu",
     "LocalResponseNorm",
     "MaxPool",
+    "Mistake",
     "Multiply",
     "Op",
     "PadChannels",
@@ -72,6 +73,7 @@ __all__ = [
     "Pool",
     "Relu",
     "Role",
+    "RunningNorm",
     "Sigmoid",
     "Silu",
     "Softmax",

@@ -7,13 +7,15 @@ ShapeError, elaboration adds the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import ArgumentRule, Pair
+from resnet_dsl.ir.arguments import EPSILON, FLAG, ArgumentRule, Pair
 from resnet_dsl.ir.formulas import Constant, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+
+USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
 
 Role = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
 
@@ -148,13 +150,52 @@ class Op:
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
 
     @property
-    def flattening(self) -> str | None:
-        """In which order of axes the op lays a map out as a vector, `chw` or `hwc`; None if it does not."""
-        return None
+    def flattens(self) -> str:
+        """The order of a map's values in the vector that the op makes of it: `chw`, `hwc`, or empty."""
+        return ""
 
     def does_nothing(self, *inputs: Shape) -> bool:
         """Whether the result is the input itself, so that the step can be left out."""
         return False
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield what backends usually do wrong with such an op: another eps, flag or choice.
+
+        What may be wrong with its tensors follows from their roles, and is not among these.
+        """
+        for name, rule, _ in self.arguments():
+            value = getattr(self, name)
+            for other in _others(rule, value):
+                yield Mistake(f"{name}: {_text(other)} instead of {_text(value)}", self.having(name, other))
+
+    def having(self, name: str, value: object) -> Self:
+        """Return the op with another argument, unchecked."""
+        return replace(self, **{name: value})
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A usual mistake with an op: in words, and the op as if it were so, on a map framed in `zeros`."""
+
+    words: str
+    op: Op
+    zeros: Pair = (0, 0)
+
+
+def _others(rule: ArgumentRule, value: Any) -> tuple[Any, ...]:
+    """The values by which an argument is usually mistaken."""
+    if rule is EPSILON:
+        return tuple(eps for eps in USUAL_EPS if eps != value)
+    if rule is FLAG:
+        return (not value,)
+    return tuple(other for other in rule.choices if isinstance(value, str) and other != value)
+
+
+def _text(value: Any) -> str:
+    """A value as the language writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def initial(scheme: str, shape: tuple[int, ...]) -> Init:

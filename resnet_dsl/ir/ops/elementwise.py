@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument
-from resnet_dsl.ir.ops.base import Op
+from resnet_dsl.ir.ops.base import Mistake, Op
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -25,6 +26,11 @@ class LeakyRelu(Op):
     kind: ClassVar[str] = "leaky_relu"
     activation: ClassVar[bool] = True
     slope: float = argument(REAL, 0.01)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        for slope in (0.3, 0.2, 0.01):  # of Keras' layer, of its function, of torch
+            if slope != self.slope:
+                yield Mistake(f"slope: {slope:g} instead of {self.slope:g}", replace(self, slope=slope))
 
 
 @dataclass(frozen=True)

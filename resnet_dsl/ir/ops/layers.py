@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, Window, divisors, initial, needs_map
-from resnet_dsl.ir.ops.windows import Padding, explicit, windows
+from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
+from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
@@ -62,6 +63,9 @@ class Conv(Op):
     @property
     def window(self) -> Window:
         return Window(self.kernel, self.stride, self.dilation)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        return padding_mistakes(self, self.pad)
 
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         return prod(output) * (inputs[0].channels // self.groups) * prod(self.kernel)

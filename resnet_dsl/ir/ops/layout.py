@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, Pair, argument, choice
 from resnet_dsl.ir.formulas import Constant, Formula, operation
-from resnet_dsl.ir.ops.base import Op, Window, divisors, needs_map
+from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -38,12 +38,16 @@ class Flatten(Op):
     ) -> Formula | None:
         return None  # they depend on the size of the map
 
-    @property
-    def flattening(self) -> str | None:
-        return self.order
-
     def does_nothing(self, *inputs: Shape) -> bool:
         return inputs[0].is_vector
+
+    @property
+    def flattens(self) -> str:
+        return self.order
+
+    def mistakes(self) -> Iterator[Mistake]:
+        other, layout = ("hwc", "NHWC") if self.order == "chw" else ("chw", "NCHW")
+        yield Mistake(f"layout: flattened as {layout}", replace(self, order=other))
 
 
 @dataclass(frozen=True)

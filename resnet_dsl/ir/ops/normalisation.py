@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
 @dataclass(frozen=True)
-class BatchNorm(Op):
+class RunningNorm(Op):
+    """A norm that evaluates by running statistics, to which a batch counts with `momentum`.
+
+    In evaluation its mean can take up a bias before it, its variance another eps.
+    """
+
+    eps: float = argument(EPSILON, 1e-5)
+    momentum: float = argument(RATE, 0.1)
+
+
+@dataclass(frozen=True)
+class BatchNorm(RunningNorm):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
 
     kind: ClassVar[str] = "bn"
     fresh: ClassVar[bool] = True
-    eps: float = argument(EPSILON, 1e-5)
-    momentum: float = argument(RATE, 0.1)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
@@ -85,6 +95,10 @@ class LocalResponseNorm(Op):
         if self.k <= 0 or self.alpha < 0:
             raise ValueError("`k` of lrn must be positive and `alpha` not negative")
         return self
+
+    def mistakes(self) -> Iterator[Mistake]:
+        for alpha in (self.alpha * self.size, self.alpha / self.size):
+            yield Mistake("lrn: whether alpha is divided by the size", replace(self, alpha=alpha))
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_map(self, inputs[0])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import comb
 from typing import ClassVar, Literal, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, Pair, argument, itself
-from resnet_dsl.ir.ops.base import Op, Window, needs_map
+from resnet_dsl.ir.ops.base import Mistake, Op, Window, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
@@ -45,12 +46,22 @@ class Pool(Op):
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad in ((0, 0), "same")
 
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from padding_mistakes(self, self.pad)
+        yield from super().mistakes()
+
 
 @dataclass(frozen=True)
 class MaxPool(Pool):
     """The largest value of each window; padding counts as minus infinity."""
 
     kind: ClassVar[str] = "maxpool"
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from super().mistakes()
+        if self.pad != "same" and any(self.pad):
+            words = "padding: zeros instead of minus infinity"
+            yield Mistake(words, replace(self, pad=(0, 0)), zeros=self.pad)
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,16 @@ def explicit(pad: Padding | str, kernel: Pair, dilation: Pair) -> Padding:
     if pad == "valid":
         return 0, 0
     return "same" if pad == "same" else pad  # type: ignore[return-value]
+
+
+def padding_mistakes(op: Op, pad: Padding) -> Iterator[Mistake]:
+    """Yield the usual mistakes with the padding of an op that has a window and an argument `pad`."""
+    if pad == "same":
+        half = explicit("half", op.window.kernel, op.window.dilation)
+        yield Mistake("padding: symmetric instead of TensorFlow's `same`", op.having("pad", half))
+    else:
+        yield Mistake("padding: TensorFlow's `same` instead of symmetric", op.having("pad", "same"))
+        yield Mistake("padding: none", op.having("pad", (0, 0)))
 
 
 def windows(

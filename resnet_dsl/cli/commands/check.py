@@ -1,0 +1,31 @@
+"""The command `check`: what is wrong with specs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from resnet_dsl.cli.programs import compiled, show_findings
+from resnet_dsl.diagnostics.model import Diagnostic
+
+
+def check(options: Namespace) -> int:
+    """Report what is wrong; diagnostics in a machine's format are the result, so on stdout."""
+    from resnet_dsl.printing.summary import headline
+
+    outcome = compiled(options.specs, options)
+    as_text = options.format == "text"
+    show_findings(outcome, options, diagnostics=as_text)
+    if not as_text:
+        _print_for_machines(options.format, outcome.diagnostics)
+        return outcome.status
+    for _, program in outcome.programs:
+        print(f"{program.name}: ok ({headline(program)})")
+    return outcome.status
+
+
+def _print_for_machines(format: str, diagnostics: list[Diagnostic]) -> None:
+    from resnet_dsl.diagnostics.render.machine import render_github, render_json, render_sarif
+
+    renderers = {"json": render_json, "github": render_github, "sarif": render_sarif}
+    if text := renderers[format](diagnostics):
+        print(text)

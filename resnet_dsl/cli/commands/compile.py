@@ -1,0 +1,167 @@
+"""The command `compile`: check specs, then write their artefacts, all or none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
+from resnet_dsl.diagnostics.model import CompileError, UsageError
+from resnet_dsl.diagnostics.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend.interface import Backend
+    from resnet_dsl.cli.output import Artefact
+
+STAGES = ("ast", "network", "graph")
+
+
+def compile_(options: Namespace) -> int:
+    """Check specs, then write their artefacts; nothing is written unless all are fine."""
+    stage, backends = _what_to_make(options)
+    to_stdout = options.output == STDOUT or (options.output is None and options.emit is not None)
+    _check_weights(options, stage, backends if to_stdout else [])
+    if stage == "ast":
+        return _emit_ast(options)
+    outcome = compiled(options.specs, options)
+    rendered = [] if outcome.status else _rendered(outcome, stage, backends, options)
+    show_findings(outcome, options)
+    if outcome.status:
+        return outcome.status
+    return _to_stdout(rendered) if to_stdout else _to_files(rendered, options)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """An artefact that has no place yet; `weights` are the suffix and content of a file beside it."""
+
+    name: str
+    content: str | bytes
+    note: str = ""
+    weights: tuple[str, bytes] | None = None
+
+
+def _what_to_make(options: Namespace) -> tuple[str | None, list[Backend]]:
+    """Return the stage to print, or the backends to render with."""
+    from resnet_dsl.backend.discovery import backend_names, find_backend
+
+    if (options.backend is None) == (options.emit is None):
+        raise UsageError("compile takes either --backend NAME or --emit STAGE")
+    if options.emit in STAGES:
+        return options.emit, []
+    name = options.backend or options.emit
+    if options.emit is not None and name not in backend_names():
+        known = [*STAGES, *backend_names()]
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise UsageError(f"nothing to emit as `{name}`; {hint}")
+    return None, [find_backend(found) for found in (backend_names() if name == "all" else [name])]
+
+
+def _check_weights(options: Namespace, stage: str | None, to_stdout: list[Backend]) -> None:
+    """Raise UsageError for weights where there is no place for them."""
+    from resnet_dsl.weights.source import check_choice
+
+    check_choice(options.seed, options.weights, options.partial)
+    if stage is not None and options.names is not None:
+        raise UsageError(f"--names is for backends; {stage} has the spec's own names")
+    if options.seed is None and options.weights is None:
+        return
+    if stage is not None:
+        raise UsageError(f"--seed and --weights are for backends; {stage} holds no weights")
+    for backend in to_stdout:
+        if getattr(backend, "WEIGHTS", ""):
+            raise UsageError(f"{backend.NAME} has its weights in a second file: -o PATH, not stdout")
+
+
+def _rendered(
+    outcome: Outcome, stage: str | None, backends: list[Backend], options: Namespace
+) -> list[Rendered]:
+    """Render every artefact of every program; what a backend cannot express goes to the outcome."""
+    from resnet_dsl.cli.weight_choice import chosen_weights, companion_file
+    from resnet_dsl.printing.stages import print_graph, print_network
+    from resnet_dsl.printing.summary import headline
+    from resnet_dsl.zoo.model_names import with_names
+
+    if stage is not None:
+        printer = print_network if stage == "network" else print_graph
+        return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for _, p in outcome.programs]
+    made = []
+    for _, program in outcome.programs:
+        weights = chosen_weights(program, options)
+        for backend in backends:
+            try:
+                renamed = with_names(program, options.names, backend)
+                content = backend.render(renamed, weights.state if weights else None)
+                extra = companion_file(backend, renamed, weights)
+            except CompileError as error:
+                outcome.add(error.diagnostics)
+            except ModuleNotFoundError as error:
+                line = f'pip install "resnet-dsl[{backend.NAME}]"'
+                outcome.problems.append(f"{backend.NAME} needs {error.name}, not installed here: {line}")
+            else:
+                made.append(Rendered(program.name + backend.SUFFIX, content, headline(program), extra))
+    return made
+
+
+def _emit_ast(options: Namespace) -> int:
+    from resnet_dsl.driver import read
+    from resnet_dsl.printing.stages import print_ast
+    from resnet_dsl.syntax.parser import parse
+
+    sources = [read(spec)[0] for spec in options.specs]
+    rendered = [Rendered(f"{Path(s.name).stem}.ast.txt", print_ast(parse(s))) for s in sources]
+    return _to_stdout(rendered) if options.output in (None, STDOUT) else _to_files(rendered, options)
+
+
+def _to_stdout(rendered: list[Rendered]) -> int:
+    if len(rendered) > 1:
+        names = ", ".join(item.name for item in rendered)
+        raise UsageError(f"stdout takes one artefact, not {len(rendered)} ({names}); -o FOLDER takes all")
+    content = rendered[0].content
+    if isinstance(content, bytes) and sys.stdout.isatty():
+        raise UsageError(f"{rendered[0].name} is not text: write it to a file with -o PATH")
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _to_files(rendered: list[Rendered], options: Namespace) -> int:
+    from resnet_dsl.cli.output import Artefact, check_targets, make_folder, write_whole
+
+    placed, folder = _placed(rendered, options.output)
+    written = [(artefact, item.note) for artefact, item in zip(placed, rendered, strict=True)]
+    for artefact, item in zip(placed, rendered, strict=True):
+        if item.weights is not None:
+            suffix, content = item.weights
+            written.append((Artefact(artefact.path.with_suffix(suffix), content), "weights"))
+    artefacts = [artefact for artefact, _ in written]
+    if folder is None or folder.exists():
+        check_targets((artefact.path for artefact in artefacts), options.force)
+    if folder is not None:
+        make_folder(folder)
+        check_targets((artefact.path for artefact in artefacts), options.force)
+    for artefact, note in written:
+        write_whole(artefact)
+        print(f"wrote {artefact.path}" + (f" ({note})" if note else ""))
+    return 0
+
+
+def _placed(rendered: list[Rendered], output: str | None) -> tuple[list[Artefact], Path | None]:
+    """Give each artefact its path: `output` itself for a single one, else in that folder."""
+    from resnet_dsl.cli.output import Artefact
+
+    if output == "":
+        raise UsageError("-o takes a path, not an empty text")
+    ends_as_folder = output is not None and output.endswith(("/", os.sep))
+    path = Path(output or ".")
+    if output is not None and len(rendered) == 1 and not ends_as_folder and not path.is_dir():
+        return [Artefact(path, rendered[0].content)], None
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file, and {len(rendered)} artefacts need a folder")
+    return [Artefact(path / item.name, item.content) for item in rendered], path

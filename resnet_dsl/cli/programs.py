@@ -1,0 +1,87 @@
+"""Specs compiled for a command, and what is said of them on stderr."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from resnet_dsl.diagnostics.model import CompileError, Diagnostic, UsageError
+
+if TYPE_CHECKING:
+    from resnet_dsl.program import Program
+
+STDOUT = "-"
+
+
+@dataclass
+class Outcome:
+    """What became of several specs: the fine ones by name, and everything there is to say."""
+
+    programs: list[tuple[str, Program]] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Keep diagnostics; specs that use the same file would repeat them."""
+        self.diagnostics = list(dict.fromkeys([*self.diagnostics, *diagnostics]))
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if self.problems:
+            return 2
+        return 1 if any(d.severity == "error" for d in self.diagnostics) else 0
+
+
+def compiled(specs: Iterable[str], options: Namespace) -> Outcome:
+    """Compile every spec, whatever becomes of the others."""
+    from resnet_dsl.driver import compile_spec
+
+    settings = parse_settings(options.settings)
+    outcome = Outcome()
+    for spec in specs:
+        try:
+            program = compile_spec(spec, options.model, settings)
+        except CompileError as error:
+            outcome.add(error.diagnostics)
+        except UsageError as error:
+            outcome.problems.append(str(error))
+        else:
+            outcome.programs.append((spec, program))
+            outcome.add(program.warnings)
+    return outcome
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, str]:
+    """Return what `--set NAME=VALUE` says; the values are still in the language."""
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (equals and value and name.isidentifier()):
+            raise UsageError(f"--set takes NAME=VALUE, not `{text}`")
+        if name in settings:
+            raise UsageError(f"--set {name} is given twice")
+        settings[name] = value
+    return settings
+
+
+def show_findings(outcome: Outcome, options: Namespace, diagnostics: bool = True) -> None:
+    """Show diagnostics and problems to the person, on stderr."""
+    from resnet_dsl.diagnostics.render.terminal import render_all, wants_color
+
+    if diagnostics and outcome.diagnostics:
+        print(render_all(outcome.diagnostics, wants_color(options.color, sys.stderr)), file=sys.stderr)
+    for problem in outcome.problems:
+        print(f"error: {problem}", file=sys.stderr)
+
+
+def one_program(options: Namespace) -> Program:
+    """Compile the one spec of a command and show its warnings; raises CompileError if it is wrong."""
+    from resnet_dsl.driver import compile_spec
+
+    program = compile_spec(options.spec, options.model, parse_settings(options.settings))
+    show_findings(Outcome(diagnostics=list(program.warnings)), options)
+    return program

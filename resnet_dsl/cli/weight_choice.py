@@ -1,0 +1,37 @@
+"""The weights that options ask for, and the companion file that an artefact without weights gets."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.weights.source import Weights, weights_for
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend.interface import Backend
+    from resnet_dsl.program import Program
+
+
+def chosen_weights(program: Program, options: Namespace, library: str | None = None) -> Weights | None:
+    """Return the weights that the options ask for, and say on stderr what was done to get them."""
+    weights = weights_for(program, options.seed, options.weights, options.partial, library)
+    if weights is not None:
+        for remark in weights.remarks():
+            print(f"note: {remark}", file=sys.stderr)
+    return weights
+
+
+def companion_file(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
+    """Return suffix and content of the file of weights beside an artefact that does not hold them."""
+    from resnet_dsl.weights.formats.registry import encode
+
+    suffix = getattr(backend, "WEIGHTS", None)
+    if weights is None or suffix == "":
+        return None
+    if suffix is None:
+        raise UsageError(f"the {backend.NAME} backend does not say where weights go")
+    path = Path(program.name + backend.SUFFIX).with_suffix(suffix)
+    return suffix, encode(program, weights.state, weights.origin, path)
