@@ -38,5 +38,5 @@ class Program:
         return f"{self.names.get(path, path)}.{tensor}"
 
     def renamed(self, state: Mapping[str, Value]) -> dict[str, Value]:
-        """Return what is kept by canonical names of tensors under the names they are to have."""
+        """Return tensors, or what goes for them, under the names that backends are to call them."""
         return {self.tensor_name(name): value for name, value in state.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from resnet_dsl.backend.contents import Contents
+from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.backend.foreign_graph import Drawing
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.ops import Op
@@ -96,12 +96,10 @@ class WeightFile(Protocol):
     def read(self, path: Path) -> Contents:
         """Return what a file holds."""
 
-    def encode(
-        self, program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str
-    ) -> bytes:
+    def encode(self, program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
         """Return the bytes of a file with the weights of a program."""
 
-    def encode_named(self, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    def encode_named(self, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
         """Return the bytes of a file of tensors under any names, in the order that they come in.
 
         Raises UsageError for a format whose files are more than tensors.

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_dsl.backend.interface import Backend
+from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.provenance import MARK, digest
-from resnet_dsl.codegen.text_statements import literal
+from resnet_dsl.codegen.python import Dictionary, Literal
 from resnet_dsl.program import Program
 from resnet_dsl.verify.forward import bar
 
@@ -111,7 +112,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
     channels, *own = program.network.input.at(program.network.extent)
     sizes = SMALL if None in own else (tuple(own),)
     tests = [(backend.name, backend.self_test) for backend in backends if backend.self_test is not None]
-    files = [f'"{b.name}": "{program.name}{b.suffix}"' for b in backends]
+    files = tuple((Literal(b.name), Literal(program.name + b.suffix)) for b in backends)
     depth = program.figures.depth
     # Two engines may each be a bar away from the truth.
     bars = {dtype: 2 * bar(dtype, depth) for dtype in ("float64", "float32")}
@@ -119,7 +120,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
         name=program.name,
         mark=MARK,
         digest=digest(program.network),
-        artefacts=literal("ARTEFACTS = ", "{}", files, 0),
+        artefacts=statement("ARTEFACTS = ", Dictionary(files), 0),
         sizes=repr(list(sizes)),
         bars=", ".join(f'"{dtype}": {limit}' for dtype, limit in bars.items()),
         sources="\n\n".join(test.source for _, test in tests),

@@ -7,19 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend.contents import Contents, Stored
+from resnet_dsl.backend.contents import Contents, Metadata, Stored
 from resnet_dsl.backend.discovery import missing_packages, needed, sound_backends
 from resnet_dsl.backend.interface import WeightFile, WeightFormat
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.metadata import describe
-from resnet_dsl.weights.match_report import shown
-
-if TYPE_CHECKING:
-    from resnet_dsl.ir.arrays import Array
 
 KERAS_ARCHIVE = ".keras"
 LONGEST = 300
@@ -84,14 +81,14 @@ def check_writable(path: Path) -> None:
     _need(path, "writing", format.writing, format.install)
 
 
-def encode(program: Program, state: Mapping[str, Array], origin: Mapping[str, Any], path: Path) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], origin: Metadata, path: Path) -> bytes:
     """Return the bytes of a file of weights in the format that `path` is called after."""
     check_writable(path)
     suffix = suffix_of(path)
     return formats()[suffix].load().encode(program, state, describe(program, origin), suffix)
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], path: Path) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> bytes:
     """Return the bytes of a file of tensors under other names; raises UsageError for a format without."""
     check_writable(path)
     suffix = suffix_of(path)
@@ -121,7 +118,7 @@ def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored) -> Sto
     """A tensor whose reading, too, fails with a sentence."""
 
     def load() -> Array:
-        with _reported(path, format, b"", f" (tensor {shown(name)})"):
+        with _reported(path, format, b"", f" (tensor {printable(name)})"):
             return stored.load()
 
     return replace(stored, load=load)
@@ -146,5 +143,5 @@ def _reported(path: Path, format: WeightFormat, head: bytes, where: str = "") ->
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split("\n\n")[0].split())
-    text = shown(text)[:LONGEST] if not text.isprintable() else text[:LONGEST]
+    text = printable(text)[:LONGEST] if not text.isprintable() else text[:LONGEST]
     return text or type(error).__name__
