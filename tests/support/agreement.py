@@ -88,7 +88,7 @@ def measure(
         _check_lively(x.shape[2:], truth)
     exact: dict[str, list[State]] = {"referee": wanted}
     for name, dtype in engines:
-        results = _results(program, state, inputs, name, dtype)
+        results = results_of(program, state, inputs, name, dtype)
         for x, result, truth in zip(inputs, results, wanted, strict=True):
             yield from _compared(f"{name} {dtype}", x, result, truth, truth, bars[dtype])
         if dtype == "float64":
@@ -143,7 +143,7 @@ def _fit(state: State, name: str, x: Array) -> None:
         state[f"{name}.{tensor}"] = (state[f"{name}.{tensor}"] * scale).astype(np.float32)
 
 
-def _results(program: Program, state: State, inputs: list[Array], name: str, dtype: str) -> list[State]:
+def results_of(program: Program, state: State, inputs: list[Array], name: str, dtype: str) -> list[State]:
     """What a backend's model in a precision gives for each input."""
     _few_threads()
     backend = find_backend(name)
