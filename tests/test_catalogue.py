@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from resnet_dsl.weights.init.seeded import random_state
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import CompileError
