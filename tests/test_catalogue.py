@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.model import CompileError, Source, Span
+from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
+from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.start import wrong_starts
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.weights.init.seeded import random_state
@@ -24,6 +26,7 @@ for framework in ("torch", "keras", "onnx", "onnxruntime"):
 
 BARS = {"float64": 1e-13, "float32": 1e-5}
 LEARNING = 12  # cases of an op that are trained: XLA compiles each grouped convolution for a second
+NOWHERE = Span(Source("", ""), 0, 0)
 each_op = pytest.mark.parametrize("kind", CATALOGUE)
 
 
@@ -95,7 +98,7 @@ def test_an_op_learns_the_same_in_every_backend_that_trains(kind: str) -> None:
 
 
 def depends(case: Case) -> bool:
-    """Whether the result depends on the input; that of a group of one value is its shift, but for rounding."""
+    """Whether the result depends on the input; that of a group of one value does not."""
     call = call_of(case, np.random.default_rng(0))
     other = call_of(case, np.random.default_rng(1))
     return bool((forward(case.op, call) != forward(case.op, replace(call, inputs=other.inputs))).any())
@@ -146,6 +149,30 @@ def call_of(case: Case, rng: np.random.Generator) -> OpCall:
         tensor.name: rng.uniform(0.5, 1.5, tensor.shape) for tensor in case.op.parameters(*case.shapes)
     }
     return OpCall(tuple(inputs), tensors)
+
+
+# --- mistakes ----------------------------------------------------------------------------------
+
+
+@each_op
+def test_a_mistake_that_an_op_declares_is_told_by_its_words(kind: str) -> None:
+    for case in cases_of(kind):
+        call = call_of(case, np.random.default_rng(0))
+        right = forward(case.op, call)
+        node = GraphNode(kind, case.op, case.operands, case.shapes, case.shapes[0], "", NOWHERE)
+        for mistake in case.op.mistakes():
+            around = [(0, 0), (0, 0), *((amount, amount) for amount in mistake.zeros)]
+            inputs = tuple(np.pad(x, around) for x in call.inputs) if any(mistake.zeros) else call.inputs
+            try:
+                wrong = forward(mistake.op, replace(call, inputs=inputs))
+            except (ValueError, LookupError):
+                continue
+            if not wrong.size:
+                continue
+            told = likely_cause(node, call.inputs, call.tensors, wrong)
+            differs = wrong.shape != right.shape or np.abs(wrong - right).max() > 1e-6
+            assert told or not differs, (str(case), mistake.words)
+        assert not likely_cause(node, call.inputs, call.tensors, right * (1 + 1e-9))
 
 
 # --- start values ------------------------------------------------------------------------------

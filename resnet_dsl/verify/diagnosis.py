@@ -23,7 +23,7 @@ def likely_cause(node: GraphNode, inputs: tuple[Array, ...], tensors: Tensors, g
             wrong = forward(op, call)
         except (ValueError, LookupError):  # such a mistake cannot be made here: the shapes do not fit
             continue
-        if wrong.shape == got.shape and _explains(wrong, right, got):
+        if wrong.size and wrong.shape == got.shape and _explains(wrong, right, got):
             return words
     return ""
 
