@@ -32,7 +32,7 @@ def _explains(wrong: Array, right: Array, got: Array) -> bool:
     """Whether a wrong result is what was given, and not only as near to it as the right one is."""
     distance = np.abs(wrong - got).max()
     near = distance <= 1e-3 * max(np.abs(wrong).max(), 1e-30)
-    return bool(near and (right.shape != got.shape or distance <= 0.1 * np.abs(right - got).max()))
+    return bool(near and (right.shape != got.shape or distance < 0.1 * np.abs(right - got).max()))
 
 
 def _mistakes(
