@@ -25,12 +25,12 @@ from resnet_dsl_keras.tensor_names import layer_name
 from resnet_dsl.codegen.live import module_of
 from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
 from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
@@ -39,7 +39,7 @@ keras = pytest.importorskip("keras")
 torch_backend = pytest.importorskip("resnet_dsl_torch")
 pytest.importorskip("torch")
 
-SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202")
+SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
 
 CALLS = re.compile(
@@ -154,6 +154,19 @@ def test_functions_say_what_they_take_and_take_nothing_else(name: str) -> None:
     assert {function.name for function in tree.body if isinstance(function, ast.FunctionDef)} <= read | {
         "build"
     }
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
+def test_functions_are_called_as_they_are_defined(name: str) -> None:
+    tree = ast.parse(source(name))
+    functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if (takes := functions.get(ast.unparse(call.func))) is not None:
+            names = [argument.arg for argument in takes.args]
+            given = [*names[: len(call.args)], *(keyword.arg for keyword in call.keywords)]
+            required = names[: len(names) - len(takes.defaults)]
+            assert len(given) == len(set(given)), ast.unparse(call)
+            assert set(required) <= set(given) <= set(names), ast.unparse(call)
 
 
 def unwritten(sources: str) -> list[str]:

@@ -20,10 +20,10 @@ from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 
 from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.driver import compile_spec
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate_all
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 

@@ -14,11 +14,11 @@ import numpy as np
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.program import Program
 from resnet_dsl.reference import OpCall, evaluate, forward
-from resnet_dsl.weights.init.seeded import random_state
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
