@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from resnet_dsl.weights.init.seeded import random_state
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import CompileError, Source, Span
@@ -17,7 +18,6 @@ from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.start import wrong_starts
 from resnet_dsl.verify.training import verify_training
-from resnet_dsl.weights.init.seeded import random_state
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
 from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of
 
@@ -62,6 +62,15 @@ def taken(cases: tuple[Case, ...], backend: str) -> tuple[Case, ...]:
         else:
             found.append(case)
     return tuple(found)
+
+
+@each_op
+def test_an_op_takes_what_its_page_says(kind: str) -> None:
+    vectors = any("vector" in case.operands for case in cases_of(kind))
+    maps = any("map" in case.operands for case in cases_of(kind))
+    takes = CATALOGUE[kind].takes
+    assert vectors == ("vector" in takes or "two of one shape" in takes)
+    assert maps == (takes != "vector, or map of one pixel")
 
 
 @each_op
