@@ -350,9 +350,7 @@ class _Making:
         sites = self.lowered[id(full)].sites
         called = [step.what.target.name for step in steps if isinstance(step.what, ClassUse)]
         doc = class_doc(self.group.bodies, {parameter.name for parameter in parameters}, called)
-        block = BlockClass(
-            self.name, full.definition, doc, parameters, full.names, steps, full.result, sites
-        )
+        block = BlockClass(self.name, full.definition, doc, parameters, full.names, steps, full.result, sites)
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}
             given = [(p.name, Literal(self.varying.used[p.name][index])) for p in numbers]

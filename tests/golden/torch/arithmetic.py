@@ -54,8 +54,8 @@ class Chain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu((x + torch.tanh(x)).chunk(2, dim=1)[0])
-        out: torch.Tensor = self.conv1(-0.5 * -x - 3.0) - 0.25
-        return out
+        x = self.conv1(-0.5 * (-x) - 3.0)
+        return x - 0.25
 
 
 class Arithmetic(nn.Module):
