@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Set
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
+from resnet_dsl.codegen.class_docs import made_of
 from resnet_dsl.codegen.classes import BlockClass, BlockStep, ClassUse
 from resnet_dsl.codegen.lowering import Lowering
 from resnet_dsl.codegen.parameters import ClassParameter
@@ -55,7 +56,7 @@ def attribute(owner: Expression, name: str) -> Expression:
 
 def class_text(block: BlockClass) -> ClassText:
     """Return the text of a block's class."""
-    doc = docstring(block.doc, 4)
+    doc = docstring(block.doc or _made_of(block), 4)
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     opening = signature("def __init__", ["self", *parameters], " -> None:", 4)
     if (chain := _as_sequence(block)) is not None:
@@ -74,6 +75,12 @@ def class_text(block: BlockClass) -> ClassText:
     inits = [opening, statement("", Call(Name("super().__init__"), tuple(made)), 8), *kept]
     init = "\n".join(inits) if made or kept or parameters else ""
     return ClassText(block.name, "nn.Module" if listed is None else "nn.ModuleList", doc, init, forward)
+
+
+def _made_of(block: BlockClass) -> str:
+    """What a class says that the author says nothing of."""
+    is_chain = all(step.inputs == (index - 1,) for index, step in enumerate(block.steps))
+    return made_of(block.definition, [step.kind for step in block.steps], is_chain)
 
 
 def _as_sequence(block: BlockClass) -> list[Expression] | None:
@@ -103,13 +110,15 @@ def _as_sequence(block: BlockClass) -> list[Expression] | None:
 
 def _as_list(block: BlockClass) -> list[Expression] | None:
     """The modules of a class that keeps nothing but 0, 1, …, used in another order than one by one."""
-    kept = {
-        step.name: step.what.module if isinstance(step.what, TorchLowering) else _without_flag(step.what)
-        for step in block.steps
-        if isinstance(step.what, ClassUse) or step.what.module is not None
-    }
-    modules = [module for module in kept.values() if module is not None]
-    return modules if modules and list(kept) == [str(i) for i in range(len(modules))] else None
+    modules: list[Expression] = []
+    for step in block.steps:
+        if isinstance(step.what, TorchLowering) and step.what.module is None:
+            continue
+        made = step.what.module if isinstance(step.what, TorchLowering) else _without_flag(step.what)
+        if made is None or step.name != str(len(modules)):
+            return None
+        modules.append(made)
+    return modules or None
 
 
 def _without_flag(use: Lowering | ClassUse) -> Expression | None:
