@@ -22,14 +22,15 @@ from resnet_dsl_keras.recursion import SAFE, recursion_limit
 from resnet_dsl_keras.reserved_names import RESERVED, operations
 from resnet_dsl_keras.tensor_names import layer_name
 
+from resnet_dsl.codegen.live import module_of
 from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
 from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
@@ -38,16 +39,16 @@ keras = pytest.importorskip("keras")
 torch_backend = pytest.importorskip("resnet_dsl_torch")
 pytest.importorskip("torch")
 
-SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202")
+SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
 
 CALLS = re.compile(
     r"keras\.(Input|Model|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
-    r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye)|scaling|uniform|pool"
+    r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye|split)|pool"
     r"|ops\.(arange|cast|cumsum|einsum|erf|logical_and|mean|sqrt|square|sum|where)"
     r"|any|zip|list|min|max|len|float|range|isinstance|layer\.name\.startswith|slice|tuple"
     r"|super|super\(\)\.(__init__|convolution_op|get_config)|StandardizedConv2D(\(.*\))?"
-    r"|pads\.append|sys\.(setrecursionlimit|getrecursionlimit)"
+    r"|ValueError|sys\.(setrecursionlimit|getrecursionlimit)"
 )
 
 
@@ -72,6 +73,14 @@ def nhwc(x: Any) -> Any:
 def difference(a: dict[str, Any], b: dict[str, Any]) -> float:
     assert a.keys() == b.keys()
     return max(float(np.abs(a[name] - b[name]).max() / np.abs(a[name]).max()) for name in a)
+
+
+@pytest.fixture(params=["channels_last", "channels_first"])
+def layout(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(request.param)
+    yield request.param
+    keras.config.set_image_data_format(before)
 
 
 # --- the file ----------------------------------------------------------------------------------
@@ -130,6 +139,36 @@ def test_a_comment_stays_a_comment(comment: str) -> None:
     assert "49" not in rendered.split("import keras")[1]
 
 
+@pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
+def test_functions_say_what_they_take_and_take_nothing_else(name: str) -> None:
+    """Helpers too: a parameter or helper that this file has no use for is not there."""
+    tree = ast.parse(source(name))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for function in functions:
+        arguments = [*function.args.args, *function.args.kwonlyargs]
+        assert function.returns is not None
+        assert all(argument.annotation or argument.arg == "self" for argument in arguments), function.name
+        inside = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+        assert {argument.arg for argument in arguments} <= inside | {"self", "inputs"}, function.name
+    assert {function.name for function in tree.body if isinstance(function, ast.FunctionDef)} <= read | {
+        "build"
+    }
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
+def test_functions_are_called_as_they_are_defined(name: str) -> None:
+    tree = ast.parse(source(name))
+    functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if (takes := functions.get(ast.unparse(call.func))) is not None:
+            names = [argument.arg for argument in takes.args]
+            given = [*names[: len(call.args)], *(keyword.arg for keyword in call.keywords)]
+            required = names[: len(names) - len(takes.defaults)]
+            assert len(given) == len(set(given)), ast.unparse(call)
+            assert set(required) <= set(given) <= set(names), ast.unparse(call)
+
+
 def unwritten(sources: str) -> list[str]:
     return [name for name in HELPERS if not re.search(rf"^(def|class) {name}\(", sources, re.MULTILINE)]
 
@@ -171,7 +210,11 @@ def test_a_layer_is_not_called_as_an_operation_of_keras(name: str, step: str) ->
     ("name", "step"),
     [
         *((name, "relu") for name in ("sum", "pad", "pad_3", "get_item", "ones_like", "true_divide_12")),
-        *(("add", "affine(-1, 1) -> affine(0.5)"), ("pad", "conv(2, 3x3, stride=2)"), ("conv", "conv(2, 3x3)")),
+        *(
+            ("add", "affine(-1, 1) -> affine(0.5)"),
+            ("pad", "conv(2, 3x3, stride=2)"),
+            ("conv", "conv(2, 3x3)"),
+        ),
         *(("tanh", "gelu(approximate=true)"), ("add", "lrn"), ("ones_like", "avgpool(2x2)")),
     ],
 )
@@ -230,7 +273,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
     assert difference(expected, backend.run(build(checked, "float64"), x)) < 1e-12
 
 
-EVERYWHERE = ("same", "pools", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
+EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
 ELSEWHERE = """
 import sys, keras, numpy as np
 import resnet_dsl_keras as backend
@@ -305,14 +348,6 @@ NEW_OPS = """
 """
 
 
-@pytest.fixture(params=["channels_last", "channels_first"])
-def layout(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = keras.config.image_data_format()
-    keras.config.set_image_data_format(request.param)
-    yield request.param
-    keras.config.set_image_data_format(before)
-
-
 @pytest.mark.parametrize("size", [(5, 6), (8, 7)])
 def test_new_ops_are_exact_in_both_layouts(layout: str, size: tuple[int, int]) -> None:
     checked = program(NEW_OPS)
@@ -333,19 +368,70 @@ def test_what_shows_of_a_model_is_the_results_of_its_ops(layout: str) -> None:
 
 def test_what_is_divided_or_thinned_after_its_layer_does_not_show() -> None:
     text = """model m { input: 2x12x12  stages: []  head: none
-        stem: avgpool(3x3, stride=2, pad=1) -> conv(3, 3x3, stride=2, dilation=2) -> avgpool(2x2) }"""
+        stem: avgpool(3x3, stride=2, pad=1) -> conv(3, 3x3, stride=2, dilation=3) -> avgpool(2x2) }"""
     checked = program(text)
     assert set(backend.trace(backend.build(checked), checked, batch(checked))) == {"avgpool2"}
 
 
-def test_a_plain_convolution_does_not_show_where_it_shares_the_code_of_one_that_is_thinned() -> None:
+def test_a_plain_convolution_shows_also_where_another_of_its_block_is_thinned() -> None:
     text = """
     block c(stride = 1, dilation = 1) { return x -> conv(2, 3x3, stride=stride, dilation=dilation) }
     model m { input: 2x12x12  stem: x  head: none  strides: 1
-        stages: [[c(stride=2), c(stride=2, dilation=2), c(dilation=2), c]] }"""
+        stages: [[c(stride=2), c(stride=2, dilation=3), c(dilation=2), c, c(stride=2, dilation=4)]] }"""
     checked = program(text)
     shown = set(backend.trace(backend.build(checked), checked, batch(checked)))
-    assert shown == {"layer1.2.conv1", "layer1.3.conv1"}
+    assert shown == {f"layer1.{index}.conv1" for index in (0, 2, 3, 4)}
+
+
+# --- work ---------------------------------------------------------------------------------------
+
+
+def multiply_adds(model: Any) -> int:
+    """What Keras computes: each value of the result of a layer with weights takes a column of its kernel."""
+    weighted = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    return sum(
+        math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape) for layer in weighted
+    )  # fmt: skip
+
+
+GAPS = """
+    block c(width, stride = 1, dilation = 1) {
+        return x -> conv(width, 3x3, stride=stride, dilation=dilation)
+    }
+    model gaps { input: 3xHxW  stem: conv(2, 3x5, stride=2x1, dilation=2)  head: none  strides: 1
+        stages: [[c(4), c(4, 2), c(4, 1, 2), c(4, 2, 2), c(6, 2, 4), c(6, 3, 3)]] }
+"""
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 38), (51, 46), (48, 61)])
+def test_what_strides_and_dilates_is_computed_where_it_is_taken(layout: str, size: tuple[int, int]) -> None:
+    if layout == "channels_first":
+        pytest.skip("TensorFlow has no such convolution on CPUs")
+    checked = program(GAPS)
+    x, state = batch(checked, size), random_state(checked.graph, 1)
+    assert difference(evaluate(checked.graph, state, x), backend.run(build(checked, "float64"), x)) < 1e-13
+    sized = program(GAPS.replace("3xHxW", f"3x{size[0]}x{size[1]}"))
+    assert multiply_adds(backend.build(sized)) == sized.figures.macs
+    assert "Keras needs" not in backend.render(sized)
+
+
+def test_skresnet50_computes_in_keras_what_its_header_says() -> None:
+    checked = compile_spec("skresnet50")
+    assert multiply_adds(backend.build(checked)) == checked.figures.macs == 4_089_422_336
+
+
+def test_the_header_says_what_keras_needs_where_it_cannot_but_compute_every_pixel() -> None:
+    text = """model m { input: 2x24x24  stages: []  head: none  stem: conv(2, 1x1)
+        -> a: conv(4, 3x3, stride=2, dilation=3) -> relu
+        -> b: conv(4, 3x3, stride=2, dilation=2, pad=same) }"""
+    checked = program(text)
+    header = backend.render(checked).split("\nimport keras")[0]
+    needed = multiply_adds(backend.build(checked))
+    assert f"# Keras needs {needed:,} multiply-adds" in header
+    assert "#   a: 41,472 for 10,368\n#   b: 20,736 for 5,184\n" in header
+    open_header = backend.render(program(text.replace("2x24x24", "2xHxW"))).split("\nimport keras")[0]
+    assert "# Keras needs more, since" in open_header
+    assert "#   a\n#   b\n" in open_header
 
 
 # What has weights of its own kinds, under a batch norm, so that gradients come from far.
@@ -422,6 +508,27 @@ def test_a_frozen_part_drops_nothing_and_others_do(op: str) -> None:
     assert equal == [True, True, False]
 
 
+def test_build_takes_what_users_of_keras_change_first(layout: str) -> None:
+    checked = compile_spec("resnet18")
+    module = module_of(backend.render(checked), "m")
+    model = module.build(classes=7, input_shape=(40, None, 1))
+    order = (None, 40, None, 1) if layout == "channels_last" else (None, 1, 40, None)
+    assert model.input_shape == order
+    assert model.output_shape == (None, 7)
+    changed = compile_spec("resnet18", overrides={"classes": "7", "input": "1x40xW"})
+    shapes = {variable.path: variable.shape for variable in backend.build(changed).weights}
+    assert {variable.path: variable.shape for variable in model.weights} == shapes
+    usual = {variable.path: variable.shape for variable in backend.build(checked).weights}
+    assert {variable.path: variable.shape for variable in module.build().weights} == usual
+
+
+def test_build_refuses_channels_that_its_blocks_are_not_made_for() -> None:
+    text = "block b() { return x -> conv(2 * x.channels, 3x3) }"
+    text += "model m { input: 3x8x8  stem: none  stages: [[b]]  head: gap -> fc(2) }"
+    with pytest.raises(ValueError, match="3 channels"):
+        module_of(backend.render(program(text)), "m").build(input_shape=(8, 8, 4))
+
+
 def test_outputs_are_what_the_parts_give() -> None:
     checked = program("backbone")
     model = build(checked)
@@ -457,6 +564,31 @@ def test_initial_weights_have_the_distributions_asked_for() -> None:
             else:
                 assert value.std() == pytest.approx(init.value, rel=0.02)
                 assert np.abs(value).max() > 3 * init.value  # not truncated
+
+
+STARTS = """
+    block gated(width, stride = 1, g = 1) {{
+        main = x -> conv(width, 3x3, stride=stride) -> {norm}(gamma=g)
+        return relu(main + (x -> downsample: B(width, stride)))
+    }}
+    model m {{ input: 3x8x8  stem: conv(4, 3x3)  stages: [2, 1]  widths: [4, 8]  block: gated
+        {field}  head: gap -> fc(3) }}
+"""
+
+
+@pytest.mark.parametrize("norm", ["bn", "gn", "ln"])
+@pytest.mark.parametrize("gammas", [[1, 0.5], [0.5, 1], [0.5, 0.5], [0, 1]])
+def test_a_scale_starts_where_its_block_says(norm: str, gammas: list[float]) -> None:
+    text = STARTS.format(norm=norm if norm != "gn" else "gn(2)", field=f"gs: {gammas}").replace(
+        "gn(2)(", "gn(2, "
+    )
+    checked = program(text)
+    state = backend.read_state(backend.build(checked))
+    for key, parameter in checked.graph.parameters():
+        if parameter.init.kind == "constant":
+            assert (state[key] == parameter.init.value).all(), key
+    starts = [state[f"{block}.{norm}1.weight"][0] for block in ("layer1.0", "layer1.1", "layer2.0")]
+    assert starts == [gammas[0], gammas[0], gammas[1]]
 
 
 def test_a_bias_is_drawn_for_itself() -> None:

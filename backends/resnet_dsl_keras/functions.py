@@ -25,6 +25,7 @@ from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering
 
 FIRST = ("width", "channels")  # what a layer starts with goes unnamed
+NAME = "name"  # what all layers of a block are called after
 
 Namer = Callable[[str], Expression]
 
@@ -57,7 +58,8 @@ class Functions:
         given = [(name, value) for name, value in use.arguments if name in function.takes]
         first = [value for name, value in given[:2] if name in FIRST]
         keywords = [(name, value) for name, value in given if name not in FIRST or value not in first]
-        return Call(Name(function.name), (operands[0], name, *operands[1:], *first), tuple(keywords))
+        named = (name,) if NAME in function.names else ()
+        return Call(Name(function.name), (operands[0], *named, *operands[1:], *first), tuple(keywords))
 
     def computing(
         self,
@@ -126,9 +128,10 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     takes = [parameter for parameter in block.parameters if parameter.name in used]
     name = _function_name(block, functions)
     tensors = [f"{tensor}: {TENSOR}" for tensor in inputs]
-    parameters = [tensors[0], "name: str", *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
+    named = [f"{NAME}: str"] if NAME in used else []
+    parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
     text = [signature(f"def {name}", parameters, f" -> {TENSOR}:", 0)]
-    text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
+    text.append(f"    {docstring(block.doc, 4)}")
     text += [*written(lines), statement("return ", last, 4)]
     return Function(name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes))
 

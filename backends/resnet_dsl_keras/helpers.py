@@ -20,6 +20,8 @@ NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"
 PAIR = "tuple[int, int]"  # one number in a file where all pairs are squares
 START = "keras.initializers.Initializer"
 
+REQUIRED, COMPUTED = object(), object()  # no usual value, no plain one
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -39,7 +41,7 @@ class Setting:
 
     name: str
     kind: str
-    usual: Any = ...
+    usual: Any = REQUIRED
     told: bool = False
 
 
@@ -225,15 +227,15 @@ def _pairs(call: Call) -> Iterator[Expression]:
 
 
 def _value(tree: Expression | None) -> Any:
-    """The plain value of an argument, an ellipsis where it is computed."""
+    """The plain value of an argument, COMPUTED where it has none."""
     match tree:
         case Literal():
             return tree.value
         case Sequence():
             values = tuple(map(_value, tree.items))
-            return ... if ... in values else values
+            return COMPUTED if COMPUTED in values else values
         case _:
-            return ...
+            return COMPUTED
 
 
 def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, Found]]:
@@ -254,8 +256,8 @@ def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, Found]
 def _found(setting: Setting, calls: Iterable[Mapping[str, Expression]], square: bool) -> Found:
     """What a setting is in the calls of its helper."""
     values = [_value(call[setting.name]) if setting.name in call else setting.usual for call in calls]
-    plain = sorted({value for value in values if value is not ...}, key=repr)
-    varies = len(plain) != 1 or ... in values or (setting.told and plain != [setting.usual])
+    plain = sorted({value for value in values if value is not COMPUTED}, key=repr)
+    varies = len(plain) != 1 or COMPUTED in values or (setting.told and plain != [setting.usual])
     usual = setting.usual
     if setting.kind == PAIR and not square:
         plain = [(value, value) if isinstance(value, int) else value for value in plain]
@@ -285,9 +287,9 @@ def _source(name: str, body: str, settings: Mapping[str, Found], square: bool) -
     taken = [s for s in helper.settings if s.name in read]
     typed = [(s, kinds.get(s.kind, s.kind) + _further_kinds(s, settings[s.name])) for s in taken]
     parameters = [f"{p.name}: {kinds.get(p.kind, p.kind)}" for p in helper.parameters]
-    parameters += [f"{s.name}: {kind}" for s, kind in typed if s.usual is ...]
+    parameters += [f"{s.name}: {kind}" for s, kind in typed if s.usual is REQUIRED]
     parameters += [
-        f"{s.name}: {kind} = {quoted(settings[s.name].usual)}" for s, kind in typed if s.usual is not ...
+        f"{s.name}: {kind} = {quoted(settings[s.name].usual)}" for s, kind in typed if s.usual is not REQUIRED
     ]
     returns = kinds.get(helper.returns, helper.returns)
     return f"{signature(f'def {name}', parameters, f' -> {returns}:', 0)}\n{body}"

@@ -186,7 +186,8 @@ def _text(lines: Iterable[Line]) -> Iterator[str]:
     for line in lines:
         if isinstance(line, Loop):
             bounds = f"{line.first}, {line.end}" if line.first else f"{line.end}"
-            yield f"    for {LOOP_VARIABLE} in range({bounds}):"
+            variable = LOOP_VARIABLE if LOOP_VARIABLE in names([line.value]) else "_"
+            yield f"    for {variable} in range({bounds}):"
             yield statement(f"{X.path} = ", line.value, 8)
         else:
             yield from written([line])

@@ -26,146 +26,112 @@ def channel_axis() -> int:
     return -1 if keras.config.image_data_format() == "channels_last" else 1
 
 
-def initializers(init: str, fan_in: int) -> dict:
-    """Initial weights by name: fans count as in He et al. 2015."""
-    scaling = keras.initializers.VarianceScaling
-    uniform = keras.initializers.RandomUniform
-    bound = fan_in**-0.5
-    kernel = {
-        "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-        "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
-        "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
-        "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": uniform(-bound, bound),
-    }
-    # A second one, since an initializer draws the same numbers every time.
-    zeros = keras.initializers.Zeros()
-    bias = uniform(-bound, bound) if init == "uniform" else zeros
-    return {"kernel_initializer": kernel[init], "bias_initializer": bias}
-
-
 def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor, name: str, channels: int, kernel: int
+) -> keras.KerasTensor:
+    """Convolution."""
     return layers.Conv2D(
         channels,
         kernel,
-        strides=stride,
-        padding=mode,
+        strides=1,
+        padding="same",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=1,
+        groups=1,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
+        use_bias=False,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
         name=name,
     )(x)
 
 
-def fully_connected(x, name, channels, bias, init):
-    """Fully connected layer on a vector, or on a map of one pixel."""
-    if len(x.shape) == 4:
-        x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+def fully_connected(
+    x: keras.KerasTensor, name: str, channels: int
+) -> keras.KerasTensor:
+    """Fully connected layer on a map of one pixel."""
+    x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+    bound = x.shape[-1] ** -0.5
     return layers.Dense(
         channels,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[-1]),
+        use_bias=True,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            1 / 3, mode="fan_in", distribution="uniform"
+        ),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=name,
     )(x)
 
 
-def channels_of(x, first, end):
+def channels_of(x: keras.KerasTensor, first: int, end: int) -> keras.KerasTensor:
     """The channels of `x` from `first` on, those from `end` on left out."""
     if channel_axis() == 1 or len(x.shape) == 2:
         return x[:, first:end]
     return x[:, :, :, first:end]
 
 
-def part(x, index, of):
+def part(x: keras.KerasTensor, index: int, of: int) -> keras.KerasTensor:
     """The channels of one of so many equal parts."""
     count = x.shape[channel_axis()] // of
     return channels_of(x, index * count, (index + 1) * count)
 
 
-def global_avg_pool(x, name):
+def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """The mean over height and width, which become 1."""
     return layers.GlobalAveragePooling2D(
         data_format=keras.config.image_data_format(), keepdims=True, name=name
     )(x)
 
 
-def subsample(x, rows, columns):
+def subsample(x: keras.KerasTensor, stride: int) -> keras.KerasTensor:
     """Every so many rows and columns, from the first on."""
     if keras.config.image_data_format() == "channels_last":
-        return x[:, ::rows, ::columns]
-    return x[:, :, ::rows, ::columns]
+        return x[:, ::stride, ::stride]
+    return x[:, :, ::stride, ::stride]
 
 
-def sums_block(x, name, scale, affine9_shift):
-    """Block `sums`."""
-    half = 0.5 * x
-    half = half + 2.0
-    both = 1.0 - half
-    both2 = layers.Activation("tanh", name=f"{name}-tanh1")(x)
-    both = layers.Multiply(name=f"{name}-mul1")([both, both2])
-    both2 = 0.25 * x
-    both2 = -both2
-    both = layers.Add(name=f"{name}-add1")([both, both2])
+def sums_block(
+    x: keras.KerasTensor, name: str, scale: float, affine9_shift: float
+) -> keras.KerasTensor:
+    half = 0.5 * x + 2.0
+    both = layers.Activation("tanh", name=f"{name}-tanh1")(x)
+    both = layers.Multiply(name=f"{name}-mul1")([1.0 - half, both])
+    both = layers.Add(name=f"{name}-add1")([both, -(0.25 * x)])
     y = layers.Add(name=f"{name}-add2")([both, x])
-    y = -y
-    y = layers.Activation("relu", name=f"{name}-relu1")(y)
+    y = layers.Activation("relu", name=f"{name}-relu1")(-y)
     x = layers.Add(name=f"{name}-add3")([x, x])
-    x = scale * x
-    x = 3.0 - x
-    x = x + affine9_shift
+    x = 3.0 - scale * x + affine9_shift
     x = layers.Add(name=f"{name}-add4")([y, x])
-    x = subsample(x, 2, 2)
-    return conv(x, f"{name}-conv1", 4, (1, 1), stride=(1, 1), padding=(0, 0))
+    x = subsample(x, 2)
+    return conv(x, f"{name}-conv1", 4, 1)
 
 
-def chain_block(x, name):
-    """Block `chain`."""
+def chain_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     y = layers.Activation("tanh", name=f"{name}-tanh1")(x)
     x = layers.Add(name=f"{name}-add1")([x, y])
     x = part(x, 0, 2)
     x = layers.Activation("relu", name=f"{name}-relu1")(x)
-    x = -x
-    x = -0.5 * x - 3.0
-    x = conv(x, f"{name}-conv1", 6, (1, 1), stride=(1, 1), padding=(0, 0))
+    x = conv(-0.5 * -x - 3.0, f"{name}-conv1", 6, 1)
     return x - 0.25
 
 
-def build() -> keras.Model:
-    """Return arithmetic, with fresh weights, in the layout that Keras is set to."""
+def build(input_shape: tuple[int | None, int | None, int] = (16, 16, 4)) -> keras.Model:
+    """Return arithmetic, with fresh weights, in the layout that Keras is set to.
+
+    `input_shape` is height, width and channels in either layout.
+    """
+    if input_shape[-1] != 4:
+        raise ValueError("the layers are made for an input of 4 channels")
     last = keras.config.image_data_format() == "channels_last"
-    inputs = keras.Input((16, 16, 4) if last else (4, 16, 16), name="input")
+    inputs = keras.Input(
+        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+    )
     x = 2.0 * inputs + 1.0
     x = sums_block(x, "layer1-0", scale=0.5, affine9_shift=1.0)
     x = sums_block(x, "layer2-0", scale=0.75, affine9_shift=-2.0)
     x = chain_block(x, "layer3-0")
     x = global_avg_pool(x, "gap")
-    x = fully_connected(x, "fc", 3, bias=True, init="uniform")
+    x = fully_connected(x, "fc", 3)
     return keras.Model(inputs, x, name="arithmetic")

@@ -26,83 +26,54 @@ def channel_axis() -> int:
     return -1 if keras.config.image_data_format() == "channels_last" else 1
 
 
-def initializers(init: str, fan_in: int) -> dict:
-    """Initial weights by name: fans count as in He et al. 2015."""
-    scaling = keras.initializers.VarianceScaling
-    uniform = keras.initializers.RandomUniform
-    bound = fan_in**-0.5
-    kernel = {
-        "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-        "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
-        "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
-        "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": uniform(-bound, bound),
-    }
-    # A second one, since an initializer draws the same numbers every time.
-    zeros = keras.initializers.Zeros()
-    bias = uniform(-bound, bound) if init == "uniform" else zeros
-    return {"kernel_initializer": kernel[init], "bias_initializer": bias}
-
-
 def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor, name: str, channels: int, kernel: int, stride: int = 1
+) -> keras.KerasTensor:
+    """Convolution; padding is zeros on both sides, as in PyTorch."""
+    if stride > 1 and kernel > 1:
+        x = layers.ZeroPadding2D(
+            (kernel - 1) // 2,
+            data_format=keras.config.image_data_format(),
+            name=f"{name}-pad",
+        )(x)
     return layers.Conv2D(
         channels,
         kernel,
         strides=stride,
-        padding=mode,
+        padding="same" if stride == 1 else "valid",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=1,
+        groups=1,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
+        use_bias=False,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
         name=name,
     )(x)
 
 
-def batch_norm(x, name, eps, momentum, gamma=1.0):
-    """Batch normalisation; `momentum` is Keras' own, the weight of the old statistics."""
+def batch_norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Batch normalisation."""
     return layers.BatchNormalization(
         axis=channel_axis(),
-        momentum=momentum,
-        epsilon=eps,
+        momentum=0.9,  # the weight of the old statistics
+        epsilon=1e-05,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
-        gamma_initializer=keras.initializers.Constant(gamma),
+        gamma_initializer=keras.initializers.Ones(),
         moving_mean_initializer=keras.initializers.Zeros(),
         moving_variance_initializer=keras.initializers.Ones(),
         name=name,
     )(x)
 
 
-def pad_map(x, before, after, value):
+def pad_map(
+    x: keras.KerasTensor, before: int, after: int, value: float
+) -> keras.KerasTensor:
     """Pad with a value before and after the rows and the columns."""
-    pads = [list(pair) for pair in zip(before, after)]
+    pads = [[before, after], [before, after]]
     if keras.config.image_data_format() == "channels_last":
         pads = [[0, 0], *pads, [0, 0]]
     else:
@@ -110,71 +81,69 @@ def pad_map(x, before, after, value):
     return ops.pad(x, pads, mode="constant", constant_values=value)
 
 
-def padding_after(kernel, stride, padding, ceil):
-    """Padding behind the map; rounding up takes just what the last window needs more."""
-    if not ceil:
-        return padding
-    return [min(p + s - 1, k - 1) for k, s, p in zip(kernel, stride, padding)]
-
-
-def max_pool(x, name, kernel, stride, padding, ceil=False):
+def max_pool(
+    x: keras.KerasTensor, name: str, kernel: int, stride: int, padding: int = 0
+) -> keras.KerasTensor:
     """Max pool; padding is minus infinity, so that it never wins."""
-    if padding != "same" and (ceil or any(padding)):
-        after = padding_after(kernel, stride, padding, ceil)
-        x = pad_map(x, padding, after, float("-inf"))
+    x = pad_map(x, padding, padding, float("-inf"))
     return layers.MaxPooling2D(
         kernel,
         strides=stride,
-        padding="same" if padding == "same" else "valid",
+        padding="valid",
         data_format=keras.config.image_data_format(),
         name=name,
     )(x)
 
 
-def b_block(x, name, channels, stride):
+def b_block(
+    x: keras.KerasTensor, name: str, channels: int, stride: int
+) -> keras.KerasTensor:
     """B: a projection only where the shape changes."""
-    x = conv(x, f"{name}-0", channels, (1, 1), stride=(stride, stride), padding=(0, 0))
-    return batch_norm(x, f"{name}-1", eps=1e-05, momentum=0.9)
+    x = conv(x, f"{name}-0", channels, 1, stride=stride)
+    return batch_norm(x, f"{name}-1")
 
 
-def bottleneck_block(x, name, width, stride, downsample):
+def bottleneck_block(
+    x: keras.KerasTensor, name: str, width: int, stride: int, downsample: bool
+) -> keras.KerasTensor:
     """He et al. 2015, figure 5 right: 1x1, 3x3, 1x1.
 
     `stride_on: conv1` is the paper's (v1), conv2 the one everybody trains today (v1.5).
     ResNeXt and wide nets widen the middle: groups * base_width / 64.
     """
-    main = conv(x, f"{name}-conv1", width, (1, 1), stride=(1, 1), padding=(0, 0))
-    main = batch_norm(main, f"{name}-bn1", eps=1e-05, momentum=0.9)
+    main = conv(x, f"{name}-conv1", width, 1)
+    main = batch_norm(main, f"{name}-bn1")
     main = layers.Activation("relu", name=f"{name}-relu1")(main)
-    main = conv(
-        main, f"{name}-conv2", width, (3, 3), stride=(stride, stride), padding=(1, 1)
-    )
-    main = batch_norm(main, f"{name}-bn2", eps=1e-05, momentum=0.9)
+    main = conv(main, f"{name}-conv2", width, 3, stride=stride)
+    main = batch_norm(main, f"{name}-bn2")
     main = layers.Activation("relu", name=f"{name}-relu2")(main)
-    main = conv(main, f"{name}-conv3", 2 * width, (1, 1), stride=(1, 1), padding=(0, 0))
-    main = batch_norm(main, f"{name}-bn3", eps=1e-05, momentum=0.9)
+    main = conv(main, f"{name}-conv3", 2 * width, 1)
+    main = batch_norm(main, f"{name}-bn3")
     x = b_block(x, f"{name}-downsample", 2 * width, stride=stride) if downsample else x
     x = layers.Add(name=f"{name}-add1")([main, x])
     return layers.Activation("relu", name=f"{name}-relu3")(x)
 
 
-def build() -> keras.Model:
-    """Return backbone, with fresh weights, in the layout that Keras is set to."""
+def build(
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+) -> keras.Model:
+    """Return backbone, with fresh weights, in the layout that Keras is set to.
+
+    `input_shape` is height, width and channels in either layout.
+    """
     last = keras.config.image_data_format() == "channels_last"
-    inputs = keras.Input((None, None, 3) if last else (3, None, None), name="input")
-    x = conv(inputs, "conv1", 8, (7, 7), stride=(2, 2), padding=(3, 3))
-    x = batch_norm(x, "bn1", eps=1e-05, momentum=0.9)
+    inputs = keras.Input(
+        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+    )
+    x = conv(inputs, "conv1", 8, 7, stride=2)
+    x = batch_norm(x, "bn1")
     x = layers.Activation("relu", name="relu1")(x)
-    x = max_pool(x, "maxpool1", (3, 3), stride=(2, 2), padding=(1, 1))
-    stem = x
-    x = bottleneck_block(x, "layer1-0", 8, stride=1, downsample=True)
-    layer1_0 = x
-    x = bottleneck_block(x, "layer1-1", 8, stride=1, downsample=False)
-    layer1 = x
-    x = bottleneck_block(x, "layer2-0", 16, stride=2, downsample=True)
+    stem = max_pool(x, "maxpool1", 3, stride=2, padding=1)
+    layer1_0 = bottleneck_block(stem, "layer1-0", 8, stride=1, downsample=True)
+    layer1 = bottleneck_block(layer1_0, "layer1-1", 8, stride=1, downsample=False)
+    x = bottleneck_block(layer1, "layer2-0", 16, stride=2, downsample=True)
     x = bottleneck_block(x, "layer2-1", 16, stride=1, downsample=False)
-    x = bottleneck_block(x, "layer3-0", 32, stride=2, downsample=True)
-    layer3 = x
+    layer3 = bottleneck_block(x, "layer3-0", 32, stride=2, downsample=True)
     outputs = {"stem": stem, "layer1.0": layer1_0, "layer1": layer1, "layer3": layer3}
     model = keras.Model(inputs, outputs, name="backbone")
     for layer in model.layers:

@@ -23,78 +23,61 @@ def channel_axis() -> int:
     return -1 if keras.config.image_data_format() == "channels_last" else 1
 
 
-def initializers(init: str, fan_in: int) -> dict:
-    """Initial weights by name: fans count as in He et al. 2015."""
-    scaling = keras.initializers.VarianceScaling
-    uniform = keras.initializers.RandomUniform
-    bound = fan_in**-0.5
-    kernel = {
-        "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-        "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
-        "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
-        "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": uniform(-bound, bound),
-    }
-    # A second one, since an initializer draws the same numbers every time.
-    zeros = keras.initializers.Zeros()
-    bias = uniform(-bound, bound) if init == "uniform" else zeros
-    return {"kernel_initializer": kernel[init], "bias_initializer": bias}
-
-
 def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor,
+    name: str,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    bias: bool = False,
+) -> keras.KerasTensor:
+    """Convolution; padding is zeros on both sides, as in PyTorch."""
+    rows, columns = ((k - 1) // 2 for k in kernel)
+    if stride != (1, 1) and (rows or columns):
+        x = layers.ZeroPadding2D(
+            (rows, columns),
+            data_format=keras.config.image_data_format(),
+            name=f"{name}-pad",
+        )(x)
     return layers.Conv2D(
         channels,
         kernel,
         strides=stride,
-        padding=mode,
+        padding="same" if stride == (1, 1) else "valid",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=(1, 1),
+        groups=1,
         activation=None,
         use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
+        bias_initializer=keras.initializers.Zeros(),
         name=name,
     )(x)
 
 
-def fully_connected(x, name, channels, bias, init):
-    """Fully connected layer on a vector, or on a map of one pixel."""
-    if len(x.shape) == 4:
-        x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+def fully_connected(
+    x: keras.KerasTensor, name: str, channels: int
+) -> keras.KerasTensor:
+    """Fully connected layer on a map of one pixel."""
+    x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+    bound = x.shape[-1] ** -0.5
     return layers.Dense(
         channels,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[-1]),
+        use_bias=True,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            1 / 3, mode="fan_in", distribution="uniform"
+        ),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=name,
     )(x)
 
 
-def pad_map(x, before, after, value):
+def pad_map(
+    x: keras.KerasTensor, before: tuple[int, int], after: tuple[int, int], value: float
+) -> keras.KerasTensor:
     """Pad with a value before and after the rows and the columns."""
     pads = [list(pair) for pair in zip(before, after)]
     if keras.config.image_data_format() == "channels_last":
@@ -104,58 +87,57 @@ def pad_map(x, before, after, value):
     return ops.pad(x, pads, mode="constant", constant_values=value)
 
 
-def padding_after(kernel, stride, padding, ceil):
-    """Padding behind the map; rounding up takes just what the last window needs more."""
-    if not ceil:
-        return padding
-    return [min(p + s - 1, k - 1) for k, s, p in zip(kernel, stride, padding)]
-
-
-def max_pool(x, name, kernel, stride, padding, ceil=False):
+def max_pool(
+    x: keras.KerasTensor,
+    name: str,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int] = (0, 0),
+) -> keras.KerasTensor:
     """Max pool; padding is minus infinity, so that it never wins."""
-    if padding != "same" and (ceil or any(padding)):
-        after = padding_after(kernel, stride, padding, ceil)
-        x = pad_map(x, padding, after, float("-inf"))
+    x = pad_map(x, padding, padding, float("-inf"))
     return layers.MaxPooling2D(
         kernel,
         strides=stride,
-        padding="same" if padding == "same" else "valid",
+        padding="valid",
         data_format=keras.config.image_data_format(),
         name=name,
     )(x)
 
 
-def global_avg_pool(x, name):
+def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """The mean over height and width, which become 1."""
     return layers.GlobalAveragePooling2D(
         data_format=keras.config.image_data_format(), keepdims=True, name=name
     )(x)
 
 
-def branches_block(x, name):
-    """Block `branches`."""
-    one = conv(x, f"{name}-a", 4, (1, 1), stride=(1, 1), padding=(0, 0))
+def branches_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    one = conv(x, f"{name}-a", 4, (1, 1))
     one = layers.Activation("relu", name=f"{name}-relu1")(one)
-    three = conv(x, f"{name}-b", 4, (1, 1), stride=(1, 1), padding=(0, 0))
+    three = conv(x, f"{name}-b", 4, (1, 1))
     three = layers.Activation("relu", name=f"{name}-relu2")(three)
-    three = conv(
-        three, f"{name}-c", 8, (3, 3), stride=(1, 1), padding=(1, 1), bias=True
-    )
+    three = conv(three, f"{name}-c", 8, (3, 3), bias=True)
     three = layers.Activation("relu", name=f"{name}-relu3")(three)
     pooled = max_pool(x, f"{name}-maxpool1", (3, 3), stride=(1, 1), padding=(1, 1))
-    pooled = conv(pooled, f"{name}-d", 4, (1, 1), stride=(1, 1), padding=(0, 0))
+    pooled = conv(pooled, f"{name}-d", 4, (1, 1))
     return layers.Concatenate(axis=channel_axis(), name=f"{name}-concat1")(
         [one, three, pooled]
     )
 
 
-def build() -> keras.Model:
-    """Return inception, with fresh weights, in the layout that Keras is set to."""
+def build(input_shape: tuple[int | None, int | None, int] = (17, 15, 3)) -> keras.Model:
+    """Return inception, with fresh weights, in the layout that Keras is set to.
+
+    `input_shape` is height, width and channels in either layout.
+    """
     last = keras.config.image_data_format() == "channels_last"
-    inputs = keras.Input((17, 15, 3) if last else (3, 17, 15), name="input")
-    x = conv(inputs, "conv1", 8, (5, 3), stride=(2, 1), padding=(2, 1))
+    inputs = keras.Input(
+        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+    )
+    x = conv(inputs, "conv1", 8, (5, 3), stride=(2, 1))
     x = branches_block(x, "layer1-0")
     x = branches_block(x, "layer1-1")
     x = global_avg_pool(x, "gap")
-    x = fully_connected(x, "fc", 7, bias=True, init="uniform")
+    x = fully_connected(x, "fc", 7)
     return keras.Model(inputs, x, name="inception")

@@ -32,127 +32,97 @@ def channel_axis() -> int:
     return -1 if keras.config.image_data_format() == "channels_last" else 1
 
 
-def initializers(init: str, fan_in: int) -> dict:
-    """Initial weights by name: fans count as in He et al. 2015."""
-    scaling = keras.initializers.VarianceScaling
-    uniform = keras.initializers.RandomUniform
-    bound = fan_in**-0.5
-    kernel = {
-        "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-        "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
-        "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
-        "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": uniform(-bound, bound),
+def weight_start(init: str) -> keras.initializers.Initializer:
+    """How a weight starts, by name: fans count as in He et al. 2015."""
+    starts = {
+        "glorot": keras.initializers.VarianceScaling(
+            1.0, mode="fan_avg", distribution="uniform"
+        ),
+        "uniform": keras.initializers.VarianceScaling(
+            1 / 3, mode="fan_in", distribution="uniform"
+        ),
     }
-    # A second one, since an initializer draws the same numbers every time.
-    zeros = keras.initializers.Zeros()
-    bias = uniform(-bound, bound) if init == "uniform" else zeros
-    return {"kernel_initializer": kernel[init], "bias_initializer": bias}
+    return starts[init]
 
 
 @keras.saving.register_keras_serializable(package="resnet_dsl")
 class StandardizedConv2D(layers.Conv2D):
     """Convolution whose weights have mean 0 and variance 1 in each output channel."""
 
-    def __init__(self, *args, eps, **settings):
+    def __init__(self, *args: object, eps: float, **settings: object) -> None:
         super().__init__(*args, **settings)
         self.eps = eps
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(
+        self, inputs: keras.KerasTensor, kernel: keras.KerasTensor
+    ) -> keras.KerasTensor:
         """Convolve with the weights standardised; the layer keeps them as they are."""
         off = kernel - ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
         variance = ops.mean(ops.square(off), axis=(0, 1, 2), keepdims=True)
         return super().convolution_op(inputs, off / ops.sqrt(variance + self.eps))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         """Return what the layer is made from, for a saved model."""
         return {**super().get_config(), "eps": self.eps}
 
 
 def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor,
+    name: str,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    bias: bool = False,
+) -> keras.KerasTensor:
+    """Convolution."""
     return layers.Conv2D(
         channels,
         kernel,
         strides=stride,
-        padding=mode,
+        padding="same",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=(1, 1),
+        groups=1,
         activation=None,
         use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
+        bias_initializer=keras.initializers.Zeros(),
         name=name,
     )(x)
 
 
 def standardized_conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-    *,
-    eps,
-):
-    """Convolution, weights standardised; padding is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor,
+    name: str,
+    channels: int,
+    kernel: tuple[int, int],
+    bias: bool = False,
+) -> keras.KerasTensor:
+    """Convolution, weights standardised."""
     return StandardizedConv2D(
         channels,
         kernel,
-        strides=stride,
-        padding=mode,
+        strides=(1, 1),
+        padding="same",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=(1, 1),
+        groups=1,
         activation=None,
         use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
-        eps=eps,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
+        bias_initializer=keras.initializers.Zeros(),
+        eps=1e-06,
         name=name,
     )(x)
 
 
-def channel_conv(x, name, kernel, init):
+def channel_conv(
+    x: keras.KerasTensor, name: str, kernel: int, init: str
+) -> keras.KerasTensor:
     """Convolution over the channels of a vector or a pixel; zeros past both ends."""
     line = layers.Reshape((x.shape[channel_axis()], 1), name=f"{name}-line")(x)
     result = layers.Conv1D(
@@ -165,47 +135,53 @@ def channel_conv(x, name, kernel, init):
         groups=1,
         activation=None,
         use_bias=False,
-        kernel_initializer=initializers(init, kernel)["kernel_initializer"],
+        kernel_initializer=weight_start(init),
         name=name,
     )(line)
     return layers.Reshape(x.shape[1:], name=f"{name}-shape")(result)
 
 
-def fully_connected(x, name, channels, bias, init):
-    """Fully connected layer on a vector, or on a map of one pixel."""
-    if len(x.shape) == 4:
-        x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+def fully_connected(
+    x: keras.KerasTensor, name: str, channels: int
+) -> keras.KerasTensor:
+    """Fully connected layer on a vector."""
+    bound = x.shape[-1] ** -0.5
     return layers.Dense(
         channels,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[-1]),
+        use_bias=True,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            1 / 3, mode="fan_in", distribution="uniform"
+        ),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=name,
     )(x)
 
 
-def batch_norm(x, name, eps, momentum, gamma=1.0):
-    """Batch normalisation; `momentum` is Keras' own, the weight of the old statistics."""
+def batch_norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Batch normalisation."""
     return layers.BatchNormalization(
         axis=channel_axis(),
-        momentum=momentum,
-        epsilon=eps,
+        momentum=0.9,  # the weight of the old statistics
+        epsilon=1e-05,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
-        gamma_initializer=keras.initializers.Constant(gamma),
+        gamma_initializer=keras.initializers.Ones(),
         moving_mean_initializer=keras.initializers.Zeros(),
         moving_variance_initializer=keras.initializers.Ones(),
         name=name,
     )(x)
 
 
-def group_norm(x, name, groups, eps, gamma=1.0):
+def group_norm(
+    x: keras.KerasTensor, name: str, groups: int, gamma: float = 1.0
+) -> keras.KerasTensor:
     """Normalisation of each group of channels over an image."""
     return layers.GroupNormalization(
         groups=groups,
         axis=channel_axis(),
-        epsilon=eps,
+        epsilon=1e-05,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
@@ -214,58 +190,62 @@ def group_norm(x, name, groups, eps, gamma=1.0):
     )(x)
 
 
-def layer_norm(x, name, eps, gamma=1.0):
+def layer_norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Normalisation over the channels, each pixel by itself."""
     turned = channel_axis() == 1 and len(x.shape) == 4
     if turned:  # Keras on PyTorch can do it over the last axis alone
         x = layers.Permute((2, 3, 1), name=f"{name}-order")(x)
     x = layers.LayerNormalization(
         axis=-1,
-        epsilon=eps,
+        epsilon=1e-05,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
-        gamma_initializer=keras.initializers.Constant(gamma),
+        gamma_initializer=keras.initializers.Ones(),
         name=name,
     )(x)
     return layers.Permute((3, 1, 2), name=f"{name}-back")(x) if turned else x
 
 
-def channels_of(x, first, end):
+def channels_of(x: keras.KerasTensor, first: int, end: int) -> keras.KerasTensor:
     """The channels of `x` from `first` on, those from `end` on left out."""
     if channel_axis() == 1 or len(x.shape) == 2:
         return x[:, first:end]
     return x[:, :, :, first:end]
 
 
-def part(x, index, of):
+def part(x: keras.KerasTensor, index: int, of: int) -> keras.KerasTensor:
     """The channels of one of so many equal parts."""
     count = x.shape[channel_axis()] // of
     return channels_of(x, index * count, (index + 1) * count)
 
 
-def local_response_norm(x, name, size, alpha, beta, k):
+def local_response_norm(
+    x: keras.KerasTensor, name: str, size: int
+) -> keras.KerasTensor:
     """Each value by those of its pixel in `size` neighbouring channels."""
     channels = x.shape[channel_axis()]
-    squares = pad_channels(ops.square(x), size // 2, size // 2)
+    pads = [[0, 0] for _ in x.shape]
+    pads[channel_axis()] = [size // 2, size // 2]
+    squares = ops.pad(ops.square(x), pads, mode="constant", constant_values=0.0)
     windows = [channels_of(squares, i, i + channels) for i in range(size)]
     total = layers.Add(name=f"{name}-sum")(windows)
     # A difference: what `+` makes is called `add`, which a layer may be called too.
-    return x / (k - total * (-alpha / size)) ** beta
+    return x / (1.0 - total * (-0.0001 / size)) ** 0.75
 
 
-def leaky_relu(x, slope):
+def leaky_relu(x: keras.KerasTensor, slope: float) -> keras.KerasTensor:
     """`slope` times x below 0; by Keras' own layer `slope` is in single precision."""
     return ops.where(x > 0.0, x, slope * x)
 
 
-def gelu(x, name):
+def gelu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """x times the normal distribution function; Keras' own is in single precision."""
     share = 0.5 - 0.5 * ops.erf(-0.7071067811865476 * x)  # of 1 / sqrt(2)
     return layers.Multiply(name=name)([x, share])
 
 
-def gelu_by_tanh(x, name):
+def gelu_by_tanh(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """GELU by tanh: (1 + tanh(y)) / 2 is sigmoid(2 * y)."""
     inner = layers.Add(name=f"{name}-sum")([x, 0.044715 * x * ops.square(x)])
     scaled = 1.5957691216057308 * inner  # by 2 * sqrt(2 / pi)
@@ -273,15 +253,15 @@ def gelu_by_tanh(x, name):
     return layers.Multiply(name=name)([x, share])
 
 
-def stochastic_depth(x, name, rate):
+def stochastic_depth(x: keras.KerasTensor, name: str, rate: float) -> keras.KerasTensor:
     """In training all of an image or nothing of it, scaled so that the mean stays."""
     shape = (None, *(1 for _ in x.shape[1:]))
     return layers.Dropout(rate, noise_shape=shape, name=name)(x)
 
 
-def mean_of_parts(x, axis, count):
+def mean_of_parts(x: keras.KerasTensor, axis: int, count: int) -> keras.KerasTensor:
     """Means of `count` parts of the rows or columns, for any number of them."""
-    place = [0, 0, 0, 0]
+    place: list[slice | int] = [0, 0, 0, 0]
     place[axis] = slice(None)
     ones = ops.ones_like(x[tuple(place)], dtype="int32")
     ends = ops.expand_dims(ops.cumsum(ones), 1) * count
@@ -294,7 +274,9 @@ def mean_of_parts(x, axis, count):
     return ops.einsum(f"abcd,{'abcd'[axis]}e->{result}", x, weights)
 
 
-def adaptive_avg_pool(x, name, size):
+def adaptive_avg_pool(
+    x: keras.KerasTensor, name: str, size: tuple[int, int]
+) -> keras.KerasTensor:
     """Means of `size` parts, which overlap where they do not divide the map."""
     layout = keras.config.image_data_format()
     if None not in x.shape[1:]:
@@ -303,7 +285,7 @@ def adaptive_avg_pool(x, name, size):
     return mean_of_parts(mean_of_parts(x, rows, size[0]), rows + 1, size[1])
 
 
-def mirror(x, rows, columns):
+def mirror(x: keras.KerasTensor, rows: int, columns: int) -> keras.KerasTensor:
     """Rows and columns around the map, mirrored at its edge: c b | a b c."""
     if keras.config.image_data_format() == "channels_last":
         pads = [[0, 0], [rows, rows], [columns, columns], [0, 0]]
@@ -312,7 +294,9 @@ def mirror(x, rows, columns):
     return ops.pad(x, pads, mode="reflect") if rows or columns else x
 
 
-def mean_of(x, name, window, stride=1):
+def mean_of(
+    x: keras.KerasTensor, name: str, window: int | tuple[int, int], stride: int
+) -> keras.KerasTensor:
     """The mean of every window that lies within the map."""
     return layers.AveragePooling2D(
         window,
@@ -323,16 +307,20 @@ def mean_of(x, name, window, stride=1):
     )(x)
 
 
-def blur_pool(x, name, kernel, stride):
+def blur_pool(
+    x: keras.KerasTensor, name: str, kernel: int, stride: int
+) -> keras.KerasTensor:
     """Binomial blur at mirrored edges, then every so many pixels: repeated means."""
     amount = (stride + kernel - 2) // 2
     x = mirror(x, amount, amount)
     for i in range(kernel - 2):
-        x = mean_of(x, f"{name}-{i}", 2)
+        x = mean_of(x, f"{name}-{i}", 2, 1)
     return mean_of(x, name, 2, stride)
 
 
-def upsample(x, name, factor):
+def upsample(
+    x: keras.KerasTensor, name: str, factor: tuple[int, int]
+) -> keras.KerasTensor:
     """Every pixel as often as `factor` says."""
     return layers.UpSampling2D(
         factor,
@@ -342,90 +330,83 @@ def upsample(x, name, factor):
     )(x)
 
 
-def upsample_bilinear(x, name, factor):
+def upsample_bilinear(
+    x: keras.KerasTensor, name: str, factor: tuple[int, int]
+) -> keras.KerasTensor:
     """Linear between the centres of pixels, constant past the outer ones.
 
     By repeated means: the interpolation of Keras on TensorFlow is in single precision.
     """
     x = upsample(x, f"{name}-nearest", factor)
     x = mirror(x, factor[0] // 2, factor[1] // 2)
-    x = mean_of(x, f"{name}-mean", factor)
-    return mean_of(x, name, [2 - f % 2 for f in factor])
+    x = mean_of(x, f"{name}-mean", factor, 1)
+    return mean_of(x, name, (2 - factor[0] % 2, 2 - factor[1] % 2), 1)
 
 
-def global_avg_pool(x, name):
+def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """The mean over height and width, which become 1."""
     return layers.GlobalAveragePooling2D(
         data_format=keras.config.image_data_format(), keepdims=True, name=name
     )(x)
 
 
-def flatten_pixels(x, name):
+def flatten_pixels(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """A map as a vector with the channels innermost, as in NHWC."""
     if keras.config.image_data_format() == "channels_first":
         x = layers.Permute((2, 3, 1), name=f"{name}-order")(x)
     return layers.Flatten(data_format="channels_last", name=name)(x)
 
 
-def pad_channels(x, before, after):
-    """Channels of zeros before and after those of `x`."""
-    pads = [[0, 0] for _ in x.shape]
-    pads[channel_axis()] = [before, after]
-    return ops.pad(x, pads, mode="constant", constant_values=0.0)
-
-
-def b_block(x, name):
+def b_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """B: a projection only where the shape changes."""
-    x = conv(x, f"{name}-0", 16, (1, 1), stride=(2, 2), padding=(0, 0))
-    return batch_norm(x, f"{name}-1", eps=1e-05, momentum=0.9)
+    x = conv(x, f"{name}-0", 16, (1, 1), stride=(2, 2))
+    return batch_norm(x, f"{name}-1")
 
 
-def gates_block(x, name, width, stride, rate, downsample):
+def gates_block(
+    x: keras.KerasTensor,
+    name: str,
+    width: int,
+    stride: int,
+    rate: float,
+    downsample: bool,
+) -> keras.KerasTensor:
     """Attention by channels and by pixels, standardised weights, a blur before each
     stride.
     """
-    main = standardized_conv(
-        x, f"{name}-conv1", width, (3, 3), stride=(1, 1), padding=(1, 1), eps=1e-06
-    )
-    main = group_norm(main, f"{name}-gn1", 4, eps=1e-05)
+    main = standardized_conv(x, f"{name}-conv1", width, (3, 3))
+    main = group_norm(main, f"{name}-gn1", 4)
     main = layers.Activation("silu", name=f"{name}-silu1")(main)
     main = blur_pool(main, f"{name}-blurpool1", 3, stride)
-    main = conv(
-        main, f"{name}-conv2", width, (1, 1), stride=(1, 1), padding=(0, 0), bias=True
-    )
-    main = layer_norm(main, f"{name}-ln1", eps=1e-05)
+    main = conv(main, f"{name}-conv2", width, (1, 1), bias=True)
+    main = layer_norm(main, f"{name}-ln1")
     main = gelu(main, f"{name}-gelu1")
     channels = global_avg_pool(main, f"{name}-gap1")
     channels = channel_conv(channels, f"{name}-channel_conv1", 3, init="uniform")
     channels = layers.Activation("sigmoid", name=f"{name}-sigmoid1")(channels)
-    pixels = standardized_conv(
-        main,
-        f"{name}-conv3",
-        1,
-        (3, 3),
-        stride=(1, 1),
-        padding=(1, 1),
-        bias=True,
-        eps=1e-06,
-    )
+    pixels = standardized_conv(main, f"{name}-conv3", 1, (3, 3), bias=True)
     pixels = layers.Activation("hard_silu", name=f"{name}-hard_swish1")(pixels)
     kept = layers.Multiply(name=f"{name}-mul1")([main, channels])
-    kept2 = 1.0 - pixels
-    kept = layers.Multiply(name=f"{name}-mul2")([kept, kept2])
+    kept = layers.Multiply(name=f"{name}-mul2")([kept, 1.0 - pixels])
     kept = stochastic_depth(kept, f"{name}-stochastic_depth1", rate)
     x = b_block(x, f"{name}-downsample") if downsample else x
     x = layers.Add(name=f"{name}-add1")([kept, x])
     return leaky_relu(x, 0.2)
 
 
-def build() -> keras.Model:
-    """Return modern, with fresh weights, in the layout that Keras is set to."""
+def build(
+    input_shape: tuple[int | None, int | None, int] = (None, None, 4),
+) -> keras.Model:
+    """Return modern, with fresh weights, in the layout that Keras is set to.
+
+    `input_shape` is height, width and channels in either layout.
+    """
     last = keras.config.image_data_format() == "channels_last"
-    inputs = keras.Input((None, None, 4) if last else (4, None, None), name="input")
-    x = standardized_conv(
-        inputs, "conv1", 8, (3, 3), stride=(1, 1), padding="same", eps=1e-06
+    inputs = keras.Input(
+        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
     )
-    x = local_response_norm(x, "lrn1", 5, alpha=0.0001, beta=0.75, k=1.0)
+    x = standardized_conv(inputs, "conv1", 8, (3, 3))
+    x = local_response_norm(x, "lrn1", 5)
     x = stochastic_depth(x, "stochastic_depth1", 0.5)
     x = gates_block(x, "layer1-0", 8, stride=1, rate=0.25, downsample=False)
     x = gates_block(x, "layer1-1", 8, stride=1, rate=0.25, downsample=False)
@@ -435,12 +416,12 @@ def build() -> keras.Model:
     x = adaptive_avg_pool(x, "adaptive_avgpool", (3, 2))
     x = gelu_by_tanh(x, "gelu")
     x = flatten_pixels(x, "flatten")
-    x = layer_norm(x, "ln", eps=1e-05)
-    x = group_norm(x, "gn", 3, eps=1e-05, gamma=0.5)
+    x = layer_norm(x, "ln")
+    x = group_norm(x, "gn", 3, gamma=0.5)
     x = stochastic_depth(x, "stochastic_depth", 0.25)
     x = channel_conv(x, "channel_conv", 5, init="glorot")
     x = part(x, 1, 2)
-    x = fully_connected(x, "fc", 10, bias=True, init="uniform")
+    x = fully_connected(x, "fc", 10)
     model = keras.Model(inputs, x, name="modern")
     for layer in model.layers:
         if any(

@@ -22,126 +22,96 @@ def channel_axis() -> int:
     return -1 if keras.config.image_data_format() == "channels_last" else 1
 
 
-def initializers(init: str, fan_in: int) -> dict:
-    """Initial weights by name: fans count as in He et al. 2015."""
-    scaling = keras.initializers.VarianceScaling
-    uniform = keras.initializers.RandomUniform
-    bound = fan_in**-0.5
-    kernel = {
-        "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-        "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
-        "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
-        "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": uniform(-bound, bound),
-    }
-    # A second one, since an initializer draws the same numbers every time.
-    zeros = keras.initializers.Zeros()
-    bias = uniform(-bound, bound) if init == "uniform" else zeros
-    return {"kernel_initializer": kernel[init], "bias_initializer": bias}
-
-
 def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor,
+    name: str,
+    channels: int,
+    kernel: int,
+    stride: int = 1,
+    bias: bool = False,
+) -> keras.KerasTensor:
+    """Convolution; padding is zeros on both sides, as in PyTorch."""
+    if stride > 1 and kernel > 1:
+        x = layers.ZeroPadding2D(
+            (kernel - 1) // 2,
+            data_format=keras.config.image_data_format(),
+            name=f"{name}-pad",
+        )(x)
     return layers.Conv2D(
         channels,
         kernel,
         strides=stride,
-        padding=mode,
+        padding="same" if stride == 1 else "valid",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=1,
+        groups=1,
         activation=None,
         use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
+        bias_initializer=keras.initializers.Zeros(),
         name=name,
     )(x)
 
 
-def fully_connected(x, name, channels, bias, init):
-    """Fully connected layer on a vector, or on a map of one pixel."""
-    if len(x.shape) == 4:
-        x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+def fully_connected(
+    x: keras.KerasTensor, name: str, channels: int
+) -> keras.KerasTensor:
+    """Fully connected layer on a map of one pixel."""
+    x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+    bound = x.shape[-1] ** -0.5
     return layers.Dense(
         channels,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[-1]),
+        use_bias=True,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            1 / 3, mode="fan_in", distribution="uniform"
+        ),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=name,
     )(x)
 
 
-def batch_norm(x, name, eps, momentum, gamma=1.0):
-    """Batch normalisation; `momentum` is Keras' own, the weight of the old statistics."""
+def batch_norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Batch normalisation."""
     return layers.BatchNormalization(
         axis=channel_axis(),
-        momentum=momentum,
-        epsilon=eps,
+        momentum=0.9,  # the weight of the old statistics
+        epsilon=1e-05,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
-        gamma_initializer=keras.initializers.Constant(gamma),
+        gamma_initializer=keras.initializers.Ones(),
         moving_mean_initializer=keras.initializers.Zeros(),
         moving_variance_initializer=keras.initializers.Ones(),
         name=name,
     )(x)
 
 
-def global_avg_pool(x, name):
+def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """The mean over height and width, which become 1."""
     return layers.GlobalAveragePooling2D(
         data_format=keras.config.image_data_format(), keepdims=True, name=name
     )(x)
 
 
-def b_block(x, name):
+def b_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """B: a projection only where the shape changes."""
-    x = conv(x, f"{name}-0", 16, (1, 1), stride=(2, 2), padding=(0, 0))
-    return batch_norm(x, f"{name}-1", eps=1e-05, momentum=0.9)
+    x = conv(x, f"{name}-0", 16, 1, stride=2)
+    return batch_norm(x, f"{name}-1")
 
 
-def gated_block(x, name, width, stride, downsample):
+def gated_block(
+    x: keras.KerasTensor, name: str, width: int, stride: int, downsample: bool
+) -> keras.KerasTensor:
     """A residual block with a gate. Hu et al. 2018."""
-    main = conv(
-        x, f"{name}-conv1", width, (3, 3), stride=(stride, stride), padding=(1, 1)
-    )
-    main = batch_norm(main, f"{name}-bn1", eps=1e-05, momentum=0.9)
+    main = conv(x, f"{name}-conv1", width, 3, stride=stride)
+    main = batch_norm(main, f"{name}-bn1")
     gate = global_avg_pool(main, f"{name}-gap1")
-    gate = conv(
-        gate,
-        f"{name}-fc1",
-        2 * stride,
-        (1, 1),
-        stride=(1, 1),
-        padding=(0, 0),
-        bias=True,
-    )
+    gate = conv(gate, f"{name}-fc1", max(1, width // 4), 1, bias=True)
     gate = layers.Activation("relu", name=f"{name}-relu1")(gate)
-    gate = conv(
-        gate, f"{name}-fc2", width, (1, 1), stride=(1, 1), padding=(0, 0), bias=True
-    )
+    gate = conv(gate, f"{name}-fc2", width, 1, bias=True)
     gate = layers.Activation("sigmoid", name=f"{name}-sigmoid1")(gate)
     main = layers.Multiply(name=f"{name}-mul1")([main, gate])
     x = b_block(x, f"{name}-downsample") if downsample else x
@@ -149,16 +119,21 @@ def gated_block(x, name, width, stride, downsample):
     return layers.Activation("relu", name=f"{name}-relu2")(x)
 
 
-def build() -> keras.Model:
-    """Return se, with fresh weights, in the layout that Keras is set to."""
+def build(input_shape: tuple[int | None, int | None, int] = (16, 16, 3)) -> keras.Model:
+    """Return se, with fresh weights, in the layout that Keras is set to.
+
+    `input_shape` is height, width and channels in either layout.
+    """
     last = keras.config.image_data_format() == "channels_last"
-    inputs = keras.Input((16, 16, 3) if last else (3, 16, 16), name="input")
-    x = conv(inputs, "conv1", 8, (3, 3), stride=(1, 1), padding=(1, 1))
-    x = batch_norm(x, "bn1", eps=1e-05, momentum=0.9)
+    inputs = keras.Input(
+        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+    )
+    x = conv(inputs, "conv1", 8, 3)
+    x = batch_norm(x, "bn1")
     x = layers.Activation("relu", name="relu1")(x)
     x = gated_block(x, "layer1-0", 8, stride=1, downsample=False)
     x = gated_block(x, "layer1-1", 8, stride=1, downsample=False)
     x = gated_block(x, "layer2-0", 16, stride=2, downsample=True)
     x = global_avg_pool(x, "gap")
-    x = fully_connected(x, "fc", 10, bias=True, init="uniform")
+    x = fully_connected(x, "fc", 10)
     return keras.Model(inputs, x, name="se")

@@ -17,83 +17,59 @@ def channel_axis() -> int:
     return -1 if keras.config.image_data_format() == "channels_last" else 1
 
 
-def initializers(init: str, fan_in: int) -> dict:
-    """Initial weights by name: fans count as in He et al. 2015."""
-    scaling = keras.initializers.VarianceScaling
-    uniform = keras.initializers.RandomUniform
-    bound = fan_in**-0.5
-    kernel = {
-        "he": scaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-        "he_fan_in": scaling(2.0, mode="fan_in", distribution="untruncated_normal"),
-        "glorot": scaling(1.0, mode="fan_avg", distribution="uniform"),
-        "small": keras.initializers.RandomNormal(mean=0.0, stddev=0.01),
-        "uniform": uniform(-bound, bound),
-    }
-    # A second one, since an initializer draws the same numbers every time.
-    zeros = keras.initializers.Zeros()
-    bias = uniform(-bound, bound) if init == "uniform" else zeros
-    return {"kernel_initializer": kernel[init], "bias_initializer": bias}
-
-
 def conv(
-    x,
-    name,
-    channels,
-    kernel,
-    stride,
-    padding,
-    dilation=(1, 1),
-    groups=1,
-    bias=False,
-    init="he",
-):
-    """Convolution; a padding in numbers is zeros on both sides, as PyTorch pads."""
-    spans = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    if padding == "same" or (stride == (1, 1) and [2 * p for p in padding] == spans):
-        mode = "same"  # at stride 1 and half the span this is the symmetric padding
-    else:
-        mode = "valid"
-        if any(padding):
-            x = layers.ZeroPadding2D(
-                padding,
-                data_format=keras.config.image_data_format(),
-                name=f"{name}-pad",
-            )(x)
-    area = kernel[0] * kernel[1]
+    x: keras.KerasTensor, name: str, channels: int, kernel: int, stride: int = 1
+) -> keras.KerasTensor:
+    """Convolution; padding is zeros on both sides, as in PyTorch."""
+    if stride > 1:
+        x = layers.ZeroPadding2D(
+            (kernel - 1) // 2,
+            data_format=keras.config.image_data_format(),
+            name=f"{name}-pad",
+        )(x)
     return layers.Conv2D(
         channels,
         kernel,
         strides=stride,
-        padding=mode,
+        padding="same" if stride == 1 else "valid",
         data_format=keras.config.image_data_format(),
-        dilation_rate=dilation,
-        groups=groups,
+        dilation_rate=1,
+        groups=1,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[channel_axis()] // groups * area),
+        use_bias=False,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
         name=name,
     )(x)
 
 
-def fully_connected(x, name, channels, bias, init):
-    """Fully connected layer on a vector, or on a map of one pixel."""
-    if len(x.shape) == 4:
-        x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+def fully_connected(
+    x: keras.KerasTensor, name: str, channels: int
+) -> keras.KerasTensor:
+    """Fully connected layer on a map of one pixel."""
+    x = layers.Flatten(data_format="channels_last", name=f"{name}-flatten")(x)
+    bound = x.shape[-1] ** -0.5
     return layers.Dense(
         channels,
         activation=None,
-        use_bias=bias,
-        **initializers(init, x.shape[-1]),
+        use_bias=True,
+        kernel_initializer=keras.initializers.VarianceScaling(
+            1 / 3, mode="fan_in", distribution="uniform"
+        ),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
         name=name,
     )(x)
 
 
-def batch_norm(x, name, eps, momentum, gamma=1.0):
-    """Batch normalisation; `momentum` is Keras' own, the weight of the old statistics."""
+def batch_norm(
+    x: keras.KerasTensor, name: str, gamma: float = 1.0
+) -> keras.KerasTensor:
+    """Batch normalisation."""
     return layers.BatchNormalization(
         axis=channel_axis(),
-        momentum=momentum,
-        epsilon=eps,
+        momentum=0.9,  # the weight of the old statistics
+        epsilon=1e-05,
         center=True,
         scale=True,
         beta_initializer=keras.initializers.Zeros(),
@@ -104,75 +80,74 @@ def batch_norm(x, name, eps, momentum, gamma=1.0):
     )(x)
 
 
-def global_avg_pool(x, name):
+def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """The mean over height and width, which become 1."""
     return layers.GlobalAveragePooling2D(
         data_format=keras.config.image_data_format(), keepdims=True, name=name
     )(x)
 
 
-def subsample(x, rows, columns):
+def subsample(x: keras.KerasTensor, stride: int) -> keras.KerasTensor:
     """Every so many rows and columns, from the first on."""
     if keras.config.image_data_format() == "channels_last":
-        return x[:, ::rows, ::columns]
-    return x[:, :, ::rows, ::columns]
+        return x[:, ::stride, ::stride]
+    return x[:, :, ::stride, ::stride]
 
 
-def pad_channels(x, before, after):
-    """Channels of zeros before and after those of `x`."""
+def pad_channels(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+    """Channels of zeros after those of `x`, up to `channels`."""
+    more = channels - x.shape[channel_axis()]
     pads = [[0, 0] for _ in x.shape]
-    pads[channel_axis()] = [before, after]
+    pads[channel_axis()] = [0, more]
     return ops.pad(x, pads, mode="constant", constant_values=0.0)
 
 
-def a_block(x, name):
+def a_block(x: keras.KerasTensor) -> keras.KerasTensor:
     """A: parameter-free: every stride-th pixel; the new channels are zeros, after the
     old ones or, with `side: both`, around them as some repositories have it.
     """
-    x = subsample(x, 2, 2)
-    return pad_channels(x, 0, 8)
+    x = subsample(x, 2)
+    return pad_channels(x, 16)
 
 
-def basic_block(x, name, stride, downsample):
+def basic_block(
+    x: keras.KerasTensor,
+    name: str,
+    width: int,
+    stride: int,
+    bn2_gamma: float,
+    downsample: bool,
+) -> keras.KerasTensor:
     """He et al. 2015, figure 2: two 3x3 convolutions.
 
     `activation: pre` is He et al. 2016, figure 4e.
     """
-    main = conv(x, f"{name}-conv1", 16, (3, 3), stride=(stride, stride), padding=(1, 1))
-    main = batch_norm(main, f"{name}-bn1", eps=1e-05, momentum=0.9)
+    main = conv(x, f"{name}-conv1", width, 3, stride=stride)
+    main = batch_norm(main, f"{name}-bn1")
     main = layers.Activation("relu", name=f"{name}-relu1")(main)
-    main = conv(main, f"{name}-conv2", 16, (3, 3), stride=(1, 1), padding=(1, 1))
-    main = batch_norm(main, f"{name}-bn2", eps=1e-05, momentum=0.9)
-    x = a_block(x, f"{name}-downsample") if downsample else x
+    main = conv(main, f"{name}-conv2", width, 3)
+    main = batch_norm(main, f"{name}-bn2", gamma=bn2_gamma)
+    x = a_block(x) if downsample else x
     x = layers.Add(name=f"{name}-add1")([main, x])
     return layers.Activation("relu", name=f"{name}-relu2")(x)
 
 
-def basic2_block(x, name):
-    """He et al. 2015, figure 2: two 3x3 convolutions.
+def build(input_shape: tuple[int | None, int | None, int] = (32, 32, 3)) -> keras.Model:
+    """Return zero_gamma, with fresh weights, in the layout that Keras is set to.
 
-    `activation: pre` is He et al. 2016, figure 4e.
+    `input_shape` is height, width and channels in either layout.
     """
-    main = conv(x, f"{name}-conv1", 8, (3, 3), stride=(1, 1), padding=(1, 1))
-    main = batch_norm(main, f"{name}-bn1", eps=1e-05, momentum=0.9)
-    main = layers.Activation("relu", name=f"{name}-relu1")(main)
-    main = conv(main, f"{name}-conv2", 8, (3, 3), stride=(1, 1), padding=(1, 1))
-    main = batch_norm(main, f"{name}-bn2", eps=1e-05, momentum=0.9, gamma=0.0)
-    x = layers.Add(name=f"{name}-add1")([main, x])
-    return layers.Activation("relu", name=f"{name}-relu2")(x)
-
-
-def build() -> keras.Model:
-    """Return zero_gamma, with fresh weights, in the layout that Keras is set to."""
     last = keras.config.image_data_format() == "channels_last"
-    inputs = keras.Input((32, 32, 3) if last else (3, 32, 32), name="input")
-    x = conv(inputs, "conv1", 8, (3, 3), stride=(1, 1), padding=(1, 1))
-    x = batch_norm(x, "bn1", eps=1e-05, momentum=0.9)
+    inputs = keras.Input(
+        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+    )
+    x = conv(inputs, "conv1", 8, 3)
+    x = batch_norm(x, "bn1")
     x = layers.Activation("relu", name="relu1")(x)
-    x = basic2_block(x, "layer1-0")
-    x = basic2_block(x, "layer1-1")
-    x = basic_block(x, "layer2-0", stride=2, downsample=True)
-    x = basic_block(x, "layer2-1", stride=1, downsample=False)
+    x = basic_block(x, "layer1-0", 8, stride=1, bn2_gamma=0.0, downsample=False)
+    x = basic_block(x, "layer1-1", 8, stride=1, bn2_gamma=0.0, downsample=False)
+    x = basic_block(x, "layer2-0", 16, stride=2, bn2_gamma=1.0, downsample=True)
+    x = basic_block(x, "layer2-1", 16, stride=1, bn2_gamma=1.0, downsample=False)
     x = global_avg_pool(x, "gap")
-    x = fully_connected(x, "fc", 10, bias=True, init="uniform")
+    x = fully_connected(x, "fc", 10)
     return keras.Model(inputs, x, name="zero_gamma")
