@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.derived import formulas_of
-from resnet_dsl.elaborate.elaborator import MAX_OPS
+from resnet_dsl.elaborate.elaborator import MAX_OPS, Parameter
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
@@ -25,6 +25,14 @@ class Run(NamedTuple):
     length: int
     function: Function
     span: Span
+
+
+class Position(NamedTuple):
+    """A block's place: which stage, of how many, and which block of that."""
+
+    stage: int
+    stages: int
+    block: int = 0
 
 
 X_CHANNELS = channels_name("x")
@@ -44,7 +52,7 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
     state.elaborator.decide(*value)
     for index, item in enumerate(value):
         name, item = _named(state, item, index)
-        stage = _stage(state, name, item, index, len(value))
+        stage = _stage(state, name, item, Position(index, len(value)))
         if stage is None:
             state.elaborator.recovering = True
         else:
@@ -78,11 +86,11 @@ def _named(state: ModelState, item: Any, index: int) -> tuple[str, Any]:
     return name, content
 
 
-def _stage(state: ModelState, name: str, item: Any, stage: int, stages: int) -> Stage | None:
-    runs = list(_runs(state, item, stage, stages))
+def _stage(state: ModelState, name: str, item: Any, first: Position) -> Stage | None:
+    runs = list(_runs(state, item, first))
     if any(run is None for run in runs):
         return None
-    at = state.value_at("stages", stage)
+    at = state.value_at("stages", first.stage)
     if sum(run.length for run in runs) > MAX_OPS:
         state.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
         return None
@@ -90,7 +98,7 @@ def _stage(state: ModelState, name: str, item: Any, stage: int, stages: int) -> 
     derived: list[Derived] = []
     for run in runs:
         for _ in range(run.length):
-            made = _block(state, run, name, stage, len(blocks), stages)
+            made = _block(state, run, name, first._replace(block=len(blocks)))
             if isinstance(made, Bad):
                 return None
             body, formulas = made
@@ -113,15 +121,15 @@ def _pass_through(state: ModelState, body: Body, formulas: Derived) -> None:
     state.shape = body.output
 
 
-def _runs(state: ModelState, item: Any, stage: int, stages: int, *inner: int) -> Iterator[Any]:
+def _runs(state: ModelState, item: Any, first: Position, *inner: int) -> Iterator[Any]:
     """Yield the runs of blocks that a stage is given as, or None after an error."""
-    at = state.value_at("stages", stage, *inner)
+    at = state.value_at("stages", first.stage, *inner)
     match item:
         case bool():
             pass
         case int() if item > 0:
-            block = _default_block(state, stage, stages)
-            yield None if block is None else Run(item, block, state.value_at("block", stage))
+            block = _default_block(state, first)
+            yield None if block is None else Run(item, block, state.value_at("block", first.stage))
             return
         case Function():
             yield Run(1, item, at)
@@ -132,9 +140,9 @@ def _runs(state: ModelState, item: Any, stage: int, stages: int, *inner: int) ->
         case tuple() if item and not isinstance(item, Dims):
             for index, part in enumerate(item):
                 if isinstance(part, Function | Repeat):
-                    yield from _runs(state, part, stage, stages, index)
+                    yield from _runs(state, part, first, index)
                 else:
-                    at = state.value_at("stages", stage, index)
+                    at = state.value_at("stages", first.stage, index)
                     yield state.error("E0204", f"a stage lists blocks, not {show(part)}", at) and None
             return
     message = f"a stage is a positive number of blocks, or blocks written out, not {show(item)}"
@@ -142,9 +150,9 @@ def _runs(state: ModelState, item: Any, stage: int, stages: int, *inner: int) ->
     yield state.error("E0204", message, at, hint) and None
 
 
-def _default_block(state: ModelState, stage: int, stages: int) -> Function | None:
+def _default_block(state: ModelState, first: Position) -> Function | None:
     """The block that `block:` gives for a stage."""
-    block = _per_stage(state, "block", state.settings.value("block", stage=stage), stage, stages)
+    block = MISSING if state.settings.find("block") is None else _field(state, "block", first)
     if isinstance(block, Function):
         return block
     if block is MISSING:
@@ -152,94 +160,73 @@ def _default_block(state: ModelState, stage: int, stages: int) -> Function | Non
         state.error("E0203", "a model with stages needs a `block`", state.model.name_at, hint)
     elif not isinstance(block, Bad):
         message = f"`block` must be a block, not {show(block)}"
-        state.error("E0206", message, state.value_at("block", stage), "`basic`, `bottleneck` or one of yours")
+        state.error(
+            "E0206", message, state.value_at("block", first.stage), "`basic`, `bottleneck` or one of yours"
+        )
     return None
 
 
-def _block(
-    state: ModelState, run: Run, name: str, stage: int, index: int, stages: int
-) -> tuple[Body, Derived] | Bad:
+def _block(state: ModelState, run: Run, name: str, at: Position) -> tuple[Body, Derived] | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it."""
     _, function, span = run
     if not isinstance(function.target, Definition):
         hint = f"`block mine(width) {{ return x -> {function.name}(…) }}`"
         return state.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
     state.blocks[function.target] = None
-    context = state.elaborator
+    ctx = state.elaborator
     given, origins = dict(function.bound), dict(function.origins)
-    with context.within(f"in stage {name}, block {index} of model {state.model.name}", span, None, origins):
-        if not _give(state, function, given, origins, stage, index, stages):
+    with ctx.within(f"in stage {name}, block {at.block} of model {state.model.name}", span, None, origins):
+        parameters = signature(ctx, function)
+        if not _give(state, parameters, given, origins, at):
             return BAD
-        missing = [p.name for p in signature(context, function) if p.required and p.name not in given]
+        missing = [p.name for p in parameters if p.required and p.name not in given]
         if missing:
-            return _missing(state, function, missing, span)
-        at = state.value_at("stages", stage)
-        body = body_of(context, function.target, given, state.shape, span, at)
+            names = ", ".join(f"`{name}`" for name in missing)
+            hint = f"write `{missing[0]}: …` in the model, or give it a default in the block"
+            return state.error("E0203", f"{function.name} needs {names}", span, hint)
+        stage_at = state.value_at("stages", at.stage)
+        body = body_of(ctx, function.target, given, state.shape, span, stage_at)
         return body if isinstance(body, Bad) else (body, formulas_of(given))
 
 
 def _give(
     state: ModelState,
-    function: Function,
+    parameters: list[Parameter],
     given: dict[str, Any],
     origins: dict[str, Origin],
-    stage: int,
-    index: int,
-    stages: int,
+    at: Position,
 ) -> bool:
     """Add the arguments that the model's settings give; say whether all of them are fine."""
     fine = True
-    for parameter in signature(state.elaborator, function):
-        if parameter.name in given:
-            _mark_read(state, parameter.name)
+    for name, _, choices in parameters:
+        fields = (name, f"{name}s")  # once, or once a stage
+        if name in given:
+            state.settings.read.update(fields)
             continue
-        value = _argument(state, parameter.name, parameter.choices, stage, index, stages, origins)
+        field = next((field for field in fields if state.settings.find(field) is not None), None)
+        value = MISSING if field is None else _field(state, field, at, choices)
+        if value is MISSING:
+            continue  # the block's default, if it has one
         fine = fine and not isinstance(value, Bad)
-        if value is not MISSING:
-            given[parameter.name] = value
+        given[name] = value
+        if field is not None and (origin := state.origin(field, at.stage)) is not None:
+            origins[name] = origin
     return fine
 
 
-def _missing(state: ModelState, function: Function, missing: list[str], span: Span) -> Bad:
-    names = ", ".join(f"`{name}`" for name in missing)
-    hint = f"write `{missing[0]}: …` in the model, or give it a default in the block"
-    return state.error("E0203", f"{function.name} needs {names}", span, hint)
-
-
-def _mark_read(state: ModelState, name: str) -> None:
-    state.settings.read |= {name, f"{name}s"}
-
-
-def _argument(
-    state: ModelState,
-    name: str,
-    choices: tuple[str, ...],
-    stage: int,
-    index: int,
-    stages: int,
-    origins: dict[str, Origin],
-) -> Any:
-    """The value of a block's parameter: the field of its name, or of its plural."""
-    for setting in (name, f"{name}s"):
-        if state.settings.find(setting) is None:
-            continue
-        if FIELDS.get(setting) == "first block" and index > 0:
-            state.settings.read.add(setting)
-            return MISSING
-        if (origin := state.origin(setting, stage)) is not None:
-            origins[name] = origin
-        value = state.settings.value(setting, choices=choices, stage=stage, index=index)
-        return _per_stage(state, setting, value, stage, stages)
-    return MISSING
-
-
-def _per_stage(state: ModelState, name: str, value: Any, stage: int, stages: int) -> Any:
-    """One value of a list with a value a stage; anything else serves every stage."""
+def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] = ()) -> Any:
+    """The value of a field for one block; of a list it has one value a stage."""
+    if FIELDS.get(name) == "first block" and at.block > 0:
+        state.settings.read.add(name)
+        return MISSING
+    # What serves a whole stage cannot ask for the block's number.
+    names = {"stage": at.stage} if FIELDS.get(name) == "stage" else {"stage": at.stage, "index": at.block}
+    value = state.settings.value(name, choices=choices, **names)
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value
-    if len(value) != stages:
-        counts = f"{len(value)} value{'s' * (len(value) != 1)} for {stages} stage{'s' * (stages != 1)}"
-        hint = "give one value, or one a stage"
+    if len(value) != at.stages:
+        values, stages = "s" * (len(value) != 1), "s" * (at.stages != 1)
+        message = f"`{name}` has {len(value)} value{values} for {at.stages} stage{stages}"
         with state.elaborator.without_frames():
-            return state.error("E0207", f"`{name}` has {counts}", state.value_at(name), hint)
-    return value[stage]
+            return state.error("E0207", message, state.value_at(name), "give one value, or one a stage")
+    return value[at.stage]
