@@ -279,15 +279,15 @@ def _elaborate_body(
         for name, value in given.items()
     }
     x = Tensor(-1, shapes[0], "the block's input")
-    settled: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     outer, ctx.structural = ctx.structural, set()
     try:
-        result = run_block(ctx, definition, values, x, builder, span, settled)
+        result = run_block(ctx, definition, values, x, builder, span, arguments)
         if isinstance(result, Bad):
             return BAD
         return Body(
             definition.block.name,
-            tuple((n, plain(v)) for n, v in settled.items() if not isinstance(v, Tensor)),
+            tuple((n, plain(v)) for n, v in arguments.items() if not isinstance(v, Tensor)),
             tuple(shapes),
             tuple(builder.nodes),
             result.value,
@@ -306,7 +306,7 @@ def run_block(
     x: Tensor,
     builder: BodyBuilder,
     span: Span,
-    settled: dict[str, Any] | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> Any:
     """Run a block's statements into `builder` and return its result."""
     block = definition.block
@@ -317,11 +317,11 @@ def run_block(
     outer, ctx.active = ctx.active, [*ctx.active, definition]
     variable = builder.variable
     try:
-        env = _parameters(ctx, definition, given, x, builder, own_level=settled is not None)
+        env = _parameters(ctx, definition, given, x, builder, own_level=arguments is not None)
         if env is None:
             return BAD
-        if settled is not None:
-            settled.update((p.name, env.names[p.name]) for p in block.parameters)
+        if arguments is not None:
+            arguments.update((p.name, env.names[p.name]) for p in block.parameters)
         return _statements(ctx, block, env, builder, variable)
     finally:
         ctx.active, builder.variable = outer, variable

@@ -188,7 +188,7 @@ def _change(
 
 def _with(op: Op, name: str, value: Any) -> Op | None:
     try:
-        return replace(op, **{name: value}).settled()
+        return replace(op, **{name: value}).normalised()
     except ArgumentError:
         return None
 

@@ -220,7 +220,9 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         state.settings.read.add(name)
         return MISSING
     # What serves a whole stage cannot ask for the block's number.
-    names = {"stage": at.stage} if FIELDS.get(name) == "stage" else {"stage": at.stage, "index": at.block}
+    names: dict[str, Any] = {"stage": at.stage}
+    if FIELDS.get(name) != "stage":
+        names["index"] = at.block
     value = state.settings.value(name, choices=choices, **names)
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value
