@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "resnet_dsl"
 def reported(text: str, folder: Path) -> list[str]:
     try:
         program = compile_source(Source("a.resnet", text), folder)
-        find_backend("torch").render(program)
+        find_backend("torch").render(program, None)
         return [found.code for found in program.warnings]
     except CompileError as error:
         return [found.code for found in error.diagnostics]

@@ -219,7 +219,7 @@ low = 0.2 * np.exp(-1.0)
 assert np.allclose(y, [[low - 0.2, 2.0]], atol=1e-15)
 assert np.allclose(backward(op, OpCall((x,)), y, np.ones_like(x)).inputs[0], [[low, 1.0]], atol=1e-15)
 for name in ("torch", "keras"):
-    assert "0.2" in find_backend(name).render(program), name
+    assert "0.2" in find_backend(name).render(program, None), name
 import resnet_dsl_onnx.rules as rules
 (node,) = rules.lower(op, program.graph.nodes[1], program.network.extent)
 assert (node.op_type, node.attributes) == ("Elu", {"alpha": 0.2})

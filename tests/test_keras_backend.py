@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import resnet_dsl_keras as backend
 import resnet_dsl_keras.weight_files as weight_files
 from resnet_dsl_keras.helpers import HELPERS
 from resnet_dsl_keras.recursion import SAFE, recursion_limit
@@ -32,12 +31,14 @@ from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
 from tests.conftest import Golden
+from tests.support.backends import in_full
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")
-torch_backend = pytest.importorskip("resnet_dsl_torch")
+backend = in_full("keras")
 pytest.importorskip("torch")
+torch_backend = in_full("torch")
 
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
@@ -276,7 +277,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
 ELSEWHERE = """
 import sys, keras, numpy as np
-import resnet_dsl_keras as backend
+from resnet_dsl_keras import runtime as backend
 import resnet_dsl_keras.weight_files as weight_files
 from tests.test_keras_backend import *
 keras.config.set_image_data_format(sys.argv[1])

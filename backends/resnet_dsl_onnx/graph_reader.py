@@ -16,7 +16,7 @@ from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl_onnx.emit import outline
+from resnet_dsl_onnx.render import without_weights
 
 LARGEST = 64  # elements of a constant that are kept one by one
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
@@ -25,7 +25,7 @@ PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
 
 def drawn(program: Program) -> Drawing:
     """Return the graph that the program is written as."""
-    found = _drawing(outline(program))
+    found = _drawing(without_weights(program))
     return replace(found, weights={name: parameter.shape for name, parameter in program.graph.parameters()})
 
 

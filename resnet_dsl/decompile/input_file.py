@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
-from resnet_dsl.backend.discovery import backend_names, find_backend
+from resnet_dsl.backend.discovery import sound_backends
+from resnet_dsl.backend.interface import GraphReader
 from resnet_dsl.decompile.pipeline import Held
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.wording import printable
@@ -19,10 +19,9 @@ def read_held(path: Path) -> Held:
 
     contents = read_contents(path)
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
-    module = _graphs(path)
-    if module is None:
+    source = _graph_reader(path)
+    if source is None:
         return Held(path.name, shapes, contents.metadata, notes=contents.notes)
-    source = import_module(module)
     try:
         drawing = source.read(path)
     except UsageError as error:
@@ -33,10 +32,9 @@ def read_held(path: Path) -> Held:
     return Held(path.name, dict(drawing.weights), contents.metadata, drawing, source.drawn, contents.notes)
 
 
-def _graphs(path: Path) -> str | None:
-    """The module that reads the graph of a file so called, None where there is none."""
-    for name in backend_names():
-        for suffix, module in getattr(find_backend(name), "DRAWINGS", {}).items():
-            if path.name.lower().endswith(suffix):
-                return str(module)
+def _graph_reader(path: Path) -> GraphReader | None:
+    """What reads the graph of a file so called, None where there is none."""
+    for backend in sound_backends()[0]:
+        if backend.graph_reader is not None and path.name.lower().endswith(backend.suffix):
+            return backend.graph_reader.load()
     return None

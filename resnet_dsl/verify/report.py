@@ -3,7 +3,7 @@
 JSON: `name`, `passed`, `seed`, `weights`, `sizes`, `fixed_size`, `bars`, `outputs` and `blocks` (each
 with `name`, `errors` by backend and precision), `divergences` (`backend`, `dtype`, `op`, `kind`,
 `error`, `cause`), `training` (`steps`, `backend`, `errors` with `error` and `tensor`, `cause`) and
-`skipped` (backends that are not installed, with the reason).
+`untrained` and `skipped` (backends that do not train, or take no part at all, with the reason).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Report:
     forward: Forward
     steps: int
     training: tuple[Trained, ...]
-    skipped: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+    untrained: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -46,9 +47,10 @@ def as_text(report: Report) -> str:
         op = f"{divergence.op} ({divergence.kind})"
         where = f"first op that diverges: {op}, by {divergence.error:.1e}{cause}"
         lines += ["", f"{divergence.column.title}: {where}"]
-    if report.training:
+    if report.steps:
         lines += ["", *_training(report)]
-    lines += [f"skipped {name}: {reason}" for name, reason in report.skipped]
+    if report.left_out:
+        lines += ["", *(f"{name}: left out, {reason}" for name, reason in report.left_out)]
     return "\n".join([*lines, "", f"verdict: {verdict(report)}"])
 
 
@@ -104,7 +106,7 @@ def _training(report: Report) -> list[str]:
             if error > BAR:
                 cause = f"; likely cause: {trained.cause}" if trained.cause else ""
                 lines.append(f"    {kind} differ most in {tensor or 'the loss'}{cause}")
-    return lines
+    return [*lines, *(f"  {name}: left out, {reason}" for name, reason in report.untrained)]
 
 
 def as_json(report: Report) -> str:
@@ -132,7 +134,8 @@ def as_json(report: Report) -> str:
             for d in forward.divergences
         ],
         "training": [_trained(report, trained) for trained in report.training],
-        "skipped": dict(report.skipped),
+        "untrained": dict(report.untrained),
+        "skipped": dict(report.left_out),
     }
     return json.dumps(facts, indent=2)
 
