@@ -60,7 +60,7 @@ def compile_source(
     chosen = _choose(scope, model)
     settings = {name: _override(name, value, scope) for name, value in (overrides or {}).items()}
     try:
-        network, plan = elaborate(chosen, scope, settings, _library(), findings)
+        network, state = elaborate(chosen, scope, settings, _library(), findings)
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
@@ -69,8 +69,8 @@ def compile_source(
         findings.add(diagnostic)
     findings.check()
     counted = figures(graph)
-    check_size(plan, counted.params, _largest(counted))
-    check_expectations(plan, _expected_names(counted))
+    check_size(state, counted.params, _largest(counted))
+    check_expectations(state, _expected_names(counted))
     return Program(network, graph, counted, findings.shown)
 
 

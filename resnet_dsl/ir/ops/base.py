@@ -96,7 +96,7 @@ class Op:
                     accepted[name] = rule.coerce(values[name])
                 except ValueError as error:
                     raise ArgumentError(cls.kind, name, str(error)) from None
-        return cls(**accepted).settled()
+        return cls(**accepted).normalised()
 
     @classmethod
     def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
@@ -104,7 +104,7 @@ class Op:
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         """Return the op with what depends on its own arguments written out; raises ArgumentError."""
         return self
 

@@ -128,7 +128,7 @@ class Part(Op):
     index: int = argument(INDEX)
     of: int = argument(COUNT)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.index >= self.of:
             raise ArgumentError(self.kind, "index", f"less than {self.of}, the number of parts")
         return self
