@@ -131,7 +131,7 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     named = [f"{NAME}: str"] if NAME in used else []
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
     text = [signature(f"def {name}", parameters, f" -> {TENSOR}:", 0)]
-    text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
+    text.append(f"    {docstring(block.doc, 4)}")
     text += [*written(lines), statement("return ", last, 4)]
     return Function(name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes))
 

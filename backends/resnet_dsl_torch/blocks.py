@@ -51,7 +51,7 @@ def attribute(owner: Expression, name: str) -> Expression:
 
 def class_text(block: BlockClass) -> ClassText:
     """Return the text of a block's class."""
-    doc = docstring(block.doc or f"Block `{block.definition}`", 4)
+    doc = docstring(block.doc, 4)
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     opening = signature("def __init__", ["self", *parameters], " -> None:", 4)
     if (chain := _as_sequence(block)) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_dsl.codegen.classes import Classes
+from resnet_dsl.codegen.classes import INDEX, Classes
 from resnet_dsl.codegen.model_body import ModelBody, ModelPart
 from resnet_dsl.codegen.printer import signature, statement
 from resnet_dsl.codegen.python import (
@@ -15,6 +15,7 @@ from resnet_dsl.codegen.python import (
     Name,
     Spread,
     Subscript,
+    names,
 )
 from resnet_dsl.codegen.statements import Assignment
 from resnet_dsl.ir.network import Stage
@@ -60,9 +61,12 @@ def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
 
 
 def _stage(stage: Stage, classes: Classes) -> str:
-    """A stage as one Sequential: equal neighbours are one generator."""
-    runs = [(construct(use), count) for use, _, count in classes.runs(stage)]
-    blocks = [made if count == 1 else Spread(made, "_", count) for made, count in runs]
+    """A stage as one Sequential: neighbours made alike, or by even steps, are one generator."""
+    blocks: list[Expression] = []
+    for use, count in classes.progressions(stage):
+        made = construct(use)
+        variable = INDEX if INDEX in names([made]) else "_"
+        blocks.append(Spread(made, variable, count) if count > 1 else made)
     return keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
 
 

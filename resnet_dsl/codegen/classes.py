@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise, takewhile
 
+from resnet_dsl.codegen.class_docs import class_doc
 from resnet_dsl.codegen.lowering import (
     Lower,
     Lowering,
@@ -23,11 +24,12 @@ from resnet_dsl.codegen.lowering import (
 )
 from resnet_dsl.codegen.names import PYTHON, camel, class_name
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
-from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin
+from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
 from resnet_dsl.ir.formulas import Constant, Formula, Number
 from resnet_dsl.ir.network import Body, Call, Network, Node, Stage, channels_name
 
 OWN = frozenset({"x", "self"})
+INDEX = "i"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,18 @@ class Classes:
         """Return how a block of a stage is made."""
         return self.uses[id(body)]
 
+    def progressions(self, stage: Stage) -> Iterator[tuple[ClassUse, int]]:
+        """Yield (use, count) of neighbours made alike but for numbers that grow evenly.
+
+        Such a number is written over the place in the run, `INDEX`, from 0: `64 + 32 * i`.
+        """
+        uses = [self.use(body) for body in stage.blocks]
+        start = 0
+        while start < len(uses):
+            count = _progressing(uses[start:])
+            yield (_of_index(*uses[start : start + 2]) if count > 1 else uses[start]), count
+            start += count
+
     def runs(self, stage: Stage) -> Iterator[tuple[ClassUse, int, int]]:
         """Yield (use, first index, count) of neighbouring blocks that are made alike."""
         start = 0
@@ -97,6 +111,48 @@ class Classes:
             blocks = list(run)
             yield self.use(blocks[0]), start, len(blocks)
             start += len(blocks)
+
+
+def _progressing(uses: Sequence[ClassUse]) -> int:
+    """How many of the uses, from the first, follow each other by the same steps."""
+    steps = [_steps(use, following) for use, following in pairwise(uses)]
+    if not steps or steps[0] is None:
+        return 1
+    alike = 1 + len(list(takewhile(lambda step: step == steps[0], steps)))
+    # Two that differ are no progression yet, and read better as they are.
+    return alike if alike > 2 or not any(steps[0]) else 1
+
+
+def _steps(use: ClassUse, following: ClassUse) -> tuple[int, ...] | None:
+    """By how much each argument grows from one use to the next; None if it is not by whole numbers."""
+    if use.target is not following.target:
+        return None
+    steps = []
+    for (_, before), (_, after) in zip(use.arguments, following.arguments, strict=True):
+        match before, after:
+            case Literal(int() as low, None), Literal(int() as high, None) if type(low) is type(high) is int:
+                steps.append(high - low)
+            case _ if before == after:
+                steps.append(0)
+            case _:
+                return None
+    return tuple(steps)
+
+
+def _of_index(use: ClassUse, following: ClassUse) -> ClassUse:
+    steps = _steps(use, following) or ()
+    arguments = [
+        (name, _grown(value, step)) for (name, value), step in zip(use.arguments, steps, strict=True)
+    ]
+    return replace(use, arguments=tuple(arguments))
+
+
+def _grown(value: Expression, step: int) -> Expression:
+    """The number over the place in the run: `64 + 32 * i`."""
+    if not step:
+        return value
+    grown = Name(INDEX) if abs(step) == 1 else binary(abs(step), "*", Name(INDEX))
+    return grown if step > 0 and value == Literal(0) else binary(value, "+" if step > 0 else "-", grown)
 
 
 def _identity(use: ClassUse) -> tuple[int, tuple[tuple[str, Expression], ...]]:
@@ -292,8 +348,10 @@ class _Making:
         numbers = self._parameters()
         parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
         sites = self.lowered[id(full)].sites
+        called = [step.what.target.name for step in steps if isinstance(step.what, ClassUse)]
+        doc = class_doc(self.group.bodies, {parameter.name for parameter in parameters}, called)
         block = BlockClass(
-            self.name, full.definition, full.doc, parameters, full.names, steps, full.result, sites
+            self.name, full.definition, doc, parameters, full.names, steps, full.result, sites
         )
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}
