@@ -6,7 +6,7 @@
     print(model.summary())
     network = model.build("torch")
 
-Errors are CompileError, which carries its diagnostics, WeightsError, which carries the account of
+Errors are CompileError, which carries its diagnostics, WeightsError, which carries the report of
 weights that do not fit, NotExpressibleError of `import_spec`, and UsageError.
 """
 

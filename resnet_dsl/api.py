@@ -5,21 +5,17 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resnet_dsl.backend.discovery import find_backend, require
 from resnet_dsl.diagnostics.model import Diagnostic, Source, UsageError
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.printing.stages import print_graph, print_network
 from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
-from resnet_dsl.weights.source import weights_for
-from resnet_dsl.zoo.calling import called_as
-from resnet_dsl.zoo.naming import renamed
-
-if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
-    from resnet_dsl.weights.read import Given
+from resnet_dsl.weights.source import Given, weights_for
+from resnet_dsl.zoo.model_names import with_names
 
 
 @dataclass(frozen=True)
@@ -94,14 +90,14 @@ class Model:
         `weights` are a file or arrays under canonical names. Without either the model starts as its
         framework starts it. Raises UsageError if the framework is not installed, WeightsError if
         the weights do not fit; `partial` loads what fits, starts the rest from the seed, and warns.
-        With `names` the layers are called as in that world.
+        With `names` the layers are called as in that library.
         """
         found = find_backend(backend)
         require(found)
         state = self._state(seed, weights, partial)
-        program = called_as(names, self.program, found)
+        program = with_names(self.program, names, found)
         model = found.build(program, **options)
-        return model if state is None else found.load_state(model, renamed(state, program))
+        return model if state is None else found.load_state(model, program.renamed(state))
 
     def render(
         self,
@@ -114,12 +110,12 @@ class Model:
     ) -> str | bytes:
         """Return the artefact a backend writes: source, or the bytes of an ONNX file with its weights.
 
-        With `names` the layers are called as in that world.
+        With `names` the layers are called as in that library.
         """
         found = find_backend(backend)
         if getattr(found, "WEIGHTS", "") and (seed is not None or weights is not None):
             raise UsageError(f"{backend} source holds no weights: `compile` writes them to a file beside it")
-        program = called_as(names, self.program, found)
+        program = with_names(self.program, names, found)
         return found.render(program, self._state(seed, weights, partial))
 
     def state(
@@ -132,7 +128,7 @@ class Model:
     ) -> dict[str, Array]:
         """Return the arrays that `build` would load: those of a file, or the initial ones of a seed (0).
 
-        `names` is the world whose names the weights given are under, such as `timm`.
+        `names` is the library whose names the weights given are under, such as `timm`.
         """
         if names is not None and weights is None:
             raise UsageError("`names` says what the weights given are called, and none are given")
@@ -146,7 +142,7 @@ class Model:
         found = weights_for(self.program, seed, weights, partial, names)
         if found is None:
             return None
-        if partial and found.account is not None and not found.account.fits:
+        if partial and found.report is not None and not found.report.fits:
             warnings.warn(found.remarks()[-1], stacklevel=3)
         return found.state
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from resnet_dsl.analysis.cost import Figures
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,7 @@ class Program:
         """Return what a tensor is to be called."""
         path, _, tensor = canonical.rpartition(".")
         return f"{self.names.get(path, path)}.{tensor}"
+
+    def renamed(self, state: Mapping[str, Value]) -> dict[str, Value]:
+        """Return tensors, or what goes for them, under the names that backends are to call them."""
+        return {self.tensor_name(name): value for name, value in state.items()}

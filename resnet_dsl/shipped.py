@@ -15,9 +15,9 @@ def specs_folder() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "specs"
 
 
-def names_folder() -> Path:
+def name_maps_folder() -> Path:
     """The folder of the names that other libraries have for layers."""
-    return specs_folder() / "names"
+    return specs_folder() / "name_maps"
 
 
 @functools.cache

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.ir.formulas import Constant, Formula, Named, Operation, evaluated, names_of, simplified
-from resnet_dsl.ir.network import Body, Call, Network, channels_name
+from resnet_dsl.ir.network import Body, Call, Network, Node, channels_name
 from resnet_dsl.shipped import shipped
 
 
@@ -69,7 +69,7 @@ def test_every_formula_gives_the_number_that_is_there(name: str) -> None:
         for body, given in zip(stage.blocks, stage.derived, strict=True):
             for argument, formula in given:
                 if set(names_of(formula)) <= model.keys():
-                    assert evaluated(formula, model) == dict(body.arguments)[argument]
+                    assert evaluated(formula, model) == numbers(body)[argument]
 
 
 def formulas(name: str, part: int = 0) -> dict[str, str]:
@@ -121,3 +121,54 @@ def test_a_library_node_knows_what_the_author_wrote() -> None:
     assert node.span.source.ours
     assert node.author.source.name == "net.resnet"
     assert node.author.place[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "free"),
+    [
+        ("m(rate = 0.3) { head: gap -> dropout(rate) -> fc(10) }", ["rate", "in_channels"]),
+        ("m(rate = 0.0) { head: gap -> dropout(rate) -> fc(10) }", ["in_channels"]),
+        ("m(n = 2) { head: gap -> fc(if n > 1 then n else 5) }", ["in_channels"]),
+        ("m(n = 2) { head: gap -> fc(n)  expect: output == n }", ["in_channels"]),
+        ("m(n = 2) { stem: conv(8, 3x3, stride=n)  head: gap -> fc(n) }", ["in_channels"]),
+        ("m(n = 8) { stem: conv(n, 3x3) -> gn(2)  head: none }", ["in_channels"]),
+        ("m(n = 8) { stem: conv(n, 3x3) -> conv(8, 3x3, groups=2)  head: none }", ["in_channels"]),
+        ("m(n = 8) { stem: conv(n, 3x3) -> part(0, 2)  head: none }", ["in_channels"]),
+        ("m(n = 8) { stem: conv(n, 3x3) -> pad_channels(16)  head: none }", ["in_channels"]),
+        ("m(n = 8) { input: 8x9x9  stem: x + conv(n, 3x3)  head: none }", []),
+        ("m(n = 8) { stem: conv(n, 3x3) -> relu  head: gap -> flatten -> fc(5) }", ["in_channels"]),
+    ],
+)
+def test_what_decides_something_is_no_parameter_of_the_model(model: str, free: list[str]) -> None:
+    text = f"model {model}".replace("{", "{ stages: []", 1)
+    assert [parameter.name for parameter in network(text).parameters] == free
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet18d", "vgg16", "lenet5", "densenet121", "unet_resnet34"])
+def test_parameters_of_the_model_vary_without_another_structure(name: str) -> None:
+    before = compile_spec(name).network
+    sizes = before.input.text(before.extent).split("x")[1:]
+    values = {"classes": 7, "in_channels": 5}
+    assert {parameter.name for parameter in before.parameters} == values.keys()
+    after = compile_spec(name, overrides={"classes": 7, "input": "x".join(["5", *sizes])}).network
+    for (part, _, old), (_, _, new) in zip(before.parts(), after.parts(), strict=True):
+        known = values if part in ("stem", "head") else numbers(new)
+        assert [node.name for node in old.nodes] == [node.name for node in new.nodes]
+        there = {f"{node.name}.{name}": value for node in new.nodes for name, value in arguments(node)}
+        for what, formula, _ in derived(old):
+            assert evaluated(formula, known) == there[what], what
+
+
+def arguments(node: Node) -> Iterator[tuple[str, Any]]:
+    found = node.what.body.arguments if isinstance(node.what, Call) else vars(node.what).items()
+    for name, value in found:
+        yield name, value[0] if isinstance(value, tuple) and value else value
+
+
+def test_lists_that_numbers_are_derived_into_stay_bounded() -> None:
+    blocks = ["block b0(a, n) { return x -> c: conv(n, 1x1) }"]
+    for i in range(25):
+        blocks.append(f"block b{i + 1}(a, n) {{ return x -> c: b{i}([a, a, n], n) }}")
+    text = "\n".join([*blocks, "model m { stages: [1]  block: b25(1, 3) }"])
+    with pytest.raises(CompileError, match="a list of more than 10,000 items"):
+        network(text)

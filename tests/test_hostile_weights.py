@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from resnet_dsl.backend.contents import KEY
 from resnet_dsl.cli.main import main
-from resnet_dsl.weights.formats.contents import KEY
 from tests.support.weight_cases import SUFFIXES, TEXT, state, written
 
 h5py = pytest.importorskip("h5py")

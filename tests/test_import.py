@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.decompile.block_numbers import attentions, widths_of
-from resnet_dsl.decompile.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.decompile.model_name import model_name
 from resnet_dsl.decompile.pipeline import Held, NotExpressibleError, Restored, restore
 from resnet_dsl.decompile.structure import read_structure

@@ -15,10 +15,10 @@ import resnet_dsl
 from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.printing.summary import headline
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.registry import encode
-from resnet_dsl.weights.init.seeded import random_state
 from tests.support.oracles import timm_model, torchvision_model
 from tests.test_import import expanded
 

@@ -17,9 +17,9 @@ import pytest
 
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial import normal, seeded
+from resnet_dsl.initial.seeded import initial_state, random_state
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.weights.init import normal, seeded
-from resnet_dsl.weights.init.seeded import initial_state, random_state
 
 SPEC = """model t {
     input: 3x32x32

@@ -25,12 +25,12 @@ from resnet_dsl_keras.tensor_names import layer_name
 from resnet_dsl.codegen.live import module_of
 from resnet_dsl.diagnostics.model import CompileError, Source
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
 from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 

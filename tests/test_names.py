@@ -13,12 +13,12 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.cli.main import main
-from resnet_dsl.zoo.name_maps import find_world
-from resnet_dsl.zoo.naming import naming
-from tests.support import worlds
+from resnet_dsl.zoo.model_names import model_names
+from resnet_dsl.zoo.name_maps import find_library
+from tests.support import library_models
+from tests.support.library_models import BAR, difference, images, ours
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import same
-from tests.support.worlds import BAR, difference, images, ours
 
 pytestmark = pytest.mark.slow
 
@@ -35,14 +35,14 @@ SIZES = ((32, 32), (45, 35))
 @pytest.mark.parametrize(
     ("spec", "settings", "make"),
     [
-        ("resnet50_keras", V1, lambda: worlds.resnet_v1(width=8)),
-        ("resnet50v2_keras", V2, lambda: worlds.resnet_v2(width=8)),
+        ("resnet50_keras", V1, lambda: library_models.resnet_v1(width=8)),
+        ("resnet50v2_keras", V2, lambda: library_models.resnet_v2(width=8)),
     ],
 )
 def test_resnets_of_keras_applications_are_ours_and_ours_are_theirs(
     spec: str, settings: dict[str, Any], make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    theirs = worlds.stirred_keras(make()((64, 64)))
+    theirs = library_models.stirred_keras(make()((64, 64)))
     theirs.save_weights(tmp_path / "theirs.weights.h5")
     options = [option for name, value in settings.items() for option in ("--set", f"{name}={value}")]
     with_spec = ["--spec", spec, *options]
@@ -52,7 +52,9 @@ def test_resnets_of_keras_applications_are_ours_and_ours_are_theirs(
     assert "bias" not in capsys.readouterr().err
     model = resnet_dsl.load(spec, **settings)
     state = model.state(here)
-    _all_give(model, state, {size: worlds.keras_result(make(), theirs, images(size)) for size in SIZES})
+    _all_give(
+        model, state, {size: library_models.keras_result(make(), theirs, images(size)) for size in SIZES}
+    )
     before = [variable.numpy() for variable in theirs.weights]
     for options_of_keras in ({"by_name": True}, {}):
         for variable in theirs.weights:
@@ -63,13 +65,13 @@ def test_resnets_of_keras_applications_are_ours_and_ours_are_theirs(
 
 
 def test_biases_and_eps_of_keras_are_taken_into_statistics_of_a_spec_without(tmp_path: Path) -> None:
-    make = worlds.resnet_v1(width=8)
-    theirs = worlds.stirred_keras(make((64, 64)))
-    path = worlds.saved_legacy(theirs, tmp_path / "theirs.h5")
+    make = library_models.resnet_v1(width=8)
+    theirs = library_models.stirred_keras(make((64, 64)))
+    path = library_models.saved_legacy(theirs, tmp_path / "theirs.h5")
     model = resnet_dsl.load("resnet50_v1", head="gap -> fc(classes) -> softmax", **V1)
     state = model.state(path, names=KERAS)
     x = images((45, 35))
-    wanted = worlds.keras_result(make, theirs, x)
+    wanted = library_models.keras_result(make, theirs, x)
     error = difference(ours("torch", model.program, state, x), wanted)
     assert 1e-9 < error <= 1e-5  # what is computed anew is rounded to single precision
     assert difference(ours("keras", model.program, state, x), wanted) <= 1e-5
@@ -77,7 +79,7 @@ def test_biases_and_eps_of_keras_are_taken_into_statistics_of_a_spec_without(tmp
 
 def test_an_eps_of_another_world_is_taken_into_variances_both_ways() -> None:
     model = resnet_dsl.load("resnet18", stages="[1, 1, 1, 1]")
-    there = naming(model.program, "timm")
+    there = model_names(model.program, "timm")
     wide = resnet_dsl.load(
         "resnet18",
         stages="[1, 1, 1, 1]",
@@ -86,19 +88,19 @@ def test_an_eps_of_another_world_is_taken_into_variances_both_ways() -> None:
     state = model.state(seed=1)
     taken = wide.state(state, names="timm")
     np.testing.assert_array_equal(taken["bn1.running_var"], state["bn1.running_var"] + np.float32(1e-5 - 0.5))
-    from resnet_dsl.zoo.translate import to_world
+    from resnet_dsl.zoo.translate import to_library
 
-    back, notes = to_world(taken, naming(wide.program, "timm"), wide.program.graph)
+    back, notes = to_library(taken, model_names(wide.program, "timm"), wide.program.graph)
     np.testing.assert_allclose(back["bn1.running_var"], state["bn1.running_var"], rtol=1e-6)
     assert "1 batch norm" in notes[0]
     assert there.is_identity
 
 
 @pytest.fixture(scope="module")
-def keras_vgg() -> tuple[Any, worlds.Array]:
+def keras_vgg() -> tuple[Any, library_models.Array]:
     """A model for 64x96, and what it gives."""
-    theirs = worlds.stirred_keras(worlds.vgg16()((64, 96)))
-    return theirs, worlds.keras_result(worlds.vgg16(), theirs, images((64, 96)))
+    theirs = library_models.stirred_keras(library_models.vgg16()((64, 96)))
+    return theirs, library_models.keras_result(library_models.vgg16(), theirs, images((64, 96)))
 
 
 @pytest.mark.parametrize("order", ["chw", "hwc"])
@@ -117,14 +119,16 @@ def test_vgg_of_keras_has_its_first_layer_in_order(order: str, keras_vgg: Any, t
 
 
 def test_depthwise_groups_of_keras_are_grouped_convolutions(tmp_path: Path) -> None:
-    theirs = worlds.stirred_keras(worlds.resnext()((40, 40)))
+    theirs = library_models.stirred_keras(library_models.resnext()((40, 40)))
     theirs.save_weights(tmp_path / "theirs.weights.h5")
     model = resnet_dsl.load(
         "resnext50_keras", stages="[1, 1]", widths="[128, 256]", input="3xHxW", head="gap -> fc(5)"
     )
     state = model.state(tmp_path / "theirs.weights.h5", names=KERAS)
     sizes = ((40, 40), (45, 35))
-    wanted = {size: worlds.keras_result(worlds.resnext(), theirs, images(size)) for size in sizes}
+    wanted = {
+        size: library_models.keras_result(library_models.resnext(), theirs, images(size)) for size in sizes
+    }
     _all_give(model, state, wanted)
     back = _written(model, state, KERAS, tmp_path / "back.h5")
     before = [variable.numpy() for variable in theirs.weights]
@@ -135,8 +139,8 @@ def test_depthwise_groups_of_keras_are_grouped_convolutions(tmp_path: Path) -> N
 def test_a_new_head_starts_from_a_seed_on_a_body_from_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    theirs = worlds.stirred_keras(worlds.resnet_v1((1, 1))((32, 32)))
-    path = worlds.saved_legacy(theirs, tmp_path / "theirs.h5")
+    theirs = library_models.stirred_keras(library_models.resnet_v1((1, 1))((32, 32)))
+    path = library_models.saved_legacy(theirs, tmp_path / "theirs.h5")
     target = tmp_path / "ours.safetensors"
     head = "gap -> fc(8) -> relu -> fc(2)"
     command = ["weights", "convert", "--from", KERAS, str(path), str(target), "--spec", "resnet50_keras"]
@@ -200,15 +204,15 @@ TIMM = [
 @pytest.mark.parametrize("case", TIMM, ids=lambda case: case.spec)
 def test_models_of_timm_are_ours_and_back_bit_for_bit(case: Case, tmp_path: Path) -> None:
     model = resnet_dsl.load(case.spec, classes=5, input="3xHxW", **case.settings)
-    theirs = worlds.stirred(worlds.timm_model(case.spec, num_classes=5, **case.options))
+    theirs = library_models.stirred(library_models.timm_model(case.spec, num_classes=5, **case.options))
     _agrees(model, "timm", theirs, tmp_path, case.sizes)
 
 
 def test_every_map_of_timm_has_its_numbers() -> None:
     compared = {
-        naming(resnet_dsl.load(case.spec, **case.settings).program, "timm").map.about for case in TIMM
+        model_names(resnet_dsl.load(case.spec, **case.settings).program, "timm").map.about for case in TIMM
     }
-    assert compared == {each.about for each in find_world("timm").maps}
+    assert compared == {each.about for each in find_library("timm").maps}
 
 
 @pytest.mark.parametrize(
@@ -217,25 +221,25 @@ def test_every_map_of_timm_has_its_numbers() -> None:
 def test_models_of_torchvision_are_ours_and_back_bit_for_bit(
     spec: str, stages: list[int] | None, tmp_path: Path
 ) -> None:
-    theirs = worlds.torchvision_model(spec, stages)
+    theirs = library_models.torchvision_model(spec, stages)
     settings = {} if stages is None else {"stages": str(stages)}
     model = resnet_dsl.load(spec, classes=5, input="3xHxW", **settings)
-    _agrees(model, "torchvision", worlds.stirred(theirs), tmp_path, ((64, 64), (75, 61)))
+    _agrees(model, "torchvision", library_models.stirred(theirs), tmp_path, ((64, 64), (75, 61)))
 
 
 @pytest.mark.parametrize(
-    ("world", "head", "spec", "settings"),
+    ("library", "head", "spec", "settings"),
     [
         ("akamaster", "linear", "resnet20", {"shortcut": "A(side=both)"}),
         ("chenyaofo", "fc", "resnet20_b", {}),
     ],
 )
 def test_the_repositories_for_cifar(
-    world: str, head: str, spec: str, settings: dict[str, Any], tmp_path: Path
+    library: str, head: str, spec: str, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    theirs = worlds.stirred(worlds.cifar_resnet(head, "A" if head == "linear" else "B"))
+    theirs = library_models.stirred(library_models.cifar_resnet(head, "A" if head == "linear" else "B"))
     model = resnet_dsl.load(spec, n=1, input="3xHxW", **settings)
-    _agrees(model, world, theirs, tmp_path, ((32, 32), (27, 33)))
+    _agrees(model, library, theirs, tmp_path, ((32, 32), (27, 33)))
 
 
 def test_vgg_of_torchvision_counts_its_relus(tmp_path: Path) -> None:
@@ -254,7 +258,7 @@ def test_vgg_of_torchvision_counts_its_relus(tmp_path: Path) -> None:
         "vgg16_bn", stages="[1, 2, 1]", widths="[8, 12, 8]", strides="[1, 2, 2]", input="3x64x72", head=head
     )
     assert isinstance(theirs.classifier, nn.Sequential)
-    _agrees(model, "torchvision", worlds.stirred(theirs), tmp_path, ((64, 72),))
+    _agrees(model, "torchvision", library_models.stirred(theirs), tmp_path, ((64, 72),))
 
 
 def test_alexnet_of_torchvision_drops_first(tmp_path: Path) -> None:
@@ -265,14 +269,14 @@ def test_alexnet_of_torchvision_drops_first(tmp_path: Path) -> None:
         " -> fc(8) -> relu -> fc(5)"
     )
     model = resnet_dsl.load("alexnet", input="3x97x111", head=head)
-    _agrees(model, "torchvision", worlds.stirred(theirs), tmp_path, ((97, 111),))
+    _agrees(model, "torchvision", library_models.stirred(theirs), tmp_path, ((97, 111),))
 
 
 def test_the_auxiliary_heads_of_googlenet_are_left_aside(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     theirs = torchvision_models().googlenet(weights=None, aux_logits=True, init_weights=False)
-    source, target = worlds.saved(theirs, tmp_path / "a.pth"), tmp_path / "b.safetensors"
+    source, target = library_models.saved(theirs, tmp_path / "a.pth"), tmp_path / "b.safetensors"
     command = ["weights", "convert", "--from", "torchvision", str(source), str(target), "--spec", "googlenet"]
     assert main(command) == 0
     assert "20 tensors of what the model is without left aside, such as aux1.conv.conv.weight" in (
@@ -290,21 +294,23 @@ NAMED = {
 
 
 @pytest.mark.parametrize(
-    ("world", "name"), [(world, name) for world, names in NAMED.items() for name in names.split()]
+    ("library", "name"), [(library, name) for library, names in NAMED.items() for name in names.split()]
 )
-def test_every_tensor_of_theirs_has_its_name_and_shape(world: str, name: str) -> None:
+def test_every_tensor_of_theirs_has_its_name_and_shape(library: str, name: str) -> None:
     import torch
 
     torchvision_models()
     with torch.device("meta"):
         theirs = (
-            worlds.timm_model(name) if world == "timm" else getattr(torchvision_models(), name)(weights=None)
+            library_models.timm_model(name)
+            if library == "timm"
+            else getattr(torchvision_models(), name)(weights=None)
         )
     wanted = {
         n: tuple(v.shape) for n, v in theirs.state_dict().items() if not n.endswith("num_batches_tracked")
     }
     program = resnet_dsl.load(name).program
-    found = naming(program, world)
+    found = model_names(program, library)
     called = {
         f"{layer.theirs}.{parameter.name}": parameter.shape
         for layer in found.layers.values()
@@ -321,7 +327,7 @@ def test_every_tensor_of_theirs_has_its_name_and_shape(world: str, name: str) ->
 
 def _agrees(
     model: resnet_dsl.Model,
-    world: str,
+    library: str,
     theirs: Any,
     folder: Path,
     sizes: tuple[tuple[int, int], ...],
@@ -329,10 +335,10 @@ def _agrees(
     """What theirs gives, all backends give of its weights; and its weights come back."""
     import torch
 
-    state = model.state(worlds.saved(theirs, folder / "theirs.pth"), names=world)
-    _all_give(model, state, {size: worlds.torch_result(theirs, images(size)) for size in sizes})
+    state = model.state(library_models.saved(theirs, folder / "theirs.pth"), names=library)
+    _all_give(model, state, {size: library_models.torch_result(theirs, images(size)) for size in sizes})
 
-    back = torch.load(_written(model, state, world, folder / "back.pth"), weights_only=True)
+    back = torch.load(_written(model, state, library, folder / "back.pth"), weights_only=True)
     expected = theirs.state_dict()
     assert back.keys() == expected.keys()
     learned = {name for name in back if not name.endswith("num_batches_tracked")}
@@ -341,22 +347,22 @@ def _agrees(
 
 
 def _all_give(
-    model: resnet_dsl.Model, state: dict[str, Any], wanted: dict[tuple[int, int], worlds.Array]
+    model: resnet_dsl.Model, state: dict[str, Any], wanted: dict[tuple[int, int], library_models.Array]
 ) -> None:
     """Every backend in double; ONNX' own evaluator is in Python, so it has the first image alone."""
     for backend in ("torch", "keras"):
-        result = worlds.runner(backend, model.program, state)
+        result = library_models.runner(backend, model.program, state)
         for size, value in wanted.items():
             assert difference(result(images(size)), value) <= BAR, (backend, size)
     size, value = next(iter(wanted.items()))
     assert difference(ours("onnx", model.program, state, images(size)[:1]), value[:1]) <= BAR, "onnx"
 
 
-def _written(model: resnet_dsl.Model, state: dict[str, Any], world: str, path: Path) -> Path:
+def _written(model: resnet_dsl.Model, state: dict[str, Any], library: str, path: Path) -> Path:
     from resnet_dsl.weights.formats.registry import encode_named
-    from resnet_dsl.zoo.translate import to_world
+    from resnet_dsl.zoo.translate import to_library
 
-    named, _ = to_world(state, naming(model.program, world), model.program.graph)
+    named, _ = to_library(state, model_names(model.program, library), model.program.graph)
     path.write_bytes(encode_named(named, {}, path))
     return path
 

@@ -1,22 +1,29 @@
-"""Artefacts whose layers are called as in another world, and what is refused, in words."""
+"""Artefacts whose layers are called as in another library, and what is refused, in words."""
 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import resnet_dsl
 from resnet_dsl.cli.main import main
-from resnet_dsl.shipped import names_folder
-from resnet_dsl.zoo.name_maps import Map, find_world, world_names
-from resnet_dsl.zoo.naming import naming
-from resnet_dsl.zoo.patterns import Pattern, made
-from tests.support import worlds
-from tests.support.worlds import difference, images
+from resnet_dsl.ir.ops import Init, Op, TensorSpec
+from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.program import Program
+from resnet_dsl.shipped import name_maps_folder
+from resnet_dsl.zoo.conditions import unmet
+from resnet_dsl.zoo.fold import eps_differences, fold_biases
+from resnet_dsl.zoo.layouts import layout_of
+from resnet_dsl.zoo.model_names import model_names
+from resnet_dsl.zoo.name_maps import NameMap, find_library, known_libraries
+from resnet_dsl.zoo.patterns import Pattern, fill
+from tests.support import library_models
+from tests.support.library_models import difference, images
 
 KERAS = "keras.applications"
 SMALL = {"stages": "[3, 1]", "input": "3x32x32", "classes": 5}
@@ -45,29 +52,29 @@ def test_patterns_find_numbers_and_templates_use_them() -> None:
     assert pattern.find("layer2.10.conv3") == {"s": 2, "b": 10, "j": 3}
     assert pattern.find("layer2.10.conv3.weight") is None
     assert pattern.find("layer2x10.conv3") is None
-    assert made("conv{s+1}_block{b+1}_{j}_conv", {"s": 2, "b": 10, "j": 3}) == "conv3_block11_3_conv"
-    assert made("stages.{s-1}", {"s": 1}) == "stages.0"
+    assert fill("conv{s+1}_block{b+1}_{j}_conv", {"s": 2, "b": 10, "j": 3}) == "conv3_block11_3_conv"
+    assert fill("stages.{s-1}", {"s": 1}) == "stages.0"
     assert Pattern("branch{i}.*").rest("branch2.0.conv") == "0.conv"
     assert Pattern("layer{s}.{b}").within("layer1.0.conv1") == ({"s": 1, "b": 0}, "conv1")
     assert Pattern("layer{s}.{b}").within("layer1.01") is None
     assert pattern.find(f"layer{'1' * 5000}.0.conv1") is None  # no number that Python reads
 
 
-@pytest.mark.parametrize("world", world_names())
-def test_every_map_applies_to_a_shipped_spec(world: str) -> None:
-    settings = {"shortcut": "A(side=both)"} if world == "akamaster" else {}
-    specs = [resnet_dsl.load(name, **settings) for name in EXAMPLES[world]]
-    assert [naming(spec.program, world).map.about for spec in specs] == [
-        m.about for m in find_world(world).maps
+@pytest.mark.parametrize("library", known_libraries())
+def test_every_map_applies_to_a_shipped_spec(library: str) -> None:
+    settings = {"shortcut": "A(side=both)"} if library == "akamaster" else {}
+    specs = [resnet_dsl.load(name, **settings) for name in EXAMPLES[library]]
+    assert [model_names(spec.program, library).map.about for spec in specs] == [
+        m.about for m in find_library(library).maps
     ]
 
 
-@pytest.mark.parametrize("path", sorted(names_folder().glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(name_maps_folder().glob("*.toml")), ids=lambda path: path.stem)
 def test_a_file_of_names_says_what_it_is(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# Names of ")
     assert set(tomllib.loads(text)) - {"where"} == {"separator", "map"}
-    assert all(isinstance(each, Map) for each in find_world(path.stem).maps)
+    assert all(isinstance(each, NameMap) for each in find_library(path.stem).maps)
 
 
 # --- artefacts ---------------------------------------------------------------------------------
@@ -80,7 +87,7 @@ def test_keras_source_has_the_names_of_keras_applications() -> None:
     assert 'f"{name}_1_conv"' in source
     assert 'x = keras_bottleneck_block(x, "conv2_block1", 64' in source
     model = resnet_dsl.load("resnet50_keras", **SMALL).build("keras", names=KERAS)
-    theirs = worlds.resnet_v1((3, 1))((32, 32))
+    theirs = library_models.resnet_v1((3, 1))((32, 32))
     here, there = ({layer.name: layer for layer in m.layers} for m in (model, theirs))
     helpers = {"input", "softmax", "predictions-flatten", "conv1_conv-pad"}
     assert here.keys() - there.keys() - helpers <= {n for n in here if n.startswith("pad")}
@@ -93,15 +100,15 @@ def test_keras_source_has_the_names_of_keras_applications() -> None:
 @pytest.mark.parametrize(
     ("spec", "settings", "make"),
     [
-        ("resnet50_keras", {**THIN, "stages": "[1, 1, 1, 2]"}, lambda: worlds.resnet_v1(width=8)),
-        ("resnet50v2_keras", V2, lambda: worlds.resnet_v2(width=8)),
+        ("resnet50_keras", {**THIN, "stages": "[1, 1, 1, 2]"}, lambda: library_models.resnet_v1(width=8)),
+        ("resnet50v2_keras", V2, lambda: library_models.resnet_v2(width=8)),
     ],
 )
 def test_keras_loads_weights_between_their_model_and_ours_by_name(
     spec: str, settings: dict[str, Any], make: Any, tmp_path: Path
 ) -> None:
-    theirs = worlds.stirred_keras(make()((32, 32)))
-    path = worlds.saved_legacy(theirs, tmp_path / "theirs.h5")
+    theirs = library_models.stirred_keras(make()((32, 32)))
+    path = library_models.saved_legacy(theirs, tmp_path / "theirs.h5")
     model = resnet_dsl.load(spec, **settings).build("keras", names=KERAS)
     model.load_weights(path, by_name=True)
     x = images((32, 32)).transpose(0, 2, 3, 1).astype(np.float32)
@@ -179,7 +186,7 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
 
 
 @pytest.mark.parametrize(
-    ("spec", "settings", "world", "reason"),
+    ("spec", "settings", "library", "reason"),
     [
         ("resnet50_v1", {}, "torchvision", "layer2.0.conv1 (as 2 more) has stride 2, not 1: the blocks"),
         ("resnet50_v1", {}, "timm", "layer2.0.conv1 (as 2 more) has stride 2, not 1: the blocks"),
@@ -247,38 +254,38 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
         ("lenet5", {}, "timm", "timm has no names for some layers of lenet5; closest are those of"),
     ],
 )
-def test_a_world_is_refused_with_the_reason(
-    spec: str, settings: dict[str, Any], world: str, reason: str
+def test_a_library_is_refused_with_the_reason(
+    spec: str, settings: dict[str, Any], library: str, reason: str
 ) -> None:
     with pytest.raises(resnet_dsl.UsageError) as caught:
-        naming(resnet_dsl.load(spec, **settings).program, world)
+        model_names(resnet_dsl.load(spec, **settings).program, library)
     assert reason in str(caught.value)
 
 
-def test_an_unknown_world_is_told_its_neighbour(weights: str, capsys: Any) -> None:
+def test_an_unknown_library_is_told_its_neighbour(weights: str, capsys: Any) -> None:
     text = refused(capsys, "compile", "resnet50", "--backend", "keras", "--names", "keras.application")
-    assert text == "error: no names of a world `keras.application`; did you mean `keras.applications`?\n"
+    assert text == "error: no names of a library `keras.application`; did you mean `keras.applications`?\n"
     text = refused(capsys, "weights", "inspect", weights, "--from", "mars", "--spec", "resnet20")
-    listed = ", ".join(world_names())
-    assert text == f"error: no names of a world `mars`; there are {listed}\n"
+    listed = ", ".join(known_libraries())
+    assert text == f"error: no names of a library `mars`; there are {listed}\n"
 
 
 def test_norms_of_a_new_head_are_no_matter_of_the_map() -> None:
     model = resnet_dsl.load("resnet18", head="gap -> ln(eps=0.5) -> fc(2)")
-    assert naming(model.program, "timm", partial=True).map.about.startswith("resnet18")
+    assert model_names(model.program, "timm", partial=True).map.about.startswith("resnet18")
 
 
 def test_a_net_like_bit_with_other_norms_is_refused() -> None:
-    text = (names_folder().parent / "timm" / "resnetv2_50x1_bit.resnet").read_text(encoding="utf-8")
+    text = (name_maps_folder().parent / "timm" / "resnetv2_50x1_bit.resnet").read_text(encoding="utf-8")
     for norm, reason in {"bn": "another network", "gn(16)": "has groups 16, not 32: the norms"}.items():
         other = resnet_dsl.loads(text.replace(": gn", f": {norm}"))
         with pytest.raises(resnet_dsl.UsageError, match=reason):
-            naming(other.program, "timm")
+            model_names(other.program, "timm")
 
 
 def test_names_without_a_spec_say_nothing(weights: str, capsys: Any) -> None:
     text = refused(capsys, "weights", "inspect", weights, "--from", "timm")
-    assert text == "error: --from needs --spec: which names a world has depends on the model\n"
+    assert text == "error: --from needs --spec: which names a library has depends on the model\n"
     text = refused(capsys, "compile", "resnet50", "--emit", "graph", "--names", "timm")
     assert text == "error: --names is for backends; graph has the spec's own names\n"
     with pytest.raises(resnet_dsl.UsageError, match="none are given"):
@@ -316,9 +323,9 @@ def test_formats_that_hold_a_model_take_no_other_names(weights: str, tmp_path: P
     assert "write a .h5 for other names" in refused(capsys, *command, str(tmp_path / "a.weights.h5"))
 
 
-def fitted(model: resnet_dsl.Model, state: dict[str, Any], world: str) -> str:
+def fitted(model: resnet_dsl.Model, state: dict[str, Any], library: str) -> str:
     with pytest.raises(resnet_dsl.WeightsError) as caught:
-        model.state(state, names=world)
+        model.state(state, names=library)
     return str(caught.value)
 
 
@@ -352,7 +359,7 @@ def test_a_variance_that_would_not_be_positive_is_refused() -> None:
 
 
 def test_a_bias_that_the_other_side_has_not_is_refused_on_the_way_back() -> None:
-    from resnet_dsl.zoo.translate import to_world
+    from resnet_dsl.zoo.translate import to_library
 
     text = """
     block biased(width, stride = 1) {
@@ -372,7 +379,7 @@ def test_a_bias_that_the_other_side_has_not_is_refused_on_the_way_back() -> None
     """
     model = resnet_dsl.loads(text)
     with pytest.raises(resnet_dsl.UsageError) as caught:
-        to_world(model.state(seed=0), naming(model.program, KERAS), model.program.graph)
+        to_library(model.state(seed=0), model_names(model.program, KERAS), model.program.graph)
     assert str(caught.value).startswith(
         "the weights cannot be those of keras.applications:\n  layer1.0.conv1.bias: a bias that the other"
     )
@@ -398,7 +405,64 @@ def test_a_weight_that_lies_otherwise_than_it_should_is_misshapen() -> None:
     assert "fc.weight (1000x128, not 1000x128x1x1; there `head.fc.weight`)" in text
 
 
-def _there(model: resnet_dsl.Model, world: str) -> dict[str, Any]:
-    from resnet_dsl.zoo.translate import to_world
+def _there(model: resnet_dsl.Model, library: str) -> dict[str, Any]:
+    from resnet_dsl.zoo.translate import to_library
 
-    return to_world(model.state(seed=0), naming(model.program, world), model.program.graph)[0]
+    return to_library(model.state(seed=0), model_names(model.program, library), model.program.graph)[0]
+
+
+# --- an op that the maps have never heard of ---------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OtherNorm(Op):
+    """A norm with running statistics that is not `bn`."""
+
+    kind: ClassVar[str] = "other_norm"
+    eps: float = 1e-3
+
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
+        shape = (inputs[0].channels,)
+        return (
+            TensorSpec("running_mean", shape, Init("constant", 0.0), "mean"),
+            TensorSpec("running_var", shape, Init("constant", 1.0), "variance"),
+        )
+
+
+@dataclass(frozen=True)
+class Unroll(Op):
+    """A flatten that is not `flatten`."""
+
+    kind: ClassVar[str] = "unroll"
+    flattens = "hwc"
+
+
+def with_ops(program: Program, ops: dict[str, Op]) -> Program:
+    """Return a program with other ops for those of some kinds."""
+    nodes = tuple(replace(node, op=ops.get(node.op.kind, node.op)) for node in program.graph.nodes)
+    return replace(program, graph=replace(program.graph, nodes=nodes))
+
+
+def test_a_norm_with_running_statistics_takes_biases_and_eps_whatever_its_kind() -> None:
+    program = resnet_dsl.load("resnet18", stages="[1, 1]", input="3x32x32").program
+    other = with_ops(program, {"bn": OtherNorm()})
+    folded = fold_biases({"conv1": np.ones(64), "fc": np.ones(1000)}, other.graph)
+    assert list(folded.means) == ["bn1.running_mean"]
+    assert folded.lost == ("fc",)
+    nodes = {node.name: node for node in other.graph.nodes}
+    names = model_names(program, "timm")
+    layers = {path: replace(layer, node=nodes[path]) for path, layer in names.layers.items()}
+    assert eps_differences(replace(names, layers=layers))["bn1.running_var"] == pytest.approx(1e-5 - 1e-3)
+    assert unmet((), {"bn1": 1e-5}, other.graph) == []
+
+
+def test_an_op_that_flattens_says_in_which_order_whatever_its_kind() -> None:
+    vgg = with_ops(resnet_dsl.load("vgg16").program, {"flatten": Unroll()})
+    assert model_names(vgg, KERAS).layers["fc1"].layout is None  # both `hwc`: nothing is to be done
+    small = resnet_dsl.loads("model net { input: 3x4x5  stem: relu  head: flatten -> fc(2)  stages: [] }")
+    graph = with_ops(small.program, {"flatten": Unroll()}).graph
+    weight = np.arange(120).reshape(2, 3, 4, 5)
+    layout = layout_of("chw", graph.nodes[-1], graph)
+    here, there = weight.transpose(0, 2, 3, 1).reshape(2, -1), weight.reshape(2, -1)
+    assert (layout.to_theirs(here) == there).all()
+    assert (layout.to_ours(there) == here).all()

@@ -16,9 +16,9 @@ import resnet_dsl_onnx as backend
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial.seeded import initial_state, random_state
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.program import Program
-from resnet_dsl.weights.init.seeded import initial_state, random_state
 from tests.support.golden_weights import golden_input, named_state
 
 onnx = pytest.importorskip("onnx")

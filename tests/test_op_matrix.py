@@ -1,4 +1,7 @@
-"""Every op in every backend: there is a rule for each pair, and it computes what the referee does."""
+"""Uses of ops that backends have got wrong, and combinations of them: each computes what the referee does.
+
+What an op's declaration allows is tried in tests/test_catalogue.py; a new op needs nothing here.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ PLUGIN = TESTS / "plugin"
 SIZES: tuple[Size, ...] = ((12, 12), (13, 13), (10, 15))
 BARS = {"float64": 1e-13, "float32": 1e-5}
 
-# What applies each op, on a map of 4 channels; the blocks are below.
+# Uses of ops on a map of 4 channels; the blocks are below.
 OPEN: dict[str, tuple[str, ...]] = {
     "conv": (
         "conv(6, 1x1)",
@@ -234,8 +237,7 @@ def test_the_referee_has_a_meaning_for_every_op() -> None:
     assert not missing_rules(), "\n".join(missing_rules())
 
 
-def test_every_op_is_tried() -> None:
-    assert set(OPEN) == set(CATALOGUE)
+def test_a_use_of_an_op_is_one() -> None:
     for kind, pipeline in CASES:
         assert kind in {node.op.kind for node in program(pipeline, "12x12").graph.nodes}, pipeline
 

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Label, Source, Span
-from resnet_dsl.diagnostics.render.machine import render_github, render_json, render_sarif
+from resnet_dsl.diagnostics.render.github import render_github
+from resnet_dsl.diagnostics.render.json import render_json
+from resnet_dsl.diagnostics.render.sarif import render_sarif
 from resnet_dsl.diagnostics.render.terminal import MAX_WIDTH, render_text, wants_color
 
 TEXT = "block mine(width) {\n    return relu(main + x)\n}\n"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.ir.ops import Init
 from resnet_dsl.verify.start import faults, wrong_starts
-from resnet_dsl.weights.init.seeded import initial_state
 from tests.support.agreement import compiled
 
 NORMAL, UNIFORM = Init("normal", 0.05), Init("uniform", 0.05)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
-import math
 import os
 import pickle
 import re
@@ -19,15 +18,13 @@ import pytest
 import resnet_dsl_torch as backend
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 
-from resnet_dsl.codegen.text_operands import place
 from resnet_dsl.diagnostics.model import CompileError
 from resnet_dsl.driver import compile_spec
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate_all
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import random_state
 from tests.conftest import Golden
-from tests.support.agreement import assert_agreement
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 torch = pytest.importorskip("torch")
@@ -442,101 +439,3 @@ def test_what_is_before_same_padding_shows_without_it() -> None:
     assert {"conv1", "conv2", "bn1"} <= results.keys()
     for name, value in results.items():
         np.testing.assert_allclose(value, truth.get(name, x), rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("template", "operands", "wanted"),
-    [
-        ("{0} + {1}", ["a + b", "c * d"], "a + b + c * d"),
-        ("{0} + {1}", ["a", "b + c"], "a + (b + c)"),
-        ("{0} + {1}", ["a", "-b"], "a - b"),
-        ("{0} + {1}", ["a", "-(b + c)"], "a - (b + c)"),
-        ("{0} + {1}", ["a", "-(b * c)"], "a - b * c"),
-        ("{0} + {1}", ["a", "-b + c"], "a + (-b + c)"),
-        ("{0} * {1}", ["a * b", "c * d"], "a * b * (c * d)"),
-        ("{0} * {1}", ["a - b", "-c"], "(a - b) * (-c)"),
-        ("-{0}", ["a * b"], "-(a * b)"),
-        ("1.0 - {0}", ["-a"], "1.0 - (-a)"),
-        ("1.0 - {0}", ["0.5 * a"], "1.0 - 0.5 * a"),
-        ("2.0 * {0} + 1.0", ["a - b"], "2.0 * (a - b) + 1.0"),
-        ("{0}.flatten(1)", ["-a"], "(-a).flatten(1)"),
-        ("{module}({0})", ["(a + b).chunk(2, dim=1)[0]"], "self.m((a + b).chunk(2, dim=1)[0])"),
-    ],
-)
-def test_operands_take_the_parentheses_they_need(template: str, operands: list[str], wanted: str) -> None:
-    assert place(template, operands, {"module": "self.m"}) == wanted
-
-
-@pytest.mark.parametrize("name", ["modern", "arithmetic", "varied"])
-def test_numbers_that_vary_are_those_of_each_use(name: str) -> None:
-    checked = program(name)
-    size = (checked.network.extent.height or 20, checked.network.extent.width or 17)
-    assert_agreement(checked, [size], [("torch", "float64"), ("torch", "float32")])
-
-
-def test_outputs_are_what_the_parts_give() -> None:
-    checked = program("backbone")
-    model, x = build(checked), batch(checked)
-    seen = {}
-    modules = {"layer1.0": model.layer1[0], "layer1": model.layer1[1], "layer3": model.layer3}
-    for name, module in modules.items():
-        module.register_forward_hook(lambda _, inputs, result, name=name: seen.update({name: result}))
-    model.layer1[0].register_forward_hook(lambda _, inputs, result: seen.update({"stem": inputs[0]}))
-    outputs = model(x)
-    assert list(outputs) == ["stem", "layer1.0", "layer1", "layer3"]
-    for name, value in outputs.items():
-        assert torch.equal(value, seen[name])
-
-
-def test_a_model_without_a_head_gives_its_last_map() -> None:
-    checked = program("headless")
-    assert build(checked)(batch(checked)).shape == (2, 16, 16, 16)
-
-
-def test_zero_gamma_starts_the_last_scale_of_each_block_at_zero() -> None:
-    model = backend.build(program("zero_gamma"))
-    scales = {name: tensor for name, tensor in model.state_dict().items() if re.search(r"bn\d\.weight", name)}
-    zero = {name for name, tensor in scales.items() if not tensor.any()}
-    assert zero == {"layer1.0.bn2.weight", "layer1.1.bn2.weight"}
-    assert all((scales[name] == 1).all() for name in scales.keys() - zero)
-
-
-MORE_STARTS = """
-    block b(width) {
-        return x -> gap -> uniform: channel_conv(2001) -> he: channel_conv(20001, init=he)
-                 -> glorot: channel_conv(2001, init=glorot) -> ln -> gn(1, gamma=0.5) -> ln(gamma=0)
-    }
-    model more_starts { input: 8x8x8  stem: ln -> gn(2)  stages: [1]  widths: 8  block: b
-        head: ln(gamma=2) -> flatten -> uniform: channel_conv(2001) -> gn(4, gamma=0.25) -> ln(gamma=3)
-              -> fc(500) }
-"""
-
-
-@pytest.mark.parametrize("spec", ["starts", MORE_STARTS], ids=["starts", "more_starts"])
-def test_initial_weights_have_the_distributions_asked_for(spec: str) -> None:
-    torch.manual_seed(0)
-    checked = program(spec)
-    state = backend.build(checked).state_dict()
-    for node in checked.graph.nodes:
-        for key, parameter in node.parameters():
-            tensor, init = state[key], parameter.init
-            if init.kind == "constant":
-                assert (tensor == init.value).all()
-            elif init.kind == "uniform":
-                assert 0.95 * init.value < float(tensor.abs().max()) <= init.value
-                assert float(tensor.std()) == pytest.approx(init.value / math.sqrt(3), rel=0.15)
-            else:
-                assert float(tensor.std()) == pytest.approx(init.value, rel=0.02)
-                assert float(tensor.abs().max()) > 3 * init.value  # not truncated
-
-
-def test_parameters_are_drawn_again() -> None:
-    model = backend.build(program("se"))
-    before = copy.deepcopy(model.state_dict())
-    torch.manual_seed(5)
-    model.reset_parameters()
-    assert not torch.equal(model.conv1.weight, before["conv1.weight"])
-    after = model.conv1.weight.clone()
-    torch.manual_seed(5)
-    model.reset_parameters()
-    assert torch.equal(model.conv1.weight, after)

@@ -17,7 +17,7 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.cli.main import main
-from resnet_dsl.weights.read import read_weights
+from resnet_dsl.weights.source import read_weights
 from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
 
 pytest.importorskip("safetensors")

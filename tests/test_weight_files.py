@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 
 import resnet_dsl
+from resnet_dsl.backend.contents import KEY
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.weights.formats.contents import KEY
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode, read_contents
-from resnet_dsl.weights.init.seeded import initial_state
 from resnet_dsl.weights.match_report import WeightsError
-from resnet_dsl.weights.read import examine, read_weights
-from resnet_dsl.weights.source import weights_for
+from resnet_dsl.weights.source import examine, read_weights, weights_for
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
 
@@ -70,7 +69,7 @@ def test_a_full_chain_of_formats_ends_where_it_began(tmp_path: Path) -> None:
     assert same(weights, state())
 
 
-# --- the account -------------------------------------------------------------------------------
+# --- the report -------------------------------------------------------------------------------
 
 
 def test_an_account_has_every_kind_of_fault() -> None:
@@ -82,18 +81,18 @@ def test_an_account_has_every_kind_of_fault() -> None:
     given["fc.bias"] = np.array([1, np.nan, np.inf, -np.inf, np.nan], np.float32)
     given["conv1.bias"] = given["conv1.bias"].astype(np.float16)
     given["bn1.num_batches_tracked"] = np.array(7)
-    found, account = examine(given, program())
-    assert account.text() == (
+    found, report = examine(given, program())
+    assert report.text() == (
         "  missing (1): bn1.bias (4)\n"
         "  unexpected (1): linear.weight (2x3)\n"
         "  misshapen (1): fc.weight (8x5, not 5x8)\n"
         "  wrong dtype (1): bn1.weight (int64, not float32)\n"
         "  not finite (1): fc.bias (2 NaN and 2 infinite of 5)"
     )
-    assert account.remarks() == ["1 tensor of float16 widened to float32"]
-    assert account.ignored == ("bn1.num_batches_tracked",)
-    assert (account.kept, len(found)) == (4, 29)
-    assert account.facts()["not_finite"] == [{"name": "fc.bias", "detail": "2 NaN and 2 infinite of 5"}]
+    assert report.remarks() == ["1 tensor of float16 widened to float32"]
+    assert report.ignored == ("bn1.num_batches_tracked",)
+    assert (report.lacking, len(found)) == (4, 29)
+    assert report.facts()["not_finite"] == [{"name": "fc.bias", "detail": "2 NaN and 2 infinite of 5"}]
 
 
 def test_a_double_that_overflows_is_found_after_rounding() -> None:
@@ -134,7 +133,7 @@ import hashlib
 from pathlib import Path
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import program
-from resnet_dsl.weights.init.seeded import initial_state
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode
 state = initial_state(program().graph, 1)
 print(hashlib.sha256(encode(program(), state, {"seed": 1}, Path("a.safetensors"))).hexdigest())
@@ -175,18 +174,18 @@ def test_other_precisions_are_converted_and_it_is_said(dtype: str, tmp_path: Pat
     save_file(tensors, tmp_path / "net.safetensors")
     torch.save(tensors, tmp_path / "net.pth")
     for name in ("net.safetensors", "net.pth"):
-        found, account = examine(tmp_path / name, program())
+        found, report = examine(tmp_path / name, program())
         assert same(found, {key: value.float().numpy() for key, value in tensors.items()})
         verb = "rounded" if dtype == "float64" else "widened"
-        assert account.remarks() == [f"33 tensors of {dtype} {verb} to float32"]
+        assert report.remarks() == [f"33 tensors of {dtype} {verb} to float32"]
 
 
 def test_weights_of_another_model_are_remarked_on(tmp_path: Path) -> None:
     path = written(tmp_path / "net.safetensors")
     other = resnet_dsl.loads(TEXT.replace("model net", "model other")).program
-    _, account = examine(path, other)
-    assert account.fits
-    assert account.remarks() == ["made for the model net, used for other: only names are compared"]
+    _, report = examine(path, other)
+    assert report.fits
+    assert report.remarks() == ["made for the model net, used for other: only names are compared"]
 
 
 # --- torch -------------------------------------------------------------------------------------
@@ -224,9 +223,9 @@ def test_a_checkpoint_is_unwrapped_and_it_is_said(wrapped: str, tmp_path: Path) 
         "prefix": ["without the prefix `module.` of its names"],
     }
     torch.save(whole[wrapped], tmp_path / "net.pth")
-    found, account = examine(tmp_path / "net.pth", program())
+    found, report = examine(tmp_path / "net.pth", program())
     assert same(found, state())
-    assert account.remarks() == notes[wrapped]
+    assert report.remarks() == notes[wrapped]
 
 
 def test_the_old_kind_of_torch_file_is_read_too(tmp_path: Path) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.codegen.live import module_of
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.tensor_names import NAMES, path_of, to_keras, to_torch
 
 with quiet_start():
     import keras
-
-Array = np.ndarray[Any, Any]
 
 
 def build(program: Program, source: str, dtype: str) -> keras.Model:

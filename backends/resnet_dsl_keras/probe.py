@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from resnet_dsl.backend.interface import Sgd, Training
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_keras.live import named_variables, read_state, run
 from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import path_of, to_torch
-
-Array = np.ndarray[Any, Any]
 
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:

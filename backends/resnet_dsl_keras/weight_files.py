@@ -18,12 +18,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import KEY, Contents, Stored
-from resnet_dsl.weights.formats.metadata import parsed
-from resnet_dsl.weights.match_report import shown
-from resnet_dsl.zoo.naming import renamed
 from resnet_dsl_keras.tensor_names import (
     NAMES,
     keras_variables,
@@ -32,8 +31,6 @@ from resnet_dsl_keras.tensor_names import (
     shape_in_torch,
     to_torch,
 )
-
-Array = np.ndarray[Any, Any]
 
 LEGACY_ROOT = "model_weights"
 LEGACY_LAYERS = "layer_names"
@@ -66,7 +63,7 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, 
     """Return the bytes of a file that Keras' own `load_weights` takes."""
     import resnet_dsl_keras as backend
 
-    model = backend.load_state(backend.build(program), renamed(state, program))
+    model = backend.load_state(backend.build(program), program.renamed(state))
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start
@@ -154,11 +151,11 @@ def read(path: Path) -> Contents:
     for layer, variable, dataset in found:
         name = f"{path_of(layer)}.{NAMES.get(variable, variable)}"
         if name in tensors:
-            raise UsageError(f"{path}: two layers are called {shown(layer)}")
+            raise UsageError(f"{path}: two layers are called {printable(layer)}")
         tensors[name] = _stored(path, dataset)
     if not tensors:
         raise UsageError(f"{path}: an HDF5 file without weights of Keras")
-    metadata = {KEY: parsed(str(file.attrs[KEY]))} if KEY in file.attrs else {}
+    metadata = {KEY: metadata_value(str(file.attrs[KEY]))} if KEY in file.attrs else {}
     return Contents("keras legacy" if legacy else "keras", tensors, metadata)
 
 
@@ -174,7 +171,7 @@ def _saved(path: Path, file: h5py.File) -> Found:
         kind = NUMBERED.sub("", above[-2])
         attributes = dataset.parent.attrs
         if "name" not in attributes:
-            raise UsageError(f"{path}: {shown(place)} does not say which layer it belongs to")
+            raise UsageError(f"{path}: {printable(place)} does not say which layer it belongs to")
         yield _text(attributes["name"]), _variable(kind, number, len(dataset.parent)), dataset
 
 
@@ -189,14 +186,14 @@ def _legacy(path: Path, root: h5py.Group) -> Found:
     """Yield (layer, variable, dataset) of a legacy file; in a group for a whole model, by the inner names."""
     for layer in _names(root, LEGACY_LAYERS):
         if not isinstance(root.get(layer, getlink=True), h5py.HardLink):
-            raise UsageError(f"{path}: no group for the layer {shown(layer)}")
+            raise UsageError(f"{path}: no group for the layer {printable(layer)}")
         group = root[layer]
         datasets = {place.removesuffix(":0"): dataset for place, dataset in _datasets(group)}
         weights = [name.removesuffix(":0") for name in _names(group, "weight_names")]
         owners = {PurePosixPath(weight).parent.name for weight in weights}
         for weight in weights:
             if weight not in datasets:
-                raise UsageError(f"{path}: no data for {shown(weight)}")
+                raise UsageError(f"{path}: no data for {printable(weight)}")
             within = PurePosixPath(weight)
             yield layer if len(owners) == 1 else within.parent.name, within.name, datasets[weight]
 
@@ -231,9 +228,11 @@ def _text(value: Any) -> str:
 def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
     """A dataset in torch's layout; one whose values lie in another file is refused."""
     if dataset.external or dataset.is_virtual:
-        raise UsageError(f"{path}: {shown(str(dataset.name))} lies in another file: refused")
+        raise UsageError(f"{path}: {printable(str(dataset.name))} lies in another file: refused")
     if dataset.chunks and prod(dataset.chunks) > max(dataset.size, LARGEST_CHUNK):
-        raise UsageError(f"{path}: {shown(str(dataset.name))} would unpack to far more than it is: refused")
+        raise UsageError(
+            f"{path}: {printable(str(dataset.name))} would unpack to far more than it is: refused"
+        )
     half = _text(dataset.attrs.get("dtype", "")) == "bfloat16" and dataset.dtype.itemsize == 2
     dtype = "bfloat16" if half else dataset.dtype.name
     shape = dataset.shape or ()

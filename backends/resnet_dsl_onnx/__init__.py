@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.weights.formats.contents import Format
+from resnet_dsl.backend.contents import Format
 from resnet_dsl_onnx.rules import RULES
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
-
-    Array = np.ndarray[Any, Any]
 
 __all__ = [
     "DRAWINGS", "FILES", "NAME", "NAMES", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",

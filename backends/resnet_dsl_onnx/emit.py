@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.initial.seeded import initial_state
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.init.seeded import initial_state
 from resnet_dsl_onnx.fusions import Lowered, unfused
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower
 from resnet_dsl_onnx.state import check
-
-Array = np.ndarray[Any, Any]
 
 # What onnx writes unasked is newer than what released runtimes load (onnx 1.23 writes opset 28 and
 # IR 14, onnxruntime 1.31 takes 26 and 13). These two every runtime since 2022 takes.

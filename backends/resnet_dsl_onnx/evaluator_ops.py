@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from onnx.reference.op_run import OpRun
 
-Array = np.ndarray[Any, Any]
+from resnet_dsl.ir.arrays import Array
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 

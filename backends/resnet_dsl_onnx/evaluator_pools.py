@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from onnx.reference.op_run import OpRun
 
-Array = np.ndarray[Any, Any]
+from resnet_dsl.ir.arrays import Array
 
 
 @dataclass(frozen=True)

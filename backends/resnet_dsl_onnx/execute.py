@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from onnx import AttributeProto, ModelProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl_onnx.emit import ELEMENT, NUMBERS
 from resnet_dsl_onnx.evaluator_ops import LRN, Erf, HardSwish, Resize
 from resnet_dsl_onnx.evaluator_pools import AveragePool, MaxPool
 from resnet_dsl_onnx.files import session_source
 from resnet_dsl_onnx.state import put
-
-Array = np.ndarray[Any, Any]
 
 
 def execute(model: ModelProto, x: Array) -> dict[str, Array]:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from resnet_dsl.decompile.foreign_graph import Constant, Drawing, DrawnNode
+from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.match_report import shown
 from resnet_dsl_onnx.emit import outline
-
-Array = np.ndarray[Any, Any]
 
 LARGEST = 64  # elements of a constant that are kept one by one
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
@@ -37,7 +36,7 @@ def read(path: Path) -> Drawing:
     drawing = _drawing(model.graph)
     if odd := drawing.misplaced():
         raise UsageError(
-            f"its graph is not in order: {shown(odd)} is taken before it is given, or given twice"
+            f"its graph is not in order: {printable(odd)} is taken before it is given, or given twice"
         )
     if any(not node.inputs or not node.inputs[0] for node in drawing.nodes):
         raise UsageError("its graph has a node without inputs")

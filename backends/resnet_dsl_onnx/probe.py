@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from onnx import ModelProto
 
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_onnx.execute import execute
-
-Array = np.ndarray[Any, Any]
 
 
 def trace(model: ModelProto, program: Program, x: Array) -> dict[str, Array]:

@@ -162,6 +162,9 @@ def _affine(op: ops.Affine, node: GraphNode, extent: Extent) -> Iterator[OnnxNod
 
 @lower.register
 def _local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    if op.alpha == 0.0 or op.beta == 0.0:  # onnxruntime wants both positive
+        yield OnnxNode("Mul", (*node.inputs, Constant("model", op.k**-op.beta)), {})
+        return
     attributes = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
     yield OnnxNode("LRN", node.inputs, attributes)
 

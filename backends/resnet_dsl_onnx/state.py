@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto, numpy_helper
 
-Array = np.ndarray[Any, Any]
+from resnet_dsl.ir.arrays import Array
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 

@@ -12,14 +12,12 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import resnet_dsl_onnx as backend
+from resnet_dsl.backend.contents import Contents, Stored, metadata_value
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Contents, Stored
-from resnet_dsl.weights.formats.metadata import parsed
-from resnet_dsl.weights.match_report import shown
 from resnet_dsl_onnx.state import weights_of
-
-Array = np.ndarray[Any, Any]
 
 OURS = "resnet-dsl"
 
@@ -40,9 +38,9 @@ def read(path: Path) -> Contents:
     for tensor in weights_of(model) if ours else model.graph.initializer:
         name = _text(tensor.name)
         if name in tensors:
-            raise UsageError(f"{path}: two initialisers are called {shown(name)}")
+            raise UsageError(f"{path}: two initialisers are called {printable(name)}")
         tensors[name] = _stored(path, tensor)
-    metadata = {_text(entry.key): parsed(_text(entry.value)) for entry in model.metadata_props}
+    metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
     return Contents("onnx", tensors, metadata)
 
@@ -79,7 +77,7 @@ def _outside(path: Path, tensor: TensorProto, dtype: str) -> Array:
     places = {entry.key: entry.value for entry in tensor.external_data}
     beside = path.with_name(f"{path.name}.data")
     if places.get("location") != beside.name or beside.is_symlink():
-        raise UsageError(f"{path}: {shown(tensor.name)} lies in another file than {beside.name}: refused")
+        raise UsageError(f"{path}: {printable(tensor.name)} lies in another file than {beside.name}: refused")
     kind = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).newbyteorder("<")
     count, offset = prod(tensor.dims), int(places.get("offset", "0"))
     if offset < 0 or int(places.get("length", count * kind.itemsize)) != count * kind.itemsize:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.backend.contents import Format
 from resnet_dsl.backend.interface import Statistics
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Format
 from resnet_dsl_torch.rules import lower
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from resnet_dsl.backend.interface import Backend, Sgd, Training
-
-    Array = np.ndarray[Any, Any]
+    from resnet_dsl.ir.arrays import Array
 
 NAME = "torch"
 SUFFIX = "_torch.py"

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from resnet_dsl.codegen.live import module_of
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 
-Array = np.ndarray[Any, Any]
 COUNTER = "num_batches_tracked"
 
 

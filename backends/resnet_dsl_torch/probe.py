@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from resnet_dsl.backend.interface import Sgd, Training
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl_torch.live import read_state
-
-Array = np.ndarray[Any, Any]
 
 
 def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array]:

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from resnet_dsl.backend.contents import KEY, Contents, Stored
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import KEY, Contents, Stored
 from resnet_dsl_torch.live import COUNTER
-
-Array = np.ndarray[Any, Any]
 
 NESTS = ("state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel, of torch.compile

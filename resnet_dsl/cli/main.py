@@ -208,7 +208,7 @@ def _compile(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="PATH", help="a file, a folder, or `-` for stdout")
     parser.add_argument("--weights", metavar="FILE", help="write these weights into or beside the artefacts")
     parser.add_argument("--seed", metavar="N", type=int, help="write the initial weights of this seed")
-    parser.add_argument("--names", metavar="WORLD", help="call layers as keras.applications, timm, … do")
+    parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
     _partial(parser)
     _force(parser)
 
@@ -274,7 +274,7 @@ def _weights_inspect(parser: Parser) -> None:
 
 def _from(parser: Parser) -> None:
     parser.add_argument(
-        "--from", dest="from_world", metavar="WORLD",
+        "--from", dest="from_library", metavar="LIBRARY",
         help="its names are those of keras.applications, timm, …",
     )  # fmt: skip
 
@@ -285,7 +285,7 @@ def _weights_convert(parser: Parser) -> None:
     parser.add_argument("--spec", metavar="SPEC", required=True, help="the model they are weights of")
     _from(parser)
     parser.add_argument(
-        "--to", dest="to_world", metavar="WORLD", help="write the names of timm, torchvision, …"
+        "--to", dest="to_library", metavar="LIBRARY", help="write the names of timm, torchvision, …"
     )
     _settings(parser)
     _partial(parser)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from resnet_dsl.program import Program
 
 
-def chosen_weights(program: Program, options: Namespace, world: str | None = None) -> Weights | None:
+def chosen_weights(program: Program, options: Namespace, library: str | None = None) -> Weights | None:
     """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    weights = weights_for(program, options.seed, options.weights, options.partial, world)
+    weights = weights_for(program, options.seed, options.weights, options.partial, library)
     if weights is not None:
         for remark in weights.remarks():
             print(f"note: {remark}", file=sys.stderr)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from resnet_dsl.codegen.text_statements import literal, quoted
+from resnet_dsl.codegen.printer import statement
+from resnet_dsl.codegen.python import Dictionary, Expression, Literal, Sequence
 from resnet_dsl.ir.network import Body, Call, Node
 from resnet_dsl.program import Program
 
@@ -13,8 +14,21 @@ CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
 
 def preprocess_constant(program: Program) -> str:
     """Return the line that carries `preprocess:`, or nothing."""
-    items = [f"{quoted(name)}: {quoted(value)}" for name, value in program.network.preprocess]
-    return literal("PREPROCESS = ", "{}", items, 0) if items else ""
+    items = tuple((Literal(name), _value(value)) for name, value in program.network.preprocess)
+    return statement("PREPROCESS = ", Dictionary(items), 0) if items else ""
+
+
+def _value(value: object) -> Expression:
+    """A value of a spec as an expression; lists stay lists."""
+    match value:
+        case tuple() | list():
+            return Sequence("[]", tuple(map(_value, value)))
+        case None | bool() | int() | float():
+            return Literal(value)
+        case str():
+            return Literal(str(value))
+        case _:
+            raise TypeError(f"no value that a file could hold: {value!r}")
 
 
 def frozen_constant(
@@ -32,8 +46,8 @@ def frozen_constant(
             names += [node.name for node in part.nodes if counts(node, part)]
         elif all(counts(node, body) for node, body in _own_steps(program, path)):
             names.append(path)
-    names = [named(name) for name in dict.fromkeys(names)]
-    return literal("FROZEN = ", "()", list(map(quoted, names)), 0) if names else ""
+    items = tuple(Literal(named(name)) for name in dict.fromkeys(names))
+    return statement("FROZEN = ", Sequence("()", items), 0) if items else ""
 
 
 def _own_steps(program: Program, path: str) -> list[tuple[Node, Body]]:

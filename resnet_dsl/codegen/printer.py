@@ -70,7 +70,8 @@ def text(tree: Expression) -> str:
         case Joined():
             return f'f"{tree.before}{{{tree.variable}}}{tree.text}"'
         case Attribute():
-            return f"{_within(tree.value, Binding.WHOLE)}.{tree.name}"
+            value = _within(tree.value, Binding.WHOLE)
+            return f"({value}).{tree.name}" if isinstance(tree.value, Literal) else f"{value}.{tree.name}"
         case Call():
             return f"{_within(tree.callee, Binding.WHOLE)}({', '.join(_arguments(tree))})"
         case Subscript():
@@ -110,7 +111,7 @@ def _binary(tree: Binary) -> str:
     if tree.sign == "+" and isinstance(tree.right, Literal) and _is_negative(tree.right.value):
         return _binary(Binary(tree.left, "-", Literal(-tree.right.value)))
     # Operands keep their order of computation: what stands on the right is never regrouped.
-    tighter = Binding(own + 1)
+    tighter = Binding.WHOLE if binding(tree.right) == Binding.NEGATIVE else Binding(own + 1)
     return f"{_within(tree.left, own)} {tree.sign} {_within(tree.right, tighter)}"
 
 

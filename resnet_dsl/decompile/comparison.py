@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resnet_dsl.decompile.foreign_graph import IDENTITY, Constant, Drawing, DrawnNode, single
+from resnet_dsl.backend.foreign_graph import IDENTITY, Constant, Drawing, DrawnNode, single
 from resnet_dsl.decompile.tensors import NotExpressibleError, Shapes
+from resnet_dsl.diagnostics.wording import dimensions, printable
 from resnet_dsl.program import Program
-from resnet_dsl.weights.match_report import KINDS, Account, Fault, shown, size
+from resnet_dsl.weights.match_report import KINDS, MatchReport, Mismatch
 
 LISTED = 4
 # Where the order of the inputs changes no bit of the result.
@@ -35,17 +36,23 @@ WINDOWS = ("AveragePool", "Conv", "MaxPool")
 def check_tensors(program: Program, shapes: Shapes, source: str) -> None:
     """Raise NotExpressibleError unless the program has exactly these tensors."""
     wanted = {name: parameter.shape for name, parameter in program.graph.parameters()}
-    faults: dict[str, list[Fault]] = {kind: [] for kind in KINDS}
-    faults["missing"] = [Fault(name, size(shape)) for name, shape in wanted.items() if name not in shapes]
-    faults["unexpected"] = [Fault(name, size(shape)) for name, shape in shapes.items() if name not in wanted]
-    faults["misshapen"] = [
-        Fault(name, f"{size(shapes[name])}, not {size(shape)}")
+    mismatches: dict[str, list[Mismatch]] = {kind: [] for kind in KINDS}
+    mismatches["missing"] = [
+        Mismatch(name, dimensions(shape)) for name, shape in wanted.items() if name not in shapes
+    ]
+    mismatches["unexpected"] = [
+        Mismatch(name, dimensions(shape)) for name, shape in shapes.items() if name not in wanted
+    ]
+    mismatches["misshapen"] = [
+        Mismatch(name, f"{dimensions(shapes[name])}, not {dimensions(shape)}")
         for name, shape in wanted.items()
         if name in shapes and shapes[name] != shape
     ]
-    account = Account(source, program.name, len(wanted), (), {kind: tuple(f) for kind, f in faults.items()})
-    if not account.fits:
-        raise NotExpressibleError(f"closest is a net whose tensors differ from the file's:\n{account.text()}")
+    report = MatchReport(
+        source, program.name, len(wanted), (), {kind: tuple(f) for kind, f in mismatches.items()}
+    )
+    if not report.fits:
+        raise NotExpressibleError(f"closest is a net whose tensors differ from the file's:\n{report.text()}")
 
 
 def check_graph(ours: Drawing, theirs: Drawing) -> None:
@@ -62,7 +69,7 @@ def check_graph(ours: Drawing, theirs: Drawing) -> None:
     single = len(mine.outputs) == len(given.outputs) == 1  # which may be called as it likes
     same = mine.outputs.values() if single else mine.outputs.items()
     if set(same) != set(given.outputs.values() if single else given.outputs.items()):
-        names = ", ".join(shown(name) for name, _ in theirs.outputs)
+        names = ", ".join(printable(name) for name, _ in theirs.outputs)
         raise NotExpressibleError(
             f"its outputs ({names}) are not the results of stem, stages, blocks or head"
         )
@@ -123,12 +130,12 @@ class _Numbered:
 
 def attributes(node: DrawnNode) -> tuple[tuple[str, Any], ...]:
     """Return the attributes that say more than their absence would, numbers as single precision has them."""
-    defaults = DEFAULTS.get(node.op, {})
+    demismatches = DEFAULTS.get(node.op, {})
     return tuple(
         (name, _single(value))
         for name, value in sorted(node.attributes.items())
         if not (node.op == "Conv" and name == "kernel_shape")  # its weight has it
-        and not (name in defaults and _single(defaults[name]) == _single(value))
+        and not (name in demismatches and _single(demismatches[name]) == _single(value))
         and not (node.op in WINDOWS and name in BY_AXIS and set(value) == {BY_AXIS[name]})
     )
 
@@ -155,7 +162,7 @@ def _differences(
     for node in first[:LISTED]:
         other = next((each for each in instead if mine.inputs(each) == given.inputs(node)), None)
         against = f", not {_described(other, node)}" if other is not None else ""
-        yield f"  {_described(node, other)} at {shown(node.name or node.result)}{against}"
+        yield f"  {_described(node, other)} at {printable(node.name or node.result)}{against}"
     if not first:
         yield from (f"  no {_described(node)} as at {node.name}" for node in instead[:LISTED])
     if len(first) > LISTED:
@@ -172,8 +179,8 @@ def _described(node: DrawnNode, other: DrawnNode | None = None) -> str:
     """A node with the attributes that the other does not have."""
     same = dict(attributes(other)) if other is not None and other.op == node.op else {}
     words = [f"{name}={_word(value)}" for name, value in attributes(node) if same.get(name) != value]
-    return f"{shown(node.op)}({', '.join(words)})" if words else shown(node.op)
+    return f"{printable(node.op)}({', '.join(words)})" if words else printable(node.op)
 
 
 def _word(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else shown(str(value))
+    return "x".join(map(str, value)) if isinstance(value, tuple) else printable(str(value))

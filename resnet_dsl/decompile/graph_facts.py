@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from resnet_dsl.backend.foreign_graph import Drawing, DrawnNode
 from resnet_dsl.decompile.conventions import call
-from resnet_dsl.decompile.foreign_graph import Drawing, DrawnNode
 from resnet_dsl.decompile.graph_steps import ACTIVATIONS, Steps, norm_text, square
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Block
 from resnet_dsl.decompile.structure import DEEP_STEM
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError
 from resnet_dsl.decompile.unknowns import Evidence
-from resnet_dsl.weights.match_report import shown
+from resnet_dsl.diagnostics.wording import printable
 
 HEAD = ("AveragePool", "Dropout", "Flatten", "Gemm", "GlobalAveragePool", "Identity", "Softmax")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -155,7 +155,7 @@ class Drawn(Evidence):
     def _owner(self, path: str) -> DrawnNode:
         node = self.drawing.owner(path)
         if node is None:
-            raise NotExpressibleError(f"no node takes {shown(path)}.weight")
+            raise NotExpressibleError(f"no node takes {printable(path)}.weight")
         return node
 
     def _input(self, block: Block) -> str:
@@ -196,7 +196,7 @@ class Drawn(Evidence):
         value = self.steps.norm_result(self._owner(path))
         found = self.steps.activation(value)
         if found is None:
-            nodes = ", ".join(shown(node.op) for node in self.drawing.users(value)) or "nothing"
+            nodes = ", ".join(printable(node.op) for node in self.drawing.users(value)) or "nothing"
             raise NotExpressibleError(f"{nodes} follows {path}, which is no activation of the language's")
         return found[0]
 
@@ -239,4 +239,6 @@ def _value(value: Any) -> str:
             return value
         case str() if value.isprintable() and '"' not in value:
             return f'"{value}"'
-    raise NotExpressibleError(f"its metadata has {shown(ascii(value))}, which is no value of the language")
+    raise NotExpressibleError(
+        f"its metadata has {printable(ascii(value))}, which is no value of the language"
+    )

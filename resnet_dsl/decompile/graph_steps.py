@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from resnet_dsl.decompile.foreign_graph import IDENTITY, Drawing, DrawnNode, single
+from resnet_dsl.backend.foreign_graph import IDENTITY, Drawing, DrawnNode, single
 from resnet_dsl.decompile.tensors import BN, GN, NotExpressibleError
 from resnet_dsl.decompile.unknowns import numbered
-from resnet_dsl.weights.match_report import shown
+from resnet_dsl.diagnostics.wording import printable
 
 EPS, MOMENTUM, GROUPS = 1e-5, 0.1, 32
 SLOPE = 0.01
@@ -66,7 +66,7 @@ class Steps:
                 return node.inputs[0]
             node = self.drawing.maker(node.inputs[0])
         raise NotExpressibleError(
-            f"{shown(owner.name)} ({shown(owner.op)}) is no norm of the library's blocks"
+            f"{printable(owner.name)} ({printable(owner.op)}) is no norm of the library's blocks"
         )
 
     def norm_result(self, owner: DrawnNode) -> str:
@@ -77,7 +77,7 @@ class Steps:
             if node.op == "Add":
                 return node.result
         raise NotExpressibleError(
-            f"{shown(owner.name)} ({shown(owner.op)}) is no norm of the library's blocks"
+            f"{printable(owner.name)} ({printable(owner.op)}) is no norm of the library's blocks"
         )
 
     def _next(self, value: str) -> tuple[str, str, str]:
@@ -92,9 +92,9 @@ class Steps:
         if node is not None and node.op == "Pad":
             return self._blur(value, node)
         if node is None or len(users) > 1 or node.op not in STEPS:
-            what = ", ".join(shown(each.op) for each in users) or "nothing"
+            what = ", ".join(printable(each.op) for each in users) or "nothing"
             raise NotExpressibleError(
-                f"{what} follows {shown(value)}; stems and heads are read as chains of layers"
+                f"{what} follows {printable(value)}; stems and heads are read as chains of layers"
             )
         if node.op == "Flatten":
             after = self.drawing.users(node.result)
@@ -103,7 +103,7 @@ class Steps:
         layers = self.drawing.layers(node)
         if node.op in LAYERS and len(self.drawing.extents(node)) != LAYERS[node.op]:
             raise NotExpressibleError(
-                f"{shown(node.name)} ({node.op}): its weight is computed, not a tensor of the file"
+                f"{printable(node.name)} ({node.op}): its weight is computed, not a tensor of the file"
             )
         return STEPS[node.op](self.drawing, node), layers[0] if layers else "", node.result
 
@@ -111,7 +111,7 @@ class Steps:
         """A blur: a convolution with constant weights after mirrored edges."""
         users = self.drawing.users(pad.result)
         if [node.op for node in users] != ["Conv"] or self.drawing.layers(users[0]):
-            raise NotExpressibleError(f"Pad follows {shown(value)}, which is no step of a stem or head")
+            raise NotExpressibleError(f"Pad follows {printable(value)}, which is no step of a stem or head")
         kernel, stride = (square(users[0], name, 1) for name in ("kernel_shape", "strides"))
         text = "blur" if (kernel, stride) == (3, 2) else f"blurpool({kernel}, stride={stride})"
         return text, "", users[0].result
@@ -133,14 +133,14 @@ class Steps:
                     weight = self.drawing.owner(path)
                     assert weight is not None
                     return norm_text(self.drawing, weight), path, self.norm_result(weight)
-        raise NotExpressibleError(f"Reshape follows {shown(value)}, which is no step of a stem or head")
+        raise NotExpressibleError(f"Reshape follows {printable(value)}, which is no step of a stem or head")
 
 
 def attribute(node: DrawnNode, name: str, default: Any) -> Any:
     """Return an attribute; raises NotExpressibleError for one of another kind than its default."""
     value = node.attributes.get(name, default)
     if type(value) is not type(default):
-        raise NotExpressibleError(f"{shown(node.name)}: {name} is {shown(str(value))}")
+        raise NotExpressibleError(f"{printable(node.name)}: {name} is {printable(str(value))}")
     return value
 
 
@@ -149,7 +149,7 @@ def square(node: DrawnNode, name: str, default: int) -> int:
     value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(set(value)) != 1 or not isinstance(value[0], int):
         raise NotExpressibleError(
-            f"{shown(node.name)}: {name} {shown(str(value))}, not the same for both axes"
+            f"{printable(node.name)}: {name} {printable(str(value))}, not the same for both axes"
         )
     return value[0]
 
@@ -248,7 +248,9 @@ def _dropout(drawing: Drawing, node: DrawnNode) -> str:
 def _pair(node: DrawnNode, name: str, default: int) -> tuple[int, ...]:
     value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(value) != 2:
-        raise NotExpressibleError(f"{shown(node.name)}: {name} {shown(str(value))}, not one for each axis")
+        raise NotExpressibleError(
+            f"{printable(node.name)}: {name} {printable(str(value))}, not one for each axis"
+        )
     return value
 
 
@@ -259,7 +261,7 @@ def _padding(node: DrawnNode) -> str:
     pads = attribute(node, "pads", (0, 0, 0, 0))
     if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or len(pads) != 4 or pads[:2] != pads[2:]:
         raise NotExpressibleError(
-            f"{shown(node.name)}: padding {shown(str(pads))}, not the same on both sides"
+            f"{printable(node.name)}: padding {printable(str(pads))}, not the same on both sides"
         )
     return _size(pads[:2])
 

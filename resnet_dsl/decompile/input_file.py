@@ -8,8 +8,8 @@ from pathlib import Path
 from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.decompile.pipeline import Held
 from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.weights.match_report import shown
-from resnet_dsl.weights.read import need_numpy
+from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.weights.source import need_numpy
 
 
 def read_held(path: Path) -> Held:
@@ -28,7 +28,7 @@ def read_held(path: Path) -> Held:
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     except Exception as error:  # the libraries raise what they like
-        message = shown(" ".join(str(error).split()) or type(error).__name__)
+        message = printable(" ".join(str(error).split()) or type(error).__name__)
         raise UsageError(f"{path}: its graph cannot be read: {message}") from None
     return Held(path.name, dict(drawing.weights), contents.metadata, drawing, source.drawn, contents.notes)
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from resnet_dsl.backend.foreign_graph import Drawing
 from resnet_dsl.decompile.comparison import check_graph, check_not_folded, check_tensors
 from resnet_dsl.decompile.conventions import Assumed
-from resnet_dsl.decompile.foreign_graph import Drawing
 from resnet_dsl.decompile.graph_facts import Drawn, said
 from resnet_dsl.decompile.model_name import checked_name, model_name
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
@@ -31,10 +31,10 @@ from resnet_dsl.decompile.tensors import Shapes, layers_of, without_counters
 from resnet_dsl.decompile.translated import Reading, readings
 from resnet_dsl.decompile.unknowns import Evidence, Given
 from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
 from resnet_dsl.syntax.parser import parse_value
-from resnet_dsl.weights.match_report import shown
 
 AS_SHIPPED = (
     "its blocks are none of the library's, its tensors those of the shipped {spec}; "
@@ -111,7 +111,7 @@ def restore(
 ) -> Restored:
     """Return the spec of what a file holds; `settings` are fields that the person knows better.
 
-    Names that are not ours are tried as those of other worlds. Where the library's blocks do not do, and
+    Names that are not ours are tried as those of other libraries. Where the library's blocks do not do, and
     nothing is said beside the file, the shipped spec that has just its tensors does.
     """
     model = model_name(held.source) if name is None else checked_name(name)
@@ -124,7 +124,7 @@ def restore(
         try:
             return _with_remark(_restored(way, asked), reading)
         except NotExpressibleError as error:
-            told = f"read with the names of {reading.world}: {error}" if reading else str(error)
+            told = f"read with the names of {reading.library}: {error}" if reading else str(error)
             refusals.append(NotExpressibleError(told))
     refusal = refusals[min(1, len(refusals) - 1)]
     for way, reading in _ways(held):
@@ -137,14 +137,14 @@ def restore(
 
 
 def _ways(held: Held) -> Iterator[tuple[Held, Reading | None]]:
-    """Yield what the file holds as it is, then under each world's names."""
+    """Yield what the file holds as it is, then under each library's names."""
     yield held, None
     for reading in readings(held.shapes):
         yield held.read_as(reading), reading
 
 
 def _with_remark(found: Restored, reading: Reading | None) -> Restored:
-    """What was restored, with the note on names that are those of another world."""
+    """What was restored, with the note on names that are those of another library."""
     return found if reading is None else replace(found, notes=(*found.notes, reading.remark(found.program)))
 
 
@@ -154,7 +154,7 @@ def _shelved(held: Held, name: str | None) -> Restored | None:
     if len(found) != 1:
         return None
     spec = found[0].name
-    text = f"# Restored from {shown(held.source)}: the shipped {spec}.\n{shipped_text(spec)}"
+    text = f"# Restored from {printable(held.source)}: the shipped {spec}.\n{shipped_text(spec)}"
     if name is not None:
         text = re.sub(rf"^model {spec}\b", f"model {name}", text, flags=re.MULTILINE)
     notes = () if held.drawing is not None else (*held.notes, AS_SHIPPED.format(spec=spec))
@@ -188,7 +188,7 @@ def _restored(held: Held, asked: Asked) -> Restored:
     fields = {**fields_of(structure, evidence), **asked.settings}
     if evidence.questions:
         raise UsageError("\n".join(evidence.questions))
-    comment = f"# Restored from {shown(held.source)}.\n"
+    comment = f"# Restored from {printable(held.source)}.\n"
     program = _compiled(asked.model, text_of(asked.model, fields, comment))
     check_tensors(program, held.shapes, held.source)
     if held.drawing is not None and held.draw is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from resnet_dsl.weights.match_report import shown
+from resnet_dsl.diagnostics.wording import printable
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -80,5 +80,5 @@ def listed(names: Iterable[str]) -> str:
     """Return names out of a file in a row, not too many."""
     found = list(names)
     more = len(found) - LISTED
-    text = ", ".join(map(shown, found[:LISTED]))
+    text = ", ".join(map(printable, found[:LISTED]))
     return f"{text} and {more:,} more" if more > 0 else text

@@ -1,4 +1,4 @@
-"""Tensors under the names of other worlds, as the maps of `specs/names` have them, brought under ours."""
+"""Tensors under the names of other libraries, as `specs/name_maps` has them, brought under ours."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from resnet_dsl.decompile.tensors import Shape, Shapes
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.program import Program
-from resnet_dsl.zoo.name_maps import Map, Rule, find_world, world_names
-from resnet_dsl.zoo.naming import naming
-from resnet_dsl.zoo.patterns import HOLE, REST, TERM, Pattern, made
+from resnet_dsl.zoo.layouts import CONV1X1
+from resnet_dsl.zoo.model_names import model_names
+from resnet_dsl.zoo.name_maps import NameMap, NameRule, find_library, known_libraries
+from resnet_dsl.zoo.patterns import HOLE, REST, TERM, Pattern, fill
 
-FLATTENED = "conv1x1"  # a fully connected layer that is a 1x1 convolution there
 LARGEST = 9  # digits of a number in a name
 LONGEST = 200
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A file's tensors under our names, if they are those of a world."""
+    """A file's tensors under our names, if they are those of a library."""
 
-    world: str
+    library: str
     names: Mapping[str, str]
     """Our name of each of theirs."""
     shapes: Shapes
@@ -30,29 +30,29 @@ class Reading:
     def remark(self, program: Program) -> str:
         """Return what the person has to know about the names."""
         try:
-            naming(program, self.world)
+            model_names(program, self.library)
         except UsageError as error:
-            return f"its names are as those of {self.world}, but the net is none of those: {error}"
+            return f"its names are as those of {self.library}, but the net is none of those: {error}"
         return (
-            f"its names are those of {self.world}, the spec has its own; "
-            f"--from {self.world} lets `weights convert` read it"
+            f"its names are those of {self.library}, the spec has its own; "
+            f"--from {self.library} lets `weights convert` read it"
         )
 
 
 def readings(shapes: Shapes) -> Iterator[Reading]:
-    """Yield each way to read the names as those of a world, other than as they are."""
+    """Yield each way to read the names as those of a library, other than as they are."""
     seen: set[tuple[tuple[str, str], ...]] = set()
-    for world in world_names():
-        for map in find_world(world).maps:
+    for library in known_libraries():
+        for map in find_library(library).maps:
             for place in range(_most_choices(map)):
-                reading = _reading(world, map, place, shapes)
+                reading = _reading(library, map, place, shapes)
                 if reading is None or (key := tuple(reading.names.items())) in seen:
                     continue
                 seen.add(key)
                 yield reading
 
 
-def _reading(world: str, map: Map, place: int, shapes: Shapes) -> Reading | None:
+def _reading(library: str, map: NameMap, place: int, shapes: Shapes) -> Reading | None:
     """Read the names by a map; where several of our layers may be meant, by the one at this place."""
     inverses = list(_inverses(map))
     layers: dict[str, tuple[str, str | None]] = {}
@@ -69,16 +69,16 @@ def _reading(world: str, map: Map, place: int, shapes: Shapes) -> Reading | None
             layers[path] = ours[min(place, len(ours) - 1)]
         ours_path, layout = layers[path]
         names[name] = f"{ours_path}.{tensor}"
-        found[names[name]] = shape[:2] if layout == FLATTENED and shape[2:] == (1, 1) else shape
+        found[names[name]] = shape[:2] if layout == CONV1X1 and shape[2:] == (1, 1) else shape
     if len(found) != len(shapes) or all(name == ours for name, ours in names.items()):
         return None
-    return Reading(world, names, found)
+    return Reading(library, names, found)
 
 
 Inverse = Callable[[str], "tuple[str, str | None] | None"]
 
 
-def _inverses(map: Map) -> Iterator[Inverse]:
+def _inverses(map: NameMap) -> Iterator[Inverse]:
     for block in map.blocks:
         for rule in block.layers:
             yield from _inverse(
@@ -94,7 +94,7 @@ def _kept(pattern: Pattern) -> Inverse:
     return lambda path: (path, None) if pattern.find(path) is not None else None
 
 
-def _inverse(ours: str, theirs: str, rule: Rule) -> Iterator[Inverse]:
+def _inverse(ours: str, theirs: str, rule: NameRule) -> Iterator[Inverse]:
     """Yield the way back, where every number of our name is in theirs."""
     terms = [(term[1], int(f"{term[2]}{term[3]}") if term[3] else 0) for term in TERM.finditer(theirs)]
     known = [name for name, _ in terms]
@@ -108,12 +108,12 @@ def _inverse(ours: str, theirs: str, rule: Rule) -> Iterator[Inverse]:
         found = expression.fullmatch(path)
         if found is None:
             return None
-        return made(ours, {name: int(found[name]) - more for name, more in terms}), rule.layout
+        return fill(ours, {name: int(found[name]) - more for name, more in terms}), rule.layout
 
     yield back
 
 
-def _most_choices(map: Map) -> int:
+def _most_choices(map: NameMap) -> int:
     """How many of our layers one of theirs may be, at most."""
     rules = [rule.theirs for block in map.blocks for rule in block.layers]
     return max((rules.count(theirs) for theirs in rules), default=1)

@@ -53,6 +53,11 @@ class Span:
         """The 1-based line and column where the span starts."""
         return self.source.place(self.start)
 
+    @property
+    def end_place(self) -> tuple[int, int]:
+        """The 1-based line and column just after the span."""
+        return self.source.place(min(max(self.end, self.start), len(self.source.text)))
+
     def to(self, other: Span) -> Span:
         """Return the span from the start of this one to the end of `other`."""
         return replace(self, end=other.end)
@@ -81,6 +86,12 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     hint: str = ""
     severity: Severity = "error"
+
+    @property
+    def full_text(self) -> str:
+        """The message with its notes and hint, a line each."""
+        hint = [f"help: {self.hint}"] if self.hint else []
+        return "\n".join([self.message, *self.notes, *hint])
 
 
 class CompileError(Exception):

@@ -75,10 +75,14 @@ def _network(plan: Plan, scope: Scope, overrides: dict[str, Setting]) -> Network
 def _parameters(plan: Plan, start: Shape) -> Iterator[ModelParameter]:
     """What may change without another structure: numbers of the model, and its input's channels."""
     numbers = plan.settings.numbers
+    structural = set(plan.context.structural)
+    for name, setting in plan.settings.all():
+        if name == "expect" and setting.value is not None:
+            structural.update(ast.names(setting.value))
     for name, value in numbers.items():
-        if name in plan.used and name not in plan.context.structural:
+        if name in plan.used and name not in structural:
             yield ModelParameter(name, value)
-    if IN_CHANNELS not in plan.context.structural and IN_CHANNELS not in numbers:
+    if IN_CHANNELS not in structural and IN_CHANNELS not in numbers:
         yield ModelParameter(IN_CHANNELS, start.channels)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import MISSING, replace
 from typing import Any
@@ -14,7 +13,7 @@ from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.steps import add, step
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Staged, Tag, Tensor, show
-from resnet_dsl.ir.arguments import Symbol
+from resnet_dsl.ir.arguments import ArgumentError, Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import Body, Call
 from resnet_dsl.ir.ops import Op
@@ -187,8 +186,8 @@ def complete(ctx: Context, function: Function, env: Env, span: Span) -> Definiti
         return function.target
     try:
         return function.target.make({name: plain(value) for name, value in function.bound})
-    except ValueError as error:
-        return _bad_value(ctx, function, str(error), span)
+    except ArgumentError as error:
+        return _bad_value(ctx, function, error, span)
 
 
 def _apply_op(
@@ -199,17 +198,16 @@ def _apply_op(
     return step(ctx, op, tuple(tensors), env, span, label, function.places, formulas_of(function.bound))
 
 
-def _bad_value(ctx: Context, function: Function, message: str, span: Span) -> Bad:
+def _bad_value(ctx: Context, function: Function, error: ArgumentError, span: Span) -> Bad:
     """Report the argument that an op refused, marked where it was given."""
-    match = re.match(r"`(\w+)`", message)
-    name = match[1] if match else ""
+    name = error.argument
     value = dict(function.bound).get(name)
-    suffix = f", not {show(value)}" if "must be" in message and value is not None else ""
+    suffix = "" if value is None else f", not {show(value)}"
     at, place = function.spans.get(name, span), function.places.get(name)
     labels: tuple[Label, ...] = ()
     if place is not None and place.span != at and not at.source.ours:
         labels = (Label(place.span, f"{show(value)} is given here"),)
-    return ctx.error("E0204", f"{message}{suffix}", at, labels=labels, cause=place)
+    return ctx.error("E0204", f"{error}{suffix}", at, labels=labels, cause=place)
 
 
 def _apply_block(

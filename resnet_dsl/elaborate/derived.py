@@ -12,7 +12,7 @@ from typing import Any
 
 from resnet_dsl.elaborate.values import Function, Repeat, Staged
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.formulas import Constant, Formula, Number, operation
+from resnet_dsl.ir.formulas import Constant, Formula, Number, names_of, operation
 
 
 class DerivedInt(int):
@@ -61,15 +61,87 @@ def plain(value: Any) -> Any:
         case Dims():
             return value
         case tuple():
-            return tuple(map(plain, value))
+            # The same list where nothing changes: what bounds the size of lists knows them by identity.
+            parts = tuple(map(plain, value))
+            return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
         case Function():
-            return replace(value, bound=tuple((name, plain(item)) for name, item in value.bound))
+            bound = plain(value.bound)
+            return value if bound is value.bound else replace(value, bound=bound)
         case Repeat():
             return Repeat(plain(value.count), plain(value.function))
         case Staged():
             return replace(value, value=plain(value.value))
         case _:
             return value
+
+
+class Watched(int):
+    """A number of channels that notes when a rule compares or tests it: its names decide something then.
+
+    A shape rule is asked with these, so that no op has to say which of its channels it looks at.
+    """
+
+    formulas: tuple[Formula, ...]
+    decided: set[str]
+
+    def _note(self, other: object = None) -> None:
+        # Channels derived alike agree whatever their names stand for.
+        if isinstance(other, Watched) and other.formulas == self.formulas:
+            return
+        formulas = (*self.formulas, *(other.formulas if isinstance(other, Watched) else ()))
+        self.decided.update(name for formula in formulas for name in names_of(formula))
+
+    def _with(self, other: int, result: int) -> Watched:
+        more = other.formulas if isinstance(other, Watched) else ()
+        return watched(result, (*self.formulas, *more), self.decided)
+
+    def __bool__(self) -> bool:
+        self._note()
+        return int(self) != 0
+
+    def __eq__(self, other: object) -> bool:
+        self._note(other)
+        return int.__eq__(self, other) is True
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __lt__(self, other: int) -> bool:
+        self._note(other)
+        return int.__lt__(self, other)
+
+    def __gt__(self, other: int) -> bool:
+        self._note(other)
+        return int.__gt__(self, other)
+
+    def __le__(self, other: int) -> bool:
+        return not self > other
+
+    def __ge__(self, other: int) -> bool:
+        return not self < other
+
+    def __mod__(self, other: int) -> int:
+        return 0 if int(other) == 1 else self._with(other, int.__mod__(self, other))
+
+    def __floordiv__(self, other: int) -> int:
+        return self._with(other, int.__floordiv__(self, other))
+
+    def __add__(self, other: int) -> int:
+        return self._with(other, int.__add__(self, other))
+
+    def __mul__(self, other: int) -> int:
+        return self._with(other, int.__mul__(self, other))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+    __hash__ = int.__hash__
+
+
+def watched(value: int, formulas: tuple[Formula, ...], decided: set[str]) -> Watched:
+    """Return a number that adds the names of `formulas` to `decided` when something depends on it."""
+    number = Watched(value)
+    number.formulas, number.decided = formulas, decided
+    return number
 
 
 def nested_formulas(value: Any) -> Iterator[Formula]:

@@ -18,12 +18,13 @@ from resnet_dsl.elaborate.derived import derived, formula_of, formulas_of, is_nu
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
-from resnet_dsl.ir.arguments import Dims, Symbol
-from resnet_dsl.ir.ops import Add, Affine, Multiply
+from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
+from resnet_dsl.ir.ops import OPERATORS
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
+SCALED = OPERATORS["scaled"]
 NUMERIC: dict[str, Callable[..., Any]] = {"min": min, "max": max, "round": round}
 
 NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
@@ -43,7 +44,12 @@ def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -
             return _name(ctx, expr, env)
         case ast.List():
             items = tuple(evaluate(ctx, item, env) for item in expr.items)
-            return BAD if any(isinstance(item, Bad) for item in items) else ctx.listed(items, expr.span)
+            if any(isinstance(item, Bad) for item in items):
+                return BAD
+            if env.setting is None:  # in a block a list keeps no formulas: its uses have no names for them
+                ctx.decide(*items)
+                items = tuple(map(ctx.stripped, items))
+            return ctx.listed(items, expr.span)
         case ast.Record():
             return _record(ctx, expr, env)
         case ast.Attribute():
@@ -150,7 +156,7 @@ def _unary(ctx: Context, expr: ast.Unary, env: Env) -> Any:
     if expr.operator == "-" and isinstance(value, int | float) and not isinstance(value, bool):
         return ctx.combined("-", 0, value, -plain(value))
     if expr.operator == "-" and isinstance(value, Tensor):
-        return step(ctx, Affine(scale=-1.0), (value,), env, expr.span)
+        return step(ctx, SCALED.make({"scale": -1.0}), (value,), env, expr.span)
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
 
 
@@ -203,8 +209,8 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label
     if expr.operator == "/":
         return ctx.error("E0206", "`/` of two tensors", expr.at, "a tensor is divided by a number only")
     if expr.operator == "-":
-        right = step(ctx, Affine(scale=-1.0), (right,), env, expr.at)
-    op = Multiply() if expr.operator == "*" else Add()
+        right = step(ctx, SCALED.make({"scale": -1.0}), (right,), env, expr.at)
+    op = OPERATORS["*" if expr.operator == "*" else "+"]()
     operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
     return step(ctx, op, operands, env, expr.at, label)
 
@@ -229,8 +235,8 @@ def _scaled(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, lab
                 return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
             values = {"scale": ctx.combined("/", 1.0, number, 1.0 / float(number))}
     try:
-        op = Affine.make({name: plain(value) for name, value in values.items()})
-    except ValueError as error:
+        op = SCALED.make({name: plain(value) for name, value in values.items()})
+    except ArgumentError as error:
         return ctx.error("E0204", str(error), expr.at)
     return step(ctx, op, (x,), env, expr.at, label, derived=formulas_of(values))
 

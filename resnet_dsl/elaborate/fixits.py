@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -11,8 +11,9 @@ from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.context import Builder, Env
 from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.values import Tensor
+from resnet_dsl.ir.arguments import ArgumentError
 from resnet_dsl.ir.network import Call
-from resnet_dsl.ir.ops import Add, Concat, Conv, Multiply, Op, Pool, Subsample
+from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 THE_BLOCKS_INPUT = "the block's input"
@@ -23,9 +24,9 @@ STRIDES = (1, 2, 3, 4, 8)
 
 def repair(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
     """Return what to write so that the operands of a join agree."""
-    rules = {Add: _of_addition, Multiply: _of_product, Concat: _of_concatenation}
-    found = rules[type(op)](tensors, env, extent)
-    return next(found, "")
+    if isinstance(op, Join):
+        return next(RULES[op.agreement](tensors, env, extent), "")
+    return ""
 
 
 def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
@@ -76,6 +77,13 @@ def _of_concatenation(tensors: Sequence[Tensor], env: Env, extent: Extent) -> It
     yield "give all one stride and padding"
 
 
+RULES: dict[Agreement, Callable[[Sequence[Tensor], Env, Extent], Iterator[str]]] = {
+    "shape": _of_addition,
+    "shape or gate": _of_product,
+    "size": _of_concatenation,
+}
+
+
 # --- projections ---------------------------------------------------------------------------------
 
 
@@ -88,8 +96,8 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     """A projection of `short`, or of the input that its shortcut takes, that gives the shape of `main`."""
     if short.maker is not None and short.maker.field:
         start = env.x.shape if isinstance(env.x, Tensor) else short.shape
-        return f"`{short.maker.field}: B`" if _projected(start, main.shape, extent) else ""
-    stride = _projected(short.shape, main.shape, extent)
+        return f"`{short.maker.field}: B`" if _projected(start, main.shape) else ""
+    stride = _projected(short.shape, main.shape)
     if stride is None:
         return ""
     channels = _written(main.shape.channels, env, ("channels", "width"))
@@ -105,11 +113,12 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     return f"project the side of {short.shape.text(extent)}: `-> {call}`"
 
 
-def _projected(start: Shape, wanted: Shape, extent: Extent) -> int | None:
+def _projected(start: Shape, wanted: Shape) -> int | None:
     """The stride with which a 1x1 convolution makes `wanted` of `start`, if there is one."""
+    if start.is_vector:
+        return None
     for stride in STRIDES:
-        conv = Conv.make({"channels": wanted.channels, "kernel": (1, 1), "stride": stride})
-        if _shape(conv, [start], extent) == wanted:
+        if tuple(size.window(1, stride, 0) for size in start.spatial) == wanted.spatial:
             return stride
     return None
 
@@ -179,7 +188,7 @@ def _change(
 def _with(op: Op, name: str, value: Any) -> Op | None:
     try:
         return replace(op, **{name: value}).settled()
-    except ValueError:
+    except ArgumentError:
         return None
 
 
@@ -205,16 +214,17 @@ def _chain(builder: Builder, value: int) -> Iterator[int]:
 
 
 def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Any, str]]:
-    """Yield the values to try for an argument, and how each is written."""
-    if name == "ceil" and isinstance(op, Pool) and not op.ceil:
+    """Yield the values to try for an argument of an op, if it has that, and how each is written."""
+    value = vars(op).get(name)
+    if name == "ceil" and value is False:
         yield True, "true"
-    if name == "pad" and isinstance(op, Conv | Pool):
+    if name == "pad" and value is not None:
         yield "half", "half"
-    if name == "channels" and isinstance(op, Conv):
+    if name == "channels" and op.weighted:
         yield wanted.channels, _written(wanted.channels, env, ("channels", "width"))
-    if name == "stride" and isinstance(op, Conv | Pool | Subsample):
+    if name == "stride" and isinstance(value, tuple):
         for stride in STRIDES:
-            if op.stride != (stride, stride):
+            if value != (stride, stride):
                 yield (stride, stride), _written(stride, env, ("stride",), exact=True)
 
 

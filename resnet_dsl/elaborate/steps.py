@@ -8,20 +8,17 @@ from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
+from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.fixits import repair
-from resnet_dsl.elaborate.joins import conflict
 from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
 from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import Call, Node, channels_formula, channels_name
-from resnet_dsl.ir.ops import Add, Concat, Multiply, Op
+from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 
 Derived = tuple[tuple[str, Formula], ...]
 
 THE_INPUT = "the model's input"
-
-# The argument that a refusal of shapes speaks of.
-ARGUMENTS = {"E0304": "kernel", "E0305": "groups", "E0308": "channels"}
 
 
 def step(
@@ -44,16 +41,43 @@ def step(
     shapes = [tensor.shape for tensor in tensors]
     try:
         shape = op.shape(*shapes, extent=ctx.extent)
-        if isinstance(op, Add | Multiply | Concat):
-            _check_join(ctx, op, tensors, env, span)
     except ShapeError as error:
         return _refused(ctx, error, op, tensors, env, span, places or {})
-    if op.does_nothing(*shapes):
+    if when := op.fails_for(*shapes, extent=ctx.extent):
+        _warn_of_sizes(ctx, op, tensors, env, span, when)
+    nothing = op.does_nothing(*shapes)
+    _watch(ctx, op, tensors, builder, dict(derived), nothing)
+    if nothing:
         ctx.structural.update(name for _, formula in derived for name in names_of(formula))
-        ctx.structural.update(names_of(builder.channels(tensors[0].value)))
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
     return add(ctx, op, tensors, shape, builder, span, label, derived)
+
+
+def _watch(
+    ctx: Context,
+    op: Op,
+    tensors: tuple[Tensor, ...],
+    builder: Builder,
+    derived: Mapping[str, Formula],
+    nothing: bool,
+) -> None:
+    """Ask the op's rules once more, with channels that note what looks at them."""
+
+    def watching(number: int, formula: Formula | None) -> int:
+        names = list(names_of(formula))
+        return number if formula is None or not names else watched(number, (formula,), ctx.structural)
+
+    shapes = [
+        replace(tensor.shape, channels=watching(tensor.shape.channels, builder.channels(tensor.value)))
+        for tensor in tensors
+    ]
+    if "channels" in derived:
+        changed: dict[str, Any] = {"channels": watching(vars(op)["channels"], derived["channels"])}
+        op = replace(op, **changed)
+    op.shape(*shapes, extent=ctx.extent)
+    if nothing:  # otherwise the step is there, and could do nothing as well
+        op.does_nothing(*shapes)
 
 
 def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
@@ -81,7 +105,7 @@ def _refused(
         if cause is not None and not span.source.ours:
             labels += (Label(cause.span, "what made it is given here"),)
     else:
-        place = places.get(ARGUMENTS.get(error.code, ""))
+        place = places.get(error.argument)
         given = _given_function(ctx, error, span)
         cause = given or place or ctx.cause()
         if place is not None and _inside(place.span, span):
@@ -99,7 +123,8 @@ def _inside(inner: Span, outer: Span) -> bool:
 def _given_function(ctx: Context, error: ShapeError, span: Span) -> Place | None:
     """The field that gave a shortcut of the library's which cannot drop channels."""
     cause = ctx.cause()
-    return cause if error.code == "E0308" and span.source.ours and cause.field not in ("", "input") else None
+    given = error.argument == "channels" and span.source.ours and cause.field not in ("", "input")
+    return cause if given else None
 
 
 def _hint_of_input(tensor: Tensor) -> str:
@@ -107,23 +132,14 @@ def _hint_of_input(tensor: Tensor) -> str:
     return "give `input` a size such as `3x224x224`" if is_length else ""
 
 
-def _check_join(ctx: Context, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span) -> None:
-    """Heights and widths must agree for every size; at a given size, warn about the others."""
-    shapes = [tensor.shape for tensor in tensors]
-    if isinstance(op, Multiply) and any(shape.is_pixel for shape in shapes):
-        return
-    found = conflict(shapes, ctx.extent)
-    if found is None:
-        return
-    names = {Add: ("E0301", "residual addition"), Multiply: ("E0302", "product")}
-    code, what = names.get(type(op), ("E0303", "concatenation"))
-    if found.here:
-        note = f"; {found.when}" if found.when else ""
-        raise ShapeError(code, f"{what} of different shapes{note}", operands=True)
+def _warn_of_sizes(
+    ctx: Context, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span, when: str
+) -> None:
+    """Warn where inputs that agree at the size that is given do not at others."""
     if ctx.unsure:
         return
-    place = Shape(0, shapes[0].spatial).text(ctx.extent).removeprefix("0x")
-    message = f"{what} holds at {place} here, but {found.when}"
+    place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
+    message = f"{op.joined} holds at {place} here, but {when}"
     hint = repair(op, tensors, env, ctx.extent) if ctx.patient else ""
     labels = _operand_labels(ctx, tensors)
     cause = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
-from resnet_dsl.ir.ops import Op, TensorSpec
+from resnet_dsl.ir.ops import Op, Role, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 INPUT = "input"
@@ -29,6 +29,10 @@ class GraphNode:
         """Yield the full name and the declaration of each tensor the op owns."""
         for parameter in self.op.parameters(*self.input_shapes):
             yield f"{self.name}.{parameter.name}", parameter
+
+    def tensor(self, role: Role) -> str | None:
+        """Return the full name of the tensor in a role, such as its bias; None if the op has none."""
+        return next((name for name, tensor in self.parameters() if tensor.role == role), None)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ the receptive field of what has seen the whole map.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from resnet_dsl.analysis.cost import Known, OpCost
+from resnet_dsl.printing.table import aligned, headed
 from resnet_dsl.program import Program
 
 BYTES = 4  # of a float32
@@ -34,7 +34,7 @@ COLUMNS = ("output", "parameters", "MACs", "receptive field")
 
 
 @dataclass(frozen=True)
-class Part:
+class PartCost:
     """The figures of stem, head or one stage; `blocks` is None where it has none."""
 
     name: str
@@ -80,7 +80,7 @@ def summary_facts(program: Program) -> dict[str, Any]:
     return facts
 
 
-def _part_facts(part: Part) -> dict[str, Any]:
+def _part_facts(part: PartCost) -> dict[str, Any]:
     return {
         "name": part.name,
         "blocks": part.blocks,
@@ -108,7 +108,7 @@ def _layer_facts(layer: OpCost) -> dict[str, Any]:
 # --- parts -------------------------------------------------------------------------------------
 
 
-def parts(program: Program) -> list[Part]:
+def parts(program: Program) -> list[PartCost]:
     """Return the figures of stem, each stage and head, in order, as far as the model has them."""
     network, results = program.network, dict(program.graph.parts)
     blocks: dict[str, int | None] = {stage.name: len(stage.blocks) for stage in network.stages}
@@ -125,10 +125,10 @@ def parts(program: Program) -> list[Part]:
     ]
 
 
-def _part(name: str, blocks: int | None, layers: list[OpCost], last: OpCost | None, start: Known) -> Part:
+def _part(name: str, blocks: int | None, layers: list[OpCost], last: OpCost | None, start: Known) -> PartCost:
     """Add up one part; `last` makes its result, or nothing does and the input passes through."""
     known = [layer.macs for layer in layers if layer.macs is not None]
-    return Part(
+    return PartCost(
         name=name,
         blocks=blocks,
         output=start if last is None else last.output,
@@ -147,8 +147,9 @@ def summary_text(program: Program, layers: bool = False) -> str:
     """Return the table of a model's parts, or of its ops, and the totals."""
     network = program.network
     title = f"{program.name}  (input {network.input.text(network.extent)})"
-    rows = _layer_rows(program) if layers else _part_rows(program)
-    return "\n".join([title, "", *_table(rows), "", *_totals(program), ""])
+    # Names and words to the left; counts of blocks are a number, the kind of an op is none.
+    rows, right = (_layer_rows(program), (3, 4, 5)) if layers else (_part_rows(program), (1, 3, 4, 5))
+    return "\n".join([title, "", *headed(rows, right), "", *_totals(program), ""])
 
 
 def headline(program: Program) -> str:
@@ -190,26 +191,12 @@ def _totals(program: Program) -> list[str]:
         ("depth", f"{figures.depth:,} weight layers"),
     ]
     lines += [("output", f"{name}: {_size(shape)}") for name, shape in _named_outputs(program)]
-    width = max(len(name) for name, _ in lines)
-    return [f"{name:<{width}}  {text}" for name, text in lines]
+    return aligned(lines)
 
 
 def _named_outputs(program: Program) -> list[tuple[str, Known]]:
     output = program.figures.output
     return list(output.items()) if len(output) > 1 else []
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lay out rows under a header: words to the left, from the third column on to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if i > 2 or (i == 1 and rows[0][1] == "blocks") else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
 def _size(shape: Known) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.initial.seeded import random_state
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
-from resnet_dsl.weights.init.seeded import random_state
 
-Array = np.ndarray[Any, Any]
 InputSize = tuple[int, ...]  # height and width, or nothing where the input is a vector
 Sizes = tuple[InputSize, ...]
 SMALL = 64  # a large enough map for every stride of a usual network, and quick

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.reference.meaning import OpCall, forward
 
-Array = np.ndarray[Any, Any]
 Tensors = Mapping[str, Array]
 
 

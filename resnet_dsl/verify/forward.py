@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from resnet_dsl.backend.interface import Backend
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.case import InputSize, Subject, images
 from resnet_dsl.verify.diagnosis import likely_cause
 
-Array = np.ndarray[Any, Any]
 DEEP = 152
 BATCH = 2
 

@@ -11,8 +11,9 @@ from importlib import import_module
 
 from resnet_dsl.backend.discovery import PREFIX
 from resnet_dsl.backend.interface import Backend
+from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.provenance import MARK, digest
-from resnet_dsl.codegen.text_statements import literal
+from resnet_dsl.codegen.python import Dictionary, Literal
 from resnet_dsl.program import Program
 from resnet_dsl.verify.forward import bar
 
@@ -114,7 +115,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
     sizes = SMALL if None in own else (tuple(own),)
     modules = [import_module(f"{PREFIX}{backend.NAME}.self_test") for backend in backends]
     table = (f'    "{b.NAME}": ({b.NAME}_shapes, {b.NAME}_outputs),' for b in backends)
-    files = [f'"{b.NAME}": "{program.name}{b.SUFFIX}"' for b in backends]
+    files = tuple((Literal(b.NAME), Literal(program.name + b.SUFFIX)) for b in backends)
     depth = program.figures.depth
     # Two engines may each be a bar away from the truth.
     bars = {dtype: 2 * bar(dtype, depth) for dtype in ("float64", "float32")}
@@ -122,7 +123,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
         name=program.name,
         mark=MARK,
         digest=digest(program.network),
-        artefacts=literal("ARTEFACTS = ", "{}", files, 0),
+        artefacts=statement("ARTEFACTS = ", Dictionary(files), 0),
         sizes=repr(list(sizes)),
         bars=", ".join(f'"{dtype}": {limit}' for dtype, limit in bars.items()),
         sources="\n\n".join(module.SOURCE for module in modules),

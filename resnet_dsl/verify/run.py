@@ -11,13 +11,12 @@ import numpy as np
 from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
 from resnet_dsl.verify.training import verify_training
-
-Array = np.ndarray[Any, Any]
 
 
 def verify(

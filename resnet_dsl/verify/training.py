@@ -10,12 +10,12 @@ import numpy as np
 
 from resnet_dsl.backend.interface import Backend, Sgd, Statistics
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.reference import Batch, train
 from resnet_dsl.verify.case import Subject, images
 
-Array = np.ndarray[Any, Any]
 BAR = 1e-10
 BATCH = 8
 

@@ -7,46 +7,49 @@ from typing import Any
 
 import numpy as np
 
+from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
+from resnet_dsl.diagnostics.wording import dimensions
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.weights.formats.metadata import note_of_another
-from resnet_dsl.weights.match_report import KINDS, Account, Fault, size
-
-Array = np.ndarray[Any, Any]
+from resnet_dsl.weights.match_report import KINDS, MatchReport, Mismatch
 
 
-def fit(contents: Contents, program: Program, source: str) -> tuple[dict[str, Array], Account]:
-    """Return every tensor that fits, as float32, and the account of all."""
+def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, Array], MatchReport]:
+    """Return every tensor that fits, as float32, and the report on all."""
     wanted = {name: parameter.shape for name, parameter in program.graph.parameters()}
     given = {name: stored for name, stored in contents.tensors.items() if not name.endswith(COUNTER)}
-    faults: dict[str, list[Fault]] = {kind: [] for kind in KINDS}
-    absent = [name for name in wanted if name not in given and name not in contents.refused]
-    faults["missing"] = [Fault(name, f"{size(wanted[name])}{_there(name, contents)}") for name in absent]
+    mismatches: dict[str, list[Mismatch]] = {kind: [] for kind in KINDS}
     strange = {name: given[name].shape for name in given if name not in wanted} | dict(contents.unplaced)
-    faults["unexpected"] = [Fault(name, size(shape)) for name, shape in strange.items()]
-    faults["not convertible"] = [Fault(name, why) for name, why in contents.refused.items()]
+    mismatches["unexpected"] = [Mismatch(name, dimensions(shape)) for name, shape in strange.items()]
+    mismatches["not convertible"] = [Mismatch(name, why) for name, why in contents.refused.items()]
     state, converted = {}, dict[str, list[str]]()
-    for name in (name for name in wanted if name in given and name not in contents.refused):
-        found = _fault(given[name], wanted[name])
+    for name, shape in wanted.items():
+        if name in contents.refused:
+            continue
+        found = _mismatch(given.get(name), shape)
         if found is None:
-            state[name] = _float32(given[name])
-            found = _not_finite(state[name])
+            with np.errstate(over="ignore"):  # what overflows is found to be infinite
+                value = np.ascontiguousarray(given[name].load(), np.float32)
+            found = _not_finite(value)
         if found is not None:
-            faults[found[0]].append(Fault(name, f"{found[1]}{_there(name, contents)}"))
-            state.pop(name, None)
-        elif given[name].dtype != "float32":
+            there = f"; there `{contents.called[name]}`" if name in contents.called else ""
+            mismatches[found[0]].append(Mismatch(name, f"{found[1]}{there}"))
+            continue
+        state[name] = value
+        if given[name].dtype != "float32":
             converted.setdefault(given[name].dtype, []).append(name)
-    account = Account(
+    report = MatchReport(
         source,
         program.name,
         len(wanted),
         tuple(state),
-        {kind: tuple(found) for kind, found in faults.items()},
+        {kind: tuple(found) for kind, found in mismatches.items()},
         {dtype: tuple(names) for dtype, names in converted.items()},
         tuple(name for name in contents.tensors if name.endswith(COUNTER)),
         (*contents.notes, *note_of_another(contents.metadata, program)),
     )
-    return state, account
+    return state, report
 
 
 def from_arrays(arrays: Mapping[str, Any]) -> Contents:
@@ -56,23 +59,15 @@ def from_arrays(arrays: Mapping[str, Any]) -> Contents:
     return Contents("arrays", stored)
 
 
-def _fault(stored: Stored, shape: tuple[int, ...]) -> tuple[str, str] | None:
-    """What is wrong with a tensor as far as can be told unread."""
+def _mismatch(stored: Stored | None, shape: tuple[int, ...]) -> tuple[str, str] | None:
+    """What is wrong with a tensor as far as can be told unread: the kind, and the figures."""
+    if stored is None:
+        return "missing", dimensions(shape)
     if stored.wanted is not None or tuple(stored.shape) != shape:
-        return "misshapen", f"{size(stored.shape)}, not {size(stored.wanted or shape)}"
+        return "misshapen", f"{dimensions(stored.shape)}, not {dimensions(stored.wanted or shape)}"
     if stored.dtype not in FLOATS:
         return "wrong dtype", f"{stored.dtype}, not float32"
     return None
-
-
-def _there(name: str, contents: Contents) -> str:
-    """What a tensor is called in the file, if it is called otherwise."""
-    return f"; there `{contents.called[name]}`" if name in contents.called else ""
-
-
-def _float32(stored: Stored) -> Array:
-    with np.errstate(over="ignore"):  # what overflows is found to be infinite
-        return np.ascontiguousarray(stored.load(), np.float32)
 
 
 def _not_finite(value: Array) -> tuple[str, str] | None:

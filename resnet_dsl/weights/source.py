@@ -1,41 +1,48 @@
-"""Where the weights of a model come from: a seed, a file, or arrays; and a file that lacks some, if asked."""
+"""Where the weights of a model come from: a seed, a file or arrays, under our names or those of a library.
+
+A file that lacks some is refused, or completed from a seed if asked for. What needs NumPy is imported
+where it is used: commands that only check which options go together do without.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.wording import counted
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.match_report import Account, WeightsError, tensors
-from resnet_dsl.weights.read import Given, examine, need_numpy
+from resnet_dsl.weights.match_report import MatchReport, WeightsError
 
-if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
-
+Given = str | Path | Mapping[str, Any]
+"""Weights as a person gives them: a file, or arrays by name."""
 HINT = "--partial (in Python, partial=True) loads what fits and starts the rest from a seed"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Every tensor of a model, what a file says of their origin, and the account if they were given."""
+    """Every tensor of a model, what a file says of their origin, and the report if they were given."""
 
     state: dict[str, Array]
-    origin: Mapping[str, Any]
-    account: Account | None = None
+    origin: Metadata
+    report: MatchReport | None = None
 
     def remarks(self) -> list[str]:
         """Return what a person should know of how the weights came about, a sentence each."""
-        account = self.account
-        if account is None:
+        report = self.report
+        if report is None:
             return []
-        found = [f"{account.source}: {remark}" for remark in account.remarks()]
-        if not account.fits:
+        found = [f"{report.source}: {remark}" for remark in report.remarks()]
+        if not report.fits:
+            part = f"{len(report.fitting)} of {counted(report.total, 'tensor')}"
             seed = self.origin["seed"]
-            part = f"{len(account.fitting)} of {tensors(account.total)}"
-            rest = f"{account.kept} start from seed {seed}" if account.kept else "the rest is left aside"
-            found.append(f"{account.source}: gives {part} of {account.model}, {rest}:\n{account.text()}")
+            rest = f"{report.lacking} start from seed {seed}" if report.lacking else "the rest is left aside"
+            found.append(f"{report.source}: gives {part} of {report.model}, {rest}:\n{report.text()}")
         return found
 
 
@@ -54,35 +61,70 @@ def weights_for(
     seed: int | None = None,
     weights: Given | None = None,
     partial: bool = False,
-    world: str | None = None,
+    library: str | None = None,
 ) -> Weights | None:
-    """Return the weights asked for, None if none are; those given may be under the names of a world.
+    """Return the weights asked for, None if none are; those given may be under the names of a library.
 
     Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits.
     """
     check_choice(seed, weights, partial)
-    if weights is not None:
-        return _given(program, weights, seed or 0, partial, world)
-    if seed is None:
-        return None
-    return Weights(_initial(program, seed), {"seed": seed})
+    if weights is None:
+        return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
+    state, report = examine(weights, program, library, partial)
+    if not report.fits and not (partial and state):
+        raise WeightsError(report, "" if partial or not state else HINT)
+    origin: dict[str, Any] = {"from": report.source} | ({"names": library} if library is not None else {})
+    if not report.fits:
+        origin |= {"seed": seed or 0, "loaded": len(state)}
+    rest = _initial(program, seed or 0) if report.lacking else {}
+    whole = {name: state[name] if name in state else rest[name] for name, _ in program.graph.parameters()}
+    return Weights(whole, origin, report)
 
 
-def _given(program: Program, weights: Given, seed: int, partial: bool, world: str | None) -> Weights:
-    state, account = examine(weights, program, world, partial)
-    if not account.fits and not (partial and state):
-        raise WeightsError(account, "" if partial or not state else HINT)
-    names = [name for name, _ in program.graph.parameters()]
-    rest = _initial(program, seed) if account.kept else {}
-    whole = {name: state[name] if name in state else rest[name] for name in names}
-    origin: dict[str, Any] = {"from": account.source} | ({"names": world} if world is not None else {})
-    if not account.fits:
-        origin |= {"seed": seed, "loaded": len(state)}
-    return Weights(whole, origin, account)
+def read_weights(weights: Given, program: Program) -> dict[str, Array]:
+    """Return every tensor of the model; raises WeightsError unless all are given, and none more."""
+    state, report = examine(weights, program)
+    if not report.fits:
+        raise WeightsError(report)
+    return state
+
+
+def examine(
+    weights: Given, program: Program, library: str | None = None, partial: bool = False
+) -> tuple[dict[str, Array], MatchReport]:
+    """Return what fits, and the report on all; raises UsageError for a file that cannot be read.
+
+    The weights may be under the names of a library, which may have none for some layers if `partial`.
+    """
+    need_numpy()
+    from resnet_dsl.weights.formats.registry import read_contents
+    from resnet_dsl.weights.match import from_arrays, match
+
+    if isinstance(weights, Mapping):
+        source, contents = "the state given", from_arrays(weights)
+    else:
+        source, contents = Path(weights).name, read_contents(Path(weights))
+    return match(as_ours(contents, program, library, partial), program, source)
+
+
+def as_ours(contents: Contents, program: Program, library: str | None, partial: bool) -> Contents:
+    """Return contents under our names; raises UsageError if the model has none in the library."""
+    if library is None:
+        return contents
+    from resnet_dsl.zoo.model_names import model_names
+    from resnet_dsl.zoo.translate import from_library
+
+    return from_library(contents, model_names(program, library, partial), program.graph)
+
+
+def need_numpy() -> None:
+    """Raise UsageError with the line to type if NumPy is missing."""
+    if importlib.util.find_spec("numpy") is None:
+        raise UsageError('weights need numpy, not installed here: pip install "resnet-dsl[weights]"')
 
 
 def _initial(program: Program, seed: int) -> dict[str, Array]:
     need_numpy()
-    from resnet_dsl.weights.init.seeded import initial_state
+    from resnet_dsl.initial.seeded import initial_state
 
-    return dict(initial_state(program.graph, seed))
+    return initial_state(program.graph, seed)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resnet_dsl.ir.graph import Graph, GraphNode
-from resnet_dsl.ir.ops import BatchNorm
-from resnet_dsl.zoo.name_maps import Condition
+from resnet_dsl.zoo.name_maps import Condition, Wanted
 from resnet_dsl.zoo.patterns import LAST
 
 AFTER = "after"
@@ -16,12 +15,10 @@ ABSENT = "absent"
 """In a condition: whether there must be no such layer."""
 KIND = "kind"
 """In a condition: the kind of op that the layer is."""
-
-
 LACKING = "there is no"
 
 
-class Failure(NamedTuple):
+class Unmet(NamedTuple):
     """What does not hold, as a sentence, and of how many layers; `lacking` if there is none."""
 
     sentence: str
@@ -29,10 +26,10 @@ class Failure(NamedTuple):
     lacking: bool
 
 
-def failures(conditions: tuple[Condition, ...], eps: Mapping[str, float], graph: Graph) -> list[Failure]:
+def unmet(conditions: tuple[Condition, ...], eps: Mapping[str, float], graph: Graph) -> list[Unmet]:
     """Return all that does not hold; of several conditions on a thing the first counts.
 
-    `eps` is that of norms, by path; another of a batch norm is no matter, its variance makes up for it.
+    `eps` is that of norms, by path; another is no matter where a running variance makes up for it.
     """
     kinds = {node.name: node.op.kind for node in graph.nodes}
     lacking = (c for c in conditions if c.layers.is_plain and c.layers.text not in kinds)
@@ -50,14 +47,14 @@ def failures(conditions: tuple[Condition, ...], eps: Mapping[str, float], graph:
         if what := _another_eps(node, eps.get(node.name)):
             found.setdefault(what, []).append(node.name)
     return [
-        Failure(_sentence(what, layers), len(layers), what.startswith(LACKING))
+        Unmet(_sentence(what, layers), len(layers), what.startswith(LACKING))
         for what, layers in found.items()
     ]
 
 
 def _another_eps(node: GraphNode, eps: float | None) -> str:
     here = getattr(node.op, "eps", eps)
-    if eps is None or here == eps or isinstance(node.op, BatchNorm):
+    if eps is None or here == eps or node.tensor("variance") is not None:
         return ""
     return f"{{layer}} has eps {here:g}, not {eps:g}: no variance of a `{node.op.kind}` makes up for it"
 
@@ -88,7 +85,7 @@ def _meant(condition: Condition, path: str, paths: frozenset[str]) -> bool:
     return f"{condition.layers.before_last(path)}{numbers[LAST] + 1}" not in paths
 
 
-def _otherwise(node: GraphNode, name: str, wanted: Any, kinds: dict[str, str]) -> str:
+def _otherwise(node: GraphNode, name: str, wanted: Wanted, kinds: dict[str, str]) -> str:
     """What is not as wanted, said of a `{layer}`; nothing if all is."""
     if name == AFTER:
         before = ", ".join(kinds.get(given, given) for given in node.inputs)
@@ -97,19 +94,15 @@ def _otherwise(node: GraphNode, name: str, wanted: Any, kinds: dict[str, str]) -
         return "{layer} is in none of them" if wanted else ""
     if name == KIND:
         return "" if node.op.kind == wanted else f"{{layer}} is `{node.op.kind}`, not `{wanted}`"
-    there = getattr(node.op, name, None)
-    if there == (_pair(wanted) if isinstance(there, tuple) else wanted):
+    there: object = getattr(node.op, name, None)
+    if there == ((wanted, wanted) if isinstance(there, tuple) else wanted):
         return ""
     if there is None:
         return f"{{layer}} is `{node.op.kind}`, which has no {name}"
     return f"{{layer}} has {name} {_text(there)}, not {_text(wanted)}"
 
 
-def _pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) else value
-
-
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A number, a word, or a pair; a pair of equal numbers is as the one that a map wants."""
     if isinstance(value, tuple):
         return str(value[0]) if value[0] == value[1] else "x".join(map(str, value))

@@ -1,56 +1,59 @@
-"""Layouts that a weight has in another world: as stored there, in the axes that torch would have.
+"""Layouts that a weight has in another library: as stored there, in the axes that torch would have.
 
-Each is a pair of functions on the array and the layer; a shape that is none of that layout is left
-as it is, and does not fit.
+Each is a pair of functions on the array; a shape that is none of that layout is left as it is, and
+does not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-import numpy as np
-
+from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph, GraphNode
-from resnet_dsl.ir.ops import Conv, Flatten
-from resnet_dsl.zoo.flattening import flatten_node
 
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
+Dimensions = tuple[int, ...]
 Change = Callable[[Array], Array]
 
 
 class Layout(NamedTuple):
-    """A weight of another world: its shape here and there, and the way from there and back."""
+    """A weight of another library: its shape here and there, and the way from there and back."""
 
-    ours: Shape
-    theirs: Shape
+    ours: Dimensions
+    theirs: Dimensions
     to_ours: Change
     to_theirs: Change
 
 
 def layout_of(name: str, node: GraphNode, graph: Graph) -> Layout:
     """Return the layout of a layer's weight, by its name in a map."""
-    shape = next(parameter.shape for parameter in node.op.parameters(*node.input_shapes))
-    match name:
-        case "conv1x1":
-            return _conv1x1(shape)
-        case "depthwise":
-            return _depthwise(shape, node)
-        case _:
-            return _flattened(shape, node, graph)
+    weight = next(parameter for _, parameter in node.parameters())
+    return LAYOUTS[name](weight.shape, node, graph)
 
 
-def _conv1x1(shape: Shape) -> Layout:
+def flatten_before(node: GraphNode, graph: Graph) -> GraphNode:
+    """Return the flatten whose order a layer's weight follows; raises UsageError if there is none."""
+    nodes = {each.name: each for each in graph.nodes}
+    found = nodes.get(node.inputs[0])
+    while found is not None and not found.op.flattens:
+        # What works on a vector value by value, as an activation does, may lie between.
+        keeps = len(found.inputs) == 1 and found.shape == found.input_shapes[0] and found.shape.is_vector
+        found = nodes.get(found.inputs[0]) if keeps else None
+    if found is None:
+        raise UsageError(f"{node.name}: its input is no flattened map, as the names of that library mean")
+    return found
+
+
+def _conv1x1(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     """A fully connected layer that is a 1x1 convolution there."""
     theirs = (*shape, 1, 1)
     return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
 
 
-def _flattened(shape: Shape, node: GraphNode, graph: Graph) -> Layout:
+def _flattened(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     """A fully connected layer on a map that is flattened in the other order there."""
-    flatten = flatten_node(node, graph)
-    assert isinstance(flatten.op, Flatten)
+    flatten = flatten_before(node, graph)
     channels, *sizes = flatten.input_shapes[0].at(graph.network.extent)
     axes = {"C": channels, "H": sizes[0], "W": sizes[1]}
     chw, hwc = (tuple(axes[axis] for axis in order) for order in ("CHW", "HWC"))
@@ -61,15 +64,14 @@ def _flattened(shape: Shape, node: GraphNode, graph: Graph) -> Layout:
     def to_hwc(value: Array) -> Array:
         return value.reshape(-1, *chw).transpose(0, 2, 3, 1).reshape(shape)
 
-    changes = (to_chw, to_hwc) if flatten.op.order == "chw" else (to_hwc, to_chw)
+    changes = (to_chw, to_hwc) if flatten.op.flattens == "chw" else (to_hwc, to_chw)
     return Layout(shape, shape, *changes)
 
 
-def _depthwise(shape: Shape, node: GraphNode) -> Layout:
+def _depthwise(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     """A grouped convolution that is there a depthwise one whose results are summed over each group."""
-    assert isinstance(node.op, Conv)
-    groups = node.op.groups
     out, each, *kernel = shape
+    groups = node.input_shapes[0].channels // each
     theirs = (out // groups, groups * each, *kernel)
 
     def to_ours(value: Array) -> Array:
@@ -81,3 +83,13 @@ def _depthwise(shape: Shape, node: GraphNode) -> Layout:
         return apart.transpose(1, 0, 2, 3, 4).reshape(theirs)
 
     return Layout(shape, theirs, to_ours, to_theirs)
+
+
+CONV1X1 = "conv1x1"
+ORDERS = ("chw", "hwc")
+"""Layouts of a layer that takes a flattened map: which of its axes was outermost there."""
+LAYOUTS: Mapping[str, Callable[[Dimensions, GraphNode, Graph], Layout]] = {
+    CONV1X1: _conv1x1,
+    "depthwise": _depthwise,
+    **dict.fromkeys(ORDERS, _flattened),
+}

@@ -1,6 +1,6 @@
-"""The maps of a world, read from its file: rules of names, and what must hold for them to apply.
+"""The name maps of a library, read from its file: rules of names, and what must hold for them to apply.
 
-The files are ours, in `specs/names`, one a world, and read when one is asked for.
+The files are ours, in `specs/name_maps`, one a library, and read when one is asked for.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Any
 
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
-from resnet_dsl.shipped import names_folder
+from resnet_dsl.shipped import name_maps_folder
+from resnet_dsl.zoo.layouts import LAYOUTS
 from resnet_dsl.zoo.patterns import Pattern
 
 SUFFIX = ".toml"
-ORDERS = ("chw", "hwc")
-"""Layouts of a layer that takes a flattened map: which of its axes was outermost there."""
-LAYOUTS = ("conv1x1", "depthwise", *ORDERS)
 SAME = {"*": "*"}
 BECAUSE = "because"
+Wanted = str | int | float
+Table = Mapping[str, Any]
+"""A table of TOML."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class NameRule:
     """What a layer is called there, whether it has a bias (None: as ours), and how its weight lies."""
 
     ours: Pattern
@@ -41,7 +42,7 @@ class BlockRule:
 
     ours: Pattern
     theirs: str
-    layers: tuple[Rule, ...]
+    layers: tuple[NameRule, ...]
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,17 @@ class Condition:
     """What the ops at some paths must be like, since names do not tell."""
 
     layers: Pattern
-    wanted: Mapping[str, Any]
+    wanted: Mapping[str, Wanted]
     because: str
 
 
 @dataclass(frozen=True)
-class Map:
+class NameMap:
     """The names of one kind of network; `eps` is that of its batch norms (None: as ours)."""
 
     about: str
     separator: str
-    layers: tuple[Rule, ...] = ()
+    layers: tuple[NameRule, ...] = ()
     blocks: tuple[BlockRule, ...] = ()
     same: tuple[Pattern, ...] = ()
     where: tuple[Condition, ...] = ()
@@ -68,29 +69,29 @@ class Map:
 
 
 @dataclass(frozen=True)
-class World:
-    """A library or repository: its maps, by kind of network."""
+class Library:
+    """A library or repository of models: its name maps, by kind of network."""
 
     name: str
-    maps: tuple[Map, ...] = field(repr=False)
+    maps: tuple[NameMap, ...] = field(repr=False)
 
 
-def world_names() -> list[str]:
-    """Return the worlds that there are names of."""
-    return sorted(path.name.removesuffix(SUFFIX) for path in names_folder().glob(f"*{SUFFIX}"))
+def known_libraries() -> list[str]:
+    """Return the libraries that there are name maps of."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in name_maps_folder().glob(f"*{SUFFIX}"))
 
 
-def find_world(name: str) -> World:
-    """Return a world by name; raises UsageError for one that does not exist."""
-    known = world_names()
+def find_library(name: str) -> Library:
+    """Return a library by name; raises UsageError for one that does not exist."""
+    known = known_libraries()
     if name not in known:
         hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-        raise UsageError(f"no names of a world `{name}`; {hint}")
-    return _read(names_folder() / f"{name}{SUFFIX}")
+        raise UsageError(f"no names of a library `{name}`; {hint}")
+    return _read(name_maps_folder() / f"{name}{SUFFIX}")
 
 
 @functools.cache
-def _read(path: Path) -> World:
+def _read(path: Path) -> Library:
     """Read a file; a key that means nothing raises TypeError."""
     with path.open("rb") as file:
         data = tomllib.load(file)
@@ -99,21 +100,21 @@ def _read(path: Path) -> World:
     maps = tuple(_map(separator, shared, **entry) for entry in data.pop("map"))
     if data:
         raise TypeError(f"{path.name}: {', '.join(data)}")
-    return World(path.name.removesuffix(SUFFIX), maps)
+    return Library(path.name.removesuffix(SUFFIX), maps)
 
 
 def _map(
     separator: str,
     shared: tuple[Condition, ...],
     about: str,
-    layers: Mapping[str, Any] | None = None,
-    block: list[Mapping[str, Any]] | None = None,
+    layers: Table | None = None,
+    block: list[Table] | None = None,
     same: list[str] | None = None,
-    where: Mapping[str, Mapping[str, Any]] | None = None,
+    where: Mapping[str, Table] | None = None,
     ignore: list[str] | None = None,
     eps: float | None = None,
-) -> Map:
-    return Map(
+) -> NameMap:
+    return NameMap(
         about,
         separator,
         _rules(layers or {}),
@@ -125,27 +126,29 @@ def _map(
     )
 
 
-def _block(ours: str, theirs: str, layers: Mapping[str, Any] = SAME) -> BlockRule:
+def _block(ours: str, theirs: str, layers: Table = SAME) -> BlockRule:
     return BlockRule(Pattern(ours), theirs, _rules(layers))
 
 
-def _rules(layers: Mapping[str, Any]) -> tuple[Rule, ...]:
+def _rules(layers: Table) -> tuple[NameRule, ...]:
     return tuple(
-        Rule(Pattern(ours), theirs) if isinstance(theirs, str) else _rule(ours, **theirs)
+        NameRule(Pattern(ours), theirs) if isinstance(theirs, str) else _rule(ours, **theirs)
         for ours, theirs in layers.items()
     )
 
 
-def _rule(ours: str, name: str, bias: bool | None = None, layout: str | None = None) -> Rule:
+def _rule(ours: str, name: str, bias: bool | None = None, layout: str | None = None) -> NameRule:
     if layout not in (None, *LAYOUTS):
         raise TypeError(f"no layout {layout}")
-    return Rule(Pattern(ours), name, bias, layout)
+    return NameRule(Pattern(ours), name, bias, layout)
 
 
-def _conditions(where: Mapping[str, Mapping[str, Any]]) -> tuple[Condition, ...]:
-    return tuple(_condition(pattern, wanted) for pattern, wanted in where.items())
-
-
-def _condition(pattern: str, wanted: Mapping[str, Any]) -> Condition:
-    rest = {name: value for name, value in wanted.items() if name != BECAUSE}
-    return Condition(Pattern(pattern), rest, wanted.get(BECAUSE, ""))
+def _conditions(where: Mapping[str, Table]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(
+            Pattern(pattern),
+            {name: value for name, value in wanted.items() if name != BECAUSE},
+            wanted.get(BECAUSE, ""),
+        )
+        for pattern, wanted in where.items()
+    )

@@ -61,7 +61,7 @@ class Pattern:
         return path[: found.start(LAST)]
 
 
-def made(template: str, numbers: Mapping[str, int], rest: str = "") -> str:
+def fill(template: str, numbers: Mapping[str, int], rest: str = "") -> str:
     """Return the name that a template makes of numbers, and of what a `*` found.
 
     Raises KeyError for a number that is not known.

@@ -1,65 +1,67 @@
-"""Weights under the names of another world as ours, and back; what nothing is done to keeps every bit."""
+"""Weights under the names of another library as ours, and back; what nothing is done to keeps every bit."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.wording import counted
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.weights.formats.contents import COUNTER, FLOATS, Contents, Stored
-from resnet_dsl.weights.match_report import tensors
-from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, carry, eps_differences, eps_note, shifted
+from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, eps_differences, eps_note, fold_biases, shifted
 from resnet_dsl.zoo.layouts import layout_of
-from resnet_dsl.zoo.naming import Layer, Naming
+from resnet_dsl.zoo.model_names import ModelNames, NamedLayer
 
-Array = np.ndarray[Any, Any]
-
-WEIGHT, BIAS, MEAN, VARIANCE = "weight", "bias", "running_mean", "running_var"
+BIAS = "bias"
+"""What a layer's bias is called in every library, the layer's own name aside."""
 
 
 # --- from there --------------------------------------------------------------------------------
 
 
-def from_world(contents: Contents, naming: Naming, graph: Graph) -> Contents:
-    """Return the contents of a file of that world under our names, in our layouts.
+def from_library(contents: Contents, names: ModelNames, graph: Graph) -> Contents:
+    """Return the contents of a file of that library under our names, in our layouts.
 
-    What has no place among ours is `unplaced`, what cannot be carried over is `refused`.
+    What has no place among ours is `unplaced`, what cannot be converted is `refused`.
     """
     given = contents.tensors
     called = {
         name: f"{layer.theirs}.{parameter.name}"
-        for layer in naming.layers.values()
+        for layer in names.layers.values()
         for name, parameter in layer.node.parameters()
     }
     found = {
-        name: _as_ours(given[theirs], naming.layers[name.rpartition(".")[0]], name, graph)
+        name: _as_ours(given[theirs], names.layers[name.rpartition(".")[0]], name, graph)
         for name, theirs in called.items()
         if theirs in given
     }
-    added = _added_biases(naming, found)
-    biases = _extra_biases(naming, given)
-    carried = carry(biases, graph)
-    eps = eps_differences(naming)
-    refused = {f"{naming.layers[path].theirs}.{BIAS}": NO_NORM for path in carried.lost}
-    for path, mean in carried.means.items():
-        _shift(found, f"{path}.{MEAN}", mean)
-    for path, difference in eps.items():
-        variance = _shift(found, f"{path}.{VARIANCE}", difference)
+    added = _added_biases(names, found)
+    biases = _extra_biases(names, given)
+    folded = fold_biases(biases, graph)
+    eps = eps_differences(names)
+    refused = {f"{names.layers[path].theirs}.{BIAS}": NO_NORM for path in folded.lost}
+    for name, mean in folded.means.items():
+        _shift(found, name, mean)
+    for name, difference in eps.items():
+        variance = _shift(found, name, difference)
         if variance is not None and (variance <= 0).any():
-            refused[f"{path}.{VARIANCE}"] = NEGATIVE
-    taken = {*called.values(), *(f"{naming.layers[path].theirs}.{BIAS}" for path in biases)}
+            refused[name] = NEGATIVE
+    taken = {*called.values(), *(f"{names.layers[path].theirs}.{BIAS}" for path in biases)}
     left = {name: stored for name, stored in given.items() if name not in taken}
     counters = {name: stored for name, stored in left.items() if name.endswith(COUNTER)}
-    ignored = [name for name in left if naming.ignores(name)]
-    notes = [f"names of {naming.world} ({naming.map.about})", *carried.notes("the model")]
-    notes += [*eps_note(naming, eps), *_added_note(len(added), naming.world)]
+    ignored = [name for name in left if names.ignores(name)]
+    notes = [f"names of {names.library} ({names.map.about})", *folded.notes("the model")]
+    notes += eps_note(names, eps)
+    if added:
+        notes.append(f"{counted(len(added), 'tensor')} of zeros for the biases that {names.library} has not")
     if ignored:
-        notes.append(f"{tensors(len(ignored))} of what the model is without left aside, such as {ignored[0]}")
+        without = f"{counted(len(ignored), 'tensor')} of what the model is without"
+        notes.append(f"{without} left aside, such as {ignored[0]}")
     return replace(
         contents,
         tensors=found | added | counters,
@@ -70,9 +72,9 @@ def from_world(contents: Contents, naming: Naming, graph: Graph) -> Contents:
     )
 
 
-def _as_ours(stored: Stored, layer: Layer, name: str, graph: Graph) -> Stored:
+def _as_ours(stored: Stored, layer: NamedLayer, name: str, graph: Graph) -> Stored:
     """A tensor in our layout; one of another shape than it should have there fits nothing."""
-    if layer.layout is None or not name.endswith(f".{WEIGHT}"):
+    if layer.layout is None or name != layer.node.tensor("weight"):
         return stored
     layout = layout_of(layer.layout, layer.node, graph)
     if tuple(stored.shape) != layout.theirs:
@@ -80,41 +82,32 @@ def _as_ours(stored: Stored, layer: Layer, name: str, graph: Graph) -> Stored:
     return replace(stored, shape=layout.ours, load=lambda: layout.to_ours(stored.load()))
 
 
-def _added_biases(naming: Naming, found: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Zeros for the biases that the model has and that world has not."""
+def _added_biases(names: ModelNames, found: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Zeros for the biases that the model has and that library has not."""
     wanted = (
         (name, parameter.shape)
-        for layer in naming.layers.values()
+        for layer in names.layers.values()
         if layer.bias is False
         for name, parameter in layer.node.parameters()
-        if parameter.name == BIAS and name not in found
+        if parameter.role == "bias" and name not in found
     )
     zeros = functools.partial(np.zeros, dtype=np.float32)
     return {name: Stored(shape, "float32", functools.partial(zeros, shape)) for name, shape in wanted}
 
 
-def _added_note(count: int, world: str) -> list[str]:
-    return [f"{tensors(count)} of zeros for the biases that {world} has not"] if count else []
-
-
-def _extra_biases(naming: Naming, given: Mapping[str, Stored]) -> dict[str, Array]:
+def _extra_biases(names: ModelNames, given: Mapping[str, Stored]) -> dict[str, Array]:
     """The biases that the model has no place for, by layer; what is no sound vector is no bias."""
     found: dict[str, Array] = {}
-    for path, layer in naming.layers.items():
+    for path, layer in names.layers.items():
         stored = given.get(f"{layer.theirs}.{BIAS}")
-        if layer.bias and stored is not None and not has_bias(layer):
+        if layer.bias and stored is not None and layer.node.tensor("bias") is None:
             value = _vector(stored, layer.node.shape.channels)
             found |= {} if value is None else {path: value}
     return found
 
 
-def has_bias(layer: Layer) -> bool:
-    """Whether the layer has a bias here."""
-    return any(parameter.name == BIAS for _, parameter in layer.node.parameters())
-
-
 def _vector(stored: Stored, size: int) -> Array | None:
-    """The values of a vector, unless they are such as `fit` finds at fault."""
+    """The values of a vector, unless they are such as a match reports as wrong."""
     if tuple(stored.shape) != (size,) or stored.dtype not in FLOATS:
         return None
     value = stored.load()
@@ -135,41 +128,43 @@ def _shift(found: dict[str, Stored], name: str, amount: Array | float) -> Array 
 # --- to there ----------------------------------------------------------------------------------
 
 
-def to_world(state: Mapping[str, Array], naming: Naming, graph: Graph) -> tuple[dict[str, Array], list[str]]:
-    """Return the tensors of that world in the order of its layers, and what was done, a sentence each.
+def to_library(
+    state: Mapping[str, Array], names: ModelNames, graph: Graph
+) -> tuple[dict[str, Array], list[str]]:
+    """Return the tensors of that library in the order of its layers, and what was done, a sentence each.
 
-    Raises UsageError for what cannot be carried over.
+    Raises UsageError for what cannot be converted.
     """
     lost_biases = {
-        path: np.asarray(state[f"{path}.{BIAS}"])
-        for path, layer in naming.layers.items()
-        if layer.bias is False and has_bias(layer)
+        path: np.asarray(state[bias])
+        for path, layer in names.layers.items()
+        if layer.bias is False and (bias := layer.node.tensor("bias"))
     }
-    carried = carry(lost_biases, graph)
-    eps = eps_differences(naming)
-    problems = [f"{path}.{BIAS}: {NO_NORM}" for path in carried.lost]
+    folded = fold_biases(lost_biases, graph)
+    eps = eps_differences(names)
+    problems = [f"{path}.{BIAS}: {NO_NORM}" for path in folded.lost]
     result: dict[str, Array] = {}
     zeros = 0
-    for path, layer in naming.layers.items():
+    for path, layer in names.layers.items():
         for name, parameter in layer.node.parameters():
-            if name.rpartition(".")[2] == BIAS and path in lost_biases:
+            if parameter.role == "bias" and path in lost_biases:
                 continue
             value = np.asarray(state[name])
-            if parameter.name == MEAN and path in carried.means:
-                value = shifted(value, carried.means[path])
-            if parameter.name == VARIANCE and path in eps:
-                value = shifted(value, -eps[path])
+            if name in folded.means:
+                value = shifted(value, folded.means[name])
+            if name in eps:
+                value = shifted(value, -eps[name])
                 problems += [f"{name}: {NEGATIVE}"] if (value <= 0).any() else []
-            if parameter.name == WEIGHT and layer.layout is not None:
+            if parameter.role == "weight" and layer.layout is not None:
                 value = layout_of(layer.layout, layer.node, graph).to_theirs(value)
             result[f"{layer.theirs}.{parameter.name}"] = value
-        if layer.bias and not has_bias(layer):
+        if layer.bias and layer.node.tensor("bias") is None:
             result[f"{layer.theirs}.{BIAS}"] = np.zeros(layer.node.shape.channels, np.float32)
             zeros += 1
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise UsageError(f"the weights cannot be those of {naming.world}:\n{listed}")
-    notes = [*carried.notes(naming.world), *eps_note(naming, eps)]
+        raise UsageError(f"the weights cannot be those of {names.library}:\n{listed}")
+    notes = [*folded.notes(names.library), *eps_note(names, eps)]
     if zeros:
-        notes.append(f"{tensors(zeros)} of zeros for the biases that the model has not")
+        notes.append(f"{counted(zeros, 'tensor')} of zeros for the biases that the model has not")
     return result, notes

@@ -14,11 +14,11 @@ import numpy as np
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.program import Program
 from resnet_dsl.reference import OpCall, evaluate, forward
-from resnet_dsl.weights.init.seeded import random_state
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
@@ -88,7 +88,7 @@ def measure(
         _check_lively(x.shape[2:], truth)
     exact: dict[str, list[State]] = {"referee": wanted}
     for name, dtype in engines:
-        results = _results(program, state, inputs, name, dtype)
+        results = results_of(program, state, inputs, name, dtype)
         for x, result, truth in zip(inputs, results, wanted, strict=True):
             yield from _compared(f"{name} {dtype}", x, result, truth, truth, bars[dtype])
         if dtype == "float64":
@@ -143,7 +143,7 @@ def _fit(state: State, name: str, x: Array) -> None:
         state[f"{name}.{tensor}"] = (state[f"{name}.{tensor}"] * scale).astype(np.float32)
 
 
-def _results(program: Program, state: State, inputs: list[Array], name: str, dtype: str) -> list[State]:
+def results_of(program: Program, state: State, inputs: list[Array], name: str, dtype: str) -> list[State]:
     """What a backend's model in a precision gives for each input."""
     _few_threads()
     backend = find_backend(name)

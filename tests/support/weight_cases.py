@@ -9,9 +9,9 @@ import numpy as np
 
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.registry import encode
-from resnet_dsl.weights.init.seeded import random_state
 
 TEXT = """\
 model net(classes = 5) {

@@ -16,16 +16,17 @@ def check(options: Namespace) -> int:
     as_text = options.format == "text"
     show_findings(outcome, options, diagnostics=as_text)
     if not as_text:
-        _print_for_machines(options.format, outcome.diagnostics)
+        if text := _for_machines(options.format, outcome.diagnostics):
+            print(text)
         return outcome.status
     for _, program in outcome.programs:
         print(f"{program.name}: ok ({headline(program)})")
     return outcome.status
 
 
-def _print_for_machines(format: str, diagnostics: list[Diagnostic]) -> None:
-    from resnet_dsl.diagnostics.render.machine import render_github, render_json, render_sarif
+def _for_machines(format: str, diagnostics: list[Diagnostic]) -> str:
+    from resnet_dsl.diagnostics.render.github import render_github
+    from resnet_dsl.diagnostics.render.json import render_json
+    from resnet_dsl.diagnostics.render.sarif import render_sarif
 
-    renderers = {"json": render_json, "github": render_github, "sarif": render_sarif}
-    if text := renderers[format](diagnostics):
-        print(text)
+    return {"json": render_json, "github": render_github, "sarif": render_sarif}[format](diagnostics)

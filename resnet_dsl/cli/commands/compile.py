@@ -84,7 +84,7 @@ def _rendered(
     from resnet_dsl.cli.weight_choice import chosen_weights, companion_file
     from resnet_dsl.printing.stages import print_graph, print_network
     from resnet_dsl.printing.summary import headline
-    from resnet_dsl.zoo.calling import called_as
+    from resnet_dsl.zoo.model_names import with_names
 
     if stage is not None:
         printer = print_network if stage == "network" else print_graph
@@ -94,7 +94,7 @@ def _rendered(
         weights = chosen_weights(program, options)
         for backend in backends:
             try:
-                renamed = called_as(options.names, program, backend)
+                renamed = with_names(program, options.names, backend)
                 content = backend.render(renamed, weights.state if weights else None)
                 extra = companion_file(backend, renamed, weights)
             except CompileError as error:

@@ -8,6 +8,7 @@ from argparse import Namespace
 
 def list_(options: Namespace) -> int:
     """List the shipped specs by folder."""
+    from resnet_dsl.printing.table import aligned
     from resnet_dsl.shipped import description, folder_of, shipped
 
     found = [
@@ -18,11 +19,11 @@ def list_(options: Namespace) -> int:
     if options.format == "json":
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return 0
-    width = max((len(entry["name"]) for entry in found), default=0)
+    lines = aligned([(entry["name"], entry["description"]) for entry in found])
     folder = None
-    for entry in found:
+    for entry, line in zip(found, lines, strict=True):
         if entry["folder"] != folder:
             print(("" if folder is None else "\n") + (entry["folder"] or "specs"))
             folder = entry["folder"]
-        print(f"  {entry['name']:<{width}}  {entry['description']}".rstrip())
+        print(f"  {line}")
     return 0

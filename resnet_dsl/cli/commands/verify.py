@@ -55,6 +55,6 @@ def _sizes(texts: list[str]) -> Sizes:
 
 
 def _weights(path: str, program: Program) -> Mapping[str, Any]:
-    from resnet_dsl.weights.read import read_weights
+    from resnet_dsl.weights.source import read_weights
 
     return read_weights(path, program)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from resnet_dsl.cli.programs import STDOUT, one_program
 from resnet_dsl.cli.weight_choice import chosen_weights
 from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.weights.match_report import Account, shown, size, tensors
+from resnet_dsl.diagnostics.wording import counted, dimensions, printable
+from resnet_dsl.weights.match_report import MatchReport
 from resnet_dsl.weights.source import Weights, check_choice, weights_for
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
+    from resnet_dsl.backend.contents import Contents
+    from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
-    from resnet_dsl.weights.formats.contents import Contents
 
 
 def init(options: Namespace) -> int:
@@ -35,33 +36,33 @@ def convert(options: Namespace) -> int:
     path = _target(options.target, options.force)
     options.weights = options.source
     program = one_program(options)
-    weights = chosen_weights(program, options, options.from_world)
+    weights = chosen_weights(program, options, options.from_library)
     assert weights is not None
-    if options.to_world is None:
+    if options.to_library is None:
         return _write(program, weights, path)
-    return _write_named(program, weights, path, options.to_world)
+    return _write_named(program, weights, path, options.to_library)
 
 
 def inspect(options: Namespace) -> int:
     """Show what a file holds; with a spec, also what fits it, and exit status 1 if not all does."""
     from resnet_dsl.weights.formats.registry import read_contents
 
-    if options.from_world is not None and not options.spec:
-        raise UsageError("--from needs --spec: which names a world has depends on the model")
+    if options.from_library is not None and not options.spec:
+        raise UsageError("--from needs --spec: which names a library has depends on the model")
     program = one_program(options) if options.spec else None
     path = Path(options.file)
     contents = read_contents(path)
-    account = None
+    report = None
     if program is not None:
-        from resnet_dsl.weights.match import fit
-        from resnet_dsl.weights.read import as_ours
+        from resnet_dsl.weights.match import match
+        from resnet_dsl.weights.source import as_ours
 
-        _, account = fit(as_ours(contents, program, options.from_world, partial=False), program, path.name)
+        _, report = match(as_ours(contents, program, options.from_library, partial=False), program, path.name)
     if options.format == "json":
-        print(json.dumps(_facts(path, contents, account), indent=2))
+        print(json.dumps(_facts(path, contents, report), indent=2))
     else:
-        print("\n".join(_lines(path, contents, account)))
-    return 0 if account is None or account.fits else 1
+        print("\n".join(_lines(path, contents, report)))
+    return 0 if report is None or report.fits else 1
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -89,16 +90,16 @@ def _write(program: Program, weights: Weights | None, path: Path) -> int:
     return _wrote(path, weights.state)
 
 
-def _write_named(program: Program, weights: Weights, path: Path, world: str) -> int:
-    """Write weights under the names of a world, and say on stderr what was done to have them so."""
+def _write_named(program: Program, weights: Weights, path: Path, library: str) -> int:
+    """Write weights under the names of a library, and say on stderr what was done to have them so."""
     from resnet_dsl.cli.output import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe
     from resnet_dsl.weights.formats.registry import encode_named
-    from resnet_dsl.zoo.naming import naming
-    from resnet_dsl.zoo.translate import to_world
+    from resnet_dsl.zoo.model_names import model_names
+    from resnet_dsl.zoo.translate import to_library
 
-    state, notes = to_world(weights.state, naming(program, world), program.graph)
-    content = encode_named(state, describe(program, weights.origin) | {"names": world}, path)
+    state, notes = to_library(weights.state, model_names(program, library), program.graph)
+    content = encode_named(state, describe(program, weights.origin) | {"names": library}, path)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     write_whole(Artefact(path, content))
@@ -107,14 +108,14 @@ def _write_named(program: Program, weights: Weights, path: Path, world: str) -> 
 
 def _wrote(path: Path, state: Mapping[str, Array]) -> int:
     elements = sum(value.size for value in state.values())
-    print(f"wrote {path} ({tensors(len(state))}, {elements:,} elements)")
+    print(f"wrote {path} ({counted(len(state), 'tensor')}, {elements:,} elements)")
     return 0
 
 
 # --- showing -----------------------------------------------------------------------------------
 
 
-def _facts(path: Path, contents: Contents, account: Account | None) -> dict[str, Any]:
+def _facts(path: Path, contents: Contents, report: MatchReport | None) -> dict[str, Any]:
     """The file as `--format json` has it."""
     listed = [
         {"name": name, "shape": list(stored.shape), "dtype": stored.dtype}
@@ -127,7 +128,7 @@ def _facts(path: Path, contents: Contents, account: Account | None) -> dict[str,
         "tensors": listed,
         "metadata": dict(contents.metadata),
         "notes": list(contents.notes),
-        "spec": None if account is None else account.facts(),
+        "spec": None if report is None else report.facts(),
     }
 
 
@@ -137,37 +138,41 @@ def _elements(contents: Contents) -> int:
     return sum(prod(stored.shape) for stored in contents.tensors.values())
 
 
-def _lines(path: Path, contents: Contents, account: Account | None) -> Iterable[str]:
+def _lines(path: Path, contents: Contents, report: MatchReport | None) -> Iterable[str]:
     dtypes = ", ".join(sorted({stored.dtype for stored in contents.tensors.values()}))
-    counts = f"{tensors(len(contents.tensors))}, {_elements(contents):,} elements"
+    counts = f"{counted(len(contents.tensors), 'tensor')}, {_elements(contents):,} elements"
     yield f"{path}: {contents.format}, {counts}" + (f", {dtypes}" if dtypes else "")
     for note in contents.notes:
         yield f"note: {note}"
     for key, value in contents.metadata.items():
-        yield f"{shown(key)}: {_one_line(value)}"
+        yield f"{printable(key)}: {_one_line(value)}"
     yield from _table(contents)
-    if account is not None:
-        yield from _verdict(account)
+    if report is not None:
+        yield from _verdict(report)
 
 
 def _one_line(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{shown(str(key))} {_one_line(inner)}" for key, inner in value.items()) or "none"
-    return shown(value if isinstance(value, str) else json.dumps(value))
+        return (
+            ", ".join(f"{printable(str(key))} {_one_line(inner)}" for key, inner in value.items()) or "none"
+        )
+    return printable(value if isinstance(value, str) else json.dumps(value))
 
 
 def _table(contents: Contents) -> Iterable[str]:
-    rows = [(shown(name), size(stored.shape), stored.dtype) for name, stored in contents.tensors.items()]
+    rows = [
+        (printable(name), dimensions(stored.shape), stored.dtype) for name, stored in contents.tensors.items()
+    ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for name, shape, dtype in rows:
         yield f"  {name:<{widths[0]}}  {shape:<{widths[1]}}  {dtype}"
 
 
-def _verdict(account: Account) -> Iterable[str]:
-    for remark in account.remarks():
+def _verdict(report: MatchReport) -> Iterable[str]:
+    for remark in report.remarks():
         yield f"note: {remark}"
-    if account.fits:
-        yield f"fits {account.model}: all {tensors(account.total)}"
+    if report.fits:
+        yield f"fits {report.model}: all {counted(report.total, 'tensor')}"
     else:
-        yield f"{len(account.fitting)} of {tensors(account.total)} of {account.model} fit:"
-        yield account.text(limit=None)
+        yield f"{len(report.fitting)} of {counted(report.total, 'tensor')} of {report.model} fit:"
+        yield report.text(limit=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, Pair, argument, choice
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, ArgumentError, Pair, argument, choice
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
 from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
@@ -39,7 +39,7 @@ class Conv(Op):
 
     def settled(self) -> Self:
         if self.standardize < 0:
-            raise ValueError("`standardize` of conv must be 0 or a small positive number")
+            raise ArgumentError(self.kind, "standardize", "0 or a small positive number")
         return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -51,6 +51,7 @@ class Conv(Op):
                     "E0305",
                     f"{count} {what} channels cannot be split into {self.groups} groups",
                     f"{divisors(count)} divide {count}",
+                    argument="groups",
                 )
         spatial = windows(self.kernel, self.stride, self.pad, self.dilation, x, extent)
         return Shape(self.channels, spatial)
@@ -85,7 +86,7 @@ class ChannelConv(Op):
 
     def settled(self) -> Self:
         if self.kernel % 2 == 0:
-            raise ValueError("`kernel` of channel_conv must be odd")
+            raise ArgumentError(self.kind, "kernel", "odd")
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, Pair, argument, choice
+from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, ArgumentError, Pair, argument, choice
 from resnet_dsl.ir.formulas import Constant, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
@@ -86,6 +86,7 @@ class PadChannels(Op):
                 "E0308",
                 f"{x.channels} channels cannot be padded to {self.channels}",
                 f"`conv({self.channels}, 1x1)` makes fewer channels",
+                argument="channels",
             )
         return replace(x, channels=self.channels)
 
@@ -121,14 +122,14 @@ class Part(Op):
 
     def settled(self) -> Self:
         if self.index >= self.of:
-            raise ValueError(f"`index` of part must be less than {self.of}, the number of parts")
+            raise ArgumentError(self.kind, "index", f"less than {self.of}, the number of parts")
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         count = inputs[0].channels
         if count % self.of:
             message = f"{count} input channels cannot be split into {self.of} parts"
-            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
+            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}", argument="of")
         return replace(inputs[0], channels=count // self.of)
 
     def channels_of_result(

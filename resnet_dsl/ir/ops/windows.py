@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import comb
 from typing import ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, Pair, argument, itself
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, ArgumentError, Pair, argument, itself
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
@@ -28,9 +28,9 @@ class Pool(Op):
         stride = self.kernel if self.stride == (0, 0) else self.stride
         pad = explicit(self.pad, self.kernel, (1, 1))
         if pad != "same" and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
-            raise ValueError(f"`pad` of {self.kind} must be at most half its kernel")
+            raise ArgumentError(self.kind, "pad", "at most half its kernel")
         if pad == "same" and self.ceil:
-            raise ValueError(f"`ceil` of {self.kind} must be `false` with `same` padding")
+            raise ArgumentError(self.kind, "ceil", "`false` with `same` padding")
         return replace(self, stride=stride, pad=pad)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -73,7 +73,7 @@ class AvgPool(Pool):
 
     def settled(self) -> Self:
         if self.pad == "same" and self.count_pad:
-            raise ValueError("`count_pad` of avgpool must be `false` with `same` padding")
+            raise ArgumentError(self.kind, "count_pad", "`false` with `same` padding")
         return super().settled()
 
 
@@ -115,7 +115,7 @@ class BlurPool(Op):
 
     def settled(self) -> Self:
         if not 2 <= self.kernel <= 7 or self.stride > self.kernel:
-            raise ValueError("`kernel` of blurpool must be from 2 to 7, and not less than its stride")
+            raise ArgumentError(self.kind, "kernel", "from 2 to 7, and not less than its stride")
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -124,7 +124,7 @@ class BlurPool(Op):
         sizes = [extent.of(size) for size in x.spatial]
         if any(size is not None and size <= self.pad for size in sizes):
             message = f"a map of {x.text(extent)} has no {self.pad} rows and columns to mirror"
-            raise ShapeError("E0304", message, "use a larger input or fewer strides")
+            raise ShapeError("E0304", message, "use a larger input or fewer strides", argument="kernel")
         kernel, stride = self.window.kernel, self.window.stride
         return Shape(x.channels, windows(kernel, stride, (self.pad, self.pad), (1, 1), x, extent))
 
@@ -181,6 +181,7 @@ def windows(
                 f"a {spans[0]}x{spans[1]} window does not fit on {x.text(extent)}"
                 f" with padding {pad[0]}x{pad[1]}",
                 "the map has become too small: use a larger input, a smaller window or fewer strides",
+                argument="kernel",
             )
         if ceil:
             sizes.append(size.window_ceil(spans[i], stride[i], pad[i], pad[i]))

@@ -15,21 +15,19 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import KEY, Contents, Stored
-from resnet_dsl.weights.formats.metadata import parsed
-
-Array = np.ndarray[Any, Any]
 
 DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "BOOL": "bool"}
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the file's bytes, the same on every run."""
     return encode_named(state, metadata, suffix)
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a file of tensors under whatever names."""
     tensors = {name: np.ascontiguousarray(state[name], np.float32) for name in sorted(state)}
     content: bytes = save(tensors, metadata={KEY: json.dumps(metadata, sort_keys=True)})
@@ -42,7 +40,7 @@ def read(path: Path) -> Contents:
     offset = _data_offset(path)
     places = _places(path, offset)
     tensors = {name: _stored(path, offset, places[name]) for name in file.keys()}  # noqa: SIM118
-    metadata = {key: parsed(value) for key, value in (file.metadata() or {}).items()}
+    metadata = {key: metadata_value(value) for key, value in (file.metadata() or {}).items()}
     return Contents("safetensors", tensors, metadata)
 
 

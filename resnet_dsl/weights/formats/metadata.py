@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from resnet_dsl.backend.contents import KEY, Metadata
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
-from resnet_dsl.weights.formats.contents import KEY
 
 
-def describe(program: Program, origin: Mapping[str, Any]) -> dict[str, Any]:
+def describe(program: Program, origin: Metadata) -> dict[str, Any]:
     """Return the metadata of a file with weights of `program`; the same on every run."""
     network = program.network
     return {
@@ -26,15 +24,7 @@ def describe(program: Program, origin: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def parsed(value: str) -> Any:
-    """Return a value of a file's metadata: JSON where it is that, else the text."""
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-
-
-def note_of_another(metadata: Mapping[str, Any], program: Program) -> tuple[str, ...]:
+def note_of_another(metadata: Metadata, program: Program) -> tuple[str, ...]:
     """Return a note if the file says it was made for a model of another name.
 
     Names and shapes may agree where the computation does not.

@@ -9,18 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from resnet_dsl.backend.contents import Contents, Format, Metadata, Stored
 from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.weights.formats.contents import Contents, Format, Stored
 from resnet_dsl.weights.formats.metadata import describe
-from resnet_dsl.weights.match_report import shown
-
-if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Array
 
 NEEDED = ("safetensors", "numpy")
 CANONICAL = Format("a safetensors file", "resnet_dsl.weights.formats.canonical", "weights", NEEDED, NEEDED)
@@ -77,7 +74,7 @@ def check_writable(path: Path) -> None:
     _need(path, "writing", format.writing, format.extra)
 
 
-def encode(program: Program, state: Mapping[str, Array], origin: Mapping[str, Any], path: Path) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], origin: Metadata, path: Path) -> bytes:
     """Return the bytes of a file of weights in the format that `path` is called after."""
     check_writable(path)
     suffix = suffix_of(path)
@@ -86,7 +83,7 @@ def encode(program: Program, state: Mapping[str, Array], origin: Mapping[str, An
     return content
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], path: Path) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> bytes:
     """Return the bytes of a file of tensors under other names; raises UsageError for a format without."""
     check_writable(path)
     suffix = suffix_of(path)
@@ -119,7 +116,7 @@ def _guarded(path: Path, format: Format, name: str, stored: Stored) -> Stored:
     """A tensor whose reading, too, fails with a sentence."""
 
     def load() -> Array:
-        with _reported(path, format, b"", f" (tensor {shown(name)})"):
+        with _reported(path, format, b"", f" (tensor {printable(name)})"):
             return stored.load()
 
     return replace(stored, load=load)
@@ -144,5 +141,5 @@ def _reported(path: Path, format: Format, head: bytes, where: str = "") -> Itera
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split("\n\n")[0].split())
-    text = shown(text)[:LONGEST] if not text.isprintable() else text[:LONGEST]
+    text = printable(text)[:LONGEST] if not text.isprintable() else text[:LONGEST]
     return text or type(error).__name__

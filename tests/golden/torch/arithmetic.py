@@ -57,7 +57,8 @@ class Chain(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.tanh(x)
         x = F.relu((x + y).chunk(2, dim=1)[0])
-        out: torch.Tensor = self.conv1(-0.5 * -x - 3.0) - 0.25
+        x = self.conv1(-0.5 * (-x) - 3.0)
+        out: torch.Tensor = x - 0.25
         return out
 
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from math import prod, sqrt
-from typing import Any
 
 import numpy as np
 
+from resnet_dsl.initial.normal import Bits, Floats, normals, uniforms
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init, TensorSpec
-from resnet_dsl.weights.init.normal import Floats, normals, uniforms
 
-Array = np.ndarray[Any, np.dtype[np.float32]]
 Start = tuple[float, Init]
 CHUNK = 1 << 16  # what stays in a cache; the result does not depend on it
 
@@ -63,12 +62,12 @@ def _tensor(key: str, shape: tuple[int, ...], mean: float, init: Init) -> Array:
     return result.reshape(shape)
 
 
-def _noise(init: Init, bits: Any) -> Floats:
+def _noise(init: Init, bits: Bits) -> Floats:
     """Standard normal deviates, or uniform ones between -1 and 1."""
     return normals(bits) if init.kind == "normal" else 2.0 * uniforms(bits) - 1.0
 
 
-def _chunks(key: str, whole: Array) -> Iterator[tuple[Array, Any]]:
+def _chunks(key: str, whole: Array) -> Iterator[tuple[Array, Bits]]:
     """Yield slices of `whole` in turn, each with as many 64-bit words of the stream of `key`."""
     philox = np.random.Philox(key=int.from_bytes(sha256(key.encode()).digest()[:16], "little"))
     for begin in range(0, whole.size, CHUNK):

@@ -8,12 +8,11 @@ between NumPy's vector paths; so the logarithm is a series here, made of the sam
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-Bits = np.ndarray[Any, np.dtype[np.uint64]]
+Floats = NDArray[np.float64]
+Bits = NDArray[np.uint64]
 Rational = tuple[tuple[float, ...], tuple[float, ...]]
 
 # Coefficients of numerator and denominator, highest power first: |u - 1/2| <= CENTRAL, then the

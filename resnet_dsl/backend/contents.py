@@ -1,18 +1,19 @@
-"""Weight files as the compiler sees them: a format, and contents whose tensors are read when asked for."""
+"""Files of weights as a backend offers them: a format, and contents whose tensors are read when asked for."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+from resnet_dsl.ir.arrays import Array
 
 COUNTER = ".num_batches_tracked"
+"""torch's batch counters: no part of a model's meaning."""
 FLOATS = ("float32", "float16", "bfloat16", "float64")
+Metadata = Mapping[str, Any]
+"""Values of JSON, by key."""
 KEY = "resnet-dsl"
 """Under this key a file of ours holds all its metadata, as one JSON value."""
 
@@ -40,7 +41,7 @@ class Format:
 class Stored:
     """A tensor as a file holds it, in torch's layout; `load` reads it, `dtype` is as it lies there.
 
-    `wanted` is the shape it should have in the world whose names the file has, if it has another.
+    `wanted` is the shape it should have in the library whose names the file has, if it has another.
     """
 
     shape: tuple[int, ...]
@@ -53,15 +54,23 @@ class Stored:
 class Contents:
     """What a file holds, under the names it gives; `notes` say what was done to get at them.
 
-    Of a file with the names of another world there is more: `called` has its names by ours,
+    Of a file with the names of another library there is more: `called` has its names by ours,
     `unplaced` the shapes of tensors for which ours have no place, `refused` why tensors, under
-    whichever name, cannot be carried over.
+    whichever name, cannot be converted.
     """
 
     format: str
     tensors: Mapping[str, Stored]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     called: Mapping[str, str] = field(default_factory=dict)
     unplaced: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def metadata_value(text: str) -> Any:
+    """Return a value of a file's metadata: JSON where it is that, else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
