@@ -95,6 +95,7 @@ def subsample(x: keras.KerasTensor, stride: int) -> keras.KerasTensor:
 def sums_block(
     x: keras.KerasTensor, name: str, scale: float, affine9_shift: float
 ) -> keras.KerasTensor:
+    """Block `sums` of the spec."""
     half = 0.5 * x + 2.0
     both = layers.Activation("tanh", name=f"{name}-tanh1")(x)
     both = layers.Multiply(name=f"{name}-mul1")([1.0 - half, both])
@@ -109,11 +110,12 @@ def sums_block(
 
 
 def chain_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Combines `tanh`, `add`, `part`, `relu`, `affine` and `conv`."""
     y = layers.Activation("tanh", name=f"{name}-tanh1")(x)
     x = layers.Add(name=f"{name}-add1")([x, y])
     x = part(x, 0, 2)
     x = layers.Activation("relu", name=f"{name}-relu1")(x)
-    x = conv(-0.5 * -x - 3.0, f"{name}-conv1", 6, 1)
+    x = conv(-0.5 * (-x) - 3.0, f"{name}-conv1", 6, 1)
     return x - 0.25
 
 
