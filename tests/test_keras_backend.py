@@ -183,7 +183,8 @@ def test_functions_are_called_as_they_are_defined(name: str) -> None:
 def test_blocks_that_grow_evenly_are_a_loop() -> None:
     text = """block grown(width) { return x -> conv(width, 3x3) }
     model m { input: 3x8x8  stem: conv(4, 3x3)  head: none  stages:
-        [[grown(6), grown(8), grown(10), grown(12)], [grown(9), grown(8), grown(7)], [grown(3), grown(5)]] }"""
+        [[grown(6), grown(8), grown(10), grown(12)], [grown(9), grown(8), grown(7)],
+         [grown(3), grown(5)]] }"""
     checked = program(text)
     rendered = backend.render(checked)
     assert 'x = grown_block(x, f"layer1-{i}", 6 + 2 * i)' in rendered
