@@ -130,7 +130,7 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     named = [f"{NAME}: str"] if NAME in used else []
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
     text = [signature(f"def {block.name}", parameters, f" -> {TENSOR}:", 0)]
-    text.append(f"    {docstring(block.doc, 4)}")
+    text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
     text += [*written(lines), statement("return ", last, 4)]
     return BlockFunction(
         block.name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, takewhile
 
-from resnet_dsl.codegen.class_docs import class_doc
+from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.lowering import (
     Lower,
     Lowering,
@@ -52,6 +52,13 @@ class BlockStep:
     inputs: tuple[int, ...]
     variable: str
     node: Node
+
+    @property
+    def kind(self) -> str:
+        """What the step is: the language's word for the op, or the class put to use."""
+        if isinstance(self.node.what, Call):
+            return self.what.target.name if isinstance(self.what, ClassUse) else self.name
+        return self.node.what.kind
 
     @property
     def is_activation(self) -> bool:
@@ -366,8 +373,7 @@ class _Making:
         numbers = self._parameters()
         parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
         sites = self.lowered[id(full)].sites
-        called = [step.what.target.name for step in steps if isinstance(step.what, ClassUse)]
-        doc = class_doc(self.group.bodies, {parameter.name for parameter in parameters}, called)
+        doc = true_of(self.group.bodies, {parameter.name for parameter in parameters})
         block = BlockClass(self.name, full.definition, doc, parameters, full.names, steps, full.result, sites)
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}

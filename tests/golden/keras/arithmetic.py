@@ -95,7 +95,6 @@ def subsample(x: keras.KerasTensor, stride: int) -> keras.KerasTensor:
 def sums_block(
     x: keras.KerasTensor, name: str, scale: float, affine9_shift: float
 ) -> keras.KerasTensor:
-    """Block `sums` of the spec."""
     half = 0.5 * x + 2.0
     both = layers.Activation("tanh", name=f"{name}-tanh1")(x)
     both = layers.Multiply(name=f"{name}-mul1")([1.0 - half, both])
@@ -110,7 +109,6 @@ def sums_block(
 
 
 def chain_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Combines `tanh`, `add`, `part`, `relu`, `affine` and `conv`."""
     y = layers.Activation("tanh", name=f"{name}-tanh1")(x)
     x = layers.Add(name=f"{name}-add1")([x, y])
     x = part(x, 0, 2)

@@ -113,7 +113,6 @@ def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def branches_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Combines `conv`, `relu`, `maxpool` and `concat`."""
     one = conv(x, f"{name}-a", 4, (1, 1))
     one = layers.Activation("relu", name=f"{name}-relu1")(one)
     three = conv(x, f"{name}-b", 4, (1, 1))

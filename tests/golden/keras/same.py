@@ -149,7 +149,6 @@ def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 def same_block(
     x: keras.KerasTensor, name: str, width: int, stride: int
 ) -> keras.KerasTensor:
-    """Combines `conv`, `bn`, `relu`, `maxpool`, `avgpool` and `add`."""
     main = conv(x, f"{name}-conv1", width, (3, 3), stride=(stride, stride))
     main = batch_norm(main, f"{name}-bn1")
     main = layers.Activation("relu", name=f"{name}-relu1")(main)

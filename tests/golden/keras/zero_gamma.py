@@ -103,7 +103,7 @@ def pad_channels(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
 
 
 def a_block(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Applies `subsample` and `pad_channels` in turn."""
+    """Parameter-free: every stride-th pixel, and zeros for the new channels."""
     x = subsample(x, 2)
     return pad_channels(x, 16)
 
