@@ -12,8 +12,8 @@ from resnet_dsl.codegen.printer import docstring, signature, statement
 from resnet_dsl.codegen.python import Dictionary, Expression, Joined, Literal, Name, call, names
 from resnet_dsl.codegen.statements import Assignment
 from resnet_dsl.ir.formulas import names_of
+from resnet_dsl.ir.network import BlockCall as BlockCall
 from resnet_dsl.ir.network import Body, Node, Stage
-from resnet_dsl.ir.network import Call as BlockCall
 from resnet_dsl.program import Program
 from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from resnet_dsl.codegen.constants import CONSTANTS
-from resnet_dsl.diagnostics.model import Diagnostic, Findings
+from resnet_dsl.diagnostics.errors import Findings
+from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.network import Network, Node
 from resnet_dsl.program import Program

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from resnet_dsl.codegen.constants import CONSTANTS, has_parameters
-from resnet_dsl.diagnostics.model import Diagnostic, Findings, Span
+from resnet_dsl.diagnostics.errors import Findings
+from resnet_dsl.diagnostics.model import Diagnostic, Span
 from resnet_dsl.ir.network import Network
 from resnet_dsl_torch.helpers import HELPERS
 

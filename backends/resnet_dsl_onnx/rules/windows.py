@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.arguments import Pair
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Conv, Pool
