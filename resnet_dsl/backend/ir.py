@@ -8,7 +8,7 @@ from resnet_dsl.ir.arguments import Pair
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.network import Body, Network, Node, Stage
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage
 from resnet_dsl.ir.ops import CATALOGUE, Op, TensorSpec
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
