@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import BlockClass, BlockStep, ClassUse
-from resnet_dsl.codegen.parameters import ClassParameter
-from resnet_dsl.codegen.printer import WIDTH, docstring, signature, statement, text
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.python_source import (
+    WIDTH,
+    Assignment,
     Attribute,
+    BlockClass,
+    BlockStep,
     Call,
+    ClassParameter,
+    ClassUse,
     Conditional,
     Expression,
     Kept,
     Literal,
     Name,
     Operand,
+    Statements,
     Subscript,
+    Unpacked,
     call,
     changed,
+    docstring,
     names,
+    signature,
+    statement,
+    text,
     walk,
 )
-from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.reserved_names import RESERVED
 from resnet_dsl_torch.rules import TorchLowering
