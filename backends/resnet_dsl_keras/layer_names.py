@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.codegen.classes import BlockClass, Classes
-from resnet_dsl.codegen.python import Expression, Joined, Name
-from resnet_dsl.diagnostics.errors import UsageError
-from resnet_dsl.ir.network import BlockCall, Body
-from resnet_dsl.program import Program
+from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.ir import Body, Call, Program
+from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
 from resnet_dsl_keras.tensor_names import layer_name
 
 SEPARATORS = "-_."

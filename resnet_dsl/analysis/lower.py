@@ -37,6 +37,7 @@ def _expand(body: Body, path: str, part: str, inputs: list[str], nodes: list[Gra
             results.append(_expand(node.what.body, name, part, taken, nodes))
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
-        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, node.span))
+        places = node.span, node.author
+        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, *places))
         results.append(name)
     return value(body.result)
