@@ -62,8 +62,10 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
     before = THE_INPUT if not state.features else f"the result of {list(state.features)[-1]}"
     seen: dict[str, Tensor] = {}
     env = _part_env(state, setting, builder, Tensor(-1, state.shape, before), seen)
+    # What to mark where the library's own stem or head does not fit what comes before it.
+    origin = state.origin("input") if before == THE_INPUT else None
     with state.elaborator.within(
-        f"in the {name} of model {state.model.name}", setting.span, _cause(state, before)
+        f"in the {name} of model {state.model.name}", setting.span, origin
     ):
         value = state.elaborator.evaluate(setting.value, env)
         if value is None:
@@ -88,11 +90,6 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
         state.derived += [formula for node in body.nodes for _, formula in node.derived]
     state.shape, state.channels = body.output, builder.channels(body.result)
     return body if body.nodes else None
-
-
-def _cause(state: ModelState, before: str) -> Origin | None:
-    """What to mark where the library's own stem or head does not fit what comes before it."""
-    return state.origin("input") if before == THE_INPUT else None
 
 
 def _applied(state: ModelState, value: Any, env: Env, setting: Setting) -> Any:
