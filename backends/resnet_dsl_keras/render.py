@@ -14,7 +14,7 @@ from resnet_dsl.codegen.templates import template
 from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
-from resnet_dsl_keras.functions import functions_of
+from resnet_dsl_keras.functions import function_name, functions_of
 from resnet_dsl_keras.helpers import helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.model import build_function
@@ -26,7 +26,7 @@ from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 def render(program: Program) -> str:
     """Return the source of a program's model; raises CompileError for a name that Keras needs."""
     check_names(program)
-    classes = classes_of(program.network, lowered, RESERVED)
+    classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
     body = model_body(program, classes, RESERVED)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}

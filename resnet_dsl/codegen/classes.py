@@ -8,11 +8,11 @@ some bodies lack, such as a projection, becomes a flag.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, takewhile
 
-from resnet_dsl.codegen.class_docs import class_doc
+from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.lowering import (
     Lower,
     Lowering,
@@ -30,6 +30,8 @@ from resnet_dsl.ir.network import Body, Call, Network, Node, Stage, channels_nam
 
 OWN = frozenset({"x", "self"})
 INDEX = "i"
+
+Named = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class BlockStep:
     inputs: tuple[int, ...]
     variable: str
     node: Node
+
+    @property
+    def kind(self) -> str:
+        """What the step is: the language's word for the op, or the class put to use."""
+        if isinstance(self.node.what, Call):
+            return self.what.target.name if isinstance(self.what, ClassUse) else self.name
+        return self.node.what.kind
 
     @property
     def is_activation(self) -> bool:
@@ -92,16 +101,19 @@ class Classes:
         """Return how a block of a stage is made."""
         return self.uses[id(body)]
 
-    def progressions(self, stage: Stage) -> Iterator[tuple[ClassUse, int]]:
+    def progressions(
+        self, stage: Stage, first: Callable[[int], int] = lambda start: 0
+    ) -> Iterator[tuple[ClassUse, int]]:
         """Yield (use, count) of neighbours made alike but for numbers that grow evenly.
 
-        Such a number is written over the place in the run, `INDEX`, from 0: `64 + 32 * i`.
+        Such a number is written over `INDEX`, which counts the run that starts at a block of the stage from
+        `first` of that on: `64 + 32 * i`.
         """
         uses = [self.use(body) for body in stage.blocks]
         start = 0
         while start < len(uses):
             count = _progressing(uses[start:])
-            yield (_of_index(*uses[start : start + 2]) if count > 1 else uses[start]), count
+            yield (_of_index(uses[start], uses[start + 1], first(start)) if count > 1 else uses[start]), count
             start += count
 
     def runs(self, stage: Stage) -> Iterator[tuple[ClassUse, int, int]]:
@@ -139,33 +151,39 @@ def _steps(use: ClassUse, following: ClassUse) -> tuple[int, ...] | None:
     return tuple(steps)
 
 
-def _of_index(use: ClassUse, following: ClassUse) -> ClassUse:
+def _of_index(use: ClassUse, following: ClassUse, first: int) -> ClassUse:
     steps = _steps(use, following) or ()
     arguments = [
-        (name, _grown(value, step)) for (name, value), step in zip(use.arguments, steps, strict=True)
+        (name, _grown(value, step, first)) for (name, value), step in zip(use.arguments, steps, strict=True)
     ]
     return replace(use, arguments=tuple(arguments))
 
 
-def _grown(value: Expression, step: int) -> Expression:
-    """The number over the place in the run: `64 + 32 * i`."""
-    if not step:
+def _grown(value: Expression, step: int, first: int) -> Expression:
+    """The number over what counts the run, from `first` on: `64 + 32 * i`."""
+    if not step or not isinstance(value, Literal) or not isinstance(value.value, int):
         return value
     grown = Name(INDEX) if abs(step) == 1 else binary(abs(step), "*", Name(INDEX))
-    return grown if step > 0 and value == Literal(0) else binary(value, "+" if step > 0 else "-", grown)
+    start = value.value - step * first
+    return grown if step > 0 and start == 0 else binary(start, "+" if step > 0 else "-", grown)
 
 
 def _identity(use: ClassUse) -> tuple[int, tuple[tuple[str, Expression], ...]]:
     return id(use.target), use.arguments
 
 
-def classes_of(network: Network, lower: Lower, reserved: frozenset[str] = frozenset()) -> Classes:
-    """Return the classes of a network; no class or parameter is called as one of `reserved`."""
+def classes_of(
+    network: Network, lower: Lower, reserved: frozenset[str] = frozenset(), named: Named | None = None
+) -> Classes:
+    """Return the classes of a network; no class or parameter is called as one of `reserved`.
+
+    `named` calls a class by its definition and what tells it from others of that, if it is not a class.
+    """
     bodies = _distinct(network)
     lowered = {id(body): _Lowered(body, lower) for body in bodies}
     groups = _grouped(bodies, lowered)
     uses: dict[int, ClassUse] = {}
-    names = _class_names(groups, _counts(network), reserved)
+    names = _class_names(groups, _counts(network), named or _class_named(reserved))
     taken = PYTHON | OWN | reserved | frozenset(names)
     made = [
         _Making(group, name, uses, taken, lowered).made() for group, name in zip(groups, names, strict=True)
@@ -295,16 +313,23 @@ def _counts(network: Network) -> Counter[int]:
     return Counter(id(inner) for _, _, body in network.parts() for inner in body.bodies())
 
 
-def _class_names(groups: list[_Group], counts: Counter[int], reserved: frozenset[str]) -> list[str]:
-    """CamelCase of the definition; the variant used most bears it plain, others say what they add."""
+def _class_named(reserved: frozenset[str]) -> Named:
+    def named(definition: str, variant: str) -> str:
+        return class_name(definition, reserved) + (camel(variant) if variant[:1].isalpha() else variant)
+
+    return named
+
+
+def _class_names(groups: list[_Group], counts: Counter[int], named: Named) -> list[str]:
+    """Names of the definition; the variant used most bears it plain, others say what they add."""
     names: list[str] = [""] * len(groups)
     order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
     for index in order:
         group = groups[index]
-        plain = class_name(group.fullest.definition, reserved)
         rivals = [g for i, g in enumerate(groups) if names[i] and _defines(g) == _defines(group)]
         extra = _difference(group, rivals[0]) if rivals else ""
-        tries = (f"{plain}{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        variants = (f"{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        tries = (named(_defines(group), variant) for variant in variants)
         names[index] = next(name for name in tries if name not in names)
     return names
 
@@ -317,7 +342,7 @@ def _difference(group: _Group, other: _Group) -> str:
     theirs = {node.name for node in other.fullest.nodes}
     mine = [node.name for node in group.fullest.nodes if node.name not in theirs]
     named = [name for name in mine if not name[-1].isdigit()]
-    return camel(named[0]) if named else ""
+    return named[0] if named else ""
 
 
 # --- one class ---------------------------------------------------------------------------------
@@ -348,8 +373,7 @@ class _Making:
         numbers = self._parameters()
         parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
         sites = self.lowered[id(full)].sites
-        called = [step.what.target.name for step in steps if isinstance(step.what, ClassUse)]
-        doc = class_doc(self.group.bodies, {parameter.name for parameter in parameters}, called)
+        doc = true_of(self.group.bodies, {parameter.name for parameter in parameters})
         block = BlockClass(self.name, full.definition, doc, parameters, full.names, steps, full.result, sites)
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}

@@ -89,8 +89,11 @@ def substituted(formula: Formula | None, names: Mapping[str, Formula | None]) ->
 
 def operation(sign: str, left: Formula, right: Formula) -> Formula | None:
     """Return the operation of two formulas; None if it would be too large to be worth writing."""
-    made = Operation(sign, left, right)
-    return made if sign in SIGNS and _size(made) <= MAX_SIZE else None
+    if sign not in SIGNS or (right == Constant(0) and sign in ("/", "//", "%")):
+        return None
+    # Simplified at once, so that what is long only on the way is not given up as too large.
+    made = simplified(Operation(sign, left, right))
+    return made if _size(made) <= MAX_SIZE else None
 
 
 def _size(formula: Formula) -> int:
@@ -115,7 +118,21 @@ def simplified(formula: Formula) -> Formula:
         return left
     if whole.sign == "+" and left == Constant(0):
         return right
-    return _product(whole)
+    return _sum(whole) if whole.sign == "+" else _product(whole)
+
+
+def _sum(formula: Operation) -> Formula:
+    """`width + width` as `2 * width`, `2 * width + width` as `3 * width`; whole numbers alone."""
+    (left, many), (right, more) = _times(formula.left), _times(formula.right)
+    return simplified(Operation("*", Constant(many + more), left)) if left == right else formula
+
+
+def _times(formula: Formula) -> tuple[Formula, int]:
+    match formula:
+        case Operation("*", Constant(int() as factor), other):
+            return other, factor
+        case _:
+            return formula, 1
 
 
 def _product(formula: Operation) -> Formula:

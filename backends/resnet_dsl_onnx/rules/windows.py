@@ -52,13 +52,13 @@ def _has_same_upper(op: Conv | Pool) -> bool:
     onnxruntime refuses it with dilations. Where a stride is larger than the window it pads by
     negative amounts: pools then fail, and convolutions read the wrong rows without a word.
     """
-    dilated = isinstance(op, Conv) and op.dilation != (1, 1)
+    dilated = op.window.dilation != (1, 1)
     return not dilated and all(stride <= kernel for stride, kernel in zip(op.stride, op.kernel, strict=True))
 
 
 def _sides(op: Conv | Pool, node: GraphNode, extent: Extent, axis: int) -> Sides:
     """The rows (or columns) that `same` adds before and after, in numbers."""
-    dilation = op.dilation[axis] if isinstance(op, Conv) else 1
+    dilation = op.window.dilation[axis]
     span, stride = (op.kernel[axis] - 1) * dilation + 1, op.stride[axis]
     size = extent.of(node.input_shapes[0].spatial[axis])
     if stride == 1 or span <= 2:

@@ -75,6 +75,8 @@ class Op:
     """One operation. `kind` is its name in the language and numbers its steps."""
 
     kind: ClassVar[str]
+    takes: ClassVar[str] = "map or vector"  # for the reader of the docs: what it may be applied to
+    gives: ClassVar[str] = "as the input"  # and what shape comes of it
     inputs: ClassVar[int | None] = 1  # None: two or more
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer

@@ -25,6 +25,8 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`channels` × `floor((n + 2p - k) / s) + 1`; with `same`, `ceil(n / s)`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
@@ -81,6 +83,7 @@ class ChannelConv(Op):
     """
 
     kind: ClassVar[str] = "channel_conv"
+    takes: ClassVar[str] = "vector, or map of one pixel"
     kernel: int = argument(COUNT)
     init: str = argument(CONV_INITS, "uniform")
 
@@ -108,6 +111,8 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    takes: ClassVar[str] = "vector, or map of one pixel"
+    gives: ClassVar[str] = "vector of `channels`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)

@@ -84,6 +84,7 @@ class LocalResponseNorm(Op):
     """
 
     kind: ClassVar[str] = "lrn"
+    takes: ClassVar[str] = "map"
     size: int = argument(COUNT, 5)
     alpha: float = argument(REAL, 1e-4)
     beta: float = argument(REAL, 0.75)

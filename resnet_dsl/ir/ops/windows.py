@@ -19,6 +19,11 @@ Padding = Pair | Literal["same"]
 class Pool(Op):
     """A window moved over the map, by its own size unless a `stride` is given."""
 
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = (
+        "`floor((n + 2p - k) / s) + 1`; with `ceil=true` rounded up, but no window starts in the "
+        "padding behind; with `same`, `ceil(n / s)`"
+    )
     kernel: Pair = argument(PAIR)
     stride: Pair = argument(PAIR, (0, 0))
     pad: Padding = argument(PADDING, "half")
@@ -82,6 +87,8 @@ class AdaptiveAvgPool(Op):
     """The mean of `size` windows that share the map: rows floor(i * H / size) to ceil((i + 1) * H / size)."""
 
     kind: ClassVar[str] = "adaptive_avgpool"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`size`"
     size: Pair = argument(PAIR)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -100,6 +107,8 @@ class BlurPool(Op):
     """
 
     kind: ClassVar[str] = "blurpool"
+    takes: ClassVar[str] = "map with more pixels than are mirrored"
+    gives: ClassVar[str] = "as a pool with `p = (s + kernel - 2) // 2`"
     kernel: int = argument(COUNT, 3, structure=itself)  # the weights follow from it here, not in the file
     stride: int = argument(COUNT, 2)
 
@@ -138,6 +147,8 @@ class GlobalAvgPool(Op):
     """The mean over height and width: Cx1x1."""
 
     kind: ClassVar[str] = "gap"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "the channels, one pixel"
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_map(self, inputs[0])
