@@ -25,7 +25,8 @@ from typing import Any
 from resnet_dsl.analysis.cost import Figures, figures
 from resnet_dsl.analysis.lower import expand
 from resnet_dsl.analysis.reachability import unused
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Source, Span, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
+from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.outputs import check_expectations, check_size

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.model import CompileError, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE

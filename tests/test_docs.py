@@ -17,7 +17,8 @@ import pytest
 from resnet_dsl.cli import main
 from resnet_dsl.cli.main import COMMANDS
 from resnet_dsl.diagnostics.codes import PAGES
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition

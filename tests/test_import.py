@@ -16,7 +16,8 @@ from resnet_dsl.decompile.pipeline import NotExpressibleError, Restored, restore
 from resnet_dsl.decompile.structure import read_structure
 from resnet_dsl.decompile.tensors import MOST_TENSORS, Shapes
 from resnet_dsl.decompile.unknowns import Hints
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program

@@ -22,7 +22,8 @@ from resnet_dsl_keras.reserved_names import RESERVED, operations
 from resnet_dsl_keras.tensor_names import layer_name
 
 from resnet_dsl.codegen.live import module_of
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program

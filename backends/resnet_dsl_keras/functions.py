@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from resnet_dsl.codegen.classes import BlockClass, BlockStep, Classes, ClassUse
-from resnet_dsl.codegen.names import PYTHON
-from resnet_dsl.codegen.printer import docstring, signature, statement
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.python_source import (
+    PYTHON,
+    Assignment,
+    BlockClass,
+    BlockStep,
     Call,
+    Classes,
+    ClassUse,
     Conditional,
     Expression,
     Name,
     Operand,
+    Statements,
     StepName,
+    Unpacked,
     changed,
+    docstring,
     names,
+    signature,
+    statement,
 )
-from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
 from resnet_dsl_keras.helpers import TENSOR, Helpers
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.reserved_names import RESERVED

@@ -11,9 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resnet_dsl.codegen.printer import quoted, signature, text
-from resnet_dsl.codegen.python import Call, Expression, Literal, Name, Sequence, changed, walk
-from resnet_dsl.codegen.templates import template
+from resnet_dsl.backend.python_source import (
+    Call,
+    Expression,
+    Literal,
+    Name,
+    Sequence,
+    changed,
+    quoted,
+    signature,
+    template,
+    text,
+    walk,
+)
 
 TENSOR = "keras.KerasTensor"
 NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"

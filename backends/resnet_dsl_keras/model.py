@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import INDEX, Classes
-from resnet_dsl.codegen.model_body import ModelBody, ModelPart
-from resnet_dsl.codegen.parameters import IN_CHANNELS
-from resnet_dsl.codegen.printer import docstring, signature, statement
-from resnet_dsl.codegen.python import Dictionary, Expression, Joined, Literal, Name, call, names
-from resnet_dsl.codegen.statements import Assignment
-from resnet_dsl.ir.formulas import names_of
-from resnet_dsl.ir.network import Body, Node, Stage
-from resnet_dsl.ir.network import Call as BlockCall
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import BlockCall, Body, Node, Program, Stage, names_of
+from resnet_dsl.backend.python_source import (
+    IN_CHANNELS,
+    INDEX,
+    Assignment,
+    Classes,
+    Dictionary,
+    Expression,
+    Joined,
+    Literal,
+    ModelBody,
+    ModelPart,
+    Name,
+    call,
+    docstring,
+    names,
+    signature,
+    statement,
+)
 from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 

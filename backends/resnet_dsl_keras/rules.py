@@ -5,25 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from resnet_dsl.codegen.lowering import Lowering, Site
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.ir import GraphNode, Node, Pair, ops
+from resnet_dsl.backend.python_source import (
     Argument,
     Binary,
     Call,
     Expression,
     Literal,
+    Lowering,
     Operand,
+    Site,
     StepName,
+    Unpacked,
     affine,
     call,
     listed,
     several,
 )
-from resnet_dsl.codegen.statements import Unpacked
-from resnet_dsl.ir import ops
-from resnet_dsl.ir.arguments import Pair
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import Node
 
 X = Operand(0)
 
@@ -60,7 +58,7 @@ def lowered(site: Site) -> KerasLowering:
 
 def lowered_node(node: GraphNode) -> KerasLowering:
     """Return how an op of the graph is written: what there is to know of it beside the class it is in."""
-    step = Node(node.name, node.op, (), node.shape, "", node.span, node.span)
+    step = Node(node.name, node.op, (), node.shape, "", node.span, node.author)
     return lower(node.op, Site(step, node.input_shapes))
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.codegen.live import module_of
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.python_source import module_of
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.render import render
 from resnet_dsl_keras.rules import lowered_node

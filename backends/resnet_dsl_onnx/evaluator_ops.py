@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from onnx.reference.op_run import OpRun
 
-from resnet_dsl.ir.arrays import Array
+from resnet_dsl.backend.ir import Array
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 

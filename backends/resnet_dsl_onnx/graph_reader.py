@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.diagnostics.wording import printable
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_onnx.render import without_weights
 
 LARGEST = 64  # elements of a constant that are kept one by one

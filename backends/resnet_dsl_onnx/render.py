@@ -10,14 +10,10 @@ from pathlib import PurePath
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from resnet_dsl.codegen.provenance import digest
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.initial.seeded import initial_state
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.shapes import Extent, Shape
-from resnet_dsl.program import Program
-from resnet_dsl.version import __version__
+from resnet_dsl.backend.artefacts import __version__, digest
+from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.initial_weights import initial_state
+from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
 from resnet_dsl_onnx.files import serialise
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower

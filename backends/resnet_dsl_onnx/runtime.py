@@ -13,8 +13,7 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_onnx.evaluator_ops import EVALUATOR_OPS
 from resnet_dsl_onnx.files import session_source
 from resnet_dsl_onnx.render import ELEMENT, NUMBERS, check_weights, model_of

@@ -8,10 +8,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from resnet_dsl.codegen.live import module_of, own_classes
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.ir.shapes import Extent
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import Array, Extent, Program
+from resnet_dsl.backend.python_source import module_of, own_classes
 from resnet_dsl_torch.render import render
 
 COUNTER = "num_batches_tracked"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from resnet_dsl.backend.interface import Sgd, Statistics, Training
-from resnet_dsl.ir.arrays import Array
+from resnet_dsl.backend.ir import Array
 from resnet_dsl_torch.runtime import read_state
 
 STATISTICS = Statistics(unbiased=True, momentum=float)

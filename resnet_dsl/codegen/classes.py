@@ -25,8 +25,8 @@ from resnet_dsl.codegen.lowering import (
 from resnet_dsl.codegen.names import PYTHON, camel, class_name
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
 from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
-from resnet_dsl.ir.formulas import Constant, Formula, Number
-from resnet_dsl.ir.network import Body, Call, Network, Node, Stage, channels_name
+from resnet_dsl.ir.formulas import Fixed, Formula, Number
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage, channels_name
 
 OWN = frozenset({"x", "self"})
 INDEX = "i"
@@ -56,19 +56,19 @@ class BlockStep:
     @property
     def kind(self) -> str:
         """What the step is: the language's word for the op, or the class put to use."""
-        if isinstance(self.node.what, Call):
+        if isinstance(self.node.what, BlockCall):
             return self.what.target.name if isinstance(self.what, ClassUse) else self.name
         return self.node.what.kind
 
     @property
     def is_activation(self) -> bool:
         """Whether the step is a nonlinearity of one value."""
-        return not isinstance(self.node.what, Call) and self.node.what.activation
+        return not isinstance(self.node.what, BlockCall) and self.node.what.activation
 
     @property
     def is_arithmetic(self) -> bool:
         """Whether the step is written with an operator."""
-        return not isinstance(self.node.what, Call) and self.node.what.arithmetic
+        return not isinstance(self.node.what, BlockCall) and self.node.what.arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ class _Lowered:
 
     def __init__(self, body: Body, lower: Lower) -> None:
         overwritable = overwritable_values(body, frozenset({body.result}))
-        ops = [node for node in body.nodes if not isinstance(node.what, Call)]
+        ops = [node for node in body.nodes if not isinstance(node.what, BlockCall)]
         self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
         self.ops = {name: lower(found) for name, found in self.sites.items()}
         self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
@@ -251,7 +251,9 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
     """
     below: dict[str, set[str]] = {body.definition: set() for body in bodies}
     for body in bodies:
-        below[body.definition] |= {n.what.body.definition for n in body.nodes if isinstance(n.what, Call)}
+        below[body.definition] |= {
+            n.what.body.definition for n in body.nodes if isinstance(n.what, BlockCall)
+        }
     depth = dict.fromkeys(below, 0)
     for _ in below:
         for name, called in below.items():
@@ -261,7 +263,7 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
 
 
 def _is_optional(node: Node) -> bool:
-    return isinstance(node.what, Call) and len(node.inputs) == 1
+    return isinstance(node.what, BlockCall) and len(node.inputs) == 1
 
 
 def _through(body: Body) -> dict[int, int]:
@@ -283,7 +285,9 @@ def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> obj
     nodes = tuple(
         (
             node.name,
-            id(of_body[id(node.what.body)]) if isinstance(node.what, Call) else lowered.skeletons[node.name],
+            id(of_body[id(node.what.body)])
+            if isinstance(node.what, BlockCall)
+            else lowered.skeletons[node.name],
             tuple(values[value] for value in node.inputs),
         )
         for node in body.nodes
@@ -292,12 +296,18 @@ def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> obj
     return (body.definition, body.names, nodes, values[body.result])
 
 
+def _called(node: Node, of_body: dict[int, _Group]) -> int:
+    """The class that a call's block becomes, as a number."""
+    assert isinstance(node.what, BlockCall)
+    return id(of_body[id(node.what.body)])
+
+
 def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, object]:
     """The optional calls of a body: what each calls, on what, and who takes the result."""
     values = _through(body)
     calls: dict[str, object] = {}
     for index, node in enumerate(body.nodes):
-        if _is_optional(node) and isinstance(node.what, Call):
+        if _is_optional(node) and isinstance(node.what, BlockCall):
             takers = tuple(
                 (values[i], slot)
                 for i, other in enumerate(body.nodes)
@@ -394,7 +404,7 @@ class _Making:
 
     def _step(self, node: Node) -> BlockStep:
         among, nodes, owners = self._counterparts(node)
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             use = self._inner_use(node, among, nodes, owners)
             return BlockStep(node.name, use, node.inputs, node.variable, node)
         lowering = self.lowered[id(self.group.fullest)].ops[node.name]
@@ -417,7 +427,7 @@ class _Making:
         self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
     ) -> ClassUse:
         """How a call inside is made: the arguments of its class over the parameters of this one."""
-        children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, Call)]
+        children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, BlockCall)]
         target = children[0].target
         formulas = dict(argument_formulas(nodes[0], owners[0]))
         arguments = []
@@ -454,11 +464,11 @@ def _values(group: _Group) -> dict[str, list[Number]]:
 
 def argument_formulas(node: Node, body: Body) -> Iterator[tuple[str, Formula]]:
     """Yield how the parameters of a called class follow: arguments of its block, channels of its inputs."""
-    assert isinstance(node.what, Call)
+    assert isinstance(node.what, BlockCall)
     called = node.what.body
     for name, value in called.arguments:
         if type(value) in (int, float):
-            yield name, dict(node.derived).get(name, Constant(value))
+            yield name, dict(node.derived).get(name, Fixed(value))
     for name, value in zip(called.names, node.inputs, strict=True):
         if (formula := body.channels(value)) is not None:
             yield parameter_name(channels_name(name)), formula

@@ -12,7 +12,7 @@ from resnet_dsl.backend.foreign_graph import Drawing
 from resnet_dsl.backend.interface import GraphReader
 from resnet_dsl.decompile.tensors import Shapes
 from resnet_dsl.decompile.translated import Reading
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
 from resnet_dsl.weights.source import need_numpy

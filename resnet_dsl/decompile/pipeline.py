@@ -29,7 +29,8 @@ from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleEr
 from resnet_dsl.decompile.tensors import layers_of, without_counters
 from resnet_dsl.decompile.translated import Reading, readings
 from resnet_dsl.decompile.unknowns import Evidence, Hints
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_dsl.diagnostics.model import CompileError, Findings
+from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.inheritance import layers

@@ -16,7 +16,7 @@ from resnet_dsl.elaborate.steps import add, step
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Staged, Tag, Tensor, show
 from resnet_dsl.ir.arguments import ArgumentError, Symbol
 from resnet_dsl.ir.formulas import Named
-from resnet_dsl.ir.network import Body, Call
+from resnet_dsl.ir.network import BlockCall, Body
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
@@ -243,7 +243,7 @@ def _apply_block(
     if body.result < 0:
         return [tensors[0], *extra.values()][-1 - body.result]
     inputs = (tensors[0], *extra.values())
-    return add(ctx, Call(body), inputs, body.output, env.builder, span, label, formulas_of(given))
+    return add(ctx, BlockCall(body), inputs, body.output, env.builder, span, label, formulas_of(given))
 
 
 def body_of(

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Label, Span
+from resnet_dsl.diagnostics.errors import CompileError, Findings
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import combined, formula_of, nested_formulas, plain

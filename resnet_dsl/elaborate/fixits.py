@@ -13,7 +13,7 @@ from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.values import Tensor
 from resnet_dsl.ir.arguments import ArgumentError
-from resnet_dsl.ir.network import Call
+from resnet_dsl.ir.network import BlockCall
 from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -242,7 +242,7 @@ def _reinfer(builder: BodyBuilder, value: int, index: int, changed: Op, extent: 
         op = changed if at == index else node.what
         known = [each for each in before if each is not None]
         touched = at == index or any(of in shapes for of in node.inputs)
-        if isinstance(op, Call) or len(known) < len(before):
+        if isinstance(op, BlockCall) or len(known) < len(before):
             shapes[at] = None if touched else node.shape
         elif touched:
             shapes[at] = _shape(op, known, extent)

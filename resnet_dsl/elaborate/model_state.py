@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics.model import Findings, Label, Span
+from resnet_dsl.diagnostics.errors import Findings
+from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.settings import Settings
 from resnet_dsl.elaborate.values import Bad, Definition, Origin

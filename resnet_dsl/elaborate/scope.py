@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics.model import Diagnostic, Findings, Label, Source
+from resnet_dsl.diagnostics.errors import Findings
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
 from resnet_dsl.elaborate.passing_on import Signatures
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, Op

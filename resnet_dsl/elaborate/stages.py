@@ -15,7 +15,7 @@ from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.formulas import Constant, Formula, names_of, substituted
+from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
 
 
@@ -110,7 +110,7 @@ def _stage(state: ModelState, name: str, item: Any, first: Position) -> Stage | 
 
 def _pass_through(state: ModelState, body: Body, formulas: Derived) -> None:
     """Go on behind a block: its result's shape, how the channels were derived, what was decided."""
-    given = {name: Constant(value) for name, value in body.arguments if type(value) in (int, float)}
+    given = {name: Fixed(value) for name, value in body.arguments if type(value) in (int, float)}
     known: dict[str, Formula | None] = {**given, **dict(formulas), channels_name("x"): state.channels}
     for name in body.structural:
         state.elaborator.structural.update(names_of(known.get(name)))

@@ -13,7 +13,7 @@ from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
 from resnet_dsl.elaborate.fixits import repair
 from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor
 from resnet_dsl.ir.formulas import Formula, names_of
-from resnet_dsl.ir.network import Call, Node, channels_formula, channels_name
+from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 
@@ -157,7 +157,7 @@ def _operand_labels(ctx: Elaborator, tensors: tuple[Tensor, ...]) -> tuple[Label
 
 def add(
     ctx: Elaborator,
-    what: Op | Call,
+    what: Op | BlockCall,
     tensors: tuple[Tensor, ...],
     shape: Shape,
     builder: BodyBuilder,
@@ -186,7 +186,7 @@ def _decided(node: Node, builder: BodyBuilder) -> Iterator[str]:
     """The parameters that decide more in a node than numbers that may vary."""
     inputs = [builder.channels(value) for value in node.inputs]
     derived = dict(node.derived)
-    if isinstance(node.what, Call):
+    if isinstance(node.what, BlockCall):
         body = node.what.body
         named = zip(map(channels_name, body.names), inputs, strict=True)
         known: dict[str, Formula | None] = {**derived, **dict(named)}

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.discovery import find_backend, lacking, sound_backends
+from resnet_dsl.backend.discovery import find_backend, lacking, runtime_of, sound_backends
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
+from resnet_dsl.verify.start import WrongStart, wrong_starts
 from resnet_dsl.verify.training import untrained, verify_training
 
 
@@ -37,14 +38,21 @@ def verify(
     say("referee")
     weights = "the given weights" if state is not None else f"random weights and statistics of seed {seed}"
     used = calibrated_state(subject, seed) if state is None else _double(state)
+    starts = {name: fresh_starts(subject.program, backend) for name, backend in backends.items()}
     forward = verify_forward(subject, backends, used, seed, say)
     training = verify_training(subject, backends, used, steps, seed, say) if steps else ()
     idle = untrained(backends) if steps else ()
-    return Report(subject, seed, weights, forward, steps, training, left_out, idle)
+    return Report(subject, seed, weights, starts, forward, steps, training, left_out, idle)
 
 
 def _double(state: Mapping[str, Array]) -> dict[str, Array]:
     return {name: np.asarray(value, np.float64) for name, value in state.items()}
+
+
+def fresh_starts(program: Program, backend: Backend) -> tuple[WrongStart, ...]:
+    """Return the tensors that do not start as the catalogue says in a model built without a seed."""
+    runtime = runtime_of(backend)
+    return wrong_starts(program.graph, runtime.read_state(runtime.build(program)))
 
 
 def participants(names: Sequence[str]) -> tuple[dict[str, Backend], tuple[tuple[str, str], ...]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_dsl.backend.contents import Contents, Metadata
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program

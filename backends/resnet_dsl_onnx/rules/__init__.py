@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import singledispatch
 
-from resnet_dsl.ir import ops
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.ops import Op
-from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu
 from resnet_dsl_onnx.rules.averages import adaptive_average
