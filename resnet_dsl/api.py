@@ -9,7 +9,8 @@ from typing import Any
 
 from resnet_dsl.backend.discovery import find_backend, runtime_of
 from resnet_dsl.backend.interface import LiveModel
-from resnet_dsl.diagnostics.model import Diagnostic, Source, UsageError
+from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.printing.stages import print_graph, print_network

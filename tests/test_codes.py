@@ -9,7 +9,8 @@ import pytest
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.codes import PAGES, Page, render_page
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 
 PACKAGE = Path(__file__).parents[1] / "resnet_dsl"

@@ -22,7 +22,8 @@ from resnet_dsl_keras.reserved_names import RESERVED, operations
 from resnet_dsl_keras.tensor_names import layer_name
 
 from resnet_dsl.codegen.live import module_of
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
@@ -157,6 +158,17 @@ def test_functions_say_what_they_take_and_take_nothing_else(name: str) -> None:
     }
 
 
+@pytest.mark.slow
+def test_files_are_typed(files: list[str], tmp_path: Path) -> None:
+    options = ["--strict", "--config-file", "", "--cache-dir", str(tmp_path)]
+    # What Keras itself is typed as depends on its version.
+    options += ["--ignore-missing-imports", "--follow-imports=skip", "--allow-subclassing-any"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
 def test_functions_are_called_as_they_are_defined(name: str) -> None:
     tree = ast.parse(source(name))
@@ -168,6 +180,19 @@ def test_functions_are_called_as_they_are_defined(name: str) -> None:
             required = names[: len(names) - len(takes.defaults)]
             assert len(given) == len(set(given)), ast.unparse(call)
             assert set(required) <= set(given) <= set(names), ast.unparse(call)
+
+
+def test_blocks_that_grow_evenly_are_a_loop() -> None:
+    text = """block grown(width) { return x -> conv(width, 3x3) }
+    model m { input: 3x8x8  stem: conv(4, 3x3)  head: none  stages:
+        [[grown(6), grown(8), grown(10), grown(12)], [grown(9), grown(8), grown(7)],
+         [grown(3), grown(5)]] }"""
+    checked = program(text)
+    rendered = backend.render(checked)
+    assert 'x = grown_block(x, f"layer1-{i}", 6 + 2 * i)' in rendered
+    assert 'x = grown_block(x, f"layer2-{i}", 9 - i)' in rendered
+    assert 'x = grown_block(x, "layer3-1", 5)' in rendered
+    assert backend.build(checked).count_params() == checked.figures.params
 
 
 def unwritten(sources: str) -> list[str]:

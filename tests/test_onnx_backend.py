@@ -15,7 +15,8 @@ from resnet_dsl_onnx import save
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.codegen.provenance import digest
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import initial_state, random_state
 from resnet_dsl.ir.ops import CATALOGUE

@@ -17,7 +17,7 @@ import pytest
 
 from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.program import Program
 from resnet_dsl.reference import missing_rules

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec, read
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import shipped

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program

@@ -39,7 +39,7 @@ Namer = Callable[[str], Expression]
 
 
 @dataclass(frozen=True)
-class Function:
+class BlockFunction:
     """The function of a block: its text, the names in that, and the parameters of its class that it takes."""
 
     name: str
@@ -53,7 +53,7 @@ class Functions:
     """The functions of a file, inner ones first, by the identity of their class."""
 
     helpers: Helpers
-    found: dict[int, Function] = field(default_factory=dict)
+    found: dict[int, BlockFunction] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
@@ -125,7 +125,7 @@ def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) ->
     return functions
 
 
-def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> Function:
+def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> BlockFunction:
     """A block's function; parameters that only its helpers' lesser forms had use for are left out."""
     numbers = frozenset(parameter.name for parameter in block.parameters)
     inputs = [_input_name(name, numbers | functions.names) for name in block.inputs]
@@ -134,14 +134,15 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     )
     used = names([last, *(line.value for line in lines)])
     takes = [parameter for parameter in block.parameters if parameter.name in used]
-    name = _function_name(block, functions)
     tensors = [f"{tensor}: {TENSOR}" for tensor in inputs]
     named = [f"{NAME}: str"] if NAME in used else []
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
-    text = [signature(f"def {name}", parameters, f" -> {TENSOR}:", 0)]
-    text.append(f"    {docstring(block.doc, 4)}")
+    text = [signature(f"def {block.name}", parameters, f" -> {TENSOR}:", 0)]
+    text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
     text += [*written(lines), statement("return ", last, 4)]
-    return Function(name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes))
+    return BlockFunction(
+        block.name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes)
+    )
 
 
 def _input_name(name: str, taken: frozenset[str]) -> str:
@@ -151,10 +152,7 @@ def _input_name(name: str, taken: frozenset[str]) -> str:
     return name
 
 
-def _function_name(block: BlockClass, functions: Functions) -> str:
-    """The author's name of a block, with what tells this class from others of that name."""
-    variant = block.name.removeprefix(camel(block.definition)).removeprefix("Block")
-    name = f"{block.definition}_{variant}".strip("_").lower().removesuffix("_block") + "_block"
-    while name in functions.names:
-        name += "_"
-    return name
+def function_name(definition: str, variant: str) -> str:
+    """Return the author's name of a block, with what tells this one from others of that name."""
+    apart = "_" if variant[:1].isalpha() else ""
+    return f"{definition}{apart}{variant}".lower().removesuffix("_block") + "_block"

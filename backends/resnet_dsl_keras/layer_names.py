@@ -47,7 +47,7 @@ class LayerNames:
     def _visit(self, body: Body, path: str, prefix: str, target: BlockClass | None) -> None:
         for node in body.nodes:
             place = f"{path}.{node.name}".lstrip(".")
-            if isinstance(node.what, Call):
+            if isinstance(node.what, BlockCall):
                 name = self._prefix(place, node.what.body)
                 self._visit(node.what.body, place, name, self.classes.use(node.what.body).target)
             else:
@@ -75,7 +75,7 @@ class LayerNames:
 def _places(path: str, body: Body) -> Iterator[str]:
     """Yield the paths of all ops below a block's."""
     for node in body.nodes:
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             yield from _places(f"{path}.{node.name}", node.what.body)
         else:
             yield f"{path}.{node.name}"

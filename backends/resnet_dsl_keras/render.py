@@ -30,7 +30,7 @@ from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 def render(program: Program) -> str:
     """Return the source of a program's model; raises CompileError for a name that Keras needs."""
     check_names(program)
-    classes = classes_of(program.network, lowered, RESERVED)
+    classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
     body = model_body(program, classes, RESERVED)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from resnet_dsl.backend.interface import Backend, Capability, Part, Runtime
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 
 PREFIX = "resnet_dsl_"

@@ -9,7 +9,7 @@ import numpy as np
 
 from resnet_dsl.backend.discovery import find_backend, lacking, runtime_of, sound_backends
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_dsl.backend.discovery import lacking, runtime_of
 from resnet_dsl.backend.interface import Backend, Sgd, Statistics
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import RunningNorm

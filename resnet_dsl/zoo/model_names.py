@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.program import Program
 from resnet_dsl.zoo.conditions import Unmet, unmet

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from resnet_dsl.backend.discovery import backend_names, find_backend, lacking
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 
 
 def backends(options: Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
-from resnet_dsl.diagnostics.model import CompileError, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 
 if TYPE_CHECKING:

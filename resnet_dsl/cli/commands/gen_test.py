@@ -10,7 +10,7 @@ from resnet_dsl.backend.discovery import find_backend, sound_backends
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
 from resnet_dsl.cli.programs import one_program
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.verify.gen_test import source_of
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from resnet_dsl.backend.contents import Contents, Metadata, Stored
 from resnet_dsl.backend.discovery import missing_packages, needed, sound_backends
 from resnet_dsl.backend.interface import WeightFile, WeightFormat
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
