@@ -20,7 +20,6 @@ from resnet_dsl.backend.python_source import (
     Statements,
     StepName,
     Unpacked,
-    camel,
     changed,
     docstring,
     names,
