@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from resnet_dsl.backend.errors import UsageError
 from resnet_dsl.backend.interface import Sgd, Statistics, Training
 from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_keras.runtime import named_variables, read_state
 from resnet_dsl_keras.tensor_names import to_torch
 

@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 
 from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
-from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_keras.tensor_names import (
     NAMES,
     keras_variables,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx.render import without_weights
 
 LARGEST = 64  # elements of a constant that are kept one by one

@@ -12,8 +12,8 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from resnet_dsl.backend.contents import Contents, Stored, metadata_value
-from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx.render import render
 from resnet_dsl_onnx.runtime import weights_of
 

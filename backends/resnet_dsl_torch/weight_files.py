@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from resnet_dsl.backend.contents import KEY, Contents, Stored
-from resnet_dsl.backend.errors import UsageError
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_torch.runtime import COUNTER
 
 NESTS = ("state_dict", "model")
