@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,67 @@ def test_models_are_pickled_and_copied(name: str) -> None:
     model, x = build(checked), batch(checked)
     assert_equal(model(x), pickle.loads(pickle.dumps(model))(x))
     assert_equal(model(x), copy.deepcopy(model)(x))
+
+
+ELSEWHERE = """
+import pickle, sys, torch
+assert "resnet_dsl" not in sys.modules
+if sys.argv[1].endswith(".pt"):
+    model, part, x, expected = torch.load(sys.argv[1], weights_only=False)
+else:
+    model, part, x, expected = pickle.load(open(sys.argv[1], "rb"))
+found = model(x)
+for name, value in (found if isinstance(found, dict) else {"output": found}).items():
+    assert torch.equal(value, expected[name]), name
+assert part is model.layer1[0] and type(part).__module__ == type(model).__module__
+torch.jit.script(model)
+assert "class " in __import__("inspect").getsource(type(model))
+"""
+
+
+@pytest.mark.parametrize("file", ["model.pickle", "model.pt"])
+def test_a_pickled_model_is_opened_in_another_process(file: str, tmp_path: Path) -> None:
+    checked = program("modern")
+    model, x = build(checked), batch(checked)
+    outputs = model(x)
+    expected = outputs if isinstance(outputs, dict) else {"output": outputs}
+    held = model, model.layer1[0], x, expected
+    if file.endswith(".pt"):
+        torch.save(held, tmp_path / file)
+    else:
+        (tmp_path / file).write_bytes(pickle.dumps(held))
+    assert (tmp_path / file).read_bytes().count(b"def reset_parameters") == 1
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path / file)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_model_goes_to_a_spawned_process_of_torch() -> None:
+    code = """
+import torch
+import resnet_dsl
+
+def work(rank, model, queue):
+    queue.put(model(torch.ones(1, 3, 16, 16)).sum().item())
+
+if __name__ == "__main__":
+    model = resnet_dsl.loads(
+        "model m { input: 3x16x16  stages: [1]  widths: [8]  block: basic }"
+    ).build("torch", seed=1).eval()
+    queue = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    torch.multiprocessing.spawn(work, args=(model, queue), nprocs=1)
+    assert queue.get() == model(torch.ones(1, 3, 16, 16)).sum().item()
+"""
+    with tempfile.TemporaryDirectory() as folder:  # what is spawned imports the file again
+        file = Path(folder, "spawning.py")
+        file.write_text(code)
+        done = subprocess.run(
+            [sys.executable, str(file)], capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "backends")))},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", SPECS)

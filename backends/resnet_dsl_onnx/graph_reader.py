@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
-from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx.render import without_weights
 
 LARGEST = 64  # elements of a constant that are kept one by one
@@ -68,7 +77,7 @@ def _drawing(graph: GraphProto) -> Drawing:
     return Drawing(_text(inputs[0].name), _sizes(inputs[0]), tuple(nodes), outputs, constants, weights)
 
 
-def _node(node: Any) -> DrawnNode:
+def _node(node: NodeProto) -> DrawnNode:
     attributes = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
     op = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else _text(node.op_type)
     return DrawnNode(
