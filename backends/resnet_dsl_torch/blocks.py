@@ -6,29 +6,37 @@ from collections.abc import Iterable, Iterator, Set
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.class_docs import made_of
-from resnet_dsl.codegen.classes import BlockClass, BlockStep, ClassUse
-from resnet_dsl.codegen.lowering import Lowering
-from resnet_dsl.codegen.parameters import ClassParameter
-from resnet_dsl.codegen.printer import WIDTH, docstring, signature, statement, text
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.python_source import (
+    WIDTH,
+    Assignment,
     Attribute,
     Binary,
+    BlockClass,
+    BlockStep,
     Call,
+    ClassParameter,
+    ClassUse,
     Conditional,
     Expression,
     Kept,
     Literal,
+    Lowering,
     Name,
     Operand,
     Sequence,
+    Statements,
     Subscript,
+    Unpacked,
     call,
     changed,
+    docstring,
+    made_of,
     names,
+    signature,
+    statement,
+    text,
     walk,
 )
-from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.reserved_names import RESERVED
 from resnet_dsl_torch.rules import TorchLowering

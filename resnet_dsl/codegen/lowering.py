@@ -24,7 +24,7 @@ from resnet_dsl.codegen.python import (
     skeleton,
 )
 from resnet_dsl.ir.formulas import Formula
-from resnet_dsl.ir.network import Body, Call, Node
+from resnet_dsl.ir.network import BlockCall, Body, Node
 from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
@@ -158,7 +158,7 @@ def overwritable_values(body: Body, kept: frozenset[int] = frozenset()) -> Calla
 def _is_fresh(body: Body, value: int) -> bool:
     """Whether a value is new, and no backward pass needs it; that of a call by what it returns."""
     what = body.nodes[value].what if value >= 0 else None
-    if isinstance(what, Call):
+    if isinstance(what, BlockCall):
         returned = what.body.result
         read = any(returned in node.inputs for node in what.body.nodes)
         return not read and _is_fresh(what.body, returned)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from resnet_dsl.ir.formulas import Constant, Formula, operation
+from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, first_difference, same, when_different
@@ -54,6 +54,8 @@ class Add(Join):
     """Sum of equal shapes: the residual addition. Nothing is ever broadcast."""
 
     kind: ClassVar[str] = "add"
+    takes: ClassVar[str] = "two of one shape"
+    gives: ClassVar[str] = "that shape"
     arithmetic: ClassVar[bool] = True
     operator: ClassVar[str] = "+"
     code: ClassVar[str] = "E0301"
@@ -71,6 +73,11 @@ class Multiply(Join):
     """Product of equal shapes, or of a map and a gate: Cx1x1 for its channels, 1xHxW for its pixels."""
 
     kind: ClassVar[str] = "mul"
+    takes: ClassVar[str] = (
+        "two of one shape, or a map and a gate: the same channels and one pixel, or one channel and "
+        "the same pixels"
+    )
+    gives: ClassVar[str] = "the map's"
     arithmetic: ClassVar[bool] = True
     operator: ClassVar[str] = "*"
     code: ClassVar[str] = "E0302"
@@ -94,7 +101,7 @@ class Multiply(Join):
         self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
     ) -> Formula | None:
         # A gate of one channel does not give the result its channels, whichever side it is on.
-        return inputs[1] if inputs[0] == Constant(1) else inputs[0]
+        return inputs[1] if inputs[0] == Fixed(1) else inputs[0]
 
     def through(self, *inputs: Shape) -> tuple[int, ...]:
         # Not the gate of one pixel that a map is multiplied by.
@@ -107,6 +114,8 @@ class Concat(Join):
     """The channels of all inputs one after the other."""
 
     kind: ClassVar[str] = "concat"
+    takes: ClassVar[str] = "two or more of one height and width, or vectors"
+    gives: ClassVar[str] = "the channels of all"
     inputs: ClassVar[int | None] = None
     code: ClassVar[str] = "E0303"
     joined: ClassVar[str] = "concatenation"

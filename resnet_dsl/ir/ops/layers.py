@@ -25,6 +25,8 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`channels` × `floor((n + 2p - k) / s) + 1`; with `same`, `ceil(n / s)`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
@@ -37,7 +39,7 @@ class Conv(Op):
     init: str = argument(CONV_INITS, "he")
     standardize: float = argument(REAL, 0.0, structure=bool)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.standardize < 0:
             raise ArgumentError(self.kind, "standardize", "0 or a small positive number")
         return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
@@ -81,10 +83,11 @@ class ChannelConv(Op):
     """
 
     kind: ClassVar[str] = "channel_conv"
+    takes: ClassVar[str] = "vector, or map of one pixel"
     kernel: int = argument(COUNT)
     init: str = argument(CONV_INITS, "uniform")
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.kernel % 2 == 0:
             raise ArgumentError(self.kind, "kernel", "odd")
         return self
@@ -108,6 +111,8 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    takes: ClassVar[str] = "vector, or map of one pixel"
+    gives: ClassVar[str] = "vector of `channels`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)

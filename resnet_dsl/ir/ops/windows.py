@@ -19,12 +19,17 @@ Padding = Pair | Literal["same"]
 class Pool(Op):
     """A window moved over the map, by its own size unless a `stride` is given."""
 
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = (
+        "`floor((n + 2p - k) / s) + 1`; with `ceil=true` rounded up, but no window starts in the "
+        "padding behind; with `same`, `ceil(n / s)`"
+    )
     kernel: Pair = argument(PAIR)
     stride: Pair = argument(PAIR, (0, 0))
     pad: Padding = argument(PADDING, "half")
     ceil: bool = argument(FLAG, False)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         stride = self.kernel if self.stride == (0, 0) else self.stride
         pad = explicit(self.pad, self.kernel, (1, 1))
         if pad != "same" and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
@@ -71,10 +76,10 @@ class AvgPool(Pool):
     kind: ClassVar[str] = "avgpool"
     count_pad: bool = argument(FLAG, False)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.pad == "same" and self.count_pad:
             raise ArgumentError(self.kind, "count_pad", "`false` with `same` padding")
-        return super().settled()
+        return super().normalised()
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class AdaptiveAvgPool(Op):
     """The mean of `size` windows that share the map: rows floor(i * H / size) to ceil((i + 1) * H / size)."""
 
     kind: ClassVar[str] = "adaptive_avgpool"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`size`"
     size: Pair = argument(PAIR)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -100,6 +107,8 @@ class BlurPool(Op):
     """
 
     kind: ClassVar[str] = "blurpool"
+    takes: ClassVar[str] = "map with more pixels than are mirrored"
+    gives: ClassVar[str] = "as a pool with `p = (s + kernel - 2) // 2`"
     kernel: int = argument(COUNT, 3, structure=itself)  # the weights follow from it here, not in the file
     stride: int = argument(COUNT, 2)
 
@@ -113,7 +122,7 @@ class BlurPool(Op):
         """The weights of the blur along an axis; their sum is 1."""
         return tuple(comb(self.kernel - 1, i) / 2 ** (self.kernel - 1) for i in range(self.kernel))
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if not 2 <= self.kernel <= 7 or self.stride > self.kernel:
             raise ArgumentError(self.kind, "kernel", "from 2 to 7, and not less than its stride")
         return self
@@ -138,6 +147,8 @@ class GlobalAvgPool(Op):
     """The mean over height and width: Cx1x1."""
 
     kind: ClassVar[str] = "gap"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "the channels, one pixel"
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_map(self, inputs[0])
