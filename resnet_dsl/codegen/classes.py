@@ -409,7 +409,11 @@ class _Making:
         """What stands for a number of an op in the class."""
         pairs = list(zip(nodes, owners, strict=True))
         numbers = [value_of(origin, node, body) for node, body in pairs]
-        return self.varying.expression(_label(origin), numbers, among, formula_of(origin, *pairs[0]))
+        # The argument's own name says enough where one step alone has it, and the block means nothing by it.
+        label = _label(origin)
+        if label in self.varying.values or sum(hasattr(n.what, origin.field) for n in owners[0].nodes) != 1:
+            label = f"{origin.step}_{label}"
+        return self.varying.expression(label, numbers, among, formula_of(origin, *pairs[0]))
 
     def _inner_use(
         self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
@@ -468,7 +472,7 @@ def _origins(lowering: Lowering) -> Iterable[NumberOrigin]:
 
 def _label(origin: NumberOrigin) -> str:
     axis = "" if origin.index is None else ("_height", "_width")[min(origin.index, 1)]
-    return f"{origin.step}_{origin.field}{'' if origin.field == 'in' else axis}"
+    return f"{origin.field}{'' if origin.field == 'in' else axis}"
 
 
 def _plain(tree: Expression) -> Number:
