@@ -11,9 +11,9 @@ from resnet_dsl.backend.interface import Sgd, Training
 from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl_keras.live import named_variables, read_state, run
+from resnet_dsl_keras.live import in_torch, named_variables, read_state, run
 from resnet_dsl_keras.rules import lowered_node
-from resnet_dsl_keras.tensor_names import path_of, to_torch
+from resnet_dsl_keras.tensor_names import path_of
 
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
@@ -43,7 +43,7 @@ def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) 
         loss, found = with_gradients(_nhwc(x), labels)
         losses.append(float(loss))
         pairs = list(zip(found, model.trainable_variables, strict=True))
-        gradients = {names[id(v)]: to_torch(keras.ops.convert_to_numpy(g)) for g, v in pairs}
+        gradients = {names[id(v)]: in_torch(v, g) for g, v in pairs}
         optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], model.trainable_variables)
     return Training(tuple(losses), gradients, read_state(model))
 
