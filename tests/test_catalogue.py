@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.model import CompileError, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE
@@ -19,6 +20,7 @@ from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.start import wrong_starts
 from resnet_dsl.verify.training import verify_training
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
+from tests.support.backends import in_full
 from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
@@ -55,7 +57,7 @@ def taken(cases: tuple[Case, ...], backend: str) -> tuple[Case, ...]:
     found = []
     for case in cases:
         try:
-            find_backend(backend).render(compiled(model_of((case,), "HxW")))
+            in_full(backend).render(compiled(model_of((case,), "HxW")))
         except CompileError as refusal:
             if {diagnostic.code for diagnostic in refusal.diagnostics} != {"E0307"}:
                 raise
@@ -197,7 +199,7 @@ def owns_tensors(kind: str) -> bool:
 def assert_starts(text: str, backend: str) -> None:
     """Check that each tensor of a fresh build, without a seed, starts as its op says."""
     program = compiled(text)
-    built = find_backend(backend)
+    built = in_full(backend)
     wrong = wrong_starts(program.graph, built.read_state(built.build(program)))
     assert not wrong, "\n".join(map(str, wrong))
 

@@ -17,7 +17,8 @@ import pytest
 from resnet_dsl.cli import main
 from resnet_dsl.cli.main import COMMANDS
 from resnet_dsl.diagnostics.codes import PAGES
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
@@ -219,7 +220,7 @@ low = 0.2 * np.exp(-1.0)
 assert np.allclose(y, [[low - 0.2, 2.0]], atol=1e-15)
 assert np.allclose(backward(op, OpCall((x,)), y, np.ones_like(x)).inputs[0], [[low, 1.0]], atol=1e-15)
 for name in ("torch", "keras"):
-    assert "0.2" in find_backend(name).render(program), name
+    assert "0.2" in find_backend(name).render(program, None), name
 import resnet_dsl_onnx.rules as rules
 (node,) = rules.lower(op, program.graph.nodes[1], program.network.extent)
 assert (node.op_type, node.attributes) == ("Elu", {"alpha": 0.2})

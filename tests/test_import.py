@@ -10,19 +10,21 @@ import pytest
 
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.decompile.block_numbers import attentions, widths_of
+from resnet_dsl.decompile.input_file import InputFile
 from resnet_dsl.decompile.model_name import model_name
-from resnet_dsl.decompile.pipeline import Held, NotExpressibleError, Restored, restore
+from resnet_dsl.decompile.pipeline import NotExpressibleError, Restored, restore
 from resnet_dsl.decompile.structure import read_structure
 from resnet_dsl.decompile.tensors import MOST_TENSORS, Shapes
-from resnet_dsl.decompile.unknowns import Given
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.decompile.unknowns import Hints
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import shipped
 from tests.support.reference_tables import tables
 
-V15 = Given(stride_on="conv2")
+V15 = Hints(stride_on="conv2")
 
 
 def expanded(program: Program) -> list[str]:
@@ -40,8 +42,8 @@ def figures(program: Program) -> list[Any]:
     return [found.params, found.buffers, found.macs, found.output]
 
 
-def from_shapes(shapes: Shapes, given: Given | None = None, **settings: str) -> Restored:
-    return restore(Held("net.pth", shapes), None, given, settings)
+def from_shapes(shapes: Shapes, given: Hints | None = None, **settings: str) -> Restored:
+    return restore(InputFile("net.pth", shapes), None, given, settings)
 
 
 def shapes_of(program: Program) -> dict[str, tuple[int, ...]]:
@@ -94,7 +96,7 @@ def test_a_network_for_cifar_is_restored(
     assert found[20]
     for depth, given in found.items():
         if given is not None:
-            restored = from_shapes(dict(given.weights), Given(shortcut=shortcut))
+            restored = from_shapes(dict(given.weights), Hints(shortcut=shortcut))
             assert expanded(restored.program) == expanded(compile_spec(spec.format(depth), None, setting))
 
 
@@ -109,7 +111,7 @@ def test_wide_and_grouped_networks_for_cifar_are_restored(name: str) -> None:
 @pytest.mark.parametrize("stride_on", ["conv1", "conv2"])
 def test_v1_and_v15_are_what_is_asked_for(stride_on: str) -> None:
     shapes = dict(tables("torchvision")["resnet50"].weights)
-    restored = from_shapes(shapes, Given(stride_on=stride_on))
+    restored = from_shapes(shapes, Hints(stride_on=stride_on))
     original = compile_spec("resnet50_v1" if stride_on == "conv1" else "resnet50")
     assert expanded(restored.program) == expanded(original)
     assert restored.program.figures.macs == original.figures.macs
@@ -148,7 +150,7 @@ def test_an_answer_without_a_question_is_refused() -> None:
 
 def test_an_answer_that_does_not_fit_is_refused() -> None:
     with pytest.raises(NotExpressibleError, match=r"missing \(\d+\): layer2.0.downsample.0.weight"):
-        from_shapes(shapes_of(compile_spec("resnet20")), Given(shortcut="B"))
+        from_shapes(shapes_of(compile_spec("resnet20")), Hints(shortcut="B"))
 
 
 def test_what_is_taken_for_granted_is_said() -> None:
@@ -214,7 +216,7 @@ def test_blocks_that_the_library_lacks_are_those_of_a_shipped_spec(name: str) ->
     assert restored.text.startswith(f"# Restored from net.pth: the shipped {name}.\n# ")
     assert any(f"those of the shipped {name}" in note for note in restored.notes)
     assert print_network(restored.program) == print_network(compile_spec(name))
-    renamed = restore(Held("net.pth", shapes), "mine")
+    renamed = restore(InputFile("net.pth", shapes), "mine")
     assert renamed.program.name == "mine"
     assert expanded(renamed.program) == expanded(restored.program)
     with pytest.raises(
@@ -369,7 +371,7 @@ def drawing_of(program: Program) -> Drawing:
 def from_drawing(drawing: Drawing, **metadata: Any) -> Restored:
     from resnet_dsl_onnx.graph_reader import drawn
 
-    return restore(Held("net.onnx", dict(drawing.weights), metadata, drawing, drawn))
+    return restore(InputFile("net.onnx", dict(drawing.weights), metadata, drawing, drawn))
 
 
 def beside_graph(program: Program) -> dict[str, Any]:

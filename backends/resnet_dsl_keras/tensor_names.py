@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resnet_dsl.ir.arrays import Array
+    from resnet_dsl.backend.ir import Array
 
 # Keras' name of a variable, and the canonical one.
 NAMES = {

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.diagnostics.wording import printable
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
-from resnet_dsl_onnx.emit import outline
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl_onnx.render import without_weights
 
 LARGEST = 64  # elements of a constant that are kept one by one
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
@@ -25,7 +23,7 @@ PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
 
 def drawn(program: Program) -> Drawing:
     """Return the graph that the program is written as."""
-    found = _drawing(outline(program))
+    found = _drawing(without_weights(program))
     return replace(found, weights={name: parameter.shape for name, parameter in program.graph.parameters()})
 
 

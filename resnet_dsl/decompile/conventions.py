@@ -81,12 +81,12 @@ class Assumed(Evidence):
         return found
 
     def stride_on(self) -> str:
-        """Asked for."""
+        """ImportRequest for."""
         self.questions.append(WHICH_STRIDE)
         return "conv2"
 
     def bare_shortcut(self) -> str:
-        """Asked for where channels change."""
+        """ImportRequest for where channels change."""
         block = next((block for block in self.structure.blocks if block.changes), None)
         if block is None:
             self.notes["shortcut"] = "identities for shortcuts"

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from resnet_dsl.backend.discovery import backend_names, find_backend
-from resnet_dsl.decompile.pipeline import Held
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.backend.discovery import sound_backends
+from resnet_dsl.backend.foreign_graph import Drawing
+from resnet_dsl.backend.interface import GraphReader
+from resnet_dsl.decompile.tensors import Shapes
+from resnet_dsl.decompile.translated import Reading
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.program import Program
 from resnet_dsl.weights.source import need_numpy
 
 
-def read_held(path: Path) -> Held:
+@dataclass(frozen=True)
+class InputFile:
+    """What a file holds, as far as a spec goes."""
+
+    source: str
+    shapes: Shapes
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    drawing: Drawing | None = None
+    draw: Callable[[Program], Drawing] | None = None
+    """Draws a program as the file's own backend does."""
+    notes: tuple[str, ...] = ()
+
+    def read_as(self, reading: Reading) -> InputFile:
+        """Return the same under our names."""
+        drawing = None if self.drawing is None else self.drawing.renamed(reading.names)
+        return replace(self, shapes=reading.shapes, drawing=drawing)
+
+
+def read_input_file(path: Path) -> InputFile:
     """Return what a file holds; raises UsageError if it cannot be read as what it is called."""
     need_numpy()
     from resnet_dsl.weights.formats.registry import read_contents
 
     contents = read_contents(path)
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
-    module = _graphs(path)
-    if module is None:
-        return Held(path.name, shapes, contents.metadata, notes=contents.notes)
-    source = import_module(module)
+    source = _graph_reader(path)
+    if source is None:
+        return InputFile(path.name, shapes, contents.metadata, notes=contents.notes)
     try:
         drawing = source.read(path)
     except UsageError as error:
@@ -30,13 +53,14 @@ def read_held(path: Path) -> Held:
     except Exception as error:  # the libraries raise what they like
         message = printable(" ".join(str(error).split()) or type(error).__name__)
         raise UsageError(f"{path}: its graph cannot be read: {message}") from None
-    return Held(path.name, dict(drawing.weights), contents.metadata, drawing, source.drawn, contents.notes)
+    return InputFile(
+        path.name, dict(drawing.weights), contents.metadata, drawing, source.drawn, contents.notes
+    )
 
 
-def _graphs(path: Path) -> str | None:
-    """The module that reads the graph of a file so called, None where there is none."""
-    for name in backend_names():
-        for suffix, module in getattr(find_backend(name), "DRAWINGS", {}).items():
-            if path.name.lower().endswith(suffix):
-                return str(module)
+def _graph_reader(path: Path) -> GraphReader | None:
+    """What reads the graph of a file so called, None where there is none."""
+    for backend in sound_backends()[0]:
+        if backend.graph_reader is not None and path.name.lower().endswith(backend.suffix):
+            return backend.graph_reader.load()
     return None

@@ -10,7 +10,8 @@ from resnet_dsl.decompile.residual_blocks import BASIC, BOTTLENECK, Block
 from resnet_dsl.decompile.structure import Structure
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError, listed
 from resnet_dsl.decompile.unknowns import Evidence
-from resnet_dsl.diagnostics.model import Source, UsageError
+from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.program import Program
 from resnet_dsl.syntax.formatter.canonical import format_source
 

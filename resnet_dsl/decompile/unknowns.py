@@ -9,7 +9,7 @@ from resnet_dsl.decompile.structure import Structure
 
 
 @dataclass(frozen=True)
-class Given:
+class Hints:
     """What the person says: texts of the language, empty where nothing is said."""
 
     stride_on: str = ""
@@ -22,7 +22,7 @@ class Evidence(ABC):
     """Answers for one file: `notes` by field are what was assumed, `questions` are for the person."""
 
     structure: Structure
-    given: Given
+    given: Hints
     notes: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
 

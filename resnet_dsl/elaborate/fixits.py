@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import with_argument
-from resnet_dsl.elaborate.context import Builder, Env
 from resnet_dsl.elaborate.derived import is_whole
+from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.values import Tensor
 from resnet_dsl.ir.arguments import ArgumentError
-from resnet_dsl.ir.network import Call
+from resnet_dsl.ir.network import BlockCall
 from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -89,7 +90,7 @@ RULES: dict[Agreement, Callable[[Sequence[Tensor], Env, Extent], Iterator[str]]]
 
 def _is_short(tensor: Tensor) -> bool:
     """Whether an operand is what a block passes on: its input, or what its shortcut made of that."""
-    return tensor.origin == THE_BLOCKS_INPUT or tensor.maker is not None
+    return tensor.description == THE_BLOCKS_INPUT or tensor.maker is not None
 
 
 def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
@@ -105,7 +106,7 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     call = f"B({channels})" if stride == 1 else f"B({channels}, {strided})"
     if strided == "stride":
         call = f"B({channels}, stride)"
-    if short.origin == THE_BLOCKS_INPUT:
+    if short.description == THE_BLOCKS_INPUT:
         return f"project the input: `x -> {call}`"
     name = "" if short.at is None else short.at.source.text[short.at.start : short.at.end]
     if name.isidentifier():
@@ -187,13 +188,13 @@ def _change(
 
 def _with(op: Op, name: str, value: Any) -> Op | None:
     try:
-        return replace(op, **{name: value}).settled()
+        return replace(op, **{name: value}).normalised()
     except ArgumentError:
         return None
 
 
 def _variants(
-    builder: Builder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
+    builder: BodyBuilder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
 ) -> Iterator[tuple[int, tuple[str, Any, str]]]:
     """Yield steps that lead to a tensor, the last first, each with an argument to try."""
     for name in arguments:
@@ -204,7 +205,7 @@ def _variants(
                     yield index, (name, value, written)
 
 
-def _chain(builder: Builder, value: int) -> Iterator[int]:
+def _chain(builder: BodyBuilder, value: int) -> Iterator[int]:
     """Yield the nodes from a value back along first inputs."""
     for _ in range(MAX_CHAIN):
         if value < 0:
@@ -228,7 +229,7 @@ def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Any, s
                 yield (stride, stride), _written(stride, env, ("stride",), exact=True)
 
 
-def _reinfer(builder: Builder, value: int, index: int, changed: Op, extent: Extent) -> Shape | None:
+def _reinfer(builder: BodyBuilder, value: int, index: int, changed: Op, extent: Extent) -> Shape | None:
     """The shape of a value if one step before it were another op."""
     shapes: dict[int, Shape | None] = {}
 
@@ -241,7 +242,7 @@ def _reinfer(builder: Builder, value: int, index: int, changed: Op, extent: Exte
         op = changed if at == index else node.what
         known = [each for each in before if each is not None]
         touched = at == index or any(of in shapes for of in node.inputs)
-        if isinstance(op, Call) or len(known) < len(before):
+        if isinstance(op, BlockCall) or len(known) < len(before):
             shapes[at] = None if touched else node.shape
         elif touched:
             shapes[at] = _shape(op, known, extent)

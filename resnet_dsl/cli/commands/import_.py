@@ -8,10 +8,10 @@ from pathlib import Path
 
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
 from resnet_dsl.cli.programs import STDOUT, parse_settings
-from resnet_dsl.decompile.input_file import read_held
+from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
-from resnet_dsl.decompile.unknowns import Given
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.decompile.unknowns import Hints
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.printing.summary import headline
 
 
@@ -22,9 +22,9 @@ def import_(options: Namespace) -> int:
         check_targets([target], options.force)
     settings = parse_settings(options.settings)
     path = Path(options.file)
-    given = Given(options.stride_on or "", options.shortcut or "", options.input or "")
+    given = Hints(options.stride_on or "", options.shortcut or "", options.input or "")
     try:
-        restored = restore(read_held(path), options.name, given, settings)
+        restored = restore(read_input_file(path), options.name, given, settings)
     except NotExpressibleError as error:
         print(f"error: {path}: cannot express: {error}", file=sys.stderr)
         return 1

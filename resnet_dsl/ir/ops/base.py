@@ -12,7 +12,7 @@ from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
 from resnet_dsl.ir.arguments import EPSILON, FLAG, ArgumentError, ArgumentRule, Pair
-from resnet_dsl.ir.formulas import Constant, Formula
+from resnet_dsl.ir.formulas import Fixed, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
@@ -96,7 +96,7 @@ class Op:
                     accepted[name] = rule.coerce(values[name])
                 except ValueError as error:
                     raise ArgumentError(cls.kind, name, str(error)) from None
-        return cls(**accepted).settled()
+        return cls(**accepted).normalised()
 
     @classmethod
     def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
@@ -104,7 +104,7 @@ class Op:
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         """Return the op with what depends on its own arguments written out; raises ArgumentError."""
         return self
 
@@ -141,7 +141,7 @@ class Op:
         By default they are the argument `channels` if there is one, else those of the first input.
         """
         own = next((spec.name for spec in fields(self) if spec.name == "channels"), None)
-        return inputs[0] if own is None else arguments.get(own, Constant(getattr(self, own)))
+        return inputs[0] if own is None else arguments.get(own, Fixed(getattr(self, own)))
 
     @property
     def window(self) -> Window:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from resnet_dsl.ir.formulas import Constant, Formula, operation
+from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, first_difference, same, when_different
@@ -101,7 +101,7 @@ class Multiply(Join):
         self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
     ) -> Formula | None:
         # A gate of one channel does not give the result its channels, whichever side it is on.
-        return inputs[1] if inputs[0] == Constant(1) else inputs[0]
+        return inputs[1] if inputs[0] == Fixed(1) else inputs[0]
 
     def through(self, *inputs: Shape) -> tuple[int, ...]:
         # Not the gate of one pixel that a map is multiplied by.

@@ -39,7 +39,7 @@ class Conv(Op):
     init: str = argument(CONV_INITS, "he")
     standardize: float = argument(REAL, 0.0, structure=bool)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.standardize < 0:
             raise ArgumentError(self.kind, "standardize", "0 or a small positive number")
         return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
@@ -87,7 +87,7 @@ class ChannelConv(Op):
     kernel: int = argument(COUNT)
     init: str = argument(CONV_INITS, "uniform")
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.kernel % 2 == 0:
             raise ArgumentError(self.kind, "kernel", "odd")
         return self

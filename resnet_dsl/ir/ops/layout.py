@@ -8,7 +8,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, ArgumentError, Pair, argument, choice
-from resnet_dsl.ir.formulas import Constant, Formula, operation
+from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -128,7 +128,7 @@ class Part(Op):
     index: int = argument(INDEX)
     of: int = argument(COUNT)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.index >= self.of:
             raise ArgumentError(self.kind, "index", f"less than {self.of}, the number of parts")
         return self
@@ -143,7 +143,7 @@ class Part(Op):
     def channels_of_result(
         self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
     ) -> Formula | None:
-        count = arguments.get("of", Constant(self.of))
+        count = arguments.get("of", Fixed(self.of))
         return None if inputs[0] is None else operation("//", inputs[0], count)
 
     def does_nothing(self, *inputs: Shape) -> bool:

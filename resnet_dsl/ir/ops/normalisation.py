@@ -90,7 +90,7 @@ class LocalResponseNorm(Op):
     beta: float = argument(REAL, 0.75)
     k: float = argument(REAL, 1.0)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.size % 2 == 0:
             raise ArgumentError(self.kind, "size", "odd")
         if self.k <= 0 or self.alpha < 0 or self.beta < 0:

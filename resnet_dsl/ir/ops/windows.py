@@ -29,7 +29,7 @@ class Pool(Op):
     pad: Padding = argument(PADDING, "half")
     ceil: bool = argument(FLAG, False)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         stride = self.kernel if self.stride == (0, 0) else self.stride
         pad = explicit(self.pad, self.kernel, (1, 1))
         if pad != "same" and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
@@ -76,10 +76,10 @@ class AvgPool(Pool):
     kind: ClassVar[str] = "avgpool"
     count_pad: bool = argument(FLAG, False)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.pad == "same" and self.count_pad:
             raise ArgumentError(self.kind, "count_pad", "`false` with `same` padding")
-        return super().settled()
+        return super().normalised()
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class BlurPool(Op):
         """The weights of the blur along an axis; their sum is 1."""
         return tuple(comb(self.kernel - 1, i) / 2 ** (self.kernel - 1) for i in range(self.kernel))
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if not 2 <= self.kernel <= 7 or self.stride > self.kernel:
             raise ArgumentError(self.kind, "kernel", "from 2 to 7, and not less than its stride")
         return self
