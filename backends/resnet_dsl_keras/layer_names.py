@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from resnet_dsl.backend.errors import UsageError
-from resnet_dsl.backend.ir import Body, Program
+from resnet_dsl.backend.ir import BlockCall, Body, Program
 from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
 from resnet_dsl_keras.tensor_names import layer_name
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resnet_dsl.backend.ir import Body, Node, Program, Stage, names_of
-from resnet_dsl.backend.ir import Call as BlockCall
+from resnet_dsl.backend.ir import BlockCall, Body, Node, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
+    INDEX,
     Assignment,
     Classes,
     Dictionary,

@@ -18,7 +18,7 @@ from resnet_dsl.backend.python_source import (
     preprocess_constant,
     template,
 )
-from resnet_dsl_keras.functions import functions_of
+from resnet_dsl_keras.functions import function_name, functions_of
 from resnet_dsl_keras.helpers import helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.model import build_function
