@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from resnet_dsl.weights.init.seeded import random_state
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import CompileError
@@ -14,6 +13,7 @@ from resnet_dsl.reference import OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.start import wrong_starts
 from resnet_dsl.verify.training import verify_training
+from resnet_dsl.weights.init.seeded import random_state
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
 from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of
 

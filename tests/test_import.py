@@ -10,12 +10,12 @@ import pytest
 
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
 from resnet_dsl.decompile.block_numbers import attentions, widths_of
+from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import InputFile
 from resnet_dsl.decompile.model_name import model_name
 from resnet_dsl.decompile.pipeline import NotExpressibleError, Restored, restore
 from resnet_dsl.decompile.structure import read_structure
 from resnet_dsl.decompile.tensors import MOST_TENSORS, Shapes
-from resnet_dsl.decompile.unknowns import Hints
 from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.printing.stages import print_network
@@ -368,9 +368,9 @@ def drawing_of(program: Program) -> Drawing:
 
 
 def from_drawing(drawing: Drawing, **metadata: Any) -> Restored:
-    from resnet_dsl_onnx.graph_reader import drawn
+    from resnet_dsl_onnx import graph_reader
 
-    return restore(InputFile("net.onnx", dict(drawing.weights), metadata, drawing, drawn))
+    return restore(InputFile("net.onnx", dict(drawing.weights), metadata, drawing, graph_reader))
 
 
 def beside_graph(program: Program) -> dict[str, Any]:

@@ -12,12 +12,18 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.model import Source, Span, UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.graph import INPUT, GraphNode
+from resnet_dsl.ir.ops import Op
+from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
+from resnet_dsl_onnx import nodes
 from resnet_dsl_onnx.emit import outline
+from resnet_dsl_onnx.rules import lower
 
+NOWHERE = Span(Source("", ""), 0, 0)
 LARGEST = 64  # elements of a constant that are kept one by one
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
 PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
@@ -27,6 +33,33 @@ def drawn(program: Program) -> Drawing:
     """Return the graph that the program is written as."""
     found = _drawing(outline(program))
     return replace(found, weights={name: parameter.shape for name, parameter in program.graph.parameters()})
+
+
+def drawn_op(op: Op, x: Shape) -> Drawing:
+    """Return the nodes that an op of one input is written as, where height and width are open."""
+    shape = op.shape(x, extent=Extent())
+    node = GraphNode("op", op, (INPUT,), (x,), shape, "", NOWHERE)
+    parts = list(lower(op, node, Extent()))
+    constants: dict[str, Constant] = {}
+
+    def name(given: str | nodes.Constant) -> str:
+        if isinstance(given, str):
+            return given
+        constants.setdefault(f"constant/{given}", _filled(given))
+        return f"constant/{given}"
+
+    drawn_nodes = tuple(
+        DrawnNode(
+            part.result(node.name),
+            part.op_type,
+            tuple(map(name, part.inputs)),
+            (part.result(node.name),),
+            part.attributes,
+        )
+        for part in parts
+    )
+    weights = {name: tensor.shape for name, tensor in node.parameters()}
+    return Drawing(INPUT, (), drawn_nodes, (("op", "op"),), constants, weights)
 
 
 def read(path: Path) -> Drawing:
@@ -52,7 +85,7 @@ def _drawing(graph: GraphProto) -> Drawing:
         name: _read_constant(tensor) for name, tensor in tensors.items() if _is_constant(name, tensor)
     }
     weights = {name: tuple(tensor.dims) for name, tensor in tensors.items() if name not in constants}
-    nodes = []
+    found = []
     for node in graph.node:
         given = _text(node.input[0]) if node.input else ""
         if (
@@ -63,11 +96,11 @@ def _drawing(graph: GraphProto) -> Drawing:
         if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:
             constants[_text(node.output[0])] = _of_node(node.attribute[0])
         else:
-            nodes.append(_node(node))
+            found.append(_node(node))
     outputs = tuple((_text(value.name), _text(value.name)) for value in graph.output)
     if not outputs:
         raise UsageError("its graph has no output")
-    return Drawing(_text(inputs[0].name), _sizes(inputs[0]), tuple(nodes), outputs, constants, weights)
+    return Drawing(_text(inputs[0].name), _sizes(inputs[0]), tuple(found), outputs, constants, weights)
 
 
 def _node(node: Any) -> DrawnNode:
@@ -114,6 +147,12 @@ def _read_constant(tensor: TensorProto) -> Constant:
     if value.size != prod(tensor.dims):
         raise ValueError("data and shape disagree")
     return _constant(value)
+
+
+def _filled(constant: nodes.Constant) -> Constant:
+    """A constant of a rule as it lies in a file."""
+    value = np.array(constant.value, "float32" if constant.kind == "model" else constant.kind)
+    return _constant(np.resize(value, constant.shape) if constant.shape else value)
 
 
 def _constant(value: Array) -> Constant:

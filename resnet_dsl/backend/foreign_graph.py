@@ -10,7 +10,12 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
+
+from resnet_dsl.ir.ops import Op
+from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.program import Program
 
 IDENTITY = "Identity"
 
@@ -82,9 +87,32 @@ class Drawing:
                 found.setdefault(given, []).append(node)
         return found
 
+    @cached_property
+    def _computed(self) -> set[str]:
+        """The values that depend on the input."""
+        found = {self.input}
+        for node in self.nodes:
+            if not found.isdisjoint(node.inputs):
+                found.update(node.outputs)
+        return found
+
     def maker(self, value: str) -> DrawnNode | None:
         """Return the node that gives a value."""
         return self._makers.get(value)
+
+    def origin(self, value: str) -> str:
+        """Return the value that a chain of identities passes on."""
+        while (node := self._makers.get(value)) is not None and node.op == IDENTITY:
+            value = node.inputs[0]
+        return value
+
+    def fixed_shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a weight or constant, nothing for what is computed."""
+        return self.constants[name].shape if name in self.constants else self.weights.get(name, ())
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether a value is made of weights and constants alone, whatever the input."""
+        return name not in self._computed
 
     def users(self, value: str) -> list[DrawnNode]:
         """Return the nodes that take a value; what an identity passes on counts as the value."""
@@ -132,7 +160,26 @@ class Drawing:
             values = list(found)
 
 
+class GraphReader(Protocol):
+    """What a backend offers whose files hold graphs, for `resnet-dsl import`."""
+
+    def read(self, path: Path) -> Drawing:
+        """Return the graph of a file."""
+
+    def drawn(self, program: Program) -> Drawing:
+        """Return the graph that a program is written as."""
+
+    def drawn_op(self, op: Op, x: Shape) -> Drawing:
+        """Return the nodes that an op of one input is written as, where height and width are open."""
+
+
 def single(value: float) -> float:
     """Return a number as single precision has it, in which ONNX keeps attributes."""
     result: float = struct.unpack("f", struct.pack("f", value))[0]
     return result
+
+
+def decimal(value: float) -> float:
+    """Return the shortest decimal that is this number in single precision: what was written once."""
+    candidates = (float(f"{value:.{digits}g}") for digits in range(1, 10))
+    return next((each for each in candidates if single(each) == single(value)), value)
