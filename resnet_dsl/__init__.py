@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from resnet_dsl.api import Model, load, loads
     from resnet_dsl.decompile.pipeline import import_spec
     from resnet_dsl.decompile.tensors import NotExpressibleError
-    from resnet_dsl.diagnostics.model import CompileError, Diagnostic, UsageError
+    from resnet_dsl.diagnostics.errors import CompileError, UsageError
+    from resnet_dsl.diagnostics.model import Diagnostic
     from resnet_dsl.weights.match_report import WeightsError
 
 __all__ = [
@@ -30,9 +31,9 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "CompileError": "resnet_dsl.diagnostics.model",
+    "CompileError": "resnet_dsl.diagnostics.errors",
     "Diagnostic": "resnet_dsl.diagnostics.model",
-    "UsageError": "resnet_dsl.diagnostics.model",
+    "UsageError": "resnet_dsl.diagnostics.errors",
     "WeightsError": "resnet_dsl.weights.match_report",
     "Model": "resnet_dsl.api",
     "load": "resnet_dsl.api",

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.backend.discovery import find_backend, require
-from resnet_dsl.diagnostics.model import Diagnostic, Source, UsageError
+from resnet_dsl.backend.discovery import find_backend, runtime_of
+from resnet_dsl.backend.interface import LiveModel
+from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.printing.stages import print_graph, print_network
@@ -83,8 +85,8 @@ class Model:
         weights: Given | None = None,
         partial: bool = False,
         names: str | None = None,
-        **options: Any,
-    ) -> Any:
+        dtype: str = "float32",
+    ) -> LiveModel:
         """Return the live model of a framework, with the initial weights of a seed or with those given.
 
         `weights` are a file or arrays under canonical names. Without either the model starts as its
@@ -93,11 +95,11 @@ class Model:
         With `names` the layers are called as in that library.
         """
         found = find_backend(backend)
-        require(found)
+        runtime = runtime_of(found)
         state = self._state(seed, weights, partial)
         program = with_names(self.program, names, found)
-        model = found.build(program, **options)
-        return model if state is None else found.load_state(model, program.renamed(state))
+        model = runtime.build(program, dtype)
+        return model if state is None else runtime.load_state(model, program.renamed(state))
 
     def render(
         self,
@@ -113,8 +115,8 @@ class Model:
         With `names` the layers are called as in that library.
         """
         found = find_backend(backend)
-        if getattr(found, "WEIGHTS", "") and (seed is not None or weights is not None):
-            raise UsageError(f"{backend} source holds no weights: `compile` writes them to a file beside it")
+        if found.no_weights and (seed is not None or weights is not None):
+            raise UsageError(found.no_weights)
         program = with_names(self.program, names, found)
         return found.render(program, self._state(seed, weights, partial))
 

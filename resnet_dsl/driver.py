@@ -25,7 +25,8 @@ from typing import Any
 from resnet_dsl.analysis.cost import Figures, figures
 from resnet_dsl.analysis.lower import expand
 from resnet_dsl.analysis.reachability import unused
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Source, Span, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
+from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
@@ -60,7 +61,7 @@ def compile_source(
     chosen = _choose(scope, model)
     settings = {name: _override(name, value, scope) for name, value in (overrides or {}).items()}
     try:
-        network, plan = elaborate(chosen, scope, settings, _library(), findings)
+        network, state = elaborate(chosen, scope, settings, _library(), findings)
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
@@ -69,8 +70,8 @@ def compile_source(
         findings.add(diagnostic)
     findings.check()
     counted = figures(graph)
-    check_size(plan, counted.params, _largest(counted))
-    check_expectations(plan, _expected_names(counted))
+    check_size(state, counted.params, _largest(counted))
+    check_expectations(state, _expected_names(counted))
     return Program(network, graph, counted, findings.shown)
 
 

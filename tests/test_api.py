@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from resnet_dsl.backend.discovery import find_backend
+from tests.support.backends import in_full
 
 TEXT = "model net(n = 1) { stages: [n, n]  block: basic }"
 
@@ -58,7 +58,7 @@ def test_only_public_names_are_offered() -> None:
 def test_a_model_runs_by_the_referee_alone_as_it_does_in_torch() -> None:
     model = resnet_dsl.load("cifar_resnet", n=1, input="3x16x16")
     x = np.random.default_rng(0).standard_normal((2, 3, 16, 16))
-    built = find_backend("torch").run(model.build("torch", seed=3), x)
+    built = in_full("torch").run(model.build("torch", seed=3), x)
     alone = model.run(x, seed=3)
     assert alone["output"].shape == (2, 10)
     np.testing.assert_allclose(alone["output"], built["output"], rtol=0, atol=1e-12)

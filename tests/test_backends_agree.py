@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, Phase, given, reject, settings
 
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from resnet_dsl.diagnostics.codes import PAGES
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError, Findings
+from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 

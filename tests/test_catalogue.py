@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source, Span
+from resnet_dsl.initial.seeded import random_state
+from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
+from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.start import wrong_starts
 from resnet_dsl.verify.training import verify_training
-from resnet_dsl.weights.init.seeded import random_state
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
+from tests.support.backends import in_full
 from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
@@ -22,6 +28,7 @@ for framework in ("torch", "keras", "onnx", "onnxruntime"):
 
 BARS = {"float64": 1e-13, "float32": 1e-5}
 LEARNING = 12  # cases of an op that are trained: XLA compiles each grouped convolution for a second
+NOWHERE = Span(Source("", ""), 0, 0)
 each_op = pytest.mark.parametrize("kind", CATALOGUE)
 
 
@@ -50,13 +57,22 @@ def taken(cases: tuple[Case, ...], backend: str) -> tuple[Case, ...]:
     found = []
     for case in cases:
         try:
-            find_backend(backend).render(compiled(model_of((case,), "HxW")))
+            in_full(backend).render(compiled(model_of((case,), "HxW")))
         except CompileError as refusal:
             if {diagnostic.code for diagnostic in refusal.diagnostics} != {"E0307"}:
                 raise
         else:
             found.append(case)
     return tuple(found)
+
+
+@each_op
+def test_an_op_takes_what_its_page_says(kind: str) -> None:
+    vectors = any("vector" in case.operands for case in cases_of(kind))
+    maps = any("map" in case.operands for case in cases_of(kind))
+    takes = CATALOGUE[kind].takes
+    assert vectors == ("vector" in takes or "two of one shape" in takes)
+    assert maps == (takes != "vector, or map of one pixel")
 
 
 @each_op
@@ -83,12 +99,20 @@ def test_an_op_computes_the_same_in_every_backend_at_its_own_size(kind: str) -> 
 @pytest.mark.parametrize("kind", [kind for kind, op in CATALOGUE.items() if not op.random])
 def test_an_op_learns_the_same_in_every_backend_that_trains(kind: str) -> None:
     """Gradients of what is before the op are those through it; its own tensors have theirs."""
-    program = compiled(model_of(cases_of(kind)[:LEARNING], "10x15"))
+    cases = tuple(case for case in cases_of(kind) if depends(case))
+    program = compiled(model_of(cases[:LEARNING], "10x15"))
     backends = {name: find_backend(name) for name in ("torch", "keras")}
     subject = Subject(program, (SIZES[2],), True)
     found = verify_training(subject, backends, random_state(program.graph, 0), 1, 0)
     assert [trained.backend for trained in found] == list(backends)
     assert not [trained for trained in found if not trained.passed], found
+
+
+def depends(case: Case) -> bool:
+    """Whether the result depends on the input; that of a group of one value does not."""
+    call = call_of(case, np.random.default_rng(0))
+    other = call_of(case, np.random.default_rng(1))
+    return bool((forward(case.op, call) != forward(case.op, replace(call, inputs=other.inputs))).any())
 
 
 # --- the referee -------------------------------------------------------------------------------
@@ -138,6 +162,30 @@ def call_of(case: Case, rng: np.random.Generator) -> OpCall:
     return OpCall(tuple(inputs), tensors)
 
 
+# --- mistakes ----------------------------------------------------------------------------------
+
+
+@each_op
+def test_a_mistake_that_an_op_declares_is_told_by_its_words(kind: str) -> None:
+    for case in cases_of(kind):
+        call = call_of(case, np.random.default_rng(0))
+        right = forward(case.op, call)
+        node = GraphNode(kind, case.op, case.operands, case.shapes, case.shapes[0], "", NOWHERE)
+        for mistake in case.op.mistakes():
+            around = [(0, 0), (0, 0), *((amount, amount) for amount in mistake.zeros)]
+            inputs = tuple(np.pad(x, around) for x in call.inputs) if any(mistake.zeros) else call.inputs
+            try:
+                wrong = forward(mistake.op, replace(call, inputs=inputs))
+            except (ValueError, LookupError):
+                continue
+            if not wrong.size:
+                continue
+            told = likely_cause(node, call.inputs, call.tensors, wrong)
+            differs = wrong.shape != right.shape or np.abs(wrong - right).max() > 1e-6
+            assert told or not differs, (str(case), mistake.words)
+        assert not likely_cause(node, call.inputs, call.tensors, right * (1 + 1e-9))
+
+
 # --- start values ------------------------------------------------------------------------------
 
 STARTS = tuple(start_arguments())
@@ -151,7 +199,7 @@ def owns_tensors(kind: str) -> bool:
 def assert_starts(text: str, backend: str) -> None:
     """Check that each tensor of a fresh build, without a seed, starts as its op says."""
     program = compiled(text)
-    built = find_backend(backend)
+    built = in_full(backend)
     wrong = wrong_starts(program.graph, built.read_state(built.build(program)))
     assert not wrong, "\n".join(map(str, wrong))
 

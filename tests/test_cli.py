@@ -51,8 +51,9 @@ def fakes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
         ("bytey", ".bin", "b'resnet-dsl\\x00\\xff'"),
     ):
         (folder / f"resnet_dsl_{name}.py").write_text(
-            f"NAME = {name!r}\nSUFFIX = {suffix!r}\nREQUIRES = ()\nRULES = {{}}\n"
-            f"def render(program, state=None):\n    return {content}\n"
+            "from resnet_dsl.backend.interface import Backend\n"
+            f"def render(program, state):\n    return {content}\n"
+            f"BACKEND = Backend({name!r}, {suffix!r}, frozenset(), render)\n"
         )
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(discovery, "backend_names", lambda: ["bytey", "texty"])

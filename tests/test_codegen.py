@@ -139,7 +139,7 @@ def test_classes_are_called_as_the_field_writes_the_names(name: str, wanted: str
 
 NUMBERS = {"a": 12, "b": 8, "c": 3}
 formula = st.recursive(
-    st.one_of(st.sampled_from("abc").map(formulas.Named), st.integers(1, 9).map(formulas.Constant)),
+    st.one_of(st.sampled_from("abc").map(formulas.Named), st.integers(1, 9).map(formulas.Fixed)),
     lambda inner: st.builds(formulas.Operation, st.sampled_from(["+", "-", "*", "//", "max"]), inner, inner),
     max_leaves=8,
 )

@@ -9,7 +9,8 @@ import pytest
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.codes import PAGES, Page, render_page
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 
 PACKAGE = Path(__file__).parents[1] / "resnet_dsl"
@@ -18,7 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "resnet_dsl"
 def reported(text: str, folder: Path) -> list[str]:
     try:
         program = compile_source(Source("a.resnet", text), folder)
-        find_backend("torch").render(program)
+        find_backend("torch").render(program, None)
         return [found.code for found in program.warnings]
     except CompileError as error:
         return [found.code for found in error.diagnostics]

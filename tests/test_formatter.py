@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, shipped
 from resnet_dsl.syntax.formatter.canonical import format_source, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH

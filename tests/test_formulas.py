@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
-from resnet_dsl.ir.formulas import Constant, Formula, Named, Operation, evaluated, names_of, simplified
-from resnet_dsl.ir.network import Body, Call, Network, Node, channels_name
+from resnet_dsl.ir.formulas import Fixed, Formula, Named, Operation, evaluated, names_of, simplified
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node, channels_name
 from resnet_dsl.shipped import shipped
 
 
@@ -18,7 +19,7 @@ def written(formula: Formula | None) -> str:
     match formula:
         case Named():
             return formula.name
-        case Constant():
+        case Fixed():
             return str(formula.value)
         case Operation():
             return f"({written(formula.left)} {formula.sign} {written(formula.right)})"
@@ -40,7 +41,7 @@ def numbers(body: Body) -> dict[str, Any]:
 def derived(body: Body) -> Iterator[tuple[str, Formula, Any]]:
     """Every formula of a body with the value that it should give."""
     for node in body.nodes:
-        there = dict(node.what.body.arguments) if isinstance(node.what, Call) else vars(node.what)
+        there = dict(node.what.body.arguments) if isinstance(node.what, BlockCall) else vars(node.what)
         for name, formula in node.derived:
             value = there[name]
             yield f"{node.name}.{name}", formula, value[0] if isinstance(value, tuple) else value
@@ -160,7 +161,7 @@ def test_parameters_of_the_model_vary_without_another_structure(name: str) -> No
 
 
 def arguments(node: Node) -> Iterator[tuple[str, Any]]:
-    found = node.what.body.arguments if isinstance(node.what, Call) else vars(node.what).items()
+    found = node.what.body.arguments if isinstance(node.what, BlockCall) else vars(node.what).items()
     for name, value in found:
         yield name, value[0] if isinstance(value, tuple) and value else value
 

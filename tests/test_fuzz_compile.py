@@ -6,7 +6,8 @@ import time
 
 from hypothesis import HealthCheck, assume, given, settings
 
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
 from tests.support.strategies import damaged, models_of_random_parts, texts, valid_specs

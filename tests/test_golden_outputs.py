@@ -7,11 +7,11 @@ import gc
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate
+from tests.support.backends import in_full
 from tests.support.comparisons import COMPARISONS, WITHOUT_SPEC, Row, in_our_names
 from tests.support.golden_weights import Array, golden_input, named_state
 from tests.support.reference_tables import golden_outputs, table, tables
@@ -95,7 +95,7 @@ def check(golden: str, logits: Array) -> None:
 
 def by_backend(name: str, golden: str) -> Array:
     program, state, x = original(golden)
-    backend = find_backend(name)
+    backend = in_full(name)
     model = backend.load_state(backend.build(program, "float64"), state)
     return backend.run(model, x)["output"]
 

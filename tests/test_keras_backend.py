@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import resnet_dsl_keras as backend
 import resnet_dsl_keras.weight_files as weight_files
 from resnet_dsl_keras.helpers import HELPERS
 from resnet_dsl_keras.recursion import SAFE, recursion_limit
@@ -23,7 +22,8 @@ from resnet_dsl_keras.reserved_names import RESERVED, operations
 from resnet_dsl_keras.tensor_names import layer_name
 
 from resnet_dsl.codegen.live import module_of
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
@@ -32,12 +32,14 @@ from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
 from tests.conftest import Golden
+from tests.support.backends import in_full
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")
-torch_backend = pytest.importorskip("resnet_dsl_torch")
+backend = in_full("keras")
 pytest.importorskip("torch")
+torch_backend = in_full("torch")
 
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
@@ -156,6 +158,17 @@ def test_functions_say_what_they_take_and_take_nothing_else(name: str) -> None:
     }
 
 
+@pytest.mark.slow
+def test_files_are_typed(files: list[str], tmp_path: Path) -> None:
+    options = ["--strict", "--config-file", "", "--cache-dir", str(tmp_path)]
+    # What Keras itself is typed as depends on its version.
+    options += ["--ignore-missing-imports", "--follow-imports=skip", "--allow-subclassing-any"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("name", [*SHIPPED, *SPECS])
 def test_functions_are_called_as_they_are_defined(name: str) -> None:
     tree = ast.parse(source(name))
@@ -167,6 +180,19 @@ def test_functions_are_called_as_they_are_defined(name: str) -> None:
             required = names[: len(names) - len(takes.defaults)]
             assert len(given) == len(set(given)), ast.unparse(call)
             assert set(required) <= set(given) <= set(names), ast.unparse(call)
+
+
+def test_blocks_that_grow_evenly_are_a_loop() -> None:
+    text = """block grown(width) { return x -> conv(width, 3x3) }
+    model m { input: 3x8x8  stem: conv(4, 3x3)  head: none  stages:
+        [[grown(6), grown(8), grown(10), grown(12)], [grown(9), grown(8), grown(7)],
+         [grown(3), grown(5)]] }"""
+    checked = program(text)
+    rendered = backend.render(checked)
+    assert 'x = grown_block(x, f"layer1-{i}", 6 + 2 * i)' in rendered
+    assert 'x = grown_block(x, f"layer2-{i}", 9 - i)' in rendered
+    assert 'x = grown_block(x, "layer3-1", 5)' in rendered
+    assert backend.build(checked).count_params() == checked.figures.params
 
 
 def unwritten(sources: str) -> list[str]:
@@ -276,7 +302,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
 ELSEWHERE = """
 import sys, keras, numpy as np
-import resnet_dsl_keras as backend
+from resnet_dsl_keras import runtime as backend
 import resnet_dsl_keras.weight_files as weight_files
 from tests.test_keras_backend import *
 keras.config.set_image_data_format(sys.argv[1])

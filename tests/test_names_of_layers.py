@@ -130,7 +130,7 @@ def test_weights_beside_a_source_with_names_load(tmp_path: Path) -> None:
 
 
 def test_initialisers_of_onnx_have_the_names_and_the_model_its_numbers() -> None:
-    from resnet_dsl_onnx import run
+    from resnet_dsl_onnx.runtime import run
 
     model = resnet_dsl.load("resnetv2_18", stages="[1, 1]", input="3x32x32")
     named = model.build("onnx", names="timm", seed=1)

@@ -11,15 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-import resnet_dsl_onnx as backend
+from resnet_dsl_onnx import save
 
+from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.codegen.provenance import digest
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import initial_state, random_state
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.program import Program
+from tests.support.backends import in_full
 from tests.support.golden_weights import golden_input, named_state
+
+backend = in_full("onnx")
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -354,7 +359,7 @@ def test_importing_the_backend_imports_no_framework() -> None:
 
 
 def test_every_op_of_the_catalogue_has_a_rule() -> None:
-    assert set(CATALOGUE.values()) == set(backend.RULES)
+    assert set(CATALOGUE.values()) == find_backend("onnx").rules
 
 
 SMALL = """model small(classes = 5) {
@@ -572,7 +577,7 @@ def test_other_precisions_are_refused() -> None:
 def test_a_model_is_saved_as_the_file_that_render_gives(tmp_path: Path) -> None:
     compiled = program(SMALL)
     path = tmp_path / "small.onnx"
-    assert backend.save(backend.build(compiled), path) == (path,)
+    assert save(backend.build(compiled), path) == (path,)
     assert path.read_bytes() == backend.render(compiled)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -587,7 +592,7 @@ def test_weights_too_large_for_one_file_go_to_a_second(
     x = batch("9x8", 3).astype(np.float32)
     wanted = backend.run(model, x)["head"]
     monkeypatch.setattr(files, "LARGEST", 6_000)
-    path, data = backend.save(model, tmp_path / "small.onnx")
+    path, data = save(model, tmp_path / "small.onnx")
     assert data.name == "small.onnx.data"
     loaded = onnx.load(path)
     state = backend.read_state(model)
@@ -599,8 +604,8 @@ def test_weights_too_large_for_one_file_go_to_a_second(
 
 
 def test_a_tensor_that_protobuf_cannot_hold_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnet_dsl_onnx import emit
+    from resnet_dsl_onnx import render
 
-    monkeypatch.setattr(emit, "LARGEST_TENSOR", 400)
+    monkeypatch.setattr(render, "LARGEST_TENSOR", 400)
     with pytest.raises(UsageError, match=r"conv1\.weight has 0\.0 GB"):
         backend.build(program(SMALL))

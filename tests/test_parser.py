@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, MAX_DEPTH, MAX_NESTING, parse, parse_value
 from tests.support.strategies import damaged, texts, valid_specs

@@ -6,13 +6,13 @@ Mistakes in training are planted in test_verify.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.backend.discovery import find_backend, runtime_of
 from tests.support.agreement import Size, assert_agreement, compiled
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
@@ -130,17 +130,16 @@ def check(spec: str, backend: str, sizes: tuple[Size, ...] | None = None) -> Non
 
 
 def plant(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = find_backend(fault.backend)
-    sound = backend.render
+    runtime: Any = runtime_of(find_backend(fault.backend))
+    sound = runtime.render
 
-    def render(program: Any, state: Mapping[str, Any] | None = None) -> str:
-        source = sound(program, state)
-        assert isinstance(source, str)
+    def render(program: Any) -> str:
+        source: str = sound(program)
         changed, count = re.subn(fault.pattern, fault.replacement, source)
         assert count, "the fault was not planted"
         return changed
 
-    monkeypatch.setattr(backend, "render", render)
+    monkeypatch.setattr(runtime, "render", render)
 
 
 @pytest.mark.parametrize("spec", [OPEN, FIXED], ids=["open", "fixed"])
@@ -160,33 +159,33 @@ def test_a_fault_in_a_rendered_source_is_found(name: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", ONNX_FAULTS)
 def test_a_fault_in_an_onnx_model_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, spoil = ONNX_FAULTS[name]
-    backend = find_backend("onnx")
-    sound = backend.build
+    runtime = runtime_of(find_backend("onnx"))
+    sound = runtime.build
 
     def build(program: Any, dtype: str = "float32") -> Any:
         model = sound(program, dtype)
         spoil(model)
         return model
 
-    monkeypatch.setattr(backend, "build", build)
+    monkeypatch.setattr(runtime, "build", build)
     with pytest.raises(AssertionError, match="differs by"):
         check(spec, "onnx")
 
 
 def test_a_swapped_scale_and_shift_in_keras_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnet_dsl_keras import live
+    from resnet_dsl_keras import runtime
 
-    monkeypatch.setitem(live.NAMES, "gamma", "bias")
-    monkeypatch.setitem(live.NAMES, "beta", "weight")
+    monkeypatch.setitem(runtime.NAMES, "gamma", "bias")
+    monkeypatch.setitem(runtime.NAMES, "beta", "weight")
     with pytest.raises(AssertionError, match="differs by"):
         check(OPEN, "keras")
 
 
 def test_a_transposed_square_layer_in_keras_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnet_dsl_keras import live
+    from resnet_dsl_keras import runtime
 
-    sound = live.to_keras
-    monkeypatch.setattr(live, "to_keras", lambda value: value if value.ndim == 2 else sound(value))
+    sound = runtime.to_keras
+    monkeypatch.setattr(runtime, "to_keras", lambda value: value if value.ndim == 2 else sound(value))
     with pytest.raises(AssertionError, match="differs by"):
         check(OPEN, "keras")
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.model import CompileError, Source
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec, read
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
+from tests.support.backends import in_full
 from tests.support.comparisons import COMPARISONS, MORE_MACS, NO_TABLE, WITHOUT_SPEC, Row, in_our_names
 from tests.support.reference_tables import Tensor, groups, table, tables
 
@@ -56,7 +57,7 @@ def test_names_and_shapes_are_those_of_the_table(row: Row) -> None:
 @pytest.mark.parametrize("spec", shipped())
 def test_the_torch_model_has_the_declared_names_in_their_order(spec: str) -> None:
     pytest.importorskip("torch")
-    torch = find_backend("torch")
+    torch = in_full("torch")
     program = compile_spec(spec)
     state = torch.read_state(torch.build(program))
     assert [(name, value.shape) for name, value in state.items()] == declared(program)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.driver import compile_spec
 from tests.support.agreement import lively_state
+from tests.support.backends import in_full
 from tests.support.oracles import timm_model, torchvision_model, torchvision_models
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torchvision, pytest.mark.slow]
 
-BACKEND = find_backend("torch")
+BACKEND = in_full("torch")
 SIZES = ((64, 64), (75, 97))
 
 

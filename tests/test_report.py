@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Label, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Source, Span
 from resnet_dsl.diagnostics.render.github import render_github
 from resnet_dsl.diagnostics.render.json import render_json
 from resnet_dsl.diagnostics.render.sarif import render_sarif

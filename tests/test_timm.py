@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program
+from tests.support.backends import in_full
 from tests.support.comparisons import COMPARISONS, in_our_names
 from tests.support.golden_weights import named_state
 from tests.support.oracles import timm_model
@@ -36,7 +36,7 @@ OURS_IN_ORDER = (
     "skresnet50",
 )
 BY_A_MAP = ("resnetv2_18", "resnetv2_50", "resnetv2_50t", "resnetv2_50x1_bit")
-BACKEND = find_backend("torch")
+BACKEND = in_full("torch")
 
 
 @pytest.fixture(autouse=True)

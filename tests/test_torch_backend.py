@@ -15,17 +15,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import resnet_dsl_torch as backend
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate_all
 from resnet_dsl.version import __version__
 from tests.conftest import Golden
+from tests.support.backends import in_full
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
+
+backend = in_full("torch")
 
 torch = pytest.importorskip("torch")
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.driver import compile_spec
 from tests.support.agreement import lively_state
+from tests.support.backends import in_full
 from tests.support.oracles import torchvision_model, torchvision_models
 
 torch = pytest.importorskip("torch")
@@ -25,7 +25,7 @@ NETWORKS = (
     "resnet34",
     "resnet18",
 )
-BACKEND = find_backend("torch")
+BACKEND = in_full("torch")
 
 
 @pytest.fixture(autouse=True)

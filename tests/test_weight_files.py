@@ -15,11 +15,11 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.backend.contents import KEY
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode, read_contents
 from resnet_dsl.weights.match_report import WeightsError
 from resnet_dsl.weights.source import examine, read_weights, weights_for
+from tests.support.backends import in_full
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
 
@@ -131,6 +131,7 @@ def test_partial_still_wants_something_to_fit() -> None:
 SCRIPT = """\
 import hashlib
 from pathlib import Path
+from tests.support.backends import in_full
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import program
 from resnet_dsl.initial.seeded import initial_state
@@ -195,7 +196,7 @@ def test_torch_loads_both_of_its_files_strictly(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
 
-    backend = find_backend("torch")
+    backend = in_full("torch")
     for path in (written(tmp_path / "net.pth"), written(tmp_path / "net.safetensors")):
         model = backend.build(program())
         load = torch.load if path.suffix == ".pth" else load_file
@@ -241,7 +242,7 @@ def test_the_old_kind_of_torch_file_is_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
 def test_keras_loads_its_files_itself(suffix: str, tmp_path: Path) -> None:
     pytest.importorskip("keras")
-    backend = find_backend("keras")
+    backend = in_full("keras")
     path = written(tmp_path / f"net{suffix}")
     for options in [{}, {"by_name": True}][: 1 if suffix == ".weights.h5" else 2]:
         model = backend.build(program())
@@ -251,7 +252,7 @@ def test_keras_loads_its_files_itself(suffix: str, tmp_path: Path) -> None:
 
 def test_what_keras_saves_is_read(tmp_path: Path) -> None:
     pytest.importorskip("keras")
-    backend = find_backend("keras")
+    backend = in_full("keras")
     model = backend.load_state(backend.build(program()), state())
     model.save_weights(tmp_path / "net.weights.h5")
     model.save(tmp_path / "net.h5")
@@ -313,13 +314,14 @@ def test_a_legacy_file_of_keras_2_is_read(tmp_path: Path) -> None:
 
 def test_weights_beside_a_large_onnx_model_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx")
-    import resnet_dsl_onnx as onnx_backend
-    from resnet_dsl_onnx import files
+    from resnet_dsl_onnx import files, save
+
+    onnx_backend = in_full("onnx")
 
     monkeypatch.setattr(files, "LARGEST", 3000)
     monkeypatch.setattr(files, "SMALL", 64)
     model = onnx_backend.load_state(onnx_backend.build(program()), state())
-    assert len(onnx_backend.save(model, tmp_path / "net.onnx")) == 2
+    assert len(save(model, tmp_path / "net.onnx")) == 2
     assert same(read_weights(tmp_path / "net.onnx", program()), state())
 
 
@@ -333,7 +335,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_initial_weights_are_the_same_bytes_everywhere(backend: str, tmp_path: Path) -> None:
-    model, found = resnet_dsl.loads(TEXT), find_backend(backend)
+    model, found = resnet_dsl.loads(TEXT), in_full(backend)
     for seed in range(10):
         expected = model.state(seed=seed)
         assert same(found.read_state(model.build(backend, seed=seed)), expected)
@@ -346,7 +348,7 @@ def test_a_live_model_has_the_weights_of_a_file(backend: str, tmp_path: Path) ->
     model, path = resnet_dsl.loads(TEXT), written(tmp_path / "net.safetensors")
     for weights in (path, str(path), state()):
         live = model.build(backend, weights=weights)
-        found = find_backend(backend).read_state(live)
+        found = in_full(backend).read_state(live)
         assert same(found, state())
 
 
@@ -404,7 +406,7 @@ def test_torchvision_s_resnet50_goes_round_bit_for_bit(tmp_path: Path) -> None:
         path = tmp_path / f"stop{suffix}"
         path.write_bytes(encode(model.program, weights, {"from": "r50"}, path))
         live = model.build(name, weights=path)
-        (got,) = find_backend(name).run(live, x).values()
+        (got,) = in_full(name).run(live, x).values()
         assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max(), name
     before, after = torch.load(original), torch.load(path)
     assert set(before) == set(after)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resnet_dsl.cli.output import HEADER, Artefact, check_targets, make_folder, write_whole
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 
 
 def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:

@@ -2,89 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
-from resnet_dsl.backend.contents import Format
-from resnet_dsl.backend.interface import Statistics
-from resnet_dsl.program import Program
+from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
+from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_keras.rules import lower
+from resnet_dsl_keras.self_test import SELF_TEST
 
-if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Backend, Sgd, Training
-    from resnet_dsl.ir.arrays import Array
-
-NAME = "keras"
-SUFFIX = "_keras.py"
-REQUIRES: tuple[str, ...] = ("keras",)
-RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not object}
-
-# Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
-NAMES = True
-STATISTICS: Statistics | None = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
-
-WEIGHTS = ".weights.h5"
-_MODULE = "resnet_dsl_keras.weight_files"
-FILES: Mapping[str, Format] = {
-    WEIGHTS: Format(
-        "a file of Keras weights (.weights.h5)", _MODULE, NAME, ("h5py", "numpy"), ("keras", "h5py")
-    ),
-    ".h5": Format(
-        "a file of Keras weights (legacy .h5)", _MODULE, NAME, ("h5py", "numpy"), ("keras", "h5py")
-    ),
-}
+PACKAGES = ("keras",)
+INSTALL = "resnet-dsl[keras]"
 
 
-def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
+def _render(program: Program, state: Mapping[str, Array] | None) -> str:
     """Return the source of the model's file; weights are not part of it."""
-    from resnet_dsl_keras import layout
+    from resnet_dsl_keras.render import render
 
-    return layout.render(program)
-
-
-def build(program: Program, dtype: str = "float32") -> Any:
-    """Return the live `keras.Model`: the rendered source, executed as a module."""
-    from resnet_dsl_keras import live
-
-    return live.build(program, render(program), dtype)
+    return render(program)
 
 
-def load_state(model: Any, state: Mapping[str, Array]) -> Any:
-    """Load weights under canonical names and in torch's layouts; every tensor, none more."""
-    from resnet_dsl_keras import live
+def _runtime() -> Runtime:
+    from resnet_dsl_keras import runtime
 
-    return live.load_state(model, state)
-
-
-def read_state(model: Any) -> dict[str, Array]:
-    """Return the weights under canonical names and in torch's layouts."""
-    from resnet_dsl_keras import live
-
-    return live.read_state(model)
+    return runtime
 
 
-def run(model: Any, x: Array) -> dict[str, Array]:
-    """Return the outputs by name for one NCHW batch, in evaluation mode; the model's own dtype."""
-    from resnet_dsl_keras import live
+def _trainer() -> Trainer:
+    from resnet_dsl_keras import trainer
 
-    return live.run(model, x)
-
-
-def trace(model: Any, program: Program, x: Array) -> dict[str, Array]:
-    """Return results by op, as many as the framework shows."""
-    from resnet_dsl_keras import probe
-
-    return probe.trace(model, program, x)
+    return trainer
 
 
-def train(model: Any, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-    """Take one step of SGD on the cross-entropy for each batch."""
-    from resnet_dsl_keras import probe
+def _weight_files() -> WeightFile:
+    from resnet_dsl_keras import weight_files
 
-    return probe.train(model, batches, sgd)
+    return weight_files
 
 
-if TYPE_CHECKING:
-    import resnet_dsl_keras
+def _hdf5(kind: str) -> WeightFormat:
+    """Reading needs HDF5 alone; writing builds the model, whose layers have an order."""
+    title = f"a file of Keras weights ({kind})"
+    return WeightFormat(title, ("h5py", "numpy"), ("keras", "h5py"), _weight_files, INSTALL)
 
-    _: Backend = resnet_dsl_keras
+
+BACKEND = Backend(
+    name="keras",
+    suffix="_keras.py",
+    rules=frozenset(lower.registry) - {object},
+    render=_render,
+    weights=".weights.h5",
+    renames=True,
+    install=INSTALL,
+    runtime=Capability(PACKAGES, _runtime),
+    trainer=Capability(PACKAGES, _trainer),
+    weight_formats={".weights.h5": _hdf5(".weights.h5"), ".h5": _hdf5("legacy .h5")},
+    self_test=SELF_TEST,
+)

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from resnet_dsl.codegen.classes import BlockClass, BlockStep, Classes, ClassUse
-from resnet_dsl.codegen.names import PYTHON, camel
-from resnet_dsl.codegen.printer import docstring, signature, statement
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.python_source import (
+    PYTHON,
+    Assignment,
+    BlockClass,
+    BlockStep,
     Call,
+    Classes,
+    ClassUse,
     Conditional,
     Expression,
     Name,
     Operand,
+    Statements,
     StepName,
+    Unpacked,
     changed,
+    docstring,
     names,
+    signature,
+    statement,
 )
-from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
 from resnet_dsl_keras.helpers import TENSOR, Helpers
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.reserved_names import RESERVED
@@ -31,7 +38,7 @@ Namer = Callable[[str], Expression]
 
 
 @dataclass(frozen=True)
-class Function:
+class BlockFunction:
     """The function of a block: its text, the names in that, and the parameters of its class that it takes."""
 
     name: str
@@ -45,7 +52,7 @@ class Functions:
     """The functions of a file, inner ones first, by the identity of their class."""
 
     helpers: Helpers
-    found: dict[int, Function] = field(default_factory=dict)
+    found: dict[int, BlockFunction] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
@@ -117,7 +124,7 @@ def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) ->
     return functions
 
 
-def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> Function:
+def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> BlockFunction:
     """A block's function; parameters that only its helpers' lesser forms had use for are left out."""
     numbers = frozenset(parameter.name for parameter in block.parameters)
     inputs = [_input_name(name, numbers | functions.names) for name in block.inputs]
@@ -126,14 +133,15 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     )
     used = names([last, *(line.value for line in lines)])
     takes = [parameter for parameter in block.parameters if parameter.name in used]
-    name = _function_name(block, functions)
     tensors = [f"{tensor}: {TENSOR}" for tensor in inputs]
     named = [f"{NAME}: str"] if NAME in used else []
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
-    text = [signature(f"def {name}", parameters, f" -> {TENSOR}:", 0)]
-    text.append(f"    {docstring(block.doc, 4)}")
+    text = [signature(f"def {block.name}", parameters, f" -> {TENSOR}:", 0)]
+    text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
     text += [*written(lines), statement("return ", last, 4)]
-    return Function(name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes))
+    return BlockFunction(
+        block.name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes)
+    )
 
 
 def _input_name(name: str, taken: frozenset[str]) -> str:
@@ -143,10 +151,7 @@ def _input_name(name: str, taken: frozenset[str]) -> str:
     return name
 
 
-def _function_name(block: BlockClass, functions: Functions) -> str:
-    """The author's name of a block, with what tells this class from others of that name."""
-    variant = block.name.removeprefix(camel(block.definition)).removeprefix("Block")
-    name = f"{block.definition}_{variant}".strip("_").lower().removesuffix("_block") + "_block"
-    while name in functions.names:
-        name += "_"
-    return name
+def function_name(definition: str, variant: str) -> str:
+    """Return the author's name of a block, with what tells this one from others of that name."""
+    apart = "_" if variant[:1].isalpha() else ""
+    return f"{definition}{apart}{variant}".lower().removesuffix("_block") + "_block"

@@ -11,9 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resnet_dsl.codegen.printer import quoted, signature, text
-from resnet_dsl.codegen.python import Call, Expression, Literal, Name, Sequence, changed, walk
-from resnet_dsl.codegen.templates import template
+from resnet_dsl.backend.python_source import (
+    Call,
+    Expression,
+    Literal,
+    Name,
+    Sequence,
+    changed,
+    quoted,
+    signature,
+    template,
+    text,
+    walk,
+)
 
 TENSOR = "keras.KerasTensor"
 NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"
@@ -24,7 +34,7 @@ REQUIRED, COMPUTED = object(), object()  # no usual value, no plain one
 
 
 @dataclass(frozen=True)
-class Parameter:
+class HelperParameter:
     """A parameter of a helper, by position."""
 
     name: str
@@ -32,7 +42,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Setting:
+class HelperSetting:
     """A parameter by keyword, with the value that it has in a call which does not say, if it may not.
 
     One that is `told` is written into the body only where no call needs another value than the usual:
@@ -50,23 +60,23 @@ class Helper:
     """A function of the file: the family whose template has its body, and what it takes."""
 
     family: str
-    parameters: tuple[Parameter, ...] = ()
-    settings: tuple[Setting, ...] = ()
+    parameters: tuple[HelperParameter, ...] = ()
+    settings: tuple[HelperSetting, ...] = ()
     returns: str = TENSOR
 
 
-X, LAYER = (Parameter("x", TENSOR),), (Parameter("x", TENSOR), Parameter("name", WORD))
-CHANNELS, KERNEL = Parameter("channels", NUMBER), Parameter("kernel", PAIR)
-WINDOW = (KERNEL, Parameter("stride", PAIR))
-CEIL, PADDING = Setting("ceil", FLAG, False), Setting("padding", PAIR, 0, told=True)
-POOL = (Setting("stride", PAIR, told=True), PADDING, CEIL)
-EPS, GAMMA = Setting("eps", REAL), Setting("gamma", REAL, 1.0)
-BIAS, INIT = Setting("bias", FLAG, False), Setting("init", WORD)
+X, LAYER = (HelperParameter("x", TENSOR),), (HelperParameter("x", TENSOR), HelperParameter("name", WORD))
+CHANNELS, KERNEL = HelperParameter("channels", NUMBER), HelperParameter("kernel", PAIR)
+WINDOW = (KERNEL, HelperParameter("stride", PAIR))
+CEIL, PADDING = HelperSetting("ceil", FLAG, False), HelperSetting("padding", PAIR, 0, told=True)
+POOL = (HelperSetting("stride", PAIR, told=True), PADDING, CEIL)
+EPS, GAMMA = HelperSetting("eps", REAL), HelperSetting("gamma", REAL, 1.0)
+BIAS, INIT = HelperSetting("bias", FLAG, False), HelperSetting("init", WORD)
 CONV = (
-    Setting("stride", PAIR, 1, told=True),
-    Setting("padding", PAIR, None, told=True),
-    Setting("dilation", PAIR, 1, told=True),
-    Setting("groups", NUMBER, 1, told=True),
+    HelperSetting("stride", PAIR, 1, told=True),
+    HelperSetting("padding", PAIR, None, told=True),
+    HelperSetting("dilation", PAIR, 1, told=True),
+    HelperSetting("groups", NUMBER, 1, told=True),
     BIAS,
     INIT,
 )
@@ -74,56 +84,66 @@ CONV = (
 # In the order that a file has them in: each after those that it calls.
 HELPERS: Mapping[str, Helper] = {
     "channel_axis": Helper("layout", returns=NUMBER),
-    "weight_start": Helper("starts", (Parameter("init", WORD),), returns=START),
-    "bias_start": Helper("starts", (Parameter("init", WORD), Parameter("fan_in", NUMBER)), returns=START),
+    "weight_start": Helper("starts", (HelperParameter("init", WORD),), returns=START),
+    "bias_start": Helper(
+        "starts", (HelperParameter("init", WORD), HelperParameter("fan_in", NUMBER)), returns=START
+    ),
     "StandardizedConv2D": Helper("layers", returns=""),
     "conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), CONV),
     "standardized_conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), (*CONV, EPS)),
-    "channel_conv": Helper("layers", (*LAYER, Parameter("kernel", NUMBER)), (INIT,)),
+    "channel_conv": Helper("layers", (*LAYER, HelperParameter("kernel", NUMBER)), (INIT,)),
     "fully_connected": Helper("layers", (*LAYER, CHANNELS), (BIAS, INIT)),
-    "batch_norm": Helper("normalisation", LAYER, (EPS, Setting("momentum", REAL), GAMMA)),
-    "group_norm": Helper("normalisation", (*LAYER, Parameter("groups", NUMBER)), (EPS, GAMMA)),
+    "batch_norm": Helper("normalisation", LAYER, (EPS, HelperSetting("momentum", REAL), GAMMA)),
+    "group_norm": Helper("normalisation", (*LAYER, HelperParameter("groups", NUMBER)), (EPS, GAMMA)),
     "layer_norm": Helper("normalisation", LAYER, (EPS, GAMMA)),
-    "channels_of": Helper("layout", (*X, Parameter("first", NUMBER), Parameter("end", NUMBER))),
-    "part": Helper("layout", (*X, Parameter("index", NUMBER), Parameter("of", NUMBER))),
+    "channels_of": Helper("layout", (*X, HelperParameter("first", NUMBER), HelperParameter("end", NUMBER))),
+    "part": Helper("layout", (*X, HelperParameter("index", NUMBER), HelperParameter("of", NUMBER))),
     "local_response_norm": Helper(
         "normalisation",
-        (*LAYER, Parameter("size", NUMBER)),
-        (Setting("alpha", REAL), Setting("beta", REAL), Setting("k", REAL)),
+        (*LAYER, HelperParameter("size", NUMBER)),
+        (HelperSetting("alpha", REAL), HelperSetting("beta", REAL), HelperSetting("k", REAL)),
     ),
-    "leaky_relu": Helper("elementwise", (*X, Parameter("slope", REAL))),
+    "leaky_relu": Helper("elementwise", (*X, HelperParameter("slope", REAL))),
     "gelu": Helper("elementwise", LAYER),
     "gelu_by_tanh": Helper("elementwise", LAYER),
-    "stochastic_depth": Helper("elementwise", (*LAYER, Parameter("rate", REAL))),
+    "stochastic_depth": Helper("elementwise", (*LAYER, HelperParameter("rate", REAL))),
     "pad_map": Helper(
-        "windows", (*X, Parameter("before", PAIR), Parameter("after", PAIR), Parameter("value", REAL))
+        "windows",
+        (*X, HelperParameter("before", PAIR), HelperParameter("after", PAIR), HelperParameter("value", REAL)),
     ),
-    "padding_after": Helper("windows", (*WINDOW, Parameter("padding", PAIR)), returns=PAIR),
+    "padding_after": Helper("windows", (*WINDOW, HelperParameter("padding", PAIR)), returns=PAIR),
     "max_pool": Helper("windows", (*LAYER, KERNEL), POOL),
-    "avg_pool": Helper("windows", (*LAYER, KERNEL), (*POOL, Setting("count_pad", FLAG, False))),
-    "same_sum": Helper("windows", (*X, Parameter("window", "list[list[float]]"), Parameter("stride", PAIR))),
-    "same_avg_pool": Helper("windows", (*X, *WINDOW)),
-    "same_subsample": Helper("windows", (*X, Parameter("span", PAIR), Parameter("stride", PAIR))),
-    "mean_of_parts": Helper("windows", (*X, Parameter("axis", NUMBER), Parameter("count", NUMBER))),
-    "adaptive_avg_pool": Helper("windows", (*LAYER, Parameter("size", PAIR))),
-    "mirror": Helper("windows", (*X, Parameter("rows", NUMBER), Parameter("columns", NUMBER))),
-    "mean_of": Helper(
-        "windows", (*LAYER, Parameter("window", f"{NUMBER} | {PAIR}"), Parameter("stride", NUMBER))
+    "avg_pool": Helper("windows", (*LAYER, KERNEL), (*POOL, HelperSetting("count_pad", FLAG, False))),
+    "same_sum": Helper(
+        "windows", (*X, HelperParameter("window", "list[list[float]]"), HelperParameter("stride", PAIR))
     ),
-    "blur_pool": Helper("windows", (*LAYER, Parameter("kernel", NUMBER), Parameter("stride", NUMBER))),
-    "upsample": Helper("layout", (*LAYER, Parameter("factor", PAIR))),
-    "upsample_bilinear": Helper("layout", (*LAYER, Parameter("factor", PAIR))),
+    "same_avg_pool": Helper("windows", (*X, *WINDOW)),
+    "same_subsample": Helper("windows", (*X, HelperParameter("span", PAIR), HelperParameter("stride", PAIR))),
+    "mean_of_parts": Helper(
+        "windows", (*X, HelperParameter("axis", NUMBER), HelperParameter("count", NUMBER))
+    ),
+    "adaptive_avg_pool": Helper("windows", (*LAYER, HelperParameter("size", PAIR))),
+    "mirror": Helper("windows", (*X, HelperParameter("rows", NUMBER), HelperParameter("columns", NUMBER))),
+    "mean_of": Helper(
+        "windows",
+        (*LAYER, HelperParameter("window", f"{NUMBER} | {PAIR}"), HelperParameter("stride", NUMBER)),
+    ),
+    "blur_pool": Helper(
+        "windows", (*LAYER, HelperParameter("kernel", NUMBER), HelperParameter("stride", NUMBER))
+    ),
+    "upsample": Helper("layout", (*LAYER, HelperParameter("factor", PAIR))),
+    "upsample_bilinear": Helper("layout", (*LAYER, HelperParameter("factor", PAIR))),
     "global_avg_pool": Helper("windows", LAYER),
     "flatten": Helper("layout", LAYER),
     "flatten_pixels": Helper("layout", LAYER),
-    "subsample": Helper("layout", (*X, Parameter("stride", PAIR))),
-    "pad_channels": Helper("layout", (*X, CHANNELS), (Setting("side", WORD, "end"),)),
-    "zero_pad": Helper("layout", (*LAYER, Parameter("amount", PAIR))),
+    "subsample": Helper("layout", (*X, HelperParameter("stride", PAIR))),
+    "pad_channels": Helper("layout", (*X, CHANNELS), (HelperSetting("side", WORD, "end"),)),
+    "zero_pad": Helper("layout", (*LAYER, HelperParameter("amount", PAIR))),
 }
 
 
 @dataclass(frozen=True)
-class Found:
+class SharedSetting:
     """What a setting is in the calls of a file: `values` are those that are written as such."""
 
     name: str
@@ -238,7 +258,7 @@ def _value(tree: Expression | None) -> Any:
             return COMPUTED
 
 
-def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, Found]]:
+def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, SharedSetting]]:
     """What the settings of each helper are in its calls, and for how weights start all that vary."""
     named: dict[str, list[dict[str, Expression]]] = {}
     for call in calls:
@@ -249,11 +269,11 @@ def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, Found]
     }
     starts = [settings[INIT.name] for settings in found.values() if INIT.name in settings]
     schemes = sorted({scheme for start in starts if start.varies for scheme in start.values})
-    start = {INIT.name: Found(INIT.name, None, tuple(schemes), varies=True)}
+    start = {INIT.name: SharedSetting(INIT.name, None, tuple(schemes), varies=True)}
     return {**found, "weight_start": start, "bias_start": start}
 
 
-def _found(setting: Setting, calls: Iterable[Mapping[str, Expression]], square: bool) -> Found:
+def _found(setting: HelperSetting, calls: Iterable[Mapping[str, Expression]], square: bool) -> SharedSetting:
     """What a setting is in the calls of its helper."""
     values = [_value(call[setting.name]) if setting.name in call else setting.usual for call in calls]
     plain = sorted({value for value in values if value is not COMPUTED}, key=repr)
@@ -262,10 +282,10 @@ def _found(setting: Setting, calls: Iterable[Mapping[str, Expression]], square: 
     if setting.kind == PAIR and not square:
         plain = [(value, value) if isinstance(value, int) else value for value in plain]
         usual = (usual, usual) if isinstance(usual, int) else usual
-    return Found(setting.name, usual, tuple(plain), varies)
+    return SharedSetting(setting.name, usual, tuple(plain), varies)
 
 
-def _body(name: str, settings: Mapping[str, Found], cases: set[str], square: bool) -> str:
+def _body(name: str, settings: Mapping[str, SharedSetting], cases: set[str], square: bool) -> str:
     """The body of a helper, as its family's template has it."""
     family = template("resnet_dsl_keras", f"{HELPERS[name].family}.py.jinja")
     macros = family.make_module({"cases": cases, "square": square})
@@ -278,7 +298,7 @@ def _names(source: str) -> frozenset[str]:
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
-def _source(name: str, body: str, settings: Mapping[str, Found], square: bool) -> str:
+def _source(name: str, body: str, settings: Mapping[str, SharedSetting], square: bool) -> str:
     """A helper whole: its signature, of the settings that the body reads, and its body."""
     helper, read = HELPERS[name], _names(body)
     if not helper.returns:
@@ -295,7 +315,7 @@ def _source(name: str, body: str, settings: Mapping[str, Found], square: bool) -
     return f"{signature(f'def {name}', parameters, f' -> {returns}:', 0)}\n{body}"
 
 
-def _further_kinds(setting: Setting, found: Found) -> str:
+def _further_kinds(setting: HelperSetting, found: SharedSetting) -> str:
     """What a setting in numbers may be beside these."""
     word = " | str" if setting.kind == PAIR and "same" in found.values else ""
     return word + (" | None" if setting.usual is None else "")

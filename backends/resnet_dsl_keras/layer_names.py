@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.codegen.classes import BlockClass, Classes
-from resnet_dsl.codegen.python import Expression, Joined, Name
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.ir.network import Body, Call
-from resnet_dsl.program import Program
+from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.ir import BlockCall, Body, Program
+from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
 from resnet_dsl_keras.tensor_names import layer_name
 
 SEPARATORS = "-_."
@@ -49,7 +47,7 @@ class LayerNames:
     def _visit(self, body: Body, path: str, prefix: str, target: BlockClass | None) -> None:
         for node in body.nodes:
             place = f"{path}.{node.name}".lstrip(".")
-            if isinstance(node.what, Call):
+            if isinstance(node.what, BlockCall):
                 name = self._prefix(place, node.what.body)
                 self._visit(node.what.body, place, name, self.classes.use(node.what.body).target)
             else:
@@ -77,7 +75,7 @@ class LayerNames:
 def _places(path: str, body: Body) -> Iterator[str]:
     """Yield the paths of all ops below a block's."""
     for node in body.nodes:
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             yield from _places(f"{path}.{node.name}", node.what.body)
         else:
             yield f"{path}.{node.name}"

@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import Classes
-from resnet_dsl.codegen.model_body import ModelBody, ModelPart
-from resnet_dsl.codegen.parameters import IN_CHANNELS
-from resnet_dsl.codegen.printer import docstring, signature, statement
-from resnet_dsl.codegen.python import Dictionary, Expression, Joined, Literal, Name, call, names
-from resnet_dsl.codegen.statements import Assignment
-from resnet_dsl.ir.formulas import names_of
-from resnet_dsl.ir.network import Body, Node, Stage
-from resnet_dsl.ir.network import Call as BlockCall
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import BlockCall, Body, Node, Program, Stage, names_of
+from resnet_dsl.backend.python_source import (
+    IN_CHANNELS,
+    INDEX,
+    Assignment,
+    Classes,
+    Dictionary,
+    Expression,
+    Joined,
+    Literal,
+    ModelBody,
+    ModelPart,
+    Name,
+    call,
+    docstring,
+    names,
+    signature,
+    statement,
+)
 from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 
 X = Name("x")
 INPUTS = Name("inputs")
 LOOP = 3  # as many blocks alike are a loop
-LOOP_VARIABLE = "i"
 
 
 @dataclass(frozen=True)
@@ -164,18 +172,29 @@ def _stage(
     lines: list[Line] = []
     end = f"{stage.name}.{len(stage.blocks) - 1}"
     kept = {end: body.kept.get(stage.name, X.path), **body.kept}
-    for use, start, count in classes.runs(stage):
-        paths = [f"{stage.name}.{index}" for index in range(start, start + count)]
-        while paths:
-            alike = numbered([layer_names.at(path) for path in paths])
-            if alike and len(paths) >= LOOP and current == X and body.kept.keys().isdisjoint(paths):
-                front, first, back = alike
-                block = functions.call(use, [X], Joined(LOOP_VARIABLE, back, front))
-                lines.append(Loop(first, first + len(paths), block))
-                break
-            block = functions.call(use, [current], Literal(layer_names.at(paths[0])))
-            current = Name(kept.get(paths.pop(0), X.path))
-            lines.append(Assignment((current.path,), block))
+    paths = [f"{stage.name}.{index}" for index in range(len(stage.blocks))]
+
+    def first(start: int) -> int:
+        found = numbered([layer_names.at(paths[start])])
+        return found[1] if found else 0
+
+    done = 0
+    for use, count in classes.progressions(stage, first):
+        end_of_run = done + count
+        while done < end_of_run:
+            run = paths[done:end_of_run]
+            alike = numbered([layer_names.at(path) for path in run])
+            if alike and len(run) >= LOOP and current == X and body.kept.keys().isdisjoint(run):
+                front, number, back = alike
+                block = functions.call(use, [X], Joined(INDEX, back, front))
+                lines.append(Loop(number, number + len(run), block))
+                done = end_of_run
+            else:
+                own = classes.use(stage.blocks[done])
+                block = functions.call(own, [current], Literal(layer_names.at(run[0])))
+                current = Name(kept.get(run[0], X.path))
+                lines.append(Assignment((current.path,), block))
+                done += 1
     name = body.kept.get(stage.name, current.path)
     if name != current.path:
         lines.append(Assignment((name,), current))
@@ -186,7 +205,7 @@ def _text(lines: Iterable[Line]) -> Iterator[str]:
     for line in lines:
         if isinstance(line, Loop):
             bounds = f"{line.first}, {line.end}" if line.first else f"{line.end}"
-            variable = LOOP_VARIABLE if LOOP_VARIABLE in names([line.value]) else "_"
+            variable = INDEX if INDEX in names([line.value]) else "_"
             yield f"    for {variable} in range({bounds}):"
             yield statement(f"{X.path} = ", line.value, 8)
         else:

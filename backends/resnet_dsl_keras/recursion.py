@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resnet_dsl.ir.graph import INPUT, Graph
+from resnet_dsl.backend.ir import INPUT, Graph
 from resnet_dsl_keras.rules import lowered_node
 
 USUAL = 1000  # Python's own limit: what a caller of the model may use in any case

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from resnet_dsl.codegen.constants import CONSTANTS
-from resnet_dsl.diagnostics.model import Diagnostic, Findings
-from resnet_dsl.ir.graph import INPUT, Graph
-from resnet_dsl.ir.network import Network, Node
-from resnet_dsl.program import Program
+from resnet_dsl.backend.errors import Diagnostic, Findings
+from resnet_dsl.backend.ir import INPUT, Graph, Network, Node, Program
+from resnet_dsl.backend.python_source import CONSTANTS
 from resnet_dsl_keras.helpers import HELPERS
 from resnet_dsl_keras.rules import lowered_node
 
@@ -27,7 +25,7 @@ def check_names(program: Program) -> None:
     for step in _named(program.network):
         if taken.fullmatch(step.name):
             message = f"`{step.name}` cannot be the name of a layer in Keras: an operation has it"
-            findings.add(Diagnostic("E0601", message, step.span, hint="take another name"))
+            findings.add(Diagnostic("E0601", message, step.author, hint="take another name"))
     findings.check()
 
 

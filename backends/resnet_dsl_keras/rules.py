@@ -5,25 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from resnet_dsl.codegen.lowering import Lowering, Site
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.ir import GraphNode, Node, Pair, ops
+from resnet_dsl.backend.python_source import (
     Argument,
     Binary,
     Call,
     Expression,
     Literal,
+    Lowering,
     Operand,
+    Site,
     StepName,
+    Unpacked,
     affine,
     call,
     listed,
     several,
 )
-from resnet_dsl.codegen.statements import Unpacked
-from resnet_dsl.ir import ops
-from resnet_dsl.ir.arguments import Pair
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import Node
 
 X = Operand(0)
 
@@ -60,16 +58,16 @@ def lowered(site: Site) -> KerasLowering:
 
 def lowered_node(node: GraphNode) -> KerasLowering:
     """Return how an op of the graph is written: what there is to know of it beside the class it is in."""
-    step = Node(node.name, node.op, (), node.shape, "", node.span, node.span)
+    step = Node(node.name, node.op, (), node.shape, "", node.span, node.author)
     return lower(node.op, Site(step, node.input_shapes))
 
 
-def _layer(kind: str, *arguments: Argument, **settings: Argument) -> Call:
+def layer(kind: str, *arguments: Argument, **settings: Argument) -> Call:
     """A layer of Keras on the op's one operand, under the op's name."""
     return call(call(f"layers.{kind}", *arguments, **settings, name=StepName()), X)
 
 
-def _helper(name: str, *arguments: Argument, **settings: Argument) -> Call:
+def helper_call(name: str, *arguments: Argument, **settings: Argument) -> Call:
     """A helper of the file that makes the layer of the op's name from the op's one operand."""
     return call(name, X, StepName(), *arguments, **settings)
 
@@ -106,7 +104,7 @@ def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     settings |= {"bias": op.bias, "init": op.init}
     if op.standardize:
         settings["eps"] = site.number("standardize")
-    return _helper(_conv_helper(op), site.number("channels"), site.square("kernel"), **settings)
+    return helper_call(_conv_helper(op), site.number("channels"), site.square("kernel"), **settings)
 
 
 def _conv_helper(op: ops.Conv) -> str:
@@ -171,13 +169,13 @@ def _sum_operation(stride: Pair) -> str:
 
 @lower.register
 def _(op: ops.ChannelConv, site: Site) -> KerasLowering:
-    code = _helper("channel_conv", site.number("kernel"), init=op.init)
+    code = helper_call("channel_conv", site.number("kernel"), init=op.init)
     return KerasLowering(code, depth=3, ending="shape")
 
 
 @lower.register
 def _(op: ops.FullyConnected, site: Site) -> KerasLowering:
-    code = _helper("fully_connected", site.number("channels"), bias=op.bias, init=op.init)
+    code = helper_call("fully_connected", site.number("channels"), bias=op.bias, init=op.init)
     depth = 1 if site.vector else 2
     return KerasLowering(code, depth=depth, cases=_shape_case("fully_connected", site))
 
@@ -188,7 +186,7 @@ def _(op: ops.FullyConnected, site: Site) -> KerasLowering:
 @lower.register
 def _(op: ops.BatchNorm, site: Site) -> KerasLowering:
     eps, gamma = site.number("eps"), site.number("gamma")
-    return KerasLowering(_helper("batch_norm", eps=eps, momentum=inverted_momentum(site), gamma=gamma))
+    return KerasLowering(helper_call("batch_norm", eps=eps, momentum=inverted_momentum(site), gamma=gamma))
 
 
 def inverted_momentum(site: Site) -> Expression:
@@ -199,12 +197,12 @@ def inverted_momentum(site: Site) -> Expression:
 @lower.register
 def _(op: ops.GroupNorm, site: Site) -> KerasLowering:
     eps, gamma = site.number("eps"), site.number("gamma")
-    return KerasLowering(_helper("group_norm", site.number("groups"), eps=eps, gamma=gamma))
+    return KerasLowering(helper_call("group_norm", site.number("groups"), eps=eps, gamma=gamma))
 
 
 @lower.register
 def _(op: ops.LayerNorm, site: Site) -> KerasLowering:
-    code = _helper("layer_norm", eps=site.number("eps"), gamma=site.number("gamma"))
+    code = helper_call("layer_norm", eps=site.number("eps"), gamma=site.number("gamma"))
     # In NCHW a map comes back by a layer of its own.
     return KerasLowering(code, depth=3, ending="back", cases=_shape_case("layer_norm", site))
 
@@ -212,7 +210,7 @@ def _(op: ops.LayerNorm, site: Site) -> KerasLowering:
 @lower.register
 def _(op: ops.LocalResponseNorm, site: Site) -> KerasLowering:
     keywords = {name: site.number(name) for name in ("alpha", "beta", "k")}
-    code = _helper("local_response_norm", site.number("size"), **keywords)
+    code = helper_call("local_response_norm", site.number("size"), **keywords)
     operations = ("square", "pad", "get_item", "multiply", "subtract", "power", *DIVISION)
     return KerasLowering(code, depth=8, operations=operations, ending=None)
 
@@ -225,7 +223,7 @@ DIVISION = ("divide", "true_divide")  # one or the other, by Keras' version
 
 @lower.register
 def _(op: ops.Relu, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Activation", "relu"))
+    return KerasLowering(layer("Activation", "relu"))
 
 
 @lower.register
@@ -236,34 +234,34 @@ def _(op: ops.LeakyRelu, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Silu, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Activation", "silu"))
+    return KerasLowering(layer("Activation", "silu"))
 
 
 @lower.register
 def _(op: ops.Gelu, site: Site) -> KerasLowering:
     if op.approximate:
-        return KerasLowering(_helper("gelu_by_tanh"), depth=6, operations=("multiply", "square"))
-    return KerasLowering(_helper("gelu"), depth=6, operations=("erf", "multiply", "subtract"))
+        return KerasLowering(helper_call("gelu_by_tanh"), depth=6, operations=("multiply", "square"))
+    return KerasLowering(helper_call("gelu"), depth=6, operations=("erf", "multiply", "subtract"))
 
 
 @lower.register
 def _(op: ops.HardSwish, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Activation", "hard_silu"))
+    return KerasLowering(layer("Activation", "hard_silu"))
 
 
 @lower.register
 def _(op: ops.Sigmoid, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Activation", "sigmoid"))
+    return KerasLowering(layer("Activation", "sigmoid"))
 
 
 @lower.register
 def _(op: ops.Tanh, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Activation", "tanh"))
+    return KerasLowering(layer("Activation", "tanh"))
 
 
 @lower.register
 def _(op: ops.Softmax, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Softmax", axis=_channel_axis(site)))
+    return KerasLowering(layer("Softmax", axis=_channel_axis(site)))
 
 
 @lower.register
@@ -279,12 +277,12 @@ def _(op: ops.Affine, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Dropout, site: Site) -> KerasLowering:
-    return KerasLowering(_layer("Dropout", site.number("rate")))
+    return KerasLowering(layer("Dropout", site.number("rate")))
 
 
 @lower.register
 def _(op: ops.StochasticDepth, site: Site) -> KerasLowering:
-    return KerasLowering(_helper("stochastic_depth", site.number("rate")))
+    return KerasLowering(helper_call("stochastic_depth", site.number("rate")))
 
 
 # --- windows -----------------------------------------------------------------------------------
@@ -319,7 +317,7 @@ def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
         "stride": site.square("stride"),
         "padding": "same" if op.pad == "same" else site.square("pad"),
     }
-    return _helper(helper, site.square("kernel"), **geometry, ceil=op.ceil, **settings)
+    return helper_call(helper, site.square("kernel"), **geometry, ceil=op.ceil, **settings)
 
 
 def _pool_case(op: ops.Pool) -> str:
@@ -331,7 +329,7 @@ def _pool_case(op: ops.Pool) -> str:
 
 @lower.register
 def _(op: ops.GlobalAvgPool, site: Site) -> KerasLowering:
-    return KerasLowering(_helper("global_avg_pool"))
+    return KerasLowering(helper_call("global_avg_pool"))
 
 
 @lower.register
@@ -341,12 +339,14 @@ def _(op: ops.AdaptiveAvgPool, site: Site) -> KerasLowering:
         *("get_item", "ones_like", "cumsum", "expand_dims", "multiply", "sum", "greater", "subtract"),
         *("less", "logical_and", "cast", "einsum", *DIVISION),
     )
-    return KerasLowering(_helper("adaptive_avg_pool", site.square("size")), depth=24, operations=operations)
+    return KerasLowering(
+        helper_call("adaptive_avg_pool", site.square("size")), depth=24, operations=operations
+    )
 
 
 @lower.register
 def _(op: ops.BlurPool, site: Site) -> KerasLowering:
-    code = _helper("blur_pool", site.number("kernel"), site.number("stride"))
+    code = helper_call("blur_pool", site.number("kernel"), site.number("stride"))
     return KerasLowering(code, depth=op.kernel, operations=("pad",))
 
 
@@ -355,7 +355,7 @@ def _(op: ops.BlurPool, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Flatten, site: Site) -> KerasLowering:
-    return KerasLowering(_helper("flatten_pixels" if op.order == "hwc" else "flatten"), depth=2)
+    return KerasLowering(helper_call("flatten_pixels" if op.order == "hwc" else "flatten"), depth=2)
 
 
 @lower.register
@@ -372,7 +372,7 @@ def _(op: ops.PadChannels, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.ZeroPad, site: Site) -> KerasLowering:
-    return KerasLowering(_helper("zero_pad", site.square("amount")))
+    return KerasLowering(helper_call("zero_pad", site.square("amount")))
 
 
 @lower.register
@@ -386,8 +386,8 @@ def _(op: ops.Part, site: Site) -> KerasLowering:
 def _(op: ops.Upsample, site: Site) -> KerasLowering:
     factor = site.square("factor")
     if op.mode == "nearest":
-        return KerasLowering(_helper("upsample", factor))
-    return KerasLowering(_helper("upsample_bilinear", factor), depth=4, operations=("pad",))
+        return KerasLowering(helper_call("upsample", factor))
+    return KerasLowering(helper_call("upsample_bilinear", factor), depth=4, operations=("pad",))
 
 
 # --- joins -------------------------------------------------------------------------------------

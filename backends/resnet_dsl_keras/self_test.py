@@ -1,5 +1,7 @@
 """The part of a generated test that loads and runs a Keras artefact: plain source, no package of ours."""
 
+from resnet_dsl.backend.interface import SelfTest
+
 SOURCE = '''\
 KERAS_NAMES = {
     "kernel": "weight",
@@ -50,3 +52,5 @@ def _keras_model(path, dtype):
     keras.config.set_dtype_policy(dtype)
     return load_source(path).build()
 '''
+
+SELF_TEST = SelfTest(SOURCE, shapes="keras_shapes", outputs="keras_outputs")

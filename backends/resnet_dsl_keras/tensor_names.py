@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resnet_dsl.ir.arrays import Array
+    from resnet_dsl.backend.ir import Array
 
 # Keras' name of a variable, and the canonical one.
 NAMES = {

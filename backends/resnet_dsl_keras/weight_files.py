@@ -19,10 +19,8 @@ import h5py
 import numpy as np
 
 from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.diagnostics.wording import printable
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
+from resnet_dsl.backend.errors import UsageError, printable
+from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_keras.tensor_names import (
     NAMES,
     keras_variables,
@@ -61,9 +59,9 @@ NUMBERED = re.compile(r"_\d+$")
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
     """Return the bytes of a file that Keras' own `load_weights` takes."""
-    import resnet_dsl_keras as backend
+    from resnet_dsl_keras.runtime import build, load_state  # Keras; reading needs h5py alone
 
-    model = backend.load_state(backend.build(program), program.renamed(state))
+    model = load_state(build(program), program.renamed(state))
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start

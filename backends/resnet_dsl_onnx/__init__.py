@@ -1,88 +1,78 @@
 """The ONNX backend: the graph written out as a ModelProto, one rule an op, by no exporter.
 
-`rules.py` says what an op becomes, `emit.py` makes the model of it, `state.py` moves weights,
-`execute.py` runs it, `files.py` writes it. Importing this package imports neither onnx nor NumPy.
+`rules.py` says what an op becomes, `render.py` makes the model of it, `runtime.py` moves weights and
+runs it, `files.py` writes it. Importing this package imports neither onnx nor NumPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from resnet_dsl.backend.contents import Format
-from resnet_dsl_onnx.rules import RULES
+from resnet_dsl.backend.interface import (
+    WITHIN,
+    Backend,
+    Capability,
+    GraphReader,
+    Runtime,
+    WeightFile,
+    WeightFormat,
+)
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl_onnx.rules import lower
+from resnet_dsl_onnx.self_test import SELF_TEST
 
 if TYPE_CHECKING:
-    from resnet_dsl.ir.arrays import Array
-    from resnet_dsl.program import Program
+    from onnx import ModelProto
 
-__all__ = [
-    "DRAWINGS", "FILES", "NAME", "NAMES", "REQUIRES", "RULES", "STATISTICS", "SUFFIX", "WEIGHTS",
-    "build", "load_state", "read_state", "render", "run", "save", "trace",
-]  # fmt: skip
-
-NAME = "onnx"
 SUFFIX = ".onnx"
-REQUIRES = ("onnx", "numpy")
-NAMES = True
-STATISTICS = None  # a model for inference
-WEIGHTS = ""  # they are within the model
-FILES: Mapping[str, Format] = {
-    SUFFIX: Format("an ONNX model", "resnet_dsl_onnx.weight_files", NAME, REQUIRES, REQUIRES)
-}
-DRAWINGS: Mapping[str, str] = {SUFFIX: "resnet_dsl_onnx.graph_reader"}
-"""Which module reads the graphs that files hold, for `resnet-dsl import`."""
+PACKAGES = ("onnx", "numpy")
+INSTALL = "resnet-dsl[onnx]"
 
 
-def render(program: Program, state: Mapping[str, Array] | None = None) -> bytes:
-    """Return the model as a file's bytes, the same on every run; weights of seed 0 if none are given.
-
-    Raises UsageError past protobuf's 2 GB: such a model goes through `save`.
-    """
-    from resnet_dsl_onnx.emit import emit
-    from resnet_dsl_onnx.files import serialise
-
-    return serialise(emit(program, state, "float32"))
-
-
-def build(program: Program, dtype: str = "float32") -> Any:
-    """Return the ModelProto with the weights of seed 0."""
-    from resnet_dsl_onnx.emit import emit
-
-    return emit(program, None, dtype)
-
-
-def save(model: Any, path: str | Path) -> tuple[Path, ...]:
+def save(model: ModelProto, path: str | Path) -> tuple[Path, ...]:
     """Write a built model and return the files written: one, or with weights past 1.5 GB two."""
     from resnet_dsl_onnx.files import write
 
     return write(model, Path(path))
 
 
-def load_state(model: Any, state: Mapping[str, Array]) -> Any:
-    """Put weights into the model and return it; raises ValueError unless names and shapes agree."""
-    from resnet_dsl_onnx.state import store
+def _render(program: Program, state: Mapping[str, Array] | None) -> bytes:
+    from resnet_dsl_onnx.render import render
 
-    return store(model, state)
-
-
-def read_state(model: Any) -> dict[str, Array]:
-    """Return the weights of a model under their canonical names."""
-    from resnet_dsl_onnx.state import read
-
-    return read(model)
+    return render(program, state)
 
 
-def run(model: Any, x: Array) -> dict[str, Array]:
-    """Return the outputs by name: float32 by onnxruntime, float64 by ONNX's reference evaluator."""
-    from resnet_dsl_onnx.execute import execute
+def _runtime() -> Runtime:
+    from resnet_dsl_onnx import runtime
 
-    return execute(model, x)
+    return runtime
 
 
-def trace(model: Any, program: Program, x: Array) -> dict[str, Array]:
-    """Return the result of every op."""
-    from resnet_dsl_onnx import probe
+def _weight_files() -> WeightFile:
+    from resnet_dsl_onnx import weight_files
 
-    return probe.trace(model, program, x)
+    return weight_files
+
+
+def _graph_reader() -> GraphReader:
+    from resnet_dsl_onnx import graph_reader
+
+    return graph_reader
+
+
+# No trainer: these models are for inference.
+BACKEND = Backend(
+    name="onnx",
+    suffix=SUFFIX,
+    rules=frozenset(lower.registry) - {object},
+    render=_render,
+    weights=WITHIN,
+    renames=True,
+    install=INSTALL,
+    runtime=Capability(PACKAGES, _runtime),
+    weight_formats={SUFFIX: WeightFormat("an ONNX model", PACKAGES, PACKAGES, _weight_files, INSTALL)},
+    graph_reader=Capability(PACKAGES, _graph_reader),
+    self_test=SELF_TEST,
+)

@@ -2,18 +2,22 @@
 
 Its own (onnx 1.23): Erf gives single precision; HardSwish is made of a HardSigmoid whose 1/6 is
 single; LRN sums over the channels for the first N of them alone, N being the batch; Resize visits
-every pixel in Python.
+every pixel in Python. Pools split the rows that `ceil_mode` adds between both sides, where they belong
+behind, fail on windows of padding alone, and visit every window in Python: minutes for a network.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from onnx.reference.op_run import OpRun
 
-from resnet_dsl.ir.arrays import Array
+from resnet_dsl.backend.ir import Array
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -74,3 +78,90 @@ def _interpolated(x: Array, axis: int, factor: int) -> Array:
     share = (place - lower).reshape((-1, 1) if axis == 2 else -1)
     between: Array = np.take(x, lower, axis) * (1.0 - share) + np.take(x, upper, axis) * share
     return between
+
+
+# --- pools -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The windows along one axis: `count` of them, the first one `begin` before the data."""
+
+    size: int
+    span: int
+    stride: int
+    begin: int
+    end: int
+    count: int
+
+    @property
+    def behind(self) -> int:
+        """The padding behind that the last window reaches over."""
+        return max((self.count - 1) * self.stride + self.span - self.begin - self.size, 0)
+
+    def shift(self, offset: int) -> slice:
+        """The elements that lie `offset` from the start of each window."""
+        return slice(offset, offset + self.stride * self.count, self.stride)
+
+    def lengths(self, padding: bool) -> Array:
+        """How many elements of the data, or of data and padding, each window holds."""
+        starts = np.arange(self.count) * self.stride - self.begin
+        first, last = (-self.begin, self.size + self.end) if padding else (0, self.size)
+        return np.minimum(starts + self.span, last) - np.maximum(starts, first)
+
+
+class MaxPool(OpRun):  # type: ignore[misc]
+    """Maxima of windows; padding never wins."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, **attributes: Any) -> tuple[Array]:
+        return (_over_windows(np.maximum, x, _axes(x, attributes), -np.inf),)
+
+
+class AveragePool(OpRun):  # type: ignore[misc]
+    """Means of windows, over padding too if `count_include_pad` says so."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, **attributes: Any) -> tuple[Array]:
+        axes = _axes(x, attributes)
+        rows, columns = (axis.lengths(bool(attributes["count_include_pad"])) for axis in axes)
+        return ((_over_windows(np.add, x, axes, 0.0) / np.outer(rows, columns)).astype(x.dtype),)
+
+
+def _axes(x: Array, attributes: dict[str, Any]) -> tuple[_Axis, _Axis]:
+    kernel, strides = attributes["kernel_shape"], attributes["strides"]
+    same = attributes["auto_pad"] == "SAME_UPPER"
+    found = []
+    for i, size in enumerate(x.shape[2:]):
+        count = -(-size // strides[i])
+        total = max((count - 1) * strides[i] + kernel[i] - size, 0)
+        begin, end = total // 2, total - total // 2
+        if not same:
+            begin, end = attributes["pads"][i], attributes["pads"][i + 2]
+            count = _count(size + begin, end, kernel[i], strides[i], attributes["ceil_mode"])
+        found.append(_Axis(size, kernel[i], strides[i], begin, end, count))
+    return found[0], found[1]
+
+
+def _count(size: int, end: int, span: int, stride: int, ceil: int) -> int:
+    """The number of windows; none of those that rounding up adds starts in the padding behind."""
+    room = size + end - span
+    if not ceil:
+        return room // stride + 1
+    return min(-(-room // stride), (size - 1) // stride) + 1
+
+
+def _over_windows(
+    combine: Callable[[Array, Array], Array], x: Array, axes: Sequence[_Axis], fill: float
+) -> Array:
+    """Combine the elements of each window, one offset within the windows after the other."""
+    rows, columns = axes
+    around = ((0, 0), (0, 0), (rows.begin, rows.behind), (columns.begin, columns.behind))
+    padded = np.pad(x, around, constant_values=fill)
+    offsets = ((i, j) for i in range(rows.span) for j in range(columns.span))
+    return reduce(combine, (padded[:, :, rows.shift(i), columns.shift(j)] for i, j in offsets))
+
+
+EVALUATOR_OPS = (AveragePool, Erf, HardSwish, LRN, MaxPool, Resize)

@@ -1,5 +1,7 @@
 """The part of a generated test that loads and runs an ONNX artefact: plain source, no package of ours."""
 
+from resnet_dsl.backend.interface import SelfTest
+
 SOURCE = '''\
 def onnx_shapes(path):
     """Return the shape of each tensor by name."""
@@ -31,3 +33,5 @@ def _onnx_model(path):
 def _onnx_weights(model):
     return [tensor for tensor in model.graph.initializer if "/" not in tensor.name]
 '''
+
+SELF_TEST = SelfTest(SOURCE, shapes="onnx_shapes", outputs="onnx_outputs")

@@ -11,20 +11,23 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-import resnet_dsl_onnx as backend
 from resnet_dsl.backend.contents import Contents, Stored, metadata_value
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.diagnostics.wording import printable
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
-from resnet_dsl_onnx.state import weights_of
+from resnet_dsl.backend.errors import UsageError, printable
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl_onnx.render import render
+from resnet_dsl_onnx.runtime import weights_of
 
 OURS = "resnet-dsl"
 
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
     """Return the model with these weights; it carries its own metadata."""
-    return backend.render(program, state)
+    return render(program, state)
+
+
+def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+    """Raise UsageError: a graph goes with the tensors."""
+    raise UsageError("such a file is a model and not weights alone; `compile --names` writes it")
 
 
 def read(path: Path) -> Contents:

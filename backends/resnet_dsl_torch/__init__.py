@@ -2,81 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
-from resnet_dsl.backend.contents import Format
-from resnet_dsl.backend.interface import Statistics
-from resnet_dsl.program import Program
+from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
+from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_torch.rules import lower
+from resnet_dsl_torch.self_test import SELF_TEST
 
-if TYPE_CHECKING:
-    from resnet_dsl.backend.interface import Backend, Sgd, Training
-    from resnet_dsl.ir.arrays import Array
-
-NAME = "torch"
-SUFFIX = "_torch.py"
-REQUIRES: tuple[str, ...] = ("torch",)
-RULES: Mapping[type, Any] = {kind: rule for kind, rule in lower.registry.items() if kind is not object}
-
-STATISTICS: Statistics | None = Statistics(unbiased=True, momentum=float)
-
-# Beside the source lies the canonical file, whose names are torch's: it takes no unpickling.
-WEIGHTS = ".safetensors"
-_STATE_DICT = Format("a state_dict of torch", "resnet_dsl_torch.weight_files", NAME, ("torch",), ("torch",))
-FILES: Mapping[str, Format] = {".pth": _STATE_DICT, ".pt": _STATE_DICT}
+PACKAGES = ("torch",)
 
 
-def render(program: Program, state: Mapping[str, Array] | None = None) -> str:
+def _render(program: Program, state: Mapping[str, Array] | None) -> str:
     """Return the source of the model's file; weights are not part of it."""
-    from resnet_dsl_torch import layout
+    from resnet_dsl_torch.render import render
 
-    return layout.render(program)
-
-
-def build(program: Program, dtype: str = "float32") -> Any:
-    """Return the live `torch.nn.Module`: the rendered source, executed as a module."""
-    from resnet_dsl_torch import live
-
-    return live.build(program, render(program), dtype)
+    return render(program)
 
 
-def load_state(model: Any, state: Mapping[str, Array]) -> Any:
-    """Load weights under canonical names, which are the model's own; every tensor, none more."""
-    from resnet_dsl_torch import live
+def _runtime() -> Runtime:
+    from resnet_dsl_torch import runtime
 
-    return live.load_state(model, state)
-
-
-def read_state(model: Any) -> dict[str, Array]:
-    """Return the weights under canonical names."""
-    from resnet_dsl_torch import live
-
-    return live.read_state(model)
+    return runtime
 
 
-def run(model: Any, x: Array) -> dict[str, Array]:
-    """Return the outputs by name for one NCHW batch, in evaluation mode and the batch's dtype."""
-    from resnet_dsl_torch import live
+def _trainer() -> Trainer:
+    from resnet_dsl_torch import trainer
 
-    return live.run(model, x)
-
-
-def trace(model: Any, program: Program, x: Array) -> dict[str, Array]:
-    """Return results by op, as many as the framework shows."""
-    from resnet_dsl_torch import probe
-
-    return probe.trace(model, program, x)
+    return trainer
 
 
-def train(model: Any, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-    """Take one step of SGD on the cross-entropy for each batch."""
-    from resnet_dsl_torch import probe
+def _weight_files() -> WeightFile:
+    from resnet_dsl_torch import weight_files
 
-    return probe.train(model, batches, sgd)
+    return weight_files
 
 
-if TYPE_CHECKING:
-    import resnet_dsl_torch
+INSTALL = "resnet-dsl[torch]"
+_STATE_DICT = WeightFormat("a state_dict of torch", PACKAGES, PACKAGES, _weight_files, INSTALL)
 
-    _: Backend = resnet_dsl_torch
+BACKEND = Backend(
+    name="torch",
+    suffix="_torch.py",
+    rules=frozenset(lower.registry) - {object},
+    render=_render,
+    # The canonical file, whose names are torch's: it takes no unpickling.
+    weights=".safetensors",
+    install=INSTALL,
+    runtime=Capability(PACKAGES, _runtime),
+    trainer=Capability(PACKAGES, _trainer),
+    weight_formats={".pth": _STATE_DICT, ".pt": _STATE_DICT},
+    self_test=SELF_TEST,
+)

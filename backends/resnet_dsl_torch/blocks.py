@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Set
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.classes import BlockClass, BlockStep, ClassUse
-from resnet_dsl.codegen.parameters import ClassParameter
-from resnet_dsl.codegen.printer import WIDTH, docstring, signature, statement, text
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.python_source import (
+    WIDTH,
+    Assignment,
     Attribute,
+    Binary,
+    BlockClass,
+    BlockStep,
     Call,
+    ClassParameter,
+    ClassUse,
     Conditional,
     Expression,
     Kept,
     Literal,
+    Lowering,
     Name,
     Operand,
+    Sequence,
+    Statements,
     Subscript,
+    Unpacked,
     call,
     changed,
+    docstring,
+    made_of,
     names,
+    signature,
+    statement,
+    text,
     walk,
 )
-from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.reserved_names import RESERVED
 from resnet_dsl_torch.rules import TorchLowering
@@ -51,22 +64,31 @@ def attribute(owner: Expression, name: str) -> Expression:
 
 def class_text(block: BlockClass) -> ClassText:
     """Return the text of a block's class."""
-    doc = docstring(block.doc, 4)
+    doc = docstring(block.doc or _made_of(block), 4)
     parameters = [f"{p.name}: {p.kind}" for p in block.parameters]
     opening = signature("def __init__", ["self", *parameters], " -> None:", 4)
     if (chain := _as_sequence(block)) is not None:
         init = statement("", Call(Name("super().__init__"), tuple(chain)), 8)
         return ClassText(block.name, "nn.Sequential", doc, f"{opening}\n{init}", "")
+    listed = _as_list(block)
     steps = in_methods(block.steps, block.parameters)
-    lines, last = computing(steps, block.result, block.inputs)
+    lines, last = computing(steps, block.result, block.inputs, indexed=listed is not None)
     takes = signature(
         "def forward", ["self", *(f"{name}: torch.Tensor" for name in block.inputs)], " -> torch.Tensor:", 4
     )
-    forward = "\n".join([takes, *written(lines), *returning(last, lines)])
-    inits = ["        super().__init__()", *stored(block.parameters, [last, *(line.value for line in lines)])]
-    return ClassText(
-        block.name, "nn.Module", doc, "\n".join([opening, *inits, *keeping(block.steps)]), forward
-    )
+    forward = "\n".join([takes, *written(lines), *returning(last, lines, block.inputs)])
+    made = [] if listed is None else [Sequence("[]", tuple(listed))]
+    kept = [*stored(block.parameters, [last, *(line.value for line in lines)])]
+    kept += [] if listed is not None else keeping(block.steps)
+    inits = [opening, statement("", Call(Name("super().__init__"), tuple(made)), 8), *kept]
+    init = "\n".join(inits) if made or kept or parameters else ""
+    return ClassText(block.name, "nn.Module" if listed is None else "nn.ModuleList", doc, init, forward)
+
+
+def _made_of(block: BlockClass) -> str:
+    """What a class says that the author says nothing of."""
+    is_chain = all(step.inputs == (index - 1,) for index, step in enumerate(block.steps))
+    return made_of(block.definition, [step.kind for step in block.steps], is_chain)
 
 
 def _as_sequence(block: BlockClass) -> list[Expression] | None:
@@ -79,7 +101,7 @@ def _as_sequence(block: BlockClass) -> list[Expression] | None:
         return None
     modules: list[Expression] = []
     for index, step in enumerate(block.steps):
-        alone = step.what.alone if isinstance(step.what, TorchLowering) else None
+        alone = step.what.alone if isinstance(step.what, TorchLowering) else _without_flag(step.what)
         if alone is None or step.inputs != ((index - 1,) if index else (-1,)):
             return None
         if isinstance(step.what, TorchLowering) and step.what.module is None and not step.name.isdigit():
@@ -94,10 +116,27 @@ def _as_sequence(block: BlockClass) -> list[Expression] | None:
     return modules if any(step.name.isdigit() for step in block.steps) else None
 
 
+def _as_list(block: BlockClass) -> list[Expression] | None:
+    """The modules of a class that keeps nothing but 0, 1, …, used in another order than one by one."""
+    modules: list[Expression] = []
+    for step in block.steps:
+        if isinstance(step.what, TorchLowering) and step.what.module is None:
+            continue
+        made = step.what.module if isinstance(step.what, TorchLowering) else _without_flag(step.what)
+        if made is None or step.name != str(len(modules)):
+            return None
+        modules.append(made)
+    return modules or None
+
+
+def _without_flag(use: Lowering | ClassUse) -> Expression | None:
+    return construct(use) if isinstance(use, ClassUse) and use.flag is None else None
+
+
 # --- the constructor ---------------------------------------------------------------------------
 
 
-def in_methods(steps: Sequence[BlockStep], parameters: Iterable[ClassParameter]) -> tuple[BlockStep, ...]:
+def in_methods(steps: Several[BlockStep], parameters: Iterable[ClassParameter]) -> tuple[BlockStep, ...]:
     """Return steps as a method writes them, where the constructor's parameters are attributes."""
     own = {parameter.name for parameter in parameters}
 
@@ -125,7 +164,7 @@ def stored(parameters: Iterable[ClassParameter], trees: Iterable[Expression]) ->
     )
 
 
-def keeping(steps: Sequence[BlockStep]) -> Iterator[str]:
+def keeping(steps: Several[BlockStep]) -> Iterator[str]:
     """Yield the lines of `__init__` that make what the steps keep."""
     for step in steps:
         if isinstance(step.what, ClassUse):
@@ -169,10 +208,18 @@ def construct(use: ClassUse) -> Call:
 
 
 def computing(
-    steps: Sequence[BlockStep], result: int, inputs: Sequence[str], reserved: frozenset[str] = frozenset()
+    steps: Several[BlockStep],
+    result: int,
+    inputs: Several[str],
+    reserved: frozenset[str] = frozenset(),
+    indexed: bool = False,
 ) -> tuple[list[Assignment], Expression]:
-    """Return the assignments of `forward` and the expression of the result."""
-    found = Statements(steps, result, _express, _inline, RESERVED | reserved, unpack=_unpacked)
+    """Return the assignments of `forward` and the expression of the result.
+
+    With `indexed` the modules are those of a list and not attributes.
+    """
+    express = _express_indexed if indexed else _express
+    found = Statements(steps, result, express, _inline, RESERVED | reserved, unpack=_unpacked)
     return found.write(inputs)
 
 
@@ -181,29 +228,49 @@ def written(lines: Iterable[Assignment]) -> Iterator[str]:
     return (statement(f"{', '.join(line.targets)} = ", line.value, 8) for line in lines)
 
 
-def returning(last: Expression, lines: Sequence[Assignment]) -> list[str]:
+def returning(last: Expression, lines: Several[Assignment], inputs: Iterable[str] = ("x",)) -> list[str]:
     """Return the end of `forward`; a type checker knows what torch's functions give, modules not."""
-    if last == Name("x") or _is_typed(last):
+    declared = frozenset(inputs)
+    tensors = set(declared)
+    for line in lines:  # any other variable has the type of what it was given last
+        typed = len(line.targets) == 1 and _is_typed(line.value, tensors)
+        tensors = tensors | set(line.targets) if typed else tensors - set(line.targets) | declared
+    if _is_typed(last, tensors):
         return [statement("return ", last, 8)]
     used = {target for line in lines for target in line.targets} | names([last])
     name = next(n for n in ("out", "result", "out2") if n not in used)
     return [statement(f"{name}: torch.Tensor = ", last, 8), f"        return {name}"]
 
 
-def _is_typed(tree: Expression) -> bool:
-    if not isinstance(tree, Call) or not isinstance(tree.callee, Name):
-        return False
-    return tree.callee.path.startswith(TYPED) or tree.callee.path in HELPERS
+def _is_typed(tree: Expression, tensors: Set[str]) -> bool:
+    """Whether a type checker knows that the expression is a tensor, given the variables that are."""
+    match tree:
+        case Name():
+            return tree.path in tensors
+        case Binary():
+            return _is_typed(tree.left, tensors)
+        case Call(Name() as callee):
+            return callee.path.startswith(TYPED) or callee.path in HELPERS
+        case _:
+            return False
 
 
 def _express(step: BlockStep, operands: list[Expression]) -> Expression:
-    module = attribute(SELF, step.name)
+    return _applied(step, operands, attribute(SELF, step.name))
+
+
+def _express_indexed(step: BlockStep, operands: list[Expression]) -> Expression:
+    kept = step.name.isdigit()
+    return _applied(step, operands, Subscript(SELF, (Literal(int(step.name)),)) if kept else SELF)
+
+
+def _applied(step: BlockStep, operands: list[Expression], module: Expression) -> Expression:
     if not isinstance(step.what, TorchLowering):
         return Call(module, tuple(operands))
     return _placed(step.what.expression, operands, module)
 
 
-def _placed(tree: Expression, operands: Sequence[Expression], module: Expression) -> Expression:
+def _placed(tree: Expression, operands: Several[Expression], module: Expression) -> Expression:
     def place(node: Expression) -> Expression | None:
         if isinstance(node, Operand):
             return operands[node.index]

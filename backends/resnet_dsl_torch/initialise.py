@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resnet_dsl.codegen.lowering import Site
-from resnet_dsl.codegen.printer import statement, text
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.ir import TensorSpec
+from resnet_dsl.backend.python_source import (
+    Assignment,
     Attribute,
     Call,
     Expression,
@@ -16,15 +16,16 @@ from resnet_dsl.codegen.python import (
     Literal,
     Name,
     Negative,
+    Site,
     Subscript,
     binary,
     call,
     changed,
     method,
     names,
+    statement,
+    text,
 )
-from resnet_dsl.codegen.statements import Assignment
-from resnet_dsl.ir.ops import TensorSpec
 
 Line = Assignment | Call
 Starts = tuple[tuple[str, tuple[Line, ...]], ...]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_dsl.codegen.classes import INDEX, Classes
-from resnet_dsl.codegen.model_body import ModelBody, ModelPart
-from resnet_dsl.codegen.printer import signature, statement
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.ir import Program, Stage
+from resnet_dsl.backend.python_source import (
+    INDEX,
+    Assignment,
     Call,
+    Classes,
     Dictionary,
     Expression,
     Literal,
+    ModelBody,
+    ModelPart,
     Name,
     Spread,
     Subscript,
     names,
+    signature,
+    statement,
 )
-from resnet_dsl.codegen.statements import Assignment
-from resnet_dsl.ir.network import Stage
-from resnet_dsl.program import Program
 from resnet_dsl_torch.blocks import (
     SELF,
     attribute,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from resnet_dsl.codegen.constants import CONSTANTS, has_parameters
-from resnet_dsl.diagnostics.model import Diagnostic, Findings, Span
-from resnet_dsl.ir.network import Network
+from resnet_dsl.backend.errors import Diagnostic, Findings, Span
+from resnet_dsl.backend.ir import Network
+from resnet_dsl.backend.python_source import CONSTANTS, has_parameters
 from resnet_dsl_torch.helpers import HELPERS
 
 # What the file's own names are: no class, parameter or variable takes them.
@@ -45,13 +44,7 @@ def _message(name: str) -> str:
 def _kept(network: Network) -> Iterator[tuple[str, Span | None]]:
     """Yield (name, place) of what becomes an attribute: stages, blocks, and steps with parameters."""
     for stage in network.stages:
-        yield stage.name, _place(stage.name, network)
+        yield stage.name, stage.span
     bodies = {id(inner): inner for _, _, body in network.parts() for inner in body.bodies()}
     for body in bodies.values():
-        yield from ((node.name, node.span) for node in body.nodes if has_parameters(node, body))
-
-
-def _place(stage: str, network: Network) -> Span | None:
-    """Where the author names a stage."""
-    found = re.search(rf"\b{re.escape(stage)}(?=\s*:)", network.source.text)
-    return Span(network.source, found.start(), found.end()) if found else None
+        yield from ((node.name, node.author) for node in body.nodes if has_parameters(node, body))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 
-from resnet_dsl.codegen.lowering import Lowering, Site
-from resnet_dsl.codegen.python import (
+from resnet_dsl.backend.ir import ops
+from resnet_dsl.backend.python_source import (
     Argument,
     Attribute,
     Binary,
@@ -14,8 +14,10 @@ from resnet_dsl.codegen.python import (
     Expression,
     Kept,
     Literal,
+    Lowering,
     Name,
     Operand,
+    Site,
     Slice,
     Subscript,
     affine,
@@ -25,7 +27,6 @@ from resnet_dsl.codegen.python import (
     method,
     several,
 )
-from resnet_dsl.ir import ops
 from resnet_dsl_torch.initialise import Starts, starts_of
 
 X = Operand(0)

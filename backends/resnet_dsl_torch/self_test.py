@@ -1,5 +1,7 @@
 """The part of a generated test that loads and runs a PyTorch artefact: plain source, no package of ours."""
 
+from resnet_dsl.backend.interface import SelfTest
+
 SOURCE = '''\
 def torch_shapes(path):
     """Return the shape of each tensor by name."""
@@ -31,3 +33,5 @@ def _torch_model(path):
     classes = [value for value in vars(module).values() if isinstance(value, type)]
     return [value for value in classes if value.__module__ == module.__name__][-1]()
 '''
+
+SELF_TEST = SelfTest(SOURCE, shapes="torch_shapes", outputs="torch_outputs")

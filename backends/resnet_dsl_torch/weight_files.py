@@ -15,10 +15,9 @@ import numpy as np
 import torch
 
 from resnet_dsl.backend.contents import KEY, Contents, Stored
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
-from resnet_dsl_torch.live import COUNTER
+from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl_torch.runtime import COUNTER
 
 NESTS = ("state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel, of torch.compile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.network import Body, Call, Network
+from resnet_dsl.ir.network import BlockCall, Body, Network
 
 
 def expand(network: Network) -> Graph:
@@ -33,10 +33,11 @@ def _expand(body: Body, path: str, part: str, inputs: list[str], nodes: list[Gra
     for node in body.nodes:
         name = f"{path}.{node.name}" if path else node.name
         taken = [value(index) for index in node.inputs]
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             results.append(_expand(node.what.body, name, part, taken, nodes))
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
-        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, node.span))
+        places = node.span, node.author
+        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, *places))
         results.append(name)
     return value(body.result)

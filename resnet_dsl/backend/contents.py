@@ -1,4 +1,4 @@
-"""Files of weights as a backend offers them: a format, and contents whose tensors are read when asked for."""
+"""What a weight file holds: tensors, which are read when asked for, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -16,25 +16,6 @@ Metadata = Mapping[str, Any]
 """Values of JSON, by key."""
 KEY = "resnet-dsl"
 """Under this key a file of ours holds all its metadata, as one JSON value."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """A kind of file, and the module that knows it.
-
-    The module offers `read(path) -> Contents` and
-    `encode(program, state, metadata, suffix) -> bytes`; it is imported when one of them is called.
-    With `encode_named(state, metadata, suffix) -> bytes` it also writes tensors under any names, in
-    torch's layouts and in the order that they come in.
-    """
-
-    title: str
-    module: str
-    extra: str
-    """What `pip install "resnet-dsl[…]"` installs the packages with."""
-    reading: tuple[str, ...]
-    """The packages that reading needs."""
-    writing: tuple[str, ...]
 
 
 @dataclass(frozen=True)

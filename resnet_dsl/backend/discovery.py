@@ -1,7 +1,7 @@
-"""Backends found by their names.
+"""Backends found by their names, and their parts: what one lacks is a sentence.
 
-A backend `x` is an importable package `resnet_dsl_x`: in a checkout a folder of `backends/`,
-installed a package of ours or anybody's.
+A backend `x` is an importable package `resnet_dsl_x` that defines `BACKEND`: in a checkout a folder
+of `backends/`, installed a package of ours or anybody's.
 """
 
 from __future__ import annotations
@@ -10,40 +10,81 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
 
-from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.backend.interface import Backend, Capability, Part, Runtime
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 
 PREFIX = "resnet_dsl_"
 
 
 def backend_names() -> list[str]:
-    """Return the names of the backends that can be imported here."""
+    """Return the names of the packages that are backends by their names, sound or not."""
     _add_checkout()
     names = {m.name.removeprefix(PREFIX) for m in pkgutil.iter_modules() if m.name.startswith(PREFIX)}
     return sorted(names)
 
 
 def find_backend(name: str) -> Backend:
-    """Return a backend by name; raises UsageError for one that does not exist."""
+    """Return a backend by name; raises UsageError for one that does not exist or cannot be imported."""
     _add_checkout()
     if not name.isidentifier() or importlib.util.find_spec(PREFIX + name) is None:
         known = backend_names()
         hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
         raise UsageError(f"no backend `{name}`; {hint}")
-    return cast(Backend, importlib.import_module(PREFIX + name))
+    try:
+        module = importlib.import_module(PREFIX + name)
+    except Exception as error:  # a package of somebody else's raises what it likes
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"backend {name}: cannot be imported: {what}") from None
+    found = vars(module).get("BACKEND")
+    if not isinstance(found, Backend):
+        what = "is not defined" if found is None else f"is of type {type(found).__name__}, not Backend"
+        raise UsageError(f"backend {name}: {PREFIX}{name}.BACKEND {what}")
+    if found.name != name:
+        raise UsageError(f"backend {name}: it is called {found.name!r} in {PREFIX}{name}.BACKEND")
+    return found
 
 
-def require(backend: Backend) -> None:
-    """Raise UsageError with the line to type if a package that `build` needs is missing."""
-    missing = [name for name in backend.REQUIRES if importlib.util.find_spec(name) is None]
-    if missing:
-        names = ", ".join(missing)
-        line = f'pip install "resnet-dsl[{backend.NAME}]"'
-        raise UsageError(f"the {backend.NAME} model needs {names}, not installed here: {line}")
+def sound_backends() -> tuple[list[Backend], dict[str, str]]:
+    """Return the backends that can be imported and, by name, what is wrong with the others."""
+    found, broken = [], {}
+    for name in backend_names():
+        try:
+            found.append(find_backend(name))
+        except UsageError as error:
+            broken[name] = str(error).removeprefix(f"backend {name}: ")
+    return found, broken
+
+
+def lacking(backend: Backend, what: str, part: Capability[Part] | None) -> str:
+    """Return why a part of a backend cannot be used here, in words that follow `it`, or nothing."""
+    if part is None:
+        return f"has no {what}"
+    missing = missing_packages(part.requires)
+    return needed(missing, backend.install) if missing else ""
+
+
+def runtime_of(backend: Backend) -> Runtime:
+    """Return what builds and runs the live models of a backend; raises UsageError if it is not there."""
+    if backend.runtime is None:
+        raise UsageError(f"the {backend.name} backend has no runtime: it renders, and builds no live model")
+    if reason := lacking(backend, "runtime", backend.runtime):
+        raise UsageError(f"the {backend.name} model {reason}")
+    return backend.runtime.load()
+
+
+def missing_packages(names: Iterable[str]) -> list[str]:
+    """Return those of the packages that cannot be imported here."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def needed(missing: Sequence[str], install: str) -> str:
+    """Return in words which packages are missing, with the line to type."""
+    line = f'pip install "{install}"' if install else f"pip install {' '.join(missing)}"
+    return f"needs {', '.join(missing)}, not installed here: {line}"
 
 
 def _add_checkout() -> None:

@@ -1,8 +1,4 @@
-"""A graph as a file draws it: nodes, constants, and who uses which value; plain data, no framework.
-
-A backend whose files hold graphs names in `DRAWINGS`, by suffix, a module that offers
-`read(path) -> Drawing` and `drawn(program) -> Drawing`.
-"""
+"""A graph as a file has it: nodes, constants, and who uses which value; plain data, no framework."""
 
 from __future__ import annotations
 
@@ -10,18 +6,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Protocol
-
-from resnet_dsl.ir.ops import Op
-from resnet_dsl.ir.shapes import Shape
-from resnet_dsl.program import Program
+from typing import Any
 
 IDENTITY = "Identity"
 
 
 @dataclass(frozen=True)
-class Constant:
+class ForeignConstant:
     """A constant; of a large one `values` is a digest."""
 
     kind: str
@@ -35,7 +26,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class DrawnNode:
+class ForeignNode:
     """One node; the names of its inputs are of values, weights or constants, or empty."""
 
     name: str
@@ -51,15 +42,15 @@ class DrawnNode:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ForeignGraph:
     """A graph. `sizes` are the input's without the batch, letters where they are open."""
 
     input: str
     sizes: tuple[int | str, ...]
-    nodes: tuple[DrawnNode, ...]
+    nodes: tuple[ForeignNode, ...]
     outputs: tuple[tuple[str, str], ...]
     """The name of each output and the value that it is."""
-    constants: Mapping[str, Constant] = field(default_factory=dict)
+    constants: Mapping[str, ForeignConstant] = field(default_factory=dict)
     weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The shapes of the other tensors."""
 
@@ -76,12 +67,12 @@ class Drawing:
         return next((value for _, value in self.outputs if value not in known), "")
 
     @cached_property
-    def _makers(self) -> dict[str, DrawnNode]:
+    def _makers(self) -> dict[str, ForeignNode]:
         return {output: node for node in self.nodes for output in node.outputs}
 
     @cached_property
-    def _users(self) -> dict[str, list[DrawnNode]]:
-        found: dict[str, list[DrawnNode]] = {}
+    def _users(self) -> dict[str, list[ForeignNode]]:
+        found: dict[str, list[ForeignNode]] = {}
         for node in self.nodes:
             for given in dict.fromkeys(node.inputs):
                 found.setdefault(given, []).append(node)
@@ -96,7 +87,7 @@ class Drawing:
                 found.update(node.outputs)
         return found
 
-    def maker(self, value: str) -> DrawnNode | None:
+    def maker(self, value: str) -> ForeignNode | None:
         """Return the node that gives a value."""
         return self._makers.get(value)
 
@@ -114,9 +105,9 @@ class Drawing:
         """Whether a value is made of weights and constants alone, whatever the input."""
         return name not in self._computed
 
-    def users(self, value: str) -> list[DrawnNode]:
+    def users(self, value: str) -> list[ForeignNode]:
         """Return the nodes that take a value; what an identity passes on counts as the value."""
-        found: list[DrawnNode] = []
+        found: list[ForeignNode] = []
         waiting = [value]
         for each in waiting:
             for node in self._users.get(each, ()):
@@ -126,24 +117,24 @@ class Drawing:
                     found.append(node)
         return found
 
-    def owner(self, path: str) -> DrawnNode | None:
+    def owner(self, path: str) -> ForeignNode | None:
         """Return the node that takes a layer's weight."""
         return next(iter(self._users.get(f"{path}.weight", ())), None)
 
-    def layers(self, node: DrawnNode) -> list[str]:
+    def layers(self, node: ForeignNode) -> list[str]:
         """Return the paths of the layers whose weights a node takes."""
         return [name.rpartition(".")[0] for name in node.inputs if name in self.weights]
 
-    def extents(self, node: DrawnNode) -> tuple[int, ...]:
+    def extents(self, node: ForeignNode) -> tuple[int, ...]:
         """Return the shape of the first weight that a node takes."""
         return next((self.weights[name] for name in node.inputs if name in self.weights), ())
 
-    def numbers(self, node: DrawnNode, place: int) -> tuple[float, ...]:
+    def numbers(self, node: ForeignNode, place: int) -> tuple[float, ...]:
         """Return the values of a constant input, none where it is no constant."""
         name = node.inputs[place] if place < len(node.inputs) else ""
         return self.constants[name].numbers if name in self.constants else ()
 
-    def renamed(self, names: Mapping[str, str]) -> Drawing:
+    def renamed(self, names: Mapping[str, str]) -> ForeignGraph:
         """Return the graph with its weights called otherwise."""
         nodes = tuple(
             replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in self.nodes
@@ -151,26 +142,13 @@ class Drawing:
         weights = {names.get(name, name): shape for name, shape in self.weights.items()}
         return replace(self, nodes=nodes, weights=weights)
 
-    def behind(self, value: str, steps: int) -> Iterator[DrawnNode]:
+    def behind(self, value: str, steps: int) -> Iterator[ForeignNode]:
         """Yield the nodes that a value reaches within so many steps."""
         values = [value]
         for _ in range(steps):
             found = {node.result: node for each in values for node in self.users(each)}
             yield from found.values()
             values = list(found)
-
-
-class GraphReader(Protocol):
-    """What a backend offers whose files hold graphs, for `resnet-dsl import`."""
-
-    def read(self, path: Path) -> Drawing:
-        """Return the graph of a file."""
-
-    def drawn(self, program: Program) -> Drawing:
-        """Return the graph that a program is written as."""
-
-    def drawn_op(self, op: Op, x: Shape) -> Drawing:
-        """Return the nodes that an op of one input is written as, where height and width are open."""
 
 
 def single(value: float) -> float:

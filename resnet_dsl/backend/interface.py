@@ -1,18 +1,57 @@
-"""What a backend must offer.
+"""What a backend is: a name, a suffix, its rules and `render`; what else it can do are parts of their own.
 
-Importing a backend's package must not import its framework; only `build` and what takes a built
-model may.
+Weights travel as arrays under canonical names in torch's layouts (`OIHW`, `(out, in)`). Importing a
+backend's package must not import its framework: a part that needs one is a `Capability`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from resnet_dsl.backend.contents import Format
+from resnet_dsl.backend.contents import Contents, Metadata
+from resnet_dsl.backend.foreign_graph import ForeignGraph
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.graph import GraphNode
+from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
+
+LiveModel: TypeAlias = Any
+"""A framework's own model; only the backend that built it looks inside."""
+
+WITHIN = ""
+"""For `Backend.weights`: they are in the artefact itself."""
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Capability(Generic[Part]):
+    """A part of a backend that needs packages: `load` imports it when it is first asked for."""
+
+    requires: tuple[str, ...]
+    load: Callable[[], Part]
+
+
+class Runtime(Protocol):
+    """Live models: a module, or anything else, with these functions."""
+
+    def build(self, program: Program, dtype: str = "float32") -> LiveModel:
+        """Return the live model, started as its framework starts it."""
+
+    def load_state(self, model: LiveModel, state: Mapping[str, Array]) -> LiveModel:
+        """Return the model with these weights; every tensor must be given, none more."""
+
+    def read_state(self, model: LiveModel) -> dict[str, Array]:
+        """Return the weights of a model."""
+
+    def run(self, model: LiveModel, x: Array) -> dict[str, Array]:
+        """Return the outputs by name for one NCHW batch, in evaluation mode and the batch's dtype."""
+
+    def trace(self, model: LiveModel, program: Program, x: Array) -> dict[str, Array]:
+        """Return results by op, as many as the framework shows; a verification names the first to part."""
 
 
 class Sgd(NamedTuple):
@@ -43,46 +82,102 @@ class Statistics:
     momentum: Callable[[float], float]
 
 
-class Backend(Protocol):
-    """The names a backend package defines.
+class Trainer(Protocol):
+    """Steps of training on the live models of the backend's runtime."""
 
-    Weights travel as arrays under canonical names in torch's layouts (`OIHW`, `(out, in)`).
+    STATISTICS: Statistics
+
+    def train(self, model: LiveModel, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
+        """Take one step of SGD on the cross-entropy of the first output for each (images, labels)."""
+
+
+class WeightFile(Protocol):
+    """A format of weight files, read and written."""
+
+    def read(self, path: Path) -> Contents:
+        """Return what a file holds."""
+
+    def encode(self, program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+        """Return the bytes of a file with the weights of a program."""
+
+    def encode_named(self, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+        """Return the bytes of a file of tensors under any names, in the order that they come in.
+
+        Raises UsageError for a format whose files are more than tensors.
+        """
+
+
+@dataclass(frozen=True)
+class WeightFormat:
+    """A kind of weight file: `title` is how messages call it, `load` gives what reads and writes it."""
+
+    title: str
+    reading: tuple[str, ...]
+    """The packages that reading needs."""
+    writing: tuple[str, ...]
+    load: Callable[[], WeightFile]
+    install: str = ""
+    """What `pip install` takes to have those packages; without it they themselves."""
+
+
+class GraphReader(Protocol):
+    """The graphs that files of the backend's own suffix hold, for `resnet-dsl import`."""
+
+    def read(self, path: Path) -> ForeignGraph:
+        """Return the graph of a file."""
+
+    def of_program(self, program: Program) -> ForeignGraph:
+        """Return the graph that a program is written as."""
+
+    def of_op(self, node: GraphNode) -> ForeignGraph:
+        """Return the graph that one op is written as, where the input's height and width are open."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """The backend's part of a generated test: source that needs pytest, NumPy and the framework alone.
+
+    `shapes(path)` in it gives the shape of each tensor of an artefact by its canonical name,
+    `outputs(path, state, x)` the outputs by name, or None where the engine lacks the dtype of `x`.
     """
 
-    NAME: str
+    source: str
+    shapes: str
+    outputs: str
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend. Only the first four are needed to compile; a part that is None it does not have."""
+
+    name: str
     """Its name on the command line."""
-    SUFFIX: str
+    suffix: str
     """What follows the model's name in the file it writes."""
-    REQUIRES: tuple[str, ...]
-    """The importable packages that `build` needs."""
-    RULES: Mapping[type, Any]
+    rules: frozenset[type[Op]]
     """The op classes it has a rule for."""
-    STATISTICS: Statistics | None
-    """How it moves running statistics in training; None if it does not train."""
-    FILES: Mapping[str, Format]
+    render: Callable[[Program, Mapping[str, Array] | None], str | bytes]
+    """Returns the artefact: source text, or bytes; weights that are given are written in if it holds any."""
+
+    weights: str | None = None
+    """The suffix of the file of weights beside the artefact, or `WITHIN`; None if there is no place."""
+    renames: bool = False
+    """Whether artefact and live model call layers as `program.names` says."""
+    install: str = ""
+    """What `pip install` takes to have all that its parts need; without it the packages themselves."""
+
+    runtime: Capability[Runtime] | None = None
+    trainer: Capability[Trainer] | None = None
+    weight_formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     """The files of weights it reads and writes, by suffix."""
-    WEIGHTS: str
-    """The suffix of the file of weights that lies beside the artefact; empty if they are within it."""
-    # NAMES: bool = False
-    # Whether `render` and `build` call layers as `program.names` says, and `load_state` takes those names.
+    graph_reader: Capability[GraphReader] | None = None
+    self_test: SelfTest | None = None
 
-    def render(self, program: Program, state: Mapping[str, Array] | None = None) -> str | bytes:
-        """Return the artefact: source text, or bytes. `state` is written in where it holds weights."""
-
-    def build(self, program: Program, dtype: str = "float32") -> Any:
-        """Return the live model."""
-
-    def load_state(self, model: Any, state: Mapping[str, Array]) -> Any:
-        """Return the model with these weights; every tensor must be given, none more."""
-
-    def read_state(self, model: Any) -> dict[str, Array]:
-        """Return the weights of a model."""
-
-    def run(self, model: Any, x: Array) -> dict[str, Array]:
-        """Return the outputs by name for one NCHW batch, in evaluation mode and the batch's dtype."""
-
-    def trace(self, model: Any, program: Program, x: Array) -> dict[str, Array]:
-        """Return results by op, as many as the framework shows; a verification names the first to part."""
-
-    def train(self, model: Any, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-        """Take one step of SGD on the cross-entropy of the first output for each (images, labels)."""
+    @property
+    def no_weights(self) -> str:
+        """Why weights cannot go into its artefact, in a sentence; nothing if they can."""
+        if self.weights == WITHIN:
+            return ""
+        if self.weights is None:
+            return f"{self.name} artefacts have no place for weights"
+        return f"{self.name} source holds no weights: `compile` writes them to a file beside it"

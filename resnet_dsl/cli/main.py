@@ -86,7 +86,7 @@ def _group(word: str) -> list[str]:
 
 def _ended_by(error: Exception, color: str = "auto") -> int:
     """Report an exception in the words of the person who caused it; a traceback only on request."""
-    from resnet_dsl.diagnostics.model import CompileError, UsageError
+    from resnet_dsl.diagnostics.errors import CompileError, UsageError
     from resnet_dsl.weights.match_report import WeightsError
 
     if isinstance(error, WeightsError):

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
     from resnet_dsl.program import Program

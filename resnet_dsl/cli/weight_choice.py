@@ -7,7 +7,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_dsl.diagnostics.model import UsageError
 from resnet_dsl.weights.source import Weights, weights_for
 
 if TYPE_CHECKING:
@@ -26,12 +25,13 @@ def chosen_weights(program: Program, options: Namespace, library: str | None = N
 
 def companion_file(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
     """Return suffix and content of the file of weights beside an artefact that does not hold them."""
+    from resnet_dsl.backend.interface import WITHIN
     from resnet_dsl.weights.formats.registry import encode
 
-    suffix = getattr(backend, "WEIGHTS", None)
-    if weights is None or suffix == "":
+    if weights is None or backend.weights == WITHIN:
         return None
-    if suffix is None:
-        raise UsageError(f"the {backend.NAME} backend does not say where weights go")
-    path = Path(program.name + backend.SUFFIX).with_suffix(suffix)
-    return suffix, encode(program, weights.state, weights.origin, path)
+    if backend.weights is None:
+        print(f"note: {backend.no_weights}", file=sys.stderr)
+        return None
+    path = Path(program.name + backend.suffix).with_suffix(backend.weights)
+    return backend.weights, encode(program, weights.state, weights.origin, path)

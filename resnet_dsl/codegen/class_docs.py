@@ -5,23 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from resnet_dsl.ir.network import Body, Call
+from resnet_dsl.ir.network import Body
 
 SENTENCE = re.compile(r"(?<=[.!?]) (?=[A-Z`])")
 QUOTED = re.compile(r"`(\w+)(?:: ?([^`]+))?`")
 LISTED = 6  # a longer list of steps says less than the code below it
 
 
-def class_doc(bodies: Sequence[Body], parameters: Collection[str], called: Sequence[str]) -> str:
-    """Return the docstring of the class of some bodies; `called` are the classes its steps use.
+def true_of(bodies: Sequence[Body], parameters: Collection[str]) -> str:
+    """Return what the author says of a block, as far as it holds for the class of these bodies.
 
-    A sentence of the author's comment that quotes a parameter of the block, as `name` or `name: value`,
-    is about other variants where the class has no such parameter and no such value.
+    A sentence that quotes a parameter of the block, as `name` or `name: value`, is about other
+    variants where the class has no such parameter and no such value.
     """
-    body = bodies[0]
-    doc = " ".join(body.doc.split()).removeprefix(f"{body.definition}: ")
-    sentences = [found for found in SENTENCE.split(doc) if _holds(found, bodies, parameters)]
-    return " ".join(sentences) if doc and sentences else _made_of(body, called)
+    doc = " ".join(bodies[0].doc.split()).removeprefix(f"{bodies[0].definition}: ")
+    return " ".join(found for found in SENTENCE.split(doc) if _holds(found, bodies, parameters))
 
 
 def _holds(sentence: str, bodies: Sequence[Body], parameters: Collection[str]) -> bool:
@@ -32,19 +30,11 @@ def _holds(sentence: str, bodies: Sequence[Body], parameters: Collection[str]) -
     return True
 
 
-def _made_of(body: Body, called: Sequence[str]) -> str:
-    """The steps of a chain in order, or what something else combines."""
-    classes = iter(called)
-    steps = [next(classes) if isinstance(n.what, Call) else n.what.kind for n in body.nodes]
-    is_chain = all(node.inputs == (index - 1,) for index, node in enumerate(body.nodes))
-    if is_chain and 0 < len(steps) <= LISTED:
-        return f"Applies {_enumerated(steps)}{' in turn' if len(steps) > 1 else ''}"
-    different = list(dict.fromkeys(steps))
-    if 0 < len(different) <= LISTED:
-        return f"Combines {_enumerated(different)}"
-    return f"Block `{body.definition}` of the spec"
-
-
-def _enumerated(names: Sequence[str]) -> str:
-    *front, last = [f"`{name}`" for name in names]
-    return f"{', '.join(front)} and {last}" if front else last
+def made_of(definition: str, steps: Sequence[str], is_chain: bool) -> str:
+    """Return the steps of a chain in order, or what something else combines, as one sentence."""
+    listed = list(steps) if is_chain else list(dict.fromkeys(steps))
+    if not 0 < len(listed) <= LISTED:
+        return f"Block `{definition}` of the spec"
+    *front, last = [f"`{name}`" for name in listed]
+    names = f"{', '.join(front)} and {last}" if front else last
+    return f"Applies {names}{' in turn' if front else ''}" if is_chain else f"Combines {names}"

@@ -8,11 +8,11 @@ some bodies lack, such as a projection, becomes a flag.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, takewhile
 
-from resnet_dsl.codegen.class_docs import class_doc
+from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.lowering import (
     Lower,
     Lowering,
@@ -25,11 +25,13 @@ from resnet_dsl.codegen.lowering import (
 from resnet_dsl.codegen.names import PYTHON, camel, class_name
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
 from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
-from resnet_dsl.ir.formulas import Constant, Formula, Number
-from resnet_dsl.ir.network import Body, Call, Network, Node, Stage, channels_name
+from resnet_dsl.ir.formulas import Fixed, Formula, Number
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage, channels_name
 
 OWN = frozenset({"x", "self"})
 INDEX = "i"
+
+Named = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,21 @@ class BlockStep:
     node: Node
 
     @property
+    def kind(self) -> str:
+        """What the step is: the language's word for the op, or the class put to use."""
+        if isinstance(self.node.what, BlockCall):
+            return self.what.target.name if isinstance(self.what, ClassUse) else self.name
+        return self.node.what.kind
+
+    @property
     def is_activation(self) -> bool:
         """Whether the step is a nonlinearity of one value."""
-        return not isinstance(self.node.what, Call) and self.node.what.activation
+        return not isinstance(self.node.what, BlockCall) and self.node.what.activation
 
     @property
     def is_arithmetic(self) -> bool:
         """Whether the step is written with an operator."""
-        return not isinstance(self.node.what, Call) and self.node.what.arithmetic
+        return not isinstance(self.node.what, BlockCall) and self.node.what.arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +101,19 @@ class Classes:
         """Return how a block of a stage is made."""
         return self.uses[id(body)]
 
-    def progressions(self, stage: Stage) -> Iterator[tuple[ClassUse, int]]:
+    def progressions(
+        self, stage: Stage, first: Callable[[int], int] = lambda start: 0
+    ) -> Iterator[tuple[ClassUse, int]]:
         """Yield (use, count) of neighbours made alike but for numbers that grow evenly.
 
-        Such a number is written over the place in the run, `INDEX`, from 0: `64 + 32 * i`.
+        Such a number is written over `INDEX`, which counts the run that starts at a block of the stage from
+        `first` of that on: `64 + 32 * i`.
         """
         uses = [self.use(body) for body in stage.blocks]
         start = 0
         while start < len(uses):
             count = _progressing(uses[start:])
-            yield (_of_index(*uses[start : start + 2]) if count > 1 else uses[start]), count
+            yield (_of_index(uses[start], uses[start + 1], first(start)) if count > 1 else uses[start]), count
             start += count
 
     def runs(self, stage: Stage) -> Iterator[tuple[ClassUse, int, int]]:
@@ -139,33 +151,39 @@ def _steps(use: ClassUse, following: ClassUse) -> tuple[int, ...] | None:
     return tuple(steps)
 
 
-def _of_index(use: ClassUse, following: ClassUse) -> ClassUse:
+def _of_index(use: ClassUse, following: ClassUse, first: int) -> ClassUse:
     steps = _steps(use, following) or ()
     arguments = [
-        (name, _grown(value, step)) for (name, value), step in zip(use.arguments, steps, strict=True)
+        (name, _grown(value, step, first)) for (name, value), step in zip(use.arguments, steps, strict=True)
     ]
     return replace(use, arguments=tuple(arguments))
 
 
-def _grown(value: Expression, step: int) -> Expression:
-    """The number over the place in the run: `64 + 32 * i`."""
-    if not step:
+def _grown(value: Expression, step: int, first: int) -> Expression:
+    """The number over what counts the run, from `first` on: `64 + 32 * i`."""
+    if not step or not isinstance(value, Literal) or not isinstance(value.value, int):
         return value
     grown = Name(INDEX) if abs(step) == 1 else binary(abs(step), "*", Name(INDEX))
-    return grown if step > 0 and value == Literal(0) else binary(value, "+" if step > 0 else "-", grown)
+    start = value.value - step * first
+    return grown if step > 0 and start == 0 else binary(start, "+" if step > 0 else "-", grown)
 
 
 def _identity(use: ClassUse) -> tuple[int, tuple[tuple[str, Expression], ...]]:
     return id(use.target), use.arguments
 
 
-def classes_of(network: Network, lower: Lower, reserved: frozenset[str] = frozenset()) -> Classes:
-    """Return the classes of a network; no class or parameter is called as one of `reserved`."""
+def classes_of(
+    network: Network, lower: Lower, reserved: frozenset[str] = frozenset(), named: Named | None = None
+) -> Classes:
+    """Return the classes of a network; no class or parameter is called as one of `reserved`.
+
+    `named` calls a class by its definition and what tells it from others of that, if it is not a class.
+    """
     bodies = _distinct(network)
     lowered = {id(body): _Lowered(body, lower) for body in bodies}
     groups = _grouped(bodies, lowered)
     uses: dict[int, ClassUse] = {}
-    names = _class_names(groups, _counts(network), reserved)
+    names = _class_names(groups, _counts(network), named or _class_named(reserved))
     taken = PYTHON | OWN | reserved | frozenset(names)
     made = [
         _Making(group, name, uses, taken, lowered).made() for group, name in zip(groups, names, strict=True)
@@ -181,7 +199,7 @@ class _Lowered:
 
     def __init__(self, body: Body, lower: Lower) -> None:
         overwritable = overwritable_values(body, frozenset({body.result}))
-        ops = [node for node in body.nodes if not isinstance(node.what, Call)]
+        ops = [node for node in body.nodes if not isinstance(node.what, BlockCall)]
         self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
         self.ops = {name: lower(found) for name, found in self.sites.items()}
         self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
@@ -233,7 +251,9 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
     """
     below: dict[str, set[str]] = {body.definition: set() for body in bodies}
     for body in bodies:
-        below[body.definition] |= {n.what.body.definition for n in body.nodes if isinstance(n.what, Call)}
+        below[body.definition] |= {
+            n.what.body.definition for n in body.nodes if isinstance(n.what, BlockCall)
+        }
     depth = dict.fromkeys(below, 0)
     for _ in below:
         for name, called in below.items():
@@ -243,7 +263,7 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
 
 
 def _is_optional(node: Node) -> bool:
-    return isinstance(node.what, Call) and len(node.inputs) == 1
+    return isinstance(node.what, BlockCall) and len(node.inputs) == 1
 
 
 def _through(body: Body) -> dict[int, int]:
@@ -265,7 +285,9 @@ def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> obj
     nodes = tuple(
         (
             node.name,
-            id(of_body[id(node.what.body)]) if isinstance(node.what, Call) else lowered.skeletons[node.name],
+            id(of_body[id(node.what.body)])
+            if isinstance(node.what, BlockCall)
+            else lowered.skeletons[node.name],
             tuple(values[value] for value in node.inputs),
         )
         for node in body.nodes
@@ -274,12 +296,18 @@ def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> obj
     return (body.definition, body.names, nodes, values[body.result])
 
 
+def _called(node: Node, of_body: dict[int, _Group]) -> int:
+    """The class that a call's block becomes, as a number."""
+    assert isinstance(node.what, BlockCall)
+    return id(of_body[id(node.what.body)])
+
+
 def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, object]:
     """The optional calls of a body: what each calls, on what, and who takes the result."""
     values = _through(body)
     calls: dict[str, object] = {}
     for index, node in enumerate(body.nodes):
-        if _is_optional(node) and isinstance(node.what, Call):
+        if _is_optional(node) and isinstance(node.what, BlockCall):
             takers = tuple(
                 (values[i], slot)
                 for i, other in enumerate(body.nodes)
@@ -295,16 +323,23 @@ def _counts(network: Network) -> Counter[int]:
     return Counter(id(inner) for _, _, body in network.parts() for inner in body.bodies())
 
 
-def _class_names(groups: list[_Group], counts: Counter[int], reserved: frozenset[str]) -> list[str]:
-    """CamelCase of the definition; the variant used most bears it plain, others say what they add."""
+def _class_named(reserved: frozenset[str]) -> Named:
+    def named(definition: str, variant: str) -> str:
+        return class_name(definition, reserved) + (camel(variant) if variant[:1].isalpha() else variant)
+
+    return named
+
+
+def _class_names(groups: list[_Group], counts: Counter[int], named: Named) -> list[str]:
+    """Names of the definition; the variant used most bears it plain, others say what they add."""
     names: list[str] = [""] * len(groups)
     order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
     for index in order:
         group = groups[index]
-        plain = class_name(group.fullest.definition, reserved)
         rivals = [g for i, g in enumerate(groups) if names[i] and _defines(g) == _defines(group)]
         extra = _difference(group, rivals[0]) if rivals else ""
-        tries = (f"{plain}{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        variants = (f"{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        tries = (named(_defines(group), variant) for variant in variants)
         names[index] = next(name for name in tries if name not in names)
     return names
 
@@ -317,7 +352,7 @@ def _difference(group: _Group, other: _Group) -> str:
     theirs = {node.name for node in other.fullest.nodes}
     mine = [node.name for node in group.fullest.nodes if node.name not in theirs]
     named = [name for name in mine if not name[-1].isdigit()]
-    return camel(named[0]) if named else ""
+    return named[0] if named else ""
 
 
 # --- one class ---------------------------------------------------------------------------------
@@ -348,8 +383,7 @@ class _Making:
         numbers = self._parameters()
         parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
         sites = self.lowered[id(full)].sites
-        called = [step.what.target.name for step in steps if isinstance(step.what, ClassUse)]
-        doc = class_doc(self.group.bodies, {parameter.name for parameter in parameters}, called)
+        doc = true_of(self.group.bodies, {parameter.name for parameter in parameters})
         block = BlockClass(self.name, full.definition, doc, parameters, full.names, steps, full.result, sites)
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}
@@ -370,7 +404,7 @@ class _Making:
 
     def _step(self, node: Node) -> BlockStep:
         among, nodes, owners = self._counterparts(node)
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             use = self._inner_use(node, among, nodes, owners)
             return BlockStep(node.name, use, node.inputs, node.variable, node)
         lowering = self.lowered[id(self.group.fullest)].ops[node.name]
@@ -393,7 +427,7 @@ class _Making:
         self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
     ) -> ClassUse:
         """How a call inside is made: the arguments of its class over the parameters of this one."""
-        children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, Call)]
+        children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, BlockCall)]
         target = children[0].target
         formulas = dict(argument_formulas(nodes[0], owners[0]))
         arguments = []
@@ -430,11 +464,11 @@ def _values(group: _Group) -> dict[str, list[Number]]:
 
 def argument_formulas(node: Node, body: Body) -> Iterator[tuple[str, Formula]]:
     """Yield how the parameters of a called class follow: arguments of its block, channels of its inputs."""
-    assert isinstance(node.what, Call)
+    assert isinstance(node.what, BlockCall)
     called = node.what.body
     for name, value in called.arguments:
         if type(value) in (int, float):
-            yield name, dict(node.derived).get(name, Constant(value))
+            yield name, dict(node.derived).get(name, Fixed(value))
     for name, value in zip(called.names, node.inputs, strict=True):
         if (formula := body.channels(value)) is not None:
             yield parameter_name(channels_name(name)), formula

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.python import Dictionary, Expression, Literal, Sequence
-from resnet_dsl.ir.network import Body, Call, Node
+from resnet_dsl.ir.network import BlockCall, Body, Node
 from resnet_dsl.program import Program
 
 CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
@@ -58,6 +58,6 @@ def _own_steps(program: Program, path: str) -> list[tuple[Node, Body]]:
 
 def has_parameters(node: Node, body: Body) -> bool:
     """Whether a step keeps something: a block, or a layer with parameters."""
-    if isinstance(node.what, Call):
+    if isinstance(node.what, BlockCall):
         return True
     return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))

@@ -8,6 +8,7 @@ tree it makes, so blocks for which it decides otherwise become other classes by 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Self
@@ -23,7 +24,7 @@ from resnet_dsl.codegen.python import (
     skeleton,
 )
 from resnet_dsl.ir.formulas import Formula
-from resnet_dsl.ir.network import Body, Node
+from resnet_dsl.ir.network import BlockCall, Body, Node
 from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
@@ -150,12 +151,15 @@ def overwritable_values(body: Body, kept: frozenset[int] = frozenset()) -> Calla
 
     A block's input may still be read by whoever calls it; what a block returns may be its input.
     """
-    readers = [value for node in body.nodes for value in node.inputs]
+    readers = Counter(value for node in body.nodes for value in node.inputs)
+    return lambda value: value not in kept and readers[value] == 1 and _is_fresh(body, value)
 
-    def overwritable(value: int) -> bool:
-        if value < 0 or value in kept or readers.count(value) != 1:
-            return False
-        what = body.nodes[value].what
-        return isinstance(what, Op) and what.fresh
 
-    return overwritable
+def _is_fresh(body: Body, value: int) -> bool:
+    """Whether a value is new, and no backward pass needs it; that of a call by what it returns."""
+    what = body.nodes[value].what if value >= 0 else None
+    if isinstance(what, BlockCall):
+        returned = what.body.result
+        read = any(returned in node.inputs for node in what.body.nodes)
+        return not read and _is_fresh(what.body, returned)
+    return what is not None and what.fresh

@@ -12,7 +12,7 @@ from resnet_dsl.codegen.names import PYTHON
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
-from resnet_dsl.ir.network import Body, Call, Network, Node, Stage
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage
 from resnet_dsl.program import Program
 
 
@@ -106,7 +106,7 @@ def _formulas(node: Node, body: Body) -> Iterator[Formula]:
 
 def _written_as_numbers(node: Node, body: Body, classes: Classes) -> Iterator[str]:
     """The parameters that something of a step follows from which the file writes as a mere number."""
-    if isinstance(node.what, Call):
+    if isinstance(node.what, BlockCall):
         for formula in _formulas(node, body):
             yield from names_of(formula)
         return
@@ -135,7 +135,7 @@ def _part(
     steps = []
     for node in body.nodes:
         frozen = name in network.frozen or node.name in network.frozen
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             what: Lowering | ClassUse = classes.use(node.what.body)
         else:
             lowering = classes.lower(site(node, body, frozen, overwritable))

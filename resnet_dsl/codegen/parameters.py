@@ -12,7 +12,7 @@ from itertools import chain, count
 
 from resnet_dsl.codegen.python import Binary, Call, Expression, Literal, Name
 from resnet_dsl.ir.formulas import (
-    Constant,
+    Fixed,
     Formula,
     Named,
     Number,
@@ -86,7 +86,7 @@ class Varying:
         fixed: dict[str, Formula | None] = {}
         for name in names:
             same = {self.values[name][index] for index in among}
-            fixed[name] = Constant(same.pop()) if len(same) == 1 else Named(name)
+            fixed[name] = Fixed(same.pop()) if len(same) == 1 else Named(name)
         known = substituted(formula, fixed)
         if known is None:
             return None
@@ -108,7 +108,7 @@ def tree_of(formula: Formula) -> Expression:
     match formula:
         case Named():
             return Name(parameter_name(formula.name))
-        case Constant():
+        case Fixed():
             return Literal(formula.value)
         case Operation(sign="max" | "min"):
             return Call(Name(formula.sign), (tree_of(formula.left), tree_of(formula.right)))

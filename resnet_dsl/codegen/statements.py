@@ -121,7 +121,7 @@ class Statements:
             return False
         if len(text(tree)) > (OPERAND if taker.is_arithmetic else INLINE):
             return False
-        return self.inline(step) and taker.variable == step.variable
+        return (self.inline(step) or taker.is_arithmetic) and taker.variable == step.variable
 
     def _commit(self, index: int) -> None:
         """The statement of this value is written: what it reads, through inlined values too, is read."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 @functools.cache
 def template(package: str, name: str = "model.py.jinja") -> Template:
     """Return a template of a backend's package, from its folder `templates/`."""
+    # Rules import this module with the rest of what writes Python; only rendering needs Jinja2.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader(package),
         undefined=StrictUndefined,

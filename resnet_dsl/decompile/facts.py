@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 from resnet_dsl.decompile.structure import Structure
 from resnet_dsl.decompile.syntax_nodes import call, expression, written_by_hand
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.syntax import ast
 
 Value = TypeVar("Value")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resnet_dsl.backend.foreign_graph import Drawing, DrawnNode
+from resnet_dsl.backend.foreign_graph import ForeignGraph, ForeignNode
 from resnet_dsl.decompile.conventions import deep_stem
 from resnet_dsl.decompile.facts import (
     Fact,
@@ -24,7 +24,7 @@ from resnet_dsl.decompile.facts import (
     stride_fact,
 )
 from resnet_dsl.decompile.graph_steps import FoundStep, GraphSteps, square
-from resnet_dsl.decompile.op_matcher import DrawOp
+from resnet_dsl.decompile.op_matcher import WriteOp
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, ResidualBlock
 from resnet_dsl.decompile.structure import DEEP_STEM, IN_BLOCK, Structure
 from resnet_dsl.decompile.syntax_nodes import call, expression, of_json
@@ -36,13 +36,13 @@ IN_STAGE = re.compile(r"layer[0-9]+(\.[0-9]+)?")
 
 
 def facts_of_graph(
-    structure: Structure, hints: Hints, graph: Drawing, draw_op: DrawOp, metadata: Mapping[str, Any]
+    structure: Structure, hints: Hints, graph: ForeignGraph, write_op: WriteOp, metadata: Mapping[str, Any]
 ) -> tuple[Structure, NetworkFacts]:
     """Return the facts of a network as its graph has them, and its structure where that told too little.
 
     What a person says has to agree with the graph.
     """
-    steps = GraphSteps(graph, draw_op)
+    steps = GraphSteps(graph, write_op)
     if not structure.norm:
         structure = replace(structure, pre=_is_pre(structure.blocks[0], steps))
     read = _GraphOfBlocks(structure, graph, steps)
@@ -78,12 +78,12 @@ def _is_pre(block: ResidualBlock, steps: GraphSteps) -> bool:
     return steps.matcher.at(last.result) is None
 
 
-def _input(graph: Drawing) -> ast.Expr:
+def _input(graph: ForeignGraph) -> ast.Expr:
     """The input's size, letters where it is open."""
     return expression(graph.sizes if len(graph.sizes) > 1 else graph.sizes[0])
 
 
-def _more(graph: Drawing, metadata: Mapping[str, Any]) -> dict[str, ast.Expr]:
+def _more(graph: ForeignGraph, metadata: Mapping[str, Any]) -> dict[str, ast.Expr]:
     """Outputs; and what the file says beside its graph, where it is ours."""
     fields = {}
     names = [name for name, _ in graph.outputs]
@@ -107,7 +107,7 @@ class _GraphOfBlocks:
     """A graph whose blocks are known by their tensors."""
 
     structure: Structure
-    graph: Drawing
+    graph: ForeignGraph
     steps: GraphSteps
 
     # --- stem and head ---------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class _GraphOfBlocks:
         found = None if self.structure.pre or value == end else self.steps.activation(value)
         return value if found is None else found.result
 
-    def _is_of_a_block(self, node: DrawnNode) -> bool:
+    def _is_of_a_block(self, node: ForeignNode) -> bool:
         """Whether a node joins values or has a tensor of a block."""
         computed = [name for name in node.inputs if name and not self.graph.is_fixed(name)]
         return computed != [node.inputs[0]] or any(map(IN_BLOCK.match, self.graph.layers(node)))
@@ -224,7 +224,7 @@ class _GraphOfBlocks:
         conv = f"{block.path}.conv{2 if block.kind == BOTTLENECK else 1}"
         return square(self.steps.owner(conv), "dilations", 1)
 
-    def _smoothing(self, block: ResidualBlock) -> DrawnNode | None:
+    def _smoothing(self, block: ResidualBlock) -> ForeignNode | None:
         """The pool or blur between the convolution that would have the stride and the next."""
         first = 2 if block.kind == BOTTLENECK else 1
         before, after = (self.steps.owner(f"{block.path}.conv{number}") for number in (first, first + 1))

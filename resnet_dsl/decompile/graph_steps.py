@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_dsl.backend.foreign_graph import IDENTITY, Drawing, DrawnNode, decimal
-from resnet_dsl.decompile.op_matcher import DrawOp, FoundOp, OpMatcher
+from resnet_dsl.backend.foreign_graph import IDENTITY, ForeignGraph, ForeignNode, decimal
+from resnet_dsl.decompile.op_matcher import FoundOp, OpMatcher, WriteOp
 from resnet_dsl.decompile.syntax_nodes import (
     STEP_LABEL,
     call,
@@ -45,9 +45,9 @@ class FoundStep:
 class GraphSteps:
     """Steps that begin at a value of a graph."""
 
-    def __init__(self, graph: Drawing, draw_op: DrawOp) -> None:
+    def __init__(self, graph: ForeignGraph, write_op: WriteOp) -> None:
         self.graph = graph
-        self.matcher = OpMatcher(graph, draw_op)
+        self.matcher = OpMatcher(graph, write_op)
 
     def between(self, start: str, end: str, numbers_always: bool) -> tuple[ast.Expr, ...]:
         """Return the steps from one value to another; raises NotExpressibleError unless they are a chain."""
@@ -103,7 +103,7 @@ class GraphSteps:
                 return start
         raise NotExpressibleError(f"no norm and activation give {printable(value)}")
 
-    def owner(self, path: str) -> DrawnNode:
+    def owner(self, path: str) -> ForeignNode:
         """Return the node that takes the weight of a layer; raises NotExpressibleError if none does."""
         node = self.graph.owner(path)
         if node is None:
@@ -133,7 +133,7 @@ class GraphSteps:
             )
         return self._layer(value, node)
 
-    def _layer(self, value: str, node: DrawnNode) -> FoundStep:
+    def _layer(self, value: str, node: ForeignNode) -> FoundStep:
         layers = self.graph.layers(node)
         if node.op in EXTENTS and len(self.graph.extents(node)) != EXTENTS[node.op]:
             raise NotExpressibleError(
@@ -141,7 +141,7 @@ class GraphSteps:
             )
         return FoundStep(STEPS[node.op](self.graph, node), value, node.result, layers[0] if layers else "")
 
-    def _blur(self, value: str, pad: DrawnNode) -> FoundStep | None:
+    def _blur(self, value: str, pad: ForeignNode) -> FoundStep | None:
         """A blur: a convolution with constant weights after mirrored edges."""
         users = self.graph.users(pad.result)
         if pad.op != "Pad" or [node.op for node in users] != ["Conv"] or self.graph.layers(users[0]):
@@ -168,10 +168,10 @@ class GraphSteps:
                     return self._group_norm(self.owner(path), path)
         raise NotExpressibleError(f"Reshape follows {printable(value)}, which is no step of a stem or head")
 
-    def _group_norm(self, owner: DrawnNode, path: str) -> FoundStep:
+    def _group_norm(self, owner: ForeignNode, path: str) -> FoundStep:
         """The group norm whose weight a node takes: back from there to its input, on to its result."""
         groups, eps, start = GROUPS, EPS, ""
-        node: DrawnNode | None = next(iter(self.graph.users(owner.result)), None)
+        node: ForeignNode | None = next(iter(self.graph.users(owner.result)), None)
         for _ in range(WITHIN_NORM):
             if node is None or start:
                 break
@@ -203,7 +203,7 @@ def _called(step: FoundStep, expected: str) -> ast.Expr:
     return labelled(step.path, step.call, expected)
 
 
-def attribute(node: DrawnNode, name: str, default: Any) -> Any:
+def attribute(node: ForeignNode, name: str, default: Any) -> Any:
     """Return an attribute; raises NotExpressibleError for one of another kind than its default."""
     value = node.attributes.get(name, default)
     if type(value) is not type(default):
@@ -211,7 +211,7 @@ def attribute(node: DrawnNode, name: str, default: Any) -> Any:
     return value
 
 
-def square(node: DrawnNode, name: str, default: int) -> int:
+def square(node: ForeignNode, name: str, default: int) -> int:
     """Return an attribute that has to be the same for rows and columns."""
     value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(set(value)) != 1 or not isinstance(value[0], int):
@@ -224,7 +224,7 @@ def square(node: DrawnNode, name: str, default: int) -> int:
 # --- steps that have to be given arguments -------------------------------------------------------
 
 
-def _conv(graph: Drawing, node: DrawnNode) -> ast.Expr:
+def _conv(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     channels, _, *kernel = graph.extents(node)
     dilation = _pair(node, "dilations", 1)
     half = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
@@ -241,8 +241,8 @@ def _conv(graph: Drawing, node: DrawnNode) -> ast.Expr:
     return call("conv", channels, tuple(kernel), **more)
 
 
-def _pool(kind: str) -> Callable[[Drawing, DrawnNode], ast.Expr]:
-    def step(graph: Drawing, node: DrawnNode) -> ast.Expr:
+def _pool(kind: str) -> Callable[[ForeignGraph, ForeignNode], ast.Expr]:
+    def step(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
         kernel = _pair(node, "kernel_shape", 1)
         half = tuple((k - 1) // 2 for k in kernel)
         more = others_than(
@@ -259,12 +259,12 @@ def _pool(kind: str) -> Callable[[Drawing, DrawnNode], ast.Expr]:
     return step
 
 
-def _fully_connected(graph: Drawing, node: DrawnNode) -> ast.Expr:
+def _fully_connected(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     more = others_than({"bias": True}, {"bias": len(node.inputs) > 2})
     return call("fc", graph.extents(node)[0], **more)
 
 
-def _pair(node: DrawnNode, name: str, default: int) -> tuple[int, ...]:
+def _pair(node: ForeignNode, name: str, default: int) -> tuple[int, ...]:
     value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(n, int) for n in value):
         raise NotExpressibleError(
@@ -273,7 +273,7 @@ def _pair(node: DrawnNode, name: str, default: int) -> tuple[int, ...]:
     return value
 
 
-def _padding(node: DrawnNode) -> Any:
+def _padding(node: ForeignNode) -> Any:
     """The padding as the language writes it."""
     if attribute(node, "auto_pad", "NOTSET") == "SAME_UPPER":
         return "same"
@@ -285,7 +285,7 @@ def _padding(node: DrawnNode) -> Any:
     return extents(pads[:2])
 
 
-STEPS: dict[str, Callable[[Drawing, DrawnNode], ast.Expr]] = {
+STEPS: dict[str, Callable[[ForeignGraph, ForeignNode], ast.Expr]] = {
     "AveragePool": _pool("avgpool"),
     "Conv": _conv,
     "Gemm": _fully_connected,

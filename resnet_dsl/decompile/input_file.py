@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from resnet_dsl.backend.discovery import backend_names, find_backend
-from resnet_dsl.backend.foreign_graph import Drawing, GraphReader
+from resnet_dsl.backend.discovery import sound_backends
+from resnet_dsl.backend.foreign_graph import ForeignGraph
+from resnet_dsl.backend.interface import GraphReader
 from resnet_dsl.decompile.tensors import Shapes
 from resnet_dsl.decompile.translated import Reading
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import need_numpy
 
@@ -24,7 +24,7 @@ class InputFile:
     source: str
     shapes: Shapes
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    graph: Drawing | None = None
+    graph: ForeignGraph | None = None
     reader: GraphReader | None = None
     """Knows what programs and ops are written as in such files."""
     notes: tuple[str, ...] = ()
@@ -42,10 +42,9 @@ def read_input_file(path: Path) -> InputFile:
 
     contents = read_contents(path)
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
-    module = _graphs(path)
-    if module is None:
+    reader = _graph_reader(path)
+    if reader is None:
         return InputFile(path.name, shapes, contents.metadata, notes=contents.notes)
-    reader = cast(GraphReader, import_module(module))
     try:
         graph = reader.read(path)
     except UsageError as error:
@@ -56,10 +55,9 @@ def read_input_file(path: Path) -> InputFile:
     return InputFile(path.name, dict(graph.weights), contents.metadata, graph, reader, contents.notes)
 
 
-def _graphs(path: Path) -> str | None:
-    """The module that reads the graph of a file so called, None where there is none."""
-    for name in backend_names():
-        for suffix, module in getattr(find_backend(name), "DRAWINGS", {}).items():
-            if path.name.lower().endswith(suffix):
-                return str(module)
+def _graph_reader(path: Path) -> GraphReader | None:
+    """What reads the graph of a file so called, None where there is none."""
+    for backend in sound_backends()[0]:
+        if backend.graph_reader is not None and path.name.lower().endswith(backend.suffix):
+            return backend.graph_reader.load()
     return None

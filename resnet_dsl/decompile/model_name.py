@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.syntax.parser import parse
 

@@ -1,6 +1,6 @@
 """Ops of the catalogue found in a foreign graph: by what the file's backend would write for them.
 
-No op is known here. Each op of one input that can be called without arguments is drawn by its rule and
+No op is known here. Each op of one input that can be called without arguments is written out by its rule and
 laid over the graph; where only numbers differ, those of the graph are tried as its arguments. So an
 op that is in the catalogue and has a rule is found, with all its nodes and tensors.
 """
@@ -13,14 +13,17 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from resnet_dsl.backend.foreign_graph import Drawing, DrawnNode, decimal
+from resnet_dsl.backend.foreign_graph import ForeignGraph, ForeignNode, decimal
 from resnet_dsl.decompile.comparison import COMMUTATIVE, attributes
+from resnet_dsl.decompile.syntax_nodes import NOWHERE
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.ir.arguments import FLAG, ArgumentRule
+from resnet_dsl.ir.graph import INPUT, GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Op
-from resnet_dsl.ir.shapes import Shape, ShapeError
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
-DrawOp = Callable[[Op, Shape], Drawing]
+WriteOp = Callable[[GraphNode], ForeignGraph]
 WITHIN_OP = 12  # nodes from the value that an op takes to the last tensor that it has
 
 
@@ -34,11 +37,11 @@ class FoundOp:
 
 
 class OpMatcher:
-    """Finds ops in one graph; `draw_op` says what an op is written as."""
+    """Finds ops in one graph; `write_op` says what an op is written as."""
 
-    def __init__(self, graph: Drawing, draw_op: DrawOp) -> None:
+    def __init__(self, graph: ForeignGraph, write_op: WriteOp) -> None:
         self.graph = graph
-        self.draw_op = cache(draw_op)
+        self.written = cache(lambda op, x: write_op(_node_of(op, x)))
 
     def at(self, value: str, alone: bool = True) -> FoundOp | None:
         """Return the op that takes a value; `alone` if nothing else may take it.
@@ -84,17 +87,21 @@ class OpMatcher:
 
     def _laid(self, op: Op, x: Shape, value: str) -> _Overlay | None:
         try:
-            drawing = self.draw_op(op.settled(), x)
-        except (ValueError, ShapeError):  # arguments or a shape that the op does not take
+            written = self.written(op.normalised(), x)
+        except (
+            ValueError,
+            ShapeError,
+            CompileError,
+        ):  # arguments or a value that the op or rule does not take
             return None
-        overlay = _Overlay(op, drawing, self.graph, value)
+        overlay = _Overlay(op, written, self.graph, value)
         return overlay if overlay.fits() else None
 
 
 class _Overlay:
     """What an op is written as, laid node by node over a graph from one value on."""
 
-    def __init__(self, op: Op, ours: Drawing, theirs: Drawing, value: str) -> None:
+    def __init__(self, op: Op, ours: ForeignGraph, theirs: ForeignGraph, value: str) -> None:
         self.op, self.ours, self.theirs = op, ours, theirs
         self.values = {ours.input: theirs.origin(value)}
         self.nodes: set[str] = set()
@@ -110,7 +117,7 @@ class _Overlay:
         """The layer whose tensors the op has, empty where it has none."""
         return next((self.values[name].rpartition(".")[0] for name in self.ours.weights), "")
 
-    def covers(self, users: Sequence[DrawnNode]) -> bool:
+    def covers(self, users: Sequence[ForeignNode]) -> bool:
         """Whether these nodes are all of the op's."""
         return self.nodes >= {node.result for node in users}
 
@@ -125,7 +132,7 @@ class _Overlay:
         named = {self.values.get(name, name).rpartition(".")[0] for name in self.ours.weights}
         return len(named) < 2 and all(node.result in self.values for node in self.ours.nodes)
 
-    def _node(self, ours: DrawnNode, theirs: DrawnNode) -> bool:
+    def _node(self, ours: ForeignNode, theirs: ForeignNode) -> bool:
         if ours.op != theirs.op:
             return False
         before = dict(self.values), list(self.differences)
@@ -162,11 +169,17 @@ class _Overlay:
             self.differences.append((mine.values, other.values))
         return bool(mine.numbers and other.numbers) or mine.values == other.values
 
-    def _compare_attributes(self, ours: DrawnNode, theirs: DrawnNode) -> None:
+    def _compare_attributes(self, ours: ForeignNode, theirs: ForeignNode) -> None:
         mine, other = dict(attributes(ours)), dict(attributes(theirs))
         for name in {*mine, *other}:
             if mine.get(name) != other.get(name):
                 self.differences.append((mine.get(name), other.get(name)))
+
+
+def _node_of(op: Op, x: Shape) -> GraphNode:
+    """A network of one op; raises ShapeError where it does not take such a value."""
+    shape = op.shape(x, extent=Extent())
+    return GraphNode("op", op, (INPUT,), (x,), shape, "", NOWHERE, NOWHERE)
 
 
 def _to_the_first_perfect(found: Iterable[_Overlay]) -> Iterator[_Overlay]:

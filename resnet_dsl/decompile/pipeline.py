@@ -31,7 +31,8 @@ from resnet_dsl.decompile.syntax_nodes import written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
 from resnet_dsl.decompile.tensors import layers_of, without_counters
 from resnet_dsl.decompile.translated import Reading, readings
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
@@ -148,7 +149,7 @@ def _has_graph_of(program: Program, file: InputFile) -> bool:
     """Whether the program has the file's graph, and what no graph has; so it is where there is none."""
     if file.graph is None or file.reader is None:
         return True
-    network, graph = program.network, file.reader.drawn(program)
+    network, graph = program.network, file.reader.of_program(program)
     beside = {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
     if any(stated(file.metadata, key) not in (None, value) for key, value in beside.items()):
         return False
@@ -170,7 +171,7 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     program = _compiled(request.model, _written(request.model, fields, comment))
     check_tensors(program, file.shapes, file.source)
     if file.graph is not None and file.reader is not None:
-        check_graph(file.reader.drawn(program), file.graph)
+        check_graph(file.reader.of_program(program), file.graph)
     assumed = facts.assumptions(request.settings)
     notes = (*file.notes, *([assumed] if assumed else []))
     return Restored(_written(request.model, fields, comment, program), program, notes)
@@ -180,7 +181,7 @@ def _read(file: InputFile, hints: Hints) -> tuple[Structure, NetworkFacts]:
     structure = read_structure(layers_of(file.shapes))
     if file.graph is None or file.reader is None:
         return structure, facts_by_convention(structure, hints)
-    return facts_of_graph(structure, hints, file.graph, file.reader.drawn_op, file.metadata)
+    return facts_of_graph(structure, hints, file.graph, file.reader.of_op, file.metadata)
 
 
 def _written(model: str, fields: Mapping[str, ast.Expr], comment: str, program: Program | None = None) -> str:

@@ -9,7 +9,8 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from resnet_dsl.decompile.tensors import NotExpressibleError
-from resnet_dsl.diagnostics.model import CompileError, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.syntax import ast

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from resnet_dsl.decompile.tensors import Shape, Shapes
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.program import Program
 from resnet_dsl.zoo.layouts import CONV1X1
 from resnet_dsl.zoo.model_names import model_names

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import MISSING, replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Label, Span
+from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import written_call
-from resnet_dsl.elaborate.context import Builder, Context, Env, Parameter, origin
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
+from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.steps import add, step
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Staged, Tag, Tensor, show
-from resnet_dsl.ir.arguments import Symbol
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Staged, Tag, Tensor, show
+from resnet_dsl.ir.arguments import ArgumentError, Symbol
 from resnet_dsl.ir.formulas import Named
-from resnet_dsl.ir.network import Body, Call
+from resnet_dsl.ir.network import BlockCall, Body
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 MAX_CALLS = 32
-TOIL_OF_A_CALL = 25
+COST_OF_A_CALL = 25
 
 
-def signature(ctx: Context, function: Function) -> list[Parameter]:
+def signature(ctx: Elaborator, function: Function) -> list[Parameter]:
     """Return the parameters of a function, in order."""
     if isinstance(function.target, Definition):
         return [Parameter(p.name, p.default is None, p.choices) for p in function.target.block.parameters]
@@ -35,11 +35,13 @@ def signature(ctx: Context, function: Function) -> list[Parameter]:
     ]
 
 
-def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: list[Tensor]) -> Function | None:
+def bind(
+    ctx: Elaborator, function: Function, expr: ast.Call, env: Env, inputs: list[Tensor]
+) -> Function | None:
     """Return the function with its arguments evaluated; leading tensors go to `inputs`."""
     parameters = {p.name: p for p in signature(ctx, function)}
     given = dict(function.bound)
-    places, spans = dict(function.places), dict(function.spans)
+    origins, spans = dict(function.origins), dict(function.spans)
     free = [name for name in parameters if name not in given]
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
@@ -52,7 +54,7 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
         if isinstance(value, Bad):
             fine = False
             if argument.name is None:
-                continue  # it may have been a tensor, so nothing can be said of its place
+                continue  # it may have been a tensor, so nothing can be said of its origin
         elif argument.name is None and isinstance(value, Tensor) and (takes_many or (direct and not inputs)):
             inputs.append(replace(value, at=argument.value.span))
             continue
@@ -66,14 +68,14 @@ def bind(ctx: Context, function: Function, expr: ast.Call, env: Env, inputs: lis
             continue
         free = [other for other in free if other != name]
         given[name], spans[name] = value, argument.value.span
-        if (place := origin(argument.value, env)) is not None:
-            places[name] = place
+        if (origin := origin_of(argument.value, env)) is not None:
+            origins[name] = origin
     bound = tuple(given.items())
-    return replace(function, bound=bound, places=places, spans=spans, call=expr) if fine else None
+    return replace(function, bound=bound, origins=origins, spans=spans, call=expr) if fine else None
 
 
 def _written_out(
-    ctx: Context, function: Function, expr: ast.Call, env: Env, takes: Iterable[str], given: Container[str]
+    ctx: Elaborator, function: Function, expr: ast.Call, env: Env, takes: Iterable[str], given: Container[str]
 ) -> Iterator[ast.Argument]:
     """Yield the arguments of a call, for `...` what it passes on: what is not `given` by then."""
     for argument in expr.arguments:
@@ -88,14 +90,14 @@ def _written_out(
 
 
 def _argument(
-    ctx: Context, function: Function, name: str | None, value: ast.Expr, choices: tuple[str, ...], env: Env
+    ctx: Elaborator, function: Function, name: str | None, value: ast.Expr, choices: tuple[str, ...], env: Env
 ) -> Any:
     """The value of an argument; a lone name that means nothing was to be one of the choices."""
     if not choices:
-        return ctx.evaluate(ctx, value, env)
+        return ctx.evaluate(value, env)
     if isinstance(value, ast.Name) and value.id not in choices and not env.knows(value.id):
         return not_a_choice(ctx, f"`{name}` of {function.name}", value, choices, _wanted(function, name))
-    return ctx.evaluate(ctx, value, replace(env, choices=(*env.choices, *choices)))
+    return ctx.evaluate(value, replace(env, choices=(*env.choices, *choices)))
 
 
 def _wanted(function: Function, name: str | None) -> str:
@@ -106,30 +108,32 @@ def _wanted(function: Function, name: str | None) -> str:
     return rules[name].what if name in rules else ""
 
 
-def not_a_choice(ctx: Context, what: str, name: ast.Name, choices: tuple[str, ...], wanted: str = "") -> Bad:
+def not_a_choice(
+    ctx: Elaborator, what: str, name: ast.Name, choices: tuple[str, ...], wanted: str = ""
+) -> Bad:
     """Report a name that is none of those offered."""
     wanted = wanted or f"one of {', '.join(f'`{choice}`' for choice in choices)}"
     message = f"{what} must be {wanted}, not `{name.id}`"
     return ctx.error("E0204", message, name.span, ctx.suggest(name.id, choices))
 
 
-def _given_twice(ctx: Context, name: str, argument: ast.Argument, call: ast.Call, first: Span) -> None:
+def _given_twice(ctx: Elaborator, name: str, argument: ast.Argument, call: ast.Call, first: Span) -> None:
     before = next((other.span for other in call.arguments if other.value.span == first), first)
     labels = (Label(before, "given here first"),)
     ctx.error("E0202", f"`{name}` is given twice", argument.span, "keep one of them", labels)
 
 
 def _unknown_argument(
-    ctx: Context, function: Function, argument: ast.Argument, parameters: dict[str, Parameter]
+    ctx: Elaborator, function: Function, argument: ast.Argument, parameters: dict[str, Parameter]
 ) -> None:
     takes = ", ".join(f"`{name}`" for name in parameters) or "no arguments"
     if argument.name is None:
         message = f"too many arguments: {function.name} takes {takes}"
-        ctx.error("E0202", message, argument.span, _wider(function, argument), cause=function.origin)
+        ctx.error("E0202", message, argument.span, _wider(function, argument), origin=function.origin)
         return
     message = f"{function.name} has no argument `{argument.name}`; it takes {takes}"
     hint = ctx.suggest(argument.name, parameters)
-    ctx.error("E0202", message, argument.name_at, hint, cause=function.origin)
+    ctx.error("E0202", message, argument.name_at, hint, origin=function.origin)
 
 
 def _wider(function: Function, argument: ast.Argument) -> str:
@@ -139,9 +143,9 @@ def _wider(function: Function, argument: ast.Argument) -> str:
     return f"give block `{function.name}` a parameter `{argument.value.id}`"
 
 
-def tensor(ctx: Context, expr: ast.Expr, env: Env) -> Any:
+def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Any:
     """Return the tensor an expression makes; a function is applied to the input `x`."""
-    value = ctx.evaluate(ctx, expr, env)
+    value = ctx.evaluate(expr, env)
     if isinstance(value, Function):
         return apply(ctx, value, env.x, env, expr.span)
     if isinstance(value, Staged) and isinstance(value.value, Function):
@@ -153,7 +157,7 @@ def tensor(ctx: Context, expr: ast.Expr, env: Env) -> Any:
 
 
 def apply(
-    ctx: Context,
+    ctx: Elaborator,
     function: Function,
     inputs: list[Tensor] | Tensor | None,
     env: Env,
@@ -176,44 +180,49 @@ def apply(
     return result
 
 
-def complete(ctx: Context, function: Function, env: Env, span: Span) -> Definition | Op | Bad:
+def complete(ctx: Elaborator, function: Function, env: Env, span: Span) -> Definition | Op | Bad:
     """Return the block, or the op with its arguments; report what is missing or refused."""
     missing = [p.name for p in signature(ctx, function) if p.required and p.name not in dict(function.bound)]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         hint = f"write `{written_call(function, missing, env)}`"
-        return ctx.error("E0203", f"{function.name} needs {names}", span, hint, cause=function.origin)
+        return ctx.error("E0203", f"{function.name} needs {names}", span, hint, origin=function.origin)
     if isinstance(function.target, Definition):
         return function.target
     try:
         return function.target.make({name: plain(value) for name, value in function.bound})
-    except ValueError as error:
-        return _bad_value(ctx, function, str(error), span)
+    except ArgumentError as error:
+        return _bad_value(ctx, function, error, span)
 
 
 def _apply_op(
-    ctx: Context, function: Function, op: Op, tensors: list[Tensor], env: Env, span: Span, label: Tag | None
+    ctx: Elaborator,
+    function: Function,
+    op: Op,
+    tensors: list[Tensor],
+    env: Env,
+    span: Span,
+    label: Tag | None,
 ) -> Any:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
-    return step(ctx, op, tuple(tensors), env, span, label, function.places, formulas_of(function.bound))
+    return step(ctx, op, tuple(tensors), env, span, label, function.origins, formulas_of(function.bound))
 
 
-def _bad_value(ctx: Context, function: Function, message: str, span: Span) -> Bad:
+def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: Span) -> Bad:
     """Report the argument that an op refused, marked where it was given."""
-    match = re.match(r"`(\w+)`", message)
-    name = match[1] if match else ""
+    name = error.argument
     value = dict(function.bound).get(name)
-    suffix = f", not {show(value)}" if "must be" in message and value is not None else ""
-    at, place = function.spans.get(name, span), function.places.get(name)
+    suffix = "" if value is None else f", not {show(value)}"
+    at, origin = function.spans.get(name, span), function.origins.get(name)
     labels: tuple[Label, ...] = ()
-    if place is not None and place.span != at and not at.source.ours:
-        labels = (Label(place.span, f"{show(value)} is given here"),)
-    return ctx.error("E0204", f"{message}{suffix}", at, labels=labels, cause=place)
+    if origin is not None and origin.span != at and not at.source.ours:
+        labels = (Label(origin.span, f"{show(value)} is given here"),)
+    return ctx.error("E0204", f"{error}{suffix}", at, labels=labels, origin=origin)
 
 
 def _apply_block(
-    ctx: Context,
+    ctx: Elaborator,
     function: Function,
     definition: Definition,
     tensors: list[Tensor],
@@ -222,23 +231,28 @@ def _apply_block(
     label: Tag | None,
 ) -> Any:
     assert env.builder is not None
-    given, cause, places = dict(function.bound), function.origin, function.places
+    given, origin, origins = dict(function.bound), function.origin, function.origins
     if label is None:
-        with ctx.within(f"in block `{definition.block.name}`", span, cause, places):
+        with ctx.within(f"in block `{definition.block.name}`", span, origin, origins):
             return run_block(ctx, definition, given, tensors[0], env.builder, span)
     extra = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-    with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, cause, places):
+    with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, origin, origins):
         body = body_of(ctx, definition, given, tensors[0].shape, span)
     if isinstance(body, Bad):
         return BAD
     if body.result < 0:
         return [tensors[0], *extra.values()][-1 - body.result]
     inputs = (tensors[0], *extra.values())
-    return add(ctx, Call(body), inputs, body.output, env.builder, span, label, formulas_of(given))
+    return add(ctx, BlockCall(body), inputs, body.output, env.builder, span, label, formulas_of(given))
 
 
 def body_of(
-    ctx: Context, definition: Definition, given: dict[str, Any], x: Shape, span: Span, at: Span | None = None
+    ctx: Elaborator,
+    definition: Definition,
+    given: dict[str, Any],
+    x: Shape,
+    span: Span,
+    at: Span | None = None,
 ) -> Body | Bad:
     """Return the body of a block for these arguments; equal uses are elaborated once, counted `at`."""
     shapes = [x, *(value.shape for value in given.values() if isinstance(value, Tensor))]
@@ -253,10 +267,10 @@ def body_of(
 
 
 def _elaborate_body(
-    ctx: Context, definition: Definition, given: dict[str, Any], shapes: list[Shape], span: Span
+    ctx: Elaborator, definition: Definition, given: dict[str, Any], shapes: list[Shape], span: Span
 ) -> Body | Bad:
     tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
-    builder = Builder(shapes, input_names=["x", *tensors])
+    builder = BodyBuilder(shapes, input_names=["x", *tensors])
     names = iter(range(1, len(shapes)))
     values = {
         name: Tensor(-1 - next(names), value.shape, f"the parameter `{name}`")
@@ -265,15 +279,15 @@ def _elaborate_body(
         for name, value in given.items()
     }
     x = Tensor(-1, shapes[0], "the block's input")
-    settled: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     outer, ctx.structural = ctx.structural, set()
     try:
-        result = run_block(ctx, definition, values, x, builder, span, settled)
+        result = run_block(ctx, definition, values, x, builder, span, arguments)
         if isinstance(result, Bad):
             return BAD
         return Body(
             definition.block.name,
-            tuple((n, plain(v)) for n, v in settled.items() if not isinstance(v, Tensor)),
+            tuple((n, plain(v)) for n, v in arguments.items() if not isinstance(v, Tensor)),
             tuple(shapes),
             tuple(builder.nodes),
             result.value,
@@ -286,34 +300,34 @@ def _elaborate_body(
 
 
 def run_block(
-    ctx: Context,
+    ctx: Elaborator,
     definition: Definition,
     given: dict[str, Any],
     x: Tensor,
-    builder: Builder,
+    builder: BodyBuilder,
     span: Span,
-    settled: dict[str, Any] | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> Any:
     """Run a block's statements into `builder` and return its result."""
     block = definition.block
     if definition in ctx.active or len(ctx.active) >= MAX_CALLS:
         return _endless(ctx, definition, span)
     ctx.count(1, span)
-    ctx.toil(span, TOIL_OF_A_CALL)
+    ctx.charge(span, COST_OF_A_CALL)
     outer, ctx.active = ctx.active, [*ctx.active, definition]
     variable = builder.variable
     try:
-        env = _parameters(ctx, definition, given, x, builder, own_level=settled is not None)
+        env = _parameters(ctx, definition, given, x, builder, own_level=arguments is not None)
         if env is None:
             return BAD
-        if settled is not None:
-            settled.update((p.name, env.names[p.name]) for p in block.parameters)
+        if arguments is not None:
+            arguments.update((p.name, env.names[p.name]) for p in block.parameters)
         return _statements(ctx, block, env, builder, variable)
     finally:
         ctx.active, builder.variable = outer, variable
 
 
-def _endless(ctx: Context, definition: Definition, span: Span) -> Bad:
+def _endless(ctx: Elaborator, definition: Definition, span: Span) -> Bad:
     """Report a block that uses itself, with the way round, or one below too many others."""
     names = [outer.block.name for outer in ctx.active]
     if definition not in ctx.active:
@@ -325,26 +339,26 @@ def _endless(ctx: Context, definition: Definition, span: Span) -> Bad:
 
 
 def _parameters(
-    ctx: Context,
+    ctx: Elaborator,
     definition: Definition,
     given: dict[str, Any],
     x: Tensor,
-    builder: Builder,
+    builder: BodyBuilder,
     own_level: bool,
 ) -> Env | None:
     block = definition.block
     choices = {choice: Symbol(choice) for p in block.parameters for choice in p.choices}
-    places = ctx.frames[-1].places if ctx.frames else {}
+    origins = ctx.frames[-1].origins if ctx.frames else {}
     own = tuple(p.name for p in block.parameters)
-    env = Env(definition.scope, builder, {**choices, "x": x}, places=dict(places), parameters=own)
+    env = Env(definition.scope, builder, {**choices, "x": x}, origins=dict(origins), parameters=own)
     fine = True
     for parameter in block.parameters:
         value = given.get(parameter.name, MISSING)
         if value is MISSING and parameter.default is not None:
             chosen = replace(env, choices=parameter.choices) if parameter.choices else env
-            value = ctx.evaluate(ctx, parameter.default, chosen)
+            value = ctx.evaluate(parameter.default, chosen)
         if parameter.choices and not isinstance(value, Bad) and value not in parameter.choices:
-            _no_choice(ctx, block, parameter, value, places)
+            _no_choice(ctx, block, parameter, value, origins)
             fine = False
         fine = fine and not isinstance(value, Bad)
         # In a body of its own the block's parameters are what all numbers are derived from.
@@ -353,25 +367,25 @@ def _parameters(
 
 
 def _no_choice(
-    ctx: Context, block: ast.Block, parameter: ast.Parameter, value: Any, places: Mapping[str, Place]
+    ctx: Elaborator, block: ast.Block, parameter: ast.Parameter, value: Any, origins: Mapping[str, Origin]
 ) -> None:
     wanted = ", ".join(f"`{choice}`" for choice in parameter.choices)
     message = f"`{parameter.name}` of {block.name} must be one of {wanted}, not {show(value)}"
-    place = places.get(parameter.name)
-    span = place.span if place else ctx.frames[-1].span if ctx.frames else parameter.span
+    origin = origins.get(parameter.name)
+    span = origin.span if origin else ctx.frames[-1].span if ctx.frames else parameter.span
     ctx.error("E0204", message, span, ctx.suggest(show(value), parameter.choices))
 
 
-def _statements(ctx: Context, block: ast.Block, env: Env, builder: Builder, variable: str) -> Any:
+def _statements(ctx: Elaborator, block: ast.Block, env: Env, builder: BodyBuilder, variable: str) -> Any:
     for statement in block.statements:
         builder.variable = statement.name
-        value = ctx.evaluate(ctx, statement.value, env)
+        value = ctx.evaluate(statement.value, env)
         if isinstance(value, Staged):
             hint = f"start with a tensor: `{statement.name} = x -> {value.label.name}: …`"
             value = ctx.error("E0212", f"`{value.label.name}:` names no step", value.label.span, hint)
         env.names[statement.name] = value
-        if block.span.source.ours and (place := origin(statement.value, env)) is not None:
-            env.places = {**env.places, statement.name: place}
+        if block.span.source.ours and (origin := origin_of(statement.value, env)) is not None:
+            env.origins = {**env.origins, statement.name: origin}
     builder.variable = variable
     result = tensor(ctx, block.result, env)
     if isinstance(result, Bad):
@@ -379,7 +393,7 @@ def _statements(ctx: Context, block: ast.Block, env: Env, builder: Builder, vari
     return BAD if _something_unused(ctx, block, env) else result
 
 
-def _something_unused(ctx: Context, block: ast.Block, env: Env) -> bool:
+def _something_unused(ctx: Elaborator, block: ast.Block, env: Env) -> bool:
     """Report steps that do not reach the block's result."""
     unread = [statement for statement in block.statements if statement.name not in env.read]
     found = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.elaborate.context import Env
+from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.values import Function
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_value

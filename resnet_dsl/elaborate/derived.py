@@ -12,7 +12,7 @@ from typing import Any
 
 from resnet_dsl.elaborate.values import Function, Repeat, Staged
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.formulas import Constant, Formula, Number, names_of, operation
+from resnet_dsl.ir.formulas import Fixed, Formula, Number, names_of, operation
 
 
 class DerivedInt(int):
@@ -173,7 +173,7 @@ def combined(sign: str, left: Any, right: Any, result: Number) -> Any:
     if sign == "/" and isinstance(result, int):
         sign = "//"  # it comes out whole, and generated code is to have a whole number too
     first, second = (
-        formula or Constant(plain(value)) for formula, value in zip(formulas, (left, right), strict=True)
+        formula or Fixed(plain(value)) for formula, value in zip(formulas, (left, right), strict=True)
     )
     return derived(result, operation(sign, first, second))
 

@@ -13,25 +13,26 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
 from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
-from resnet_dsl.elaborate.context import Context, Env
 from resnet_dsl.elaborate.derived import derived, formula_of, formulas_of, is_number, is_whole, plain
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
-from resnet_dsl.ir.arguments import Dims, Symbol
-from resnet_dsl.ir.ops import Add, Affine, Multiply
+from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
+from resnet_dsl.ir.ops import OPERATORS
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
+SCALED = OPERATORS["scaled"]
 NUMERIC: dict[str, Callable[..., Any]] = {"min": min, "max": max, "round": round}
 
 NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
 
 
-def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -> Any:
+def evaluate(ctx: Elaborator, expr: ast.Expr, env: Env, label: Tag | None = None) -> Any:
     """Return the value of an expression; `label` names the step it makes."""
-    ctx.toil(expr.span)
+    ctx.charge(expr.span)
     match expr:
         case ast.Number() | ast.String() | ast.Constant():
             return expr.value
@@ -67,7 +68,7 @@ def evaluate(ctx: Context, expr: ast.Expr, env: Env, label: Tag | None = None) -
             return _call(ctx, expr, env, None, label)
 
 
-def _name(ctx: Context, expr: ast.Name, env: Env) -> Any:
+def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Any:
     if expr.id in env.choices:
         return Symbol(expr.id)
     if expr.id in env.names:
@@ -89,12 +90,12 @@ def _name(ctx: Context, expr: ast.Name, env: Env) -> Any:
 
 def _placed(value: Any, name: str, env: Env) -> Any:
     """A function that the author gave for a parameter remembers where."""
-    if isinstance(value, Function) and value.origin is None and name in env.places:
-        return replace(value, origin=env.places[name])
+    if isinstance(value, Function) and value.origin is None and name in env.origins:
+        return replace(value, origin=env.origins[name])
     return value
 
 
-def _constant(ctx: Context, const: ast.Const, scope: Scope) -> Any:
+def _constant(ctx: Elaborator, const: ast.Const, scope: Scope) -> Any:
     key = (scope, const.name)
     if key in ctx.deriving:
         way = [name for _, name in (*ctx.deriving[ctx.deriving.index(key) :], key)]
@@ -104,33 +105,33 @@ def _constant(ctx: Context, const: ast.Const, scope: Scope) -> Any:
         return ctx.error("E0209", message, const.name_at)
     if key not in ctx.constants:
         ctx.deriving.append(key)
-        with ctx.apart():
+        with ctx.without_frames():
             ctx.constants[key] = evaluate(ctx, const.value, Env(scope))
         ctx.deriving.pop()
     return ctx.constants[key]
 
 
-def _record(ctx: Context, expr: ast.Record, env: Env) -> Any:
+def _record(ctx: Elaborator, expr: ast.Record, env: Env) -> Any:
     record: dict[str, Any] = {}
-    places: dict[str, Label] = {}
+    origins: dict[str, Label] = {}
     for item in expr.fields:
         if item.name in record:
             message = f"`{item.name}` is given twice in this record"
-            ctx.error("E0208", message, item.name_at, "keep one of them", (places[item.name],))
-        places.setdefault(item.name, Label(item.name_at, "given here first"))
+            ctx.error("E0208", message, item.name_at, "keep one of them", (origins[item.name],))
+        origins.setdefault(item.name, Label(item.name_at, "given here first"))
         record[item.name] = evaluate(ctx, item.value, env)
     bad = len(record) < len(expr.fields) or any(isinstance(value, Bad) for value in record.values())
     return BAD if bad else tuple(record.items())
 
 
-def _attribute(ctx: Context, expr: ast.Attribute, env: Env) -> Any:
+def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Any:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
     if not isinstance(value, Tensor):
         hint = "tensors have `.channels`, `.height` and `.width`"
         return ctx.error("E0206", f"{show(value)} has no `.{expr.name}`", expr.span, hint)
-    if ctx.unsure:
+    if ctx.recovering:
         return BAD  # the shape is a guess
     sizes = dict(zip(("channels", "height", "width"), value.shape.at(ctx.extent), strict=False))
     if expr.name not in sizes:
@@ -146,7 +147,7 @@ def _attribute(ctx: Context, expr: ast.Attribute, env: Env) -> Any:
     return sizes[expr.name]
 
 
-def _unary(ctx: Context, expr: ast.Unary, env: Env) -> Any:
+def _unary(ctx: Elaborator, expr: ast.Unary, env: Env) -> Any:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
@@ -155,11 +156,11 @@ def _unary(ctx: Context, expr: ast.Unary, env: Env) -> Any:
     if expr.operator == "-" and isinstance(value, int | float) and not isinstance(value, bool):
         return ctx.combined("-", 0, value, -plain(value))
     if expr.operator == "-" and isinstance(value, Tensor):
-        return step(ctx, Affine(scale=-1.0), (value,), env, expr.span)
+        return step(ctx, SCALED.make({"scale": -1.0}), (value,), env, expr.span)
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
 
 
-def _logical(ctx: Context, expr: ast.Binary, env: Env) -> Any:
+def _logical(ctx: Elaborator, expr: ast.Binary, env: Env) -> Any:
     """`and` and `or` look at their right side only where the left does not decide."""
     value: Any = BAD
     for side in (expr.left, expr.right):
@@ -174,7 +175,7 @@ def _logical(ctx: Context, expr: ast.Binary, env: Env) -> Any:
     return value
 
 
-def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
+def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
     if expr.operator in ("and", "or"):
         return _logical(ctx, expr, env)
     left = evaluate(ctx, expr.left, env)
@@ -195,7 +196,7 @@ def _binary(ctx: Context, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
 
 
-def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
+def _join(ctx: Elaborator, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
     """Arithmetic of tensors: a step of two inputs, or of one input and a number."""
     if isinstance(left, Function) and env.x is not None:
         left = apply(ctx, left, env.x, env, expr.left.span)
@@ -208,13 +209,13 @@ def _join(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label
     if expr.operator == "/":
         return ctx.error("E0206", "`/` of two tensors", expr.at, "a tensor is divided by a number only")
     if expr.operator == "-":
-        right = step(ctx, Affine(scale=-1.0), (right,), env, expr.at)
-    op = Multiply() if expr.operator == "*" else Add()
+        right = step(ctx, SCALED.make({"scale": -1.0}), (right,), env, expr.at)
+    op = OPERATORS["*" if expr.operator == "*" else "+"]()
     operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
     return step(ctx, op, operands, env, expr.at, label)
 
 
-def _scaled(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
+def _scaled(ctx: Elaborator, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
     """A tensor and a number: `1 - x`, `0.5 * x`."""
     x, other = (left, right) if isinstance(left, Tensor) else (right, left)
     if not is_number(other):
@@ -234,13 +235,13 @@ def _scaled(ctx: Context, expr: ast.Binary, left: Any, right: Any, env: Env, lab
                 return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
             values = {"scale": ctx.combined("/", 1.0, number, 1.0 / float(number))}
     try:
-        op = Affine.make({name: plain(value) for name, value in values.items()})
-    except ValueError as error:
+        op = SCALED.make({name: plain(value) for name, value in values.items()})
+    except ArgumentError as error:
         return ctx.error("E0204", str(error), expr.at)
     return step(ctx, op, (x,), env, expr.at, label, derived=formulas_of(values))
 
 
-def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:
+def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Any:
     condition = evaluate(ctx, expr.condition, env)
     if isinstance(condition, Bad):
         return BAD
@@ -250,7 +251,7 @@ def _if(ctx: Context, expr: ast.If, env: Env, label: Tag | None) -> Any:
     return evaluate(ctx, expr.yes if condition else expr.no, env, label)
 
 
-def _labelled(ctx: Context, expr: ast.Labelled, env: Env) -> Any:
+def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Any:
     tag = Tag(expr.label, expr.name_at)
     makes = expr.value
     while isinstance(makes, ast.Group):
@@ -262,7 +263,7 @@ def _labelled(ctx: Context, expr: ast.Labelled, env: Env) -> Any:
     return value if isinstance(value, Tensor | Bad) else Staged(tag, value)
 
 
-def _pipe(ctx: Context, expr: ast.Pipe, env: Env) -> Any:
+def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Any:
     value = tensor(ctx, expr.first, env)
     before = expr.first.span
     for index, item in enumerate(expr.steps):
@@ -275,7 +276,7 @@ def _pipe(ctx: Context, expr: ast.Pipe, env: Env) -> Any:
     return value
 
 
-def _check_step(ctx: Context, step: ast.Expr, env: Env) -> None:
+def _check_step(ctx: Elaborator, step: ast.Expr, env: Env) -> None:
     """Report what is wrong with a step whatever its input is; nothing came of the steps before."""
     if isinstance(step, ast.Labelled):
         _check_step(ctx, step.value, env)
@@ -288,7 +289,7 @@ def _check_step(ctx: Context, step: ast.Expr, env: Env) -> None:
             complete(ctx, bound, env, step.span)
 
 
-def _step(ctx: Context, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) -> Any:
+def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) -> Any:
     if isinstance(step, ast.Labelled):
         return _step(ctx, step.value, x, env, Tag(step.label, step.name_at))
     if isinstance(step, ast.Call):
@@ -301,7 +302,7 @@ def _step(ctx: Context, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) 
     return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span)
 
 
-def _call(ctx: Context, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Any:
+def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Any:
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
         return _numeric(ctx, expr, env)
     function = evaluate(ctx, expr.callee, env)
@@ -316,11 +317,11 @@ def _call(ctx: Context, expr: ast.Call, env: Env, piped: Tensor | None, label: T
     return apply(ctx, bound, inputs, env, expr.span, label) if inputs else bound
 
 
-def _is_numeric(ctx: Context, name: str, env: Env) -> bool:
+def _is_numeric(ctx: Elaborator, name: str, env: Env) -> bool:
     return name in NUMERIC and name not in env.names and env.scope.find(name) is None
 
 
-def _numeric(ctx: Context, expr: ast.Call, env: Env) -> Any:
+def _numeric(ctx: Elaborator, expr: ast.Call, env: Env) -> Any:
     name = expr.callee.id if isinstance(expr.callee, ast.Name) else ""
     if isinstance(expr.arguments[-1].value if expr.arguments else None, ast.Rest):
         return ctx.error("E0202", f"`...` passes nothing on to `{name}`", expr.span, "write the numbers out")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import with_argument
-from resnet_dsl.elaborate.context import Builder, Env
 from resnet_dsl.elaborate.derived import is_whole
+from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.values import Tensor
-from resnet_dsl.ir.network import Call
-from resnet_dsl.ir.ops import Add, Concat, Conv, Multiply, Op, Pool, Subsample
+from resnet_dsl.ir.arguments import ArgumentError
+from resnet_dsl.ir.network import BlockCall
+from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 THE_BLOCKS_INPUT = "the block's input"
@@ -23,9 +25,9 @@ STRIDES = (1, 2, 3, 4, 8)
 
 def repair(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
     """Return what to write so that the operands of a join agree."""
-    rules = {Add: _of_addition, Multiply: _of_product, Concat: _of_concatenation}
-    found = rules[type(op)](tensors, env, extent)
-    return next(found, "")
+    if isinstance(op, Join):
+        return next(RULES[op.agreement](tensors, env, extent), "")
+    return ""
 
 
 def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
@@ -76,20 +78,27 @@ def _of_concatenation(tensors: Sequence[Tensor], env: Env, extent: Extent) -> It
     yield "give all one stride and padding"
 
 
+RULES: dict[Agreement, Callable[[Sequence[Tensor], Env, Extent], Iterator[str]]] = {
+    "shape": _of_addition,
+    "shape or gate": _of_product,
+    "size": _of_concatenation,
+}
+
+
 # --- projections ---------------------------------------------------------------------------------
 
 
 def _is_short(tensor: Tensor) -> bool:
     """Whether an operand is what a block passes on: its input, or what its shortcut made of that."""
-    return tensor.origin == THE_BLOCKS_INPUT or tensor.maker is not None
+    return tensor.description == THE_BLOCKS_INPUT or tensor.maker is not None
 
 
 def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     """A projection of `short`, or of the input that its shortcut takes, that gives the shape of `main`."""
     if short.maker is not None and short.maker.field:
         start = env.x.shape if isinstance(env.x, Tensor) else short.shape
-        return f"`{short.maker.field}: B`" if _projected(start, main.shape, extent) else ""
-    stride = _projected(short.shape, main.shape, extent)
+        return f"`{short.maker.field}: B`" if _projected(start, main.shape) else ""
+    stride = _projected(short.shape, main.shape)
     if stride is None:
         return ""
     channels = _written(main.shape.channels, env, ("channels", "width"))
@@ -97,7 +106,7 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     call = f"B({channels})" if stride == 1 else f"B({channels}, {strided})"
     if strided == "stride":
         call = f"B({channels}, stride)"
-    if short.origin == THE_BLOCKS_INPUT:
+    if short.description == THE_BLOCKS_INPUT:
         return f"project the input: `x -> {call}`"
     name = "" if short.at is None else short.at.source.text[short.at.start : short.at.end]
     if name.isidentifier():
@@ -105,11 +114,12 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     return f"project the side of {short.shape.text(extent)}: `-> {call}`"
 
 
-def _projected(start: Shape, wanted: Shape, extent: Extent) -> int | None:
+def _projected(start: Shape, wanted: Shape) -> int | None:
     """The stride with which a 1x1 convolution makes `wanted` of `start`, if there is one."""
+    if start.is_vector:
+        return None
     for stride in STRIDES:
-        conv = Conv.make({"channels": wanted.channels, "kernel": (1, 1), "stride": stride})
-        if _shape(conv, [start], extent) == wanted:
+        if tuple(size.window(1, stride, 0) for size in start.spatial) == wanted.spatial:
             return stride
     return None
 
@@ -178,13 +188,13 @@ def _change(
 
 def _with(op: Op, name: str, value: Any) -> Op | None:
     try:
-        return replace(op, **{name: value}).settled()
-    except ValueError:
+        return replace(op, **{name: value}).normalised()
+    except ArgumentError:
         return None
 
 
 def _variants(
-    builder: Builder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
+    builder: BodyBuilder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
 ) -> Iterator[tuple[int, tuple[str, Any, str]]]:
     """Yield steps that lead to a tensor, the last first, each with an argument to try."""
     for name in arguments:
@@ -195,7 +205,7 @@ def _variants(
                     yield index, (name, value, written)
 
 
-def _chain(builder: Builder, value: int) -> Iterator[int]:
+def _chain(builder: BodyBuilder, value: int) -> Iterator[int]:
     """Yield the nodes from a value back along first inputs."""
     for _ in range(MAX_CHAIN):
         if value < 0:
@@ -205,20 +215,21 @@ def _chain(builder: Builder, value: int) -> Iterator[int]:
 
 
 def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Any, str]]:
-    """Yield the values to try for an argument, and how each is written."""
-    if name == "ceil" and isinstance(op, Pool) and not op.ceil:
+    """Yield the values to try for an argument of an op, if it has that, and how each is written."""
+    value = vars(op).get(name)
+    if name == "ceil" and value is False:
         yield True, "true"
-    if name == "pad" and isinstance(op, Conv | Pool):
+    if name == "pad" and value is not None:
         yield "half", "half"
-    if name == "channels" and isinstance(op, Conv):
+    if name == "channels" and op.weighted:
         yield wanted.channels, _written(wanted.channels, env, ("channels", "width"))
-    if name == "stride" and isinstance(op, Conv | Pool | Subsample):
+    if name == "stride" and isinstance(value, tuple):
         for stride in STRIDES:
-            if op.stride != (stride, stride):
+            if value != (stride, stride):
                 yield (stride, stride), _written(stride, env, ("stride",), exact=True)
 
 
-def _reinfer(builder: Builder, value: int, index: int, changed: Op, extent: Extent) -> Shape | None:
+def _reinfer(builder: BodyBuilder, value: int, index: int, changed: Op, extent: Extent) -> Shape | None:
     """The shape of a value if one step before it were another op."""
     shapes: dict[int, Shape | None] = {}
 
@@ -231,7 +242,7 @@ def _reinfer(builder: Builder, value: int, index: int, changed: Op, extent: Exte
         op = changed if at == index else node.what
         known = [each for each in before if each is not None]
         touched = at == index or any(of in shapes for of in node.inputs)
-        if isinstance(op, Call) or len(known) < len(before):
+        if isinstance(op, BlockCall) or len(known) < len(before):
             shapes[at] = None if touched else node.shape
         elif touched:
             shapes[at] = _shape(op, known, extent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.diagnostics.model import Label
-from resnet_dsl.elaborate.model_state import Plan
+from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, layer_of
 from resnet_dsl.syntax import ast
@@ -12,7 +12,7 @@ MAX_BASES = 16
 
 
 def layers(
-    plan: Plan, model: ast.Model, scope: Scope, overrides: dict[str, Setting]
+    state: ModelState, model: ast.Model, scope: Scope, overrides: dict[str, Setting]
 ) -> list[dict[str, Setting]]:
     """The layers of a model and of those it is based on, nearest first."""
     layers, seen = [], [model]
@@ -22,57 +22,57 @@ def layers(
         base = layer.pop("base", None)
         if base is None or base.value is None:
             return layers
-        plan.settings.read.add("base")
+        state.settings.read.add("base")
         callee = base.value.callee if isinstance(base.value, ast.Call) else base.value
         found = scope.find_model(callee.id) if isinstance(callee, ast.Name) else None
         if found is None:
-            _unknown_base(plan, callee, scope)
-            plan.findings.check()  # whatever else is missing may be the base's to set
+            _unknown_base(state, callee, scope)
+            state.findings.check()  # whatever else is missing may be the base's to set
             return layers
         model, home = found
         if any(model is other for other in seen) or len(seen) >= MAX_BASES:
             names = [other.name for other in (*seen, model)]
             way = " -> ".join(names[names.index(model.name) :])
-            plan.error("E0209", f"model `{model.name}` is based on itself: {way}", base.value_at)
+            state.error("E0209", f"model `{model.name}` is based on itself: {way}", base.value_at)
             return layers
         seen.append(model)
         if isinstance(base.value, ast.Call):
-            layers.append(_base_arguments(plan, base.value, model, scope))
+            layers.append(_base_arguments(state, base.value, model, scope))
         scope = home
 
 
-def _unknown_base(plan: Plan, callee: ast.Expr, scope: Scope) -> None:
+def _unknown_base(state: ModelState, callee: ast.Expr, scope: Scope) -> None:
     if not isinstance(callee, ast.Name):
-        plan.error("E0204", "`base` must be the name of a model", callee.span, "`base: name_of_a_model`")
+        state.error("E0204", "`base` must be the name of a model", callee.span, "`base: name_of_a_model`")
         return
     name = callee.id
     if name in scope.names():
-        plan.error("E0206", f"`base` must be a model; `{name}` is none", callee.span)
+        state.error("E0206", f"`base` must be a model; `{name}` is none", callee.span)
         return
-    hint = plan.context.suggest(name, scope.model_names())
+    hint = state.elaborator.suggest(name, scope.model_names())
     hint = hint or f"write `use {name}` above if it is a shipped model, or `use` the file that declares it"
-    plan.error("E0201", f"no model `{name}` is known here", callee.span, hint)
+    state.error("E0201", f"no model `{name}` is known here", callee.span, hint)
 
 
-def _base_arguments(plan: Plan, call: ast.Call, model: ast.Model, scope: Scope) -> dict[str, Setting]:
+def _base_arguments(state: ModelState, call: ast.Call, model: ast.Model, scope: Scope) -> dict[str, Setting]:
     """The settings that `base: name(arguments)` makes."""
     names = [parameter.name for parameter in model.parameters]
     layer: dict[str, Setting] = {}
     for index, argument in enumerate(call.arguments):
         if isinstance(argument.value, ast.Rest):
             hint = "delete it: a base takes what this model sets by itself"
-            plan.error("E0202", "`...` passes on parameters to blocks, not to a base", argument.span, hint)
+            state.error("E0202", "`...` passes on parameters to blocks, not to a base", argument.span, hint)
             continue
         name = argument.name or (names[index] if index < len(names) else None)
         if name is None:
             takes = ", ".join(f"`{name}`" for name in names) or "none"
             message = f"too many arguments: model `{model.name}` takes {takes}"
-            plan.error("E0202", message, argument.span)
+            state.error("E0202", message, argument.span)
             continue
         at = argument.name_at if argument.name else argument.span
         if name in layer:
             labels = (Label(layer[name].span, "given here first"),)
-            plan.error("E0202", f"`{name}` is given twice", at, labels=labels)
+            state.error("E0202", f"`{name}` is given twice", at, labels=labels)
             continue
         layer[name] = Setting(argument.value, scope, argument.span, "field", name_at=at)
     return layer

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from resnet_dsl.diagnostics.model import Findings, Label, Span
-from resnet_dsl.elaborate.context import Context
+from resnet_dsl.diagnostics.errors import Findings
+from resnet_dsl.diagnostics.model import Label, Span
+from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.settings import Settings
-from resnet_dsl.elaborate.values import Bad, Definition, Place
+from resnet_dsl.elaborate.values import Bad, Definition, Origin
 from resnet_dsl.ir.formulas import Formula, Named, names_of
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
@@ -20,13 +21,13 @@ RESERVED = ("input",)  # what backends call the model's own
 
 
 @dataclass
-class Plan:
+class ModelState:
     """A model being elaborated: its settings and the parts made so far."""
 
     model: ast.Model
     settings: Settings
     findings: Findings
-    context: Context
+    elaborator: Elaborator
     overridden: bool
     shape: Shape = field(default_factory=lambda: Shape(1))
     channels: Formula | None = field(default_factory=lambda: Named(IN_CHANNELS))
@@ -46,7 +47,7 @@ class Plan:
         self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()
     ) -> Bad:
         """Report an error of the model."""
-        return self.context.error(code, message, span, hint, labels)
+        return self.elaborator.error(code, message, span, hint, labels)
 
     def span(self, name: str) -> Span:
         """Return where a setting was made, or the model's name if the author did not make it."""
@@ -74,9 +75,9 @@ class Plan:
             value = other.value
         return value
 
-    def place(self, name: str, *indices: int) -> Place | None:
+    def origin(self, name: str, *indices: int) -> Origin | None:
         """Return where the author gave a setting, or None where the library did."""
         setting = self.settings.find(name)
         if setting is None or setting.scope.source.ours:
             return None
-        return Place(self.value_at(name, *indices), name)
+        return Origin(self.value_at(name, *indices), name)

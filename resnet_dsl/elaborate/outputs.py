@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
-from resnet_dsl.elaborate.context import Env
-from resnet_dsl.elaborate.model_state import Plan
+from resnet_dsl.elaborate.elaborator import Env
+from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.network import Network
@@ -19,41 +19,41 @@ PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")
 COLORS = ("rgb", "bgr", "gray")
 
 
-def paths(plan: Plan, name: str) -> tuple[str, ...]:
+def paths(state: ModelState, name: str) -> tuple[str, ...]:
     """The dotted names that `outputs` or `freeze` lists."""
-    setting = plan.settings.find(name)
+    setting = state.settings.find(name)
     if setting is None or setting.value is None:
         return ()
-    plan.settings.read.add(name)
+    state.settings.read.add(name)
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)
     if isinstance(setting.value, ast.Constant) and setting.value.value is None:
         return ()
     paths: dict[str, Span] = {}
     for item in items:
         if (path := _dotted(item)) is None:
-            plan.error("E0204", f"`{name}` lists names such as `stem`, `layer2` or `layer2.0`", item.span)
+            state.error("E0204", f"`{name}` lists names such as `stem`, `layer2` or `layer2.0`", item.span)
         elif path in paths:
             labels = (Label(paths[path], "listed here first"),)
-            plan.error("E0208", f"`{path}` is listed twice", item.span, labels=labels)
+            state.error("E0208", f"`{path}` is listed twice", item.span, labels=labels)
         else:
             paths[path] = item.span
     return tuple(paths)
 
 
-def _item_at(plan: Plan, name: str, path: str) -> Span:
+def _item_at(state: ModelState, name: str, path: str) -> Span:
     """The place of one of the names that `outputs` or `freeze` lists."""
-    setting = plan.settings.find(name)
+    setting = state.settings.find(name)
     value = None if setting is None else setting.value
     items = value.items if isinstance(value, ast.List) else ()
-    return next((item.span for item in items if _dotted(item) == path), plan.value_at(name))
+    return next((item.span for item in items if _dotted(item) == path), state.value_at(name))
 
 
-def _part_hint(plan: Plan, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
+def _part_hint(state: ModelState, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
     """Names of parts that may be meant: none that is listed already, inner ones only for inner ones."""
     names = [name for name in known if name not in listed]
     near = [name for name in names if name.count(".") == path.count(".")]
     outer = ", ".join(name for name in names if "." not in name)
-    return plan.context.suggest(path, near) or (f"there are {outer}" if outer else "")
+    return state.elaborator.suggest(path, near) or (f"there are {outer}" if outer else "")
 
 
 def _dotted(expr: ast.Expr) -> str | None:
@@ -69,7 +69,7 @@ def _dotted(expr: ast.Expr) -> str | None:
             return None
 
 
-def only_needed(plan: Plan, network: Network) -> Network:
+def only_needed(state: ModelState, network: Network) -> Network:
     """Check `outputs` and leave out the parts that none of them needs, saying so."""
     if not network.outputs:
         return network
@@ -79,9 +79,9 @@ def only_needed(plan: Plan, network: Network) -> Network:
     order += ["head"] if network.head is not None else []
     unknown = [output for output in network.outputs if output not in order]
     for output in unknown:
-        hint = _part_hint(plan, output, network.outputs, order)
-        at = _item_at(plan, "outputs", output)
-        plan.error("E0201", f"the model has no part `{output}`", at, hint)
+        hint = _part_hint(state, output, network.outputs, order)
+        at = _item_at(state, "outputs", output)
+        state.error("E0201", f"the model has no part `{output}`", at, hint)
     if unknown or "head" in network.outputs:
         return network
     last = max(order.index(output) for output in network.outputs)
@@ -93,11 +93,11 @@ def only_needed(plan: Plan, network: Network) -> Network:
     if left:
         message = f"no output needs {', '.join(left)}: left out"
         hint = "list what should stay, or write `head: none`" if left == ["head"] else "list what should stay"
-        plan.context.warn("W0603", message, plan.value_at("outputs"), hint)
+        state.elaborator.warn("W0603", message, state.value_at("outputs"), hint)
     return replace(network, head=None, features=(), stages=tuple(s for s in stages if s.blocks))
 
 
-def check_frozen(plan: Plan, network: Network) -> None:
+def check_frozen(state: ModelState, network: Network) -> None:
     """Report parts to freeze that the model does not have."""
     known = ["stem", *(stage.name for stage in network.stages), "head"]
     known += [path for _, path, _ in network.parts() if path]
@@ -105,57 +105,57 @@ def check_frozen(plan: Plan, network: Network) -> None:
     for path in network.frozen:
         if path not in known:
             message = f"the model has no part `{path}` to freeze"
-            hint = _part_hint(plan, path, network.frozen, known)
-            plan.error("E0201", message, _item_at(plan, "freeze", path), hint)
+            hint = _part_hint(state, path, network.frozen, known)
+            state.error("E0201", message, _item_at(state, "freeze", path), hint)
 
 
-def preprocess(plan: Plan) -> tuple[tuple[str, Any], ...]:
+def preprocess(state: ModelState) -> tuple[tuple[str, Any], ...]:
     """Return what the model says of its input data, checked."""
-    setting = plan.settings.find("preprocess")
+    setting = state.settings.find("preprocess")
     if setting is None or setting.value is None:
         return ()
-    plan.settings.read.add("preprocess")
-    env = plan.settings.env(setting, **{color: Symbol(color) for color in COLORS})
+    state.settings.read.add("preprocess")
+    env = state.settings.env(setting, **{color: Symbol(color) for color in COLORS})
     if isinstance(setting.value, ast.Record):
-        unknown_color = _check_preprocess(plan, setting.value, env)
+        unknown_color = _check_preprocess(state, setting.value, env)
         if unknown_color:
             return ()
-    value = plan.context.evaluate(plan.context, setting.value, env)
+    value = state.elaborator.evaluate(setting.value, env)
     if value is None or isinstance(value, Bad):
         return ()
     if not isinstance(setting.value, ast.Record):
         message = f"`preprocess` must be a record, not {show(value)}"
-        plan.error("E0204", message, setting.value_at, "`{ color: rgb  mean: [0.5, 0.5, 0.5] }`")
+        state.error("E0204", message, setting.value_at, "`{ color: rgb  mean: [0.5, 0.5, 0.5] }`")
         return ()
-    _check_channels(plan, setting.value, dict(value))
+    _check_channels(state, setting.value, dict(value))
     return tuple((name, str(item) if isinstance(item, Symbol) else item) for name, item in value)
 
 
-def _check_channels(plan: Plan, record: ast.Record, values: dict[str, Any]) -> None:
+def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Any]) -> None:
     """Means and deviations are one number, or one a channel."""
-    channels = plan.settings.value("input")[0] if isinstance(plan.settings.value("input"), tuple) else 1
+    channels = state.settings.value("input")[0] if isinstance(state.settings.value("input"), tuple) else 1
     for item in record.fields:
         value = values.get(item.name)
         parts = value if isinstance(value, tuple) else (value,)
         if not all(isinstance(part, int | float | str) for part in parts):
             message = f"`{item.name}` must be a number, a name or a list of them, not {show(value)}"
-            plan.error("E0204", message, item.value.span)
+            state.error("E0204", message, item.value.span)
         elif item.name in ("mean", "std") and isinstance(value, tuple) and len(value) != channels:
             message = f"`{item.name}` has {len(value)} numbers for {channels} channels"
-            plan.error("E0204", message, item.value.span, "give one number a channel")
+            state.error("E0204", message, item.value.span, "give one number a channel")
 
 
-def _check_preprocess(plan: Plan, record: ast.Record, env: Env) -> bool:
+def _check_preprocess(state: ModelState, record: ast.Record, env: Env) -> bool:
     """Report fields that there are not; return whether the colour is a name that means nothing."""
     bad = False
     for item in record.fields:
         if item.name not in PREPROCESS:
-            hint = plan.context.suggest(item.name, PREPROCESS) or f"it takes {_listed(PREPROCESS)}"
-            plan.error("E0202", f"`preprocess` has no `{item.name}`", item.name_at, hint)
+            hint = state.elaborator.suggest(item.name, PREPROCESS) or f"it takes {_listed(PREPROCESS)}"
+            state.error("E0202", f"`preprocess` has no `{item.name}`", item.name_at, hint)
         if item.name == "color" and not (isinstance(item.value, ast.Name) and item.value.id in COLORS):
             bad = isinstance(item.value, ast.Name) and not env.knows(item.value.id)
-            hint = plan.context.suggest(item.value.id, COLORS) if isinstance(item.value, ast.Name) else ""
-            plan.error("E0204", f"`color` must be one of {_listed(COLORS)}", item.value.span, hint)
+            hint = state.elaborator.suggest(item.value.id, COLORS) if isinstance(item.value, ast.Name) else ""
+            state.error("E0204", f"`color` must be one of {_listed(COLORS)}", item.value.span, hint)
     return bad
 
 
@@ -163,40 +163,40 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def check_size(plan: Plan, params: int, largest: str) -> None:
+def check_size(state: ModelState, params: int, largest: str) -> None:
     """Refuse a model that no machine could hold; `largest` is its largest layer."""
     if params <= MAX_PARAMETERS:
         return
     message = f"the model has {params:_} parameters; the limit is {MAX_PARAMETERS:_}"
     note = f"the largest layer is {largest}"
-    at = plan.value_at("widths") if plan.place("widths") else plan.model.name_at
-    plan.findings.add(Diagnostic("E0502", message, at, notes=(note,)))
-    plan.findings.check()
+    at = state.value_at("widths") if state.origin("widths") else state.model.name_at
+    state.findings.add(Diagnostic("E0502", message, at, notes=(note,)))
+    state.findings.check()
 
 
-def check_expectations(plan: Plan, figures: dict[str, Any]) -> None:
+def check_expectations(state: ModelState, figures: dict[str, Any]) -> None:
     """Check `expect:` against the true figures; skipped where a setting was overridden."""
     # Only the model's own: what its base expects holds for the base.
-    setting = plan.settings.layers[1].get("expect")
-    if setting is None or setting.value is None or plan.overridden:
+    setting = state.settings.layers[1].get("expect")
+    if setting is None or setting.value is None or state.overridden:
         return
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)
     if isinstance(setting.value, ast.Constant) and setting.value.value is None:
         return
     for item in items:
-        env = plan.settings.env(setting, **figures)
-        held = plan.context.evaluate(plan.context, item, env)
+        env = state.settings.env(setting, **figures)
+        held = state.elaborator.evaluate(item, env)
         if isinstance(held, Bad) or held is True:
             continue
         if held is not False:
             message = f"an expectation is a comparison, not {_shown(held)}"
-            plan.error("E0206", message, item.span, "`params == 11_689_512`")
+            state.error("E0206", message, item.span, "`params == 11_689_512`")
             continue
         used = [name for name in figures if ast.mentions(item, name)]
         truth = ", ".join(f"{name} is {_shown(figures[name])}" for name in used)
         message = "this expectation does not hold" + (f": {truth}" if truth else "")
-        plan.findings.add(Diagnostic("E0401", message, item.span))
-    plan.findings.check()
+        state.findings.add(Diagnostic("E0401", message, item.span))
+    state.findings.check()
 
 
 def _shown(value: Any) -> str:

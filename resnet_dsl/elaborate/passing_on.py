@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
-from resnet_dsl.diagnostics.model import Diagnostic, Findings
+from resnet_dsl.diagnostics.errors import Findings
+from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.syntax import ast
 

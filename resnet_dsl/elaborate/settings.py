@@ -9,19 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
-from resnet_dsl.elaborate.context import Context, Env
 from resnet_dsl.elaborate.derived import derived, is_number, plain
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD, Place, show
+from resnet_dsl.elaborate.values import BAD, Origin, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
+
+# What a value of a field serves: the whole model, each block of a stage, or the first of each.
+Reach = Literal["model", "stage", "first block"]
+
+# The fields of models. Any other is a parameter of the block, given once or once a stage.
+FIELDS: dict[str, Reach] = {
+    "input": "model",
+    "stem": "model",
+    "stages": "model",
+    "block": "stage",
+    "strides": "first block",
+    "head": "model",
+    "base": "model",
+    "outputs": "model",
+    "freeze": "model",
+    "preprocess": "model",
+    "expect": "model",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +64,7 @@ class Setting:
 class Settings:
     """The layers of settings of one model, nearest first; they are complete before any is read."""
 
-    context: Context
+    elaborator: Elaborator
     layers: list[dict[str, Setting]]
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
@@ -81,10 +99,10 @@ class Settings:
         return frozenset(name for name, _ in self.all())
 
     @cached_property
-    def _places(self) -> dict[str, Place]:
+    def _places(self) -> dict[str, Origin]:
         nearest = {name: self.find(name) for name in self._names}
         return {
-            name: Place(setting.value_at, name)
+            name: Origin(setting.value_at, name)
             for name, setting in nearest.items()
             if setting is not None and not setting.span.source.ours
         }
@@ -100,7 +118,7 @@ class Settings:
             names={**self._symbols, **names},
             setting=lookup,
             known=lambda: self._names.difference(self.active),
-            places=self._places,
+            origins=self._places,
             parameters=self._names,
         )
 
@@ -113,21 +131,21 @@ class Settings:
         if setting.value is None:
             where = f"model parameter `{name}` has no value"
             hint = f"`--set {name}=…`, or give it a default"
-            return self.context.error("E0203", where, setting.span, hint)
+            return self.elaborator.error("E0203", where, setting.span, hint)
         if name in self.endless:
             return BAD
         if name in self.active:
             return self._endless(name, span or setting.span)
         if len(self.active) > MAX_CHAIN:
             message = f"settings depend on each other more than {MAX_CHAIN} levels deep"
-            return self.context.error("E0209", message, span or setting.span)
+            return self.elaborator.error("E0209", message, span or setting.span)
         env = self.env(setting, **names)
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))
         self.active.append(name)
         try:
             if setting.span.source.ours:
                 return self._named(name, self._value(name, setting, setting.value, env))
-            with self.context.apart():
+            with self.elaborator.without_frames():
                 return self._named(name, self._value(name, setting, setting.value, env))
         finally:
             self.active.pop()
@@ -136,7 +154,7 @@ class Settings:
         """A number that a parameter of the model is: what is computed from it is derived from the name."""
         if name not in self._parameters or not is_number(value):
             return value
-        self.context.decide(value)  # another parameter that it was computed from
+        self.elaborator.decide(value)  # another parameter that it was computed from
         self.numbers[name] = plain(value)
         return derived(value, Named(name))
 
@@ -146,19 +164,19 @@ class Settings:
 
     def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Any:
         if env.choices and isinstance(expr, ast.Name) and not env.knows(expr.id):
-            return not_a_choice(self.context, f"`{name}`", expr, env.choices)
-        value = self.context.evaluate(self.context, expr, env)
+            return not_a_choice(self.elaborator, f"`{name}`", expr, env.choices)
+        value = self.elaborator.evaluate(expr, env)
         several = isinstance(value, tuple) and not self.choices(name)  # one a stage: checked by the block
         if value is BAD or not env.choices or value in env.choices or several:
             return value
         wanted = ", ".join(f"`{choice}`" for choice in env.choices)
         message = f"`{name}` must be one of {wanted}, not {show(value)}"
-        return self.context.error("E0204", message, setting.value_at)
+        return self.elaborator.error("E0204", message, setting.value_at)
 
     def _endless(self, name: str, span: Span) -> Any:
         way = [*self.active[self.active.index(name) :], name]
         self.endless |= set(way)
-        return self.context.error("E0209", f"`{name}` needs itself: {' -> '.join(way)}", span)
+        return self.elaborator.error("E0209", f"`{name}` needs itself: {' -> '.join(way)}", span)
 
 
 def layer_of(model: ast.Model, scope: Scope) -> dict[str, Setting]:

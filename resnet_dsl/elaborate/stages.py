@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
-from resnet_dsl.elaborate.context import MAX_OPS
 from resnet_dsl.elaborate.derived import formulas_of
-from resnet_dsl.elaborate.model_state import RESERVED, Plan
+from resnet_dsl.elaborate.elaborator import MAX_OPS, Parameter
+from resnet_dsl.elaborate.model_state import RESERVED, ModelState
+from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Place, Repeat, Staged, show
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Repeat, Staged, show
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.formulas import Constant, Formula, names_of, substituted
+from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
 
 
@@ -26,101 +27,109 @@ class Run(NamedTuple):
     span: Span
 
 
+class Position(NamedTuple):
+    """A block's place: which stage, of how many, and which block of that."""
+
+    stage: int
+    stages: int
+    block: int = 0
+
+
 X_CHANNELS = channels_name("x")
 EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
 
-def all_stages(plan: Plan) -> tuple[Stage, ...]:
+def all_stages(state: ModelState) -> tuple[Stage, ...]:
     """Return the stages of a model, each block on the shape that the one before left."""
-    value = plan.settings.value("stages")
+    value = state.settings.value("stages")
     if isinstance(value, Bad):
-        plan.context.unsure = True
+        state.elaborator.recovering = True
         return ()
     if not isinstance(value, tuple) or isinstance(value, Dims):
-        plan.context.unsure = True
-        return _no_stages(plan, value)
+        state.elaborator.recovering = True
+        return _no_stages(state, value)
     stages: list[Stage] = []
-    plan.context.decide(*value)
+    state.elaborator.decide(*value)
     for index, item in enumerate(value):
-        name, item = _named(plan, item, index)
-        stage = _stage(plan, name, item, index, len(value))
+        name, item = _named(state, item, index)
+        stage = _stage(state, name, item, Position(index, len(value)))
         if stage is None:
-            plan.context.unsure = True
+            state.elaborator.recovering = True
         else:
             stages.append(stage)
-        plan.features[name], plan.feature_channels[name] = plan.shape, plan.channels
+        state.features[name], state.feature_channels[name] = state.shape, state.channels
     return tuple(stages)
 
 
-def _no_stages(plan: Plan, value: Any) -> tuple[Stage, ...]:
+def _no_stages(state: ModelState, value: Any) -> tuple[Stage, ...]:
     if value is MISSING:
         message = "a model needs `stages`: a list with the number of blocks of each"
-        plan.error("E0203", message, plan.model.name_at, EXAMPLE)
+        state.error("E0203", message, state.model.name_at, EXAMPLE)
     else:
         message = f"`stages` must be a list with the number of blocks of each, not {show(value)}"
-        plan.error("E0204", message, plan.value_at("stages"), EXAMPLE)
+        state.error("E0204", message, state.value_at("stages"), EXAMPLE)
     return ()
 
 
-def _named(plan: Plan, item: Any, index: int) -> tuple[str, Any]:
+def _named(state: ModelState, item: Any, index: int) -> tuple[str, Any]:
     """The name and the content of a stage; the name is claimed."""
-    at = plan.value_at("stages", index)
+    at = state.value_at("stages", index)
     name, content = f"layer{index + 1}", item
     if isinstance(item, Staged):
         (name, at), content = item.label, item.value
-    if name in plan.names:
-        labels = (Label(plan.names[name], "the first"),)
-        plan.error("E0211", f"`{name}` is the name of two parts of the model", at, labels=labels)
+    if name in state.names:
+        labels = (Label(state.names[name], "the first"),)
+        state.error("E0211", f"`{name}` is the name of two parts of the model", at, labels=labels)
     elif name in ("stem", "head", *RESERVED):
-        plan.error("E0211", f"`{name}` is a part of every model", at, "take another name")
-    plan.names.setdefault(name, at)
+        state.error("E0211", f"`{name}` is a part of every model", at, "take another name")
+    state.names.setdefault(name, at)
     return name, content
 
 
-def _stage(plan: Plan, name: str, item: Any, stage: int, stages: int) -> Stage | None:
-    runs = list(_runs(plan, item, stage, stages))
+def _stage(state: ModelState, name: str, item: Any, first: Position) -> Stage | None:
+    runs = list(_runs(state, item, first))
     if any(run is None for run in runs):
         return None
-    at = plan.value_at("stages", stage)
+    at = state.value_at("stages", first.stage)
     if sum(run.length for run in runs) > MAX_OPS:
-        plan.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
+        state.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
         return None
     blocks: list[Body] = []
     derived: list[Derived] = []
     for run in runs:
         for _ in range(run.length):
-            made = _block(plan, run, name, stage, len(blocks), stages)
+            made = _block(state, run, name, first._replace(block=len(blocks)))
             if isinstance(made, Bad):
                 return None
             body, formulas = made
             blocks.append(body)
-            derived.append(formulas if plan.channels is None else (*formulas, (X_CHANNELS, plan.channels)))
-            _pass_through(plan, body, formulas)
-    return Stage(name, tuple(blocks), plan.names[name], tuple(derived))
+            derived.append(formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels)))
+            _pass_through(state, body, formulas)
+    return Stage(name, tuple(blocks), state.names[name], tuple(derived))
 
 
-def _pass_through(plan: Plan, body: Body, formulas: Derived) -> None:
+def _pass_through(state: ModelState, body: Body, formulas: Derived) -> None:
     """Go on behind a block: its result's shape, how the channels were derived, what was decided."""
-    given = {name: Constant(value) for name, value in body.arguments if type(value) in (int, float)}
-    known: dict[str, Formula | None] = {**given, **dict(formulas), channels_name("x"): plan.channels}
+    given = {name: Fixed(value) for name, value in body.arguments if type(value) in (int, float)}
+    known: dict[str, Formula | None] = {**given, **dict(formulas), channels_name("x"): state.channels}
     for name in body.structural:
-        plan.context.structural.update(names_of(known.get(name)))
-    plan.derived += [formula for _, formula in formulas]
-    before, plan.channels = plan.channels, substituted(body.channels(body.result), known)
-    if plan.channels is None:
-        plan.context.structural.update(names_of(before))
-    plan.shape = body.output
+        state.elaborator.structural.update(names_of(known.get(name)))
+    state.derived += [formula for _, formula in formulas]
+    before, state.channels = state.channels, substituted(body.channels(body.result), known)
+    if state.channels is None:
+        state.elaborator.structural.update(names_of(before))
+    state.shape = body.output
 
 
-def _runs(plan: Plan, item: Any, stage: int, stages: int, *inner: int) -> Iterator[Any]:
+def _runs(state: ModelState, item: Any, first: Position, *inner: int) -> Iterator[Any]:
     """Yield the runs of blocks that a stage is given as, or None after an error."""
-    at = plan.value_at("stages", stage, *inner)
+    at = state.value_at("stages", first.stage, *inner)
     match item:
         case bool():
             pass
         case int() if item > 0:
-            block = _default_block(plan, stage, stages)
-            yield None if block is None else Run(item, block, plan.value_at("block", stage))
+            block = _default_block(state, first)
+            yield None if block is None else Run(item, block, state.value_at("block", first.stage))
             return
         case Function():
             yield Run(1, item, at)
@@ -131,114 +140,95 @@ def _runs(plan: Plan, item: Any, stage: int, stages: int, *inner: int) -> Iterat
         case tuple() if item and not isinstance(item, Dims):
             for index, part in enumerate(item):
                 if isinstance(part, Function | Repeat):
-                    yield from _runs(plan, part, stage, stages, index)
+                    yield from _runs(state, part, first, index)
                 else:
-                    at = plan.value_at("stages", stage, index)
-                    yield plan.error("E0204", f"a stage lists blocks, not {show(part)}", at) and None
+                    at = state.value_at("stages", first.stage, index)
+                    yield state.error("E0204", f"a stage lists blocks, not {show(part)}", at) and None
             return
     message = f"a stage is a positive number of blocks, or blocks written out, not {show(item)}"
     hint = "leave the stage out, and its values in other lists" if item in (0, ()) else ""
-    yield plan.error("E0204", message, at, hint) and None
+    yield state.error("E0204", message, at, hint) and None
 
 
-def _default_block(plan: Plan, stage: int, stages: int) -> Function | None:
+def _default_block(state: ModelState, first: Position) -> Function | None:
     """The block that `block:` gives for a stage."""
-    block = _per_stage(plan, "block", plan.settings.value("block", stage=stage), stage, stages)
+    block = MISSING if state.settings.find("block") is None else _field(state, "block", first)
     if isinstance(block, Function):
         return block
     if block is MISSING:
         hint = "`block: basic` or `block: bottleneck`"
-        plan.error("E0203", "a model with stages needs a `block`", plan.model.name_at, hint)
+        state.error("E0203", "a model with stages needs a `block`", state.model.name_at, hint)
     elif not isinstance(block, Bad):
         message = f"`block` must be a block, not {show(block)}"
-        plan.error("E0206", message, plan.value_at("block", stage), "`basic`, `bottleneck` or one of yours")
+        state.error(
+            "E0206", message, state.value_at("block", first.stage), "`basic`, `bottleneck` or one of yours"
+        )
     return None
 
 
-def _block(
-    plan: Plan, run: Run, name: str, stage: int, index: int, stages: int
-) -> tuple[Body, Derived] | Bad:
+def _block(state: ModelState, run: Run, name: str, at: Position) -> tuple[Body, Derived] | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it."""
     _, function, span = run
     if not isinstance(function.target, Definition):
         hint = f"`block mine(width) {{ return x -> {function.name}(…) }}`"
-        return plan.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
-    plan.blocks[function.target] = None
-    context = plan.context
-    given, places = dict(function.bound), dict(function.places)
-    with context.within(f"in stage {name}, block {index} of model {plan.model.name}", span, None, places):
-        if not _give(plan, function, given, places, stage, index, stages):
+        return state.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
+    state.blocks[function.target] = None
+    ctx = state.elaborator
+    given, origins = dict(function.bound), dict(function.origins)
+    with ctx.within(f"in stage {name}, block {at.block} of model {state.model.name}", span, None, origins):
+        parameters = signature(ctx, function)
+        if not _give(state, parameters, given, origins, at):
             return BAD
-        missing = [p.name for p in signature(context, function) if p.required and p.name not in given]
+        missing = [p.name for p in parameters if p.required and p.name not in given]
         if missing:
-            return _missing(plan, function, missing, span)
-        at = plan.value_at("stages", stage)
-        body = body_of(context, function.target, given, plan.shape, span, at)
+            names = ", ".join(f"`{name}`" for name in missing)
+            hint = f"write `{missing[0]}: …` in the model, or give it a default in the block"
+            return state.error("E0203", f"{function.name} needs {names}", span, hint)
+        stage_at = state.value_at("stages", at.stage)
+        body = body_of(ctx, function.target, given, state.shape, span, stage_at)
         return body if isinstance(body, Bad) else (body, formulas_of(given))
 
 
 def _give(
-    plan: Plan,
-    function: Function,
+    state: ModelState,
+    parameters: list[Parameter],
     given: dict[str, Any],
-    places: dict[str, Place],
-    stage: int,
-    index: int,
-    stages: int,
+    origins: dict[str, Origin],
+    at: Position,
 ) -> bool:
     """Add the arguments that the model's settings give; say whether all of them are fine."""
     fine = True
-    for parameter in signature(plan.context, function):
-        if parameter.name in given:
-            _mark_read(plan, parameter.name)
+    for name, _, choices in parameters:
+        fields = (name, f"{name}s")  # once, or once a stage
+        if name in given:
+            state.settings.read.update(fields)
             continue
-        value = _argument(plan, parameter.name, parameter.choices, stage, index, stages, places)
+        field = next((field for field in fields if state.settings.find(field) is not None), None)
+        value = MISSING if field is None else _field(state, field, at, choices)
+        if value is MISSING:
+            continue  # the block's default, if it has one
         fine = fine and not isinstance(value, Bad)
-        if value is not MISSING:
-            given[parameter.name] = value
+        given[name] = value
+        if field is not None and (origin := state.origin(field, at.stage)) is not None:
+            origins[name] = origin
     return fine
 
 
-def _missing(plan: Plan, function: Function, missing: list[str], span: Span) -> Bad:
-    names = ", ".join(f"`{name}`" for name in missing)
-    hint = f"write `{missing[0]}: …` in the model, or give it a default in the block"
-    return plan.error("E0203", f"{function.name} needs {names}", span, hint)
-
-
-def _mark_read(plan: Plan, name: str) -> None:
-    plan.settings.read |= {name, f"{name}s"}
-
-
-def _argument(
-    plan: Plan,
-    name: str,
-    choices: tuple[str, ...],
-    stage: int,
-    index: int,
-    stages: int,
-    places: dict[str, Place],
-) -> Any:
-    """The value of a block's parameter: the field of its name, or of its plural."""
-    for setting in (name, f"{name}s"):
-        if plan.settings.find(setting) is None:
-            continue
-        if setting == "strides" and index > 0:
-            plan.settings.read.add(setting)
-            return MISSING  # a stage's stride is that of its first block
-        if (place := plan.place(setting, stage)) is not None:
-            places[name] = place
-        value = plan.settings.value(setting, choices=choices, stage=stage, index=index)
-        return _per_stage(plan, setting, value, stage, stages)
-    return MISSING
-
-
-def _per_stage(plan: Plan, name: str, value: Any, stage: int, stages: int) -> Any:
-    """One value of a list with a value a stage; anything else serves every stage."""
+def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] = ()) -> Any:
+    """The value of a field for one block; of a list it has one value a stage."""
+    if FIELDS.get(name) == "first block" and at.block > 0:
+        state.settings.read.add(name)
+        return MISSING
+    # What serves a whole stage cannot ask for the block's number.
+    names: dict[str, Any] = {"stage": at.stage}
+    if FIELDS.get(name) != "stage":
+        names["index"] = at.block
+    value = state.settings.value(name, choices=choices, **names)
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value
-    if len(value) != stages:
-        counts = f"{len(value)} value{'s' * (len(value) != 1)} for {stages} stage{'s' * (stages != 1)}"
-        hint = "give one value, or one a stage"
-        with plan.context.apart():
-            return plan.error("E0207", f"`{name}` has {counts}", plan.value_at(name), hint)
-    return value[stage]
+    if len(value) != at.stages:
+        values, stages = "s" * (len(value) != 1), "s" * (at.stages != 1)
+        message = f"`{name}` has {len(value)} value{values} for {at.stages} stage{stages}"
+        with state.elaborator.without_frames():
+            return state.error("E0207", message, state.value_at(name), "give one value, or one a stage")
+    return value[at.stage]

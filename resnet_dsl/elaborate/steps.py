@@ -7,32 +7,29 @@ from dataclasses import replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
-from resnet_dsl.elaborate.context import Builder, Context, Env, line_of
+from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import watched
+from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
 from resnet_dsl.elaborate.fixits import repair
-from resnet_dsl.elaborate.joins import conflict
-from resnet_dsl.elaborate.values import BAD, Bad, Place, Tag, Tensor
+from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor
 from resnet_dsl.ir.formulas import Formula, names_of
-from resnet_dsl.ir.network import Call, Node, channels_formula, channels_name
-from resnet_dsl.ir.ops import Add, Concat, Multiply, Op
+from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
+from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 
 Derived = tuple[tuple[str, Formula], ...]
 
 THE_INPUT = "the model's input"
 
-# The argument that a refusal of shapes speaks of.
-ARGUMENTS = {"E0304": "kernel", "E0305": "groups", "E0308": "channels"}
-
 
 def step(
-    ctx: Context,
+    ctx: Elaborator,
     op: Op,
     tensors: tuple[Tensor, ...],
     env: Env,
     span: Span,
     label: Tag | None = None,
-    places: Mapping[str, Place] | None = None,
+    origins: Mapping[str, Origin] | None = None,
     derived: Derived = (),
 ) -> Any:
     """Add one op to the body under construction and return its result."""
@@ -45,10 +42,10 @@ def step(
     shapes = [tensor.shape for tensor in tensors]
     try:
         shape = op.shape(*shapes, extent=ctx.extent)
-        if isinstance(op, Add | Multiply | Concat):
-            _check_join(ctx, op, tensors, env, span)
     except ShapeError as error:
-        return _refused(ctx, error, op, tensors, env, span, places or {})
+        return _refused(ctx, error, op, tensors, env, span, origins or {})
+    if when := op.fails_for(*shapes, extent=ctx.extent):
+        _warn_of_sizes(ctx, op, tensors, env, span, when)
     nothing = op.does_nothing(*shapes)
     _watch(ctx, op, tensors, builder, dict(derived), nothing)
     if nothing:
@@ -59,10 +56,10 @@ def step(
 
 
 def _watch(
-    ctx: Context,
+    ctx: Elaborator,
     op: Op,
     tensors: tuple[Tensor, ...],
-    builder: Builder,
+    builder: BodyBuilder,
     derived: Mapping[str, Formula],
     nothing: bool,
 ) -> None:
@@ -84,7 +81,7 @@ def _watch(
         op.does_nothing(*shapes)
 
 
-def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
+def _wrong_count(ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
     wanted = "one tensor" if op.inputs == 1 else "two tensors"
     hint = f"write `x -> {op.kind}(…)`: what comes before `->` is the input" if op.inputs == 1 else ""
     labels = tuple(Label(tensor.at, "a tensor") for tensor in tensors if tensor.at is not None)
@@ -92,31 +89,31 @@ def _wrong_count(ctx: Context, op: Op, tensors: tuple[Tensor, ...], span: Span) 
 
 
 def _refused(
-    ctx: Context,
+    ctx: Elaborator,
     error: ShapeError,
     op: Op,
     tensors: tuple[Tensor, ...],
     env: Env,
     span: Span,
-    places: Mapping[str, Place],
+    origins: Mapping[str, Origin],
 ) -> Bad:
     """Report that an op does not fit its inputs, with each of them and what would help."""
     labels = _operand_labels(ctx, tensors) if error.operands else ()
-    cause = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    origin = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
     hint = error.hint
     if error.operands:
-        hint = repair(op, tensors, env, ctx.extent) if ctx.patient else ""
-        if cause is not None and not span.source.ours:
-            labels += (Label(cause.span, "what made it is given here"),)
+        hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
+        if origin is not None and not span.source.ours:
+            labels += (Label(origin.span, "what made it is given here"),)
     else:
-        place = places.get(ARGUMENTS.get(error.code, ""))
+        place = origins.get(error.argument)
         given = _given_function(ctx, error, span)
-        cause = given or place or ctx.cause()
+        origin = given or place or ctx.origin()
         if place is not None and _inside(place.span, span):
             span = place.span
         hint = f"`{given.field}: B`" if given else hint or _hint_of_input(tensors[0])
-    notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].origin}",)
-    ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), cause)
+    notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].description}",)
+    ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), origin)
     return BAD
 
 
@@ -124,54 +121,46 @@ def _inside(inner: Span, outer: Span) -> bool:
     return inner.source is outer.source and outer.start <= inner.start and inner.end <= outer.end
 
 
-def _given_function(ctx: Context, error: ShapeError, span: Span) -> Place | None:
+def _given_function(ctx: Elaborator, error: ShapeError, span: Span) -> Origin | None:
     """The field that gave a shortcut of the library's which cannot drop channels."""
-    cause = ctx.cause()
-    return cause if error.code == "E0308" and span.source.ours and cause.field not in ("", "input") else None
+    origin = ctx.origin()
+    given = error.argument == "channels" and span.source.ours and origin.field not in ("", "input")
+    return origin if given else None
 
 
 def _hint_of_input(tensor: Tensor) -> str:
-    is_length = tensor.origin == THE_INPUT and tensor.shape.is_vector
+    is_length = tensor.description == THE_INPUT and tensor.shape.is_vector
     return "give `input` a size such as `3x224x224`" if is_length else ""
 
 
-def _check_join(ctx: Context, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span) -> None:
-    """Heights and widths must agree for every size; at a given size, warn about the others."""
-    shapes = [tensor.shape for tensor in tensors]
-    if isinstance(op, Multiply) and any(shape.is_pixel for shape in shapes):
+def _warn_of_sizes(
+    ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span, when: str
+) -> None:
+    """Warn where inputs that agree at the size that is given do not at others."""
+    if ctx.recovering:
         return
-    found = conflict(shapes, ctx.extent)
-    if found is None:
-        return
-    names = {Add: ("E0301", "residual addition"), Multiply: ("E0302", "product")}
-    code, what = names.get(type(op), ("E0303", "concatenation"))
-    if found.here:
-        note = f"; {found.when}" if found.when else ""
-        raise ShapeError(code, f"{what} of different shapes{note}", operands=True)
-    if ctx.unsure:
-        return
-    place = Shape(0, shapes[0].spatial).text(ctx.extent).removeprefix("0x")
-    message = f"{what} holds at {place} here, but {found.when}"
-    hint = repair(op, tensors, env, ctx.extent) if ctx.patient else ""
+    place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
+    message = f"{op.joined} holds at {place} here, but {when}"
+    hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
     labels = _operand_labels(ctx, tensors)
-    cause = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
-    ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), cause)
+    origin = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), origin)
 
 
-def _operand_labels(ctx: Context, tensors: tuple[Tensor, ...]) -> tuple[Label, ...]:
+def _operand_labels(ctx: Elaborator, tensors: tuple[Tensor, ...]) -> tuple[Label, ...]:
     return tuple(
-        Label(tensor.at, f"{tensor.shape.text(ctx.extent)}: {tensor.origin}")
+        Label(tensor.at, f"{tensor.shape.text(ctx.extent)}: {tensor.description}")
         for tensor in tensors
         if tensor.at is not None
     )
 
 
 def add(
-    ctx: Context,
-    what: Op | Call,
+    ctx: Elaborator,
+    what: Op | BlockCall,
     tensors: tuple[Tensor, ...],
     shape: Shape,
-    builder: Builder,
+    builder: BodyBuilder,
     span: Span,
     label: Tag | None,
     derived: Derived = (),
@@ -185,7 +174,7 @@ def add(
         return ctx.error("E0211", f"two steps are named `{name}`", at, hint, labels)
     builder.names[name] = at
     inputs = tuple(tensor.value for tensor in tensors)
-    author = span if not span.source.ours else ctx.cause().span
+    author = span if not span.source.ours else ctx.origin().span
     node = Node(name, what, inputs, shape, builder.variable, span, author, derived)
     ctx.structural.update(_decided(node, builder))
     builder.nodes.append(node)
@@ -193,11 +182,11 @@ def add(
     return Tensor(len(builder.nodes) - 1, shape, f"from {kind} at {line_of(span)}")
 
 
-def _decided(node: Node, builder: Builder) -> Iterator[str]:
+def _decided(node: Node, builder: BodyBuilder) -> Iterator[str]:
     """The parameters that decide more in a node than numbers that may vary."""
     inputs = [builder.channels(value) for value in node.inputs]
     derived = dict(node.derived)
-    if isinstance(node.what, Call):
+    if isinstance(node.what, BlockCall):
         body = node.what.body
         named = zip(map(channels_name, body.names), inputs, strict=True)
         known: dict[str, Formula | None] = {**derived, **dict(named)}

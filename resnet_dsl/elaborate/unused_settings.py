@@ -5,72 +5,68 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_dsl.diagnostics.suggest import close_names
-from resnet_dsl.elaborate.model_state import Plan
+from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.settings import Setting
+from resnet_dsl.elaborate.settings import FIELDS, Setting
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.syntax import ast
 
 # What the settings of a stage may speak of; nobody sets them.
 COUNTERS = frozenset(("stage", "index"))
-FIELDS = (
-    "input", "stem", "stages", "block", "head", "base",
-    "outputs", "freeze", "preprocess", "expect",
-)  # fmt: skip
 
 
-def check_use(plan: Plan) -> None:
+def check_use(state: ModelState) -> None:
     """Report what a whole model does not use: an error for an unknown name, else a warning."""
-    for layer in plan.settings.layers:
+    for layer in state.settings.layers:
         for name, setting in layer.items():
-            if name in plan.settings.read or setting.by in ("parameter", "library") or name == "expect":
+            if name in state.settings.read or setting.by in ("parameter", "library") or name == "expect":
                 continue
-            if name in FIELDS or _is_declared(plan, name, layer):
+            if name in FIELDS or _is_declared(state, name, layer):
                 message, hint = f"`{name}` has no effect here", "leave it out"
-                plan.context.warn("W0602", message, setting.name_at or setting.span, hint)
+                state.elaborator.warn("W0602", message, setting.name_at or setting.span, hint)
             else:
-                _unknown(plan, name, setting)
+                _unknown(state, name, setting)
 
 
-def check_names(plan: Plan) -> None:
+def check_names(state: ModelState) -> None:
     """Report the fields of a model that failed which no block that it could mean would take."""
-    blocks = list(plan.blocks) or list(_blocks(plan.settings.layers, plan))
+    blocks = list(state.blocks) or list(_blocks(state.settings.layers, state))
     taken = {*_names(blocks), *FIELDS}
-    mentioned = {name for _, setting in plan.settings.all() for name in _mentioned(setting)} - COUNTERS
-    for layer in plan.settings.layers:
+    mentioned = {name for _, setting in state.settings.all() for name in _mentioned(setting)} - COUNTERS
+    for layer in state.settings.layers:
         for name, setting in layer.items():
             mine = setting.by not in ("parameter", "library")
-            known = name in taken or name in mentioned or name in plan.settings.read
-            if known or not mine or _is_declared(plan, name, layer):
+            known = name in taken or name in mentioned or name in state.settings.read
+            if known or not mine or _is_declared(state, name, layer):
                 continue
             # A block that is not known may have any parameter: then only near misses are certain.
-            if plan.blocks or close_names(name, _known(plan, blocks)):
-                _unknown(plan, name, setting, blocks)
+            if state.blocks or close_names(name, _known(state, blocks)):
+                _unknown(state, name, setting, blocks)
 
 
 def _mentioned(setting: Setting) -> Iterator[str]:
     return iter(()) if setting.value is None else ast.names(setting.value)
 
 
-def _is_declared(plan: Plan, name: str, layer: dict[str, Setting]) -> bool:
+def _is_declared(state: ModelState, name: str, layer: dict[str, Setting]) -> bool:
     """Whether another layer has the name too, or this one as a parameter."""
     return any(
         name in other and (other[name].by in ("parameter", "library") or other is not layer)
-        for other in plan.settings.layers
+        for other in state.settings.layers
     )
 
 
-def _unknown(plan: Plan, name: str, setting: Setting, blocks: list[Definition] | None = None) -> None:
+def _unknown(state: ModelState, name: str, setting: Setting, blocks: list[Definition] | None = None) -> None:
     message = f"`{name}` is neither a field of models nor a parameter of the block"
-    blocks = list(plan.blocks) if blocks is None else blocks
-    hint = plan.context.suggest(name, _known(plan, blocks)) or _taken(list(plan.blocks))
-    plan.error("E0205", message, setting.name_at or setting.span, hint)
+    blocks = list(state.blocks) if blocks is None else blocks
+    hint = state.elaborator.suggest(name, _known(state, blocks)) or _taken(list(state.blocks))
+    state.error("E0205", message, setting.name_at or setting.span, hint)
 
 
-def _known(plan: Plan, blocks: list[Definition]) -> Iterator[str]:
+def _known(state: ModelState, blocks: list[Definition]) -> Iterator[str]:
     """What a field of this model could be called."""
     yield from FIELDS
-    yield from (name for name, setting in plan.settings.all() if setting.by != "field")
+    yield from (name for name, setting in state.settings.all() if setting.by != "field")
     yield from _names(blocks)
 
 
@@ -91,7 +87,7 @@ def _taken(blocks: list[Definition]) -> str:
     )
 
 
-def _blocks(layers: list[dict[str, Setting]], plan: Plan) -> Iterator[Definition]:
+def _blocks(layers: list[dict[str, Setting]], state: ModelState) -> Iterator[Definition]:
     """Every block that the model's file and the library have."""
     scopes: list[Scope] = [setting.scope for layer in layers for setting in layer.values()]
     seen: list[Scope] = []

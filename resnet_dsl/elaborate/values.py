@@ -13,7 +13,7 @@ from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 
-class Place(NamedTuple):
+class Origin(NamedTuple):
     """Where the author gave something; `field` names the field of the model whose value it is."""
 
     span: Span
@@ -48,14 +48,14 @@ class Definition:
 class Function:
     """A block or op, perhaps with some arguments given, that waits for its input.
 
-    `origin` is where the author gave it for a parameter; `places` where its arguments were given,
+    `origin` is where the author gave it for a parameter; `origins` where its arguments were given,
     `spans` their text in the call, and `call` the call as it is written.
     """
 
     target: Definition | type[Op]
     bound: tuple[tuple[str, Any], ...] = ()
-    origin: Place | None = field(compare=False, repr=False, default=None)
-    places: Mapping[str, Place] = field(compare=False, repr=False, default_factory=dict)
+    origin: Origin | None = field(compare=False, repr=False, default=None)
+    origins: Mapping[str, Origin] = field(compare=False, repr=False, default_factory=dict)
     spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
     call: ast.Call | None = field(compare=False, repr=False, default=None)
 
@@ -91,8 +91,8 @@ class Tensor:
 
     value: int
     shape: Shape
-    origin: str = field(compare=False, default="")
-    maker: Place | None = field(compare=False, repr=False, default=None)
+    description: str = field(compare=False, default="")
+    maker: Origin | None = field(compare=False, repr=False, default=None)
     at: Span | None = field(compare=False, repr=False, default=None)
 
 

@@ -19,6 +19,14 @@ class Dims(tuple[int | str, ...]):
     """Extents written with `x`, such as `3x3` or `3xHxW`."""
 
 
+class ArgumentError(ValueError):
+    """An argument that an op refuses: which one, and what it `wanted`, which completes “must be …”."""
+
+    def __init__(self, kind: str, argument: str, wanted: str) -> None:
+        self.argument, self.wanted = argument, wanted
+        super().__init__(f"`{argument}` of {kind} must be {wanted}")
+
+
 @dataclass(frozen=True)
 class ArgumentRule:
     """A check of one argument; `what` completes “must be …”."""

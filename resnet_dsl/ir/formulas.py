@@ -35,7 +35,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Fixed:
     """A number that the text gives."""
 
     value: Number
@@ -50,7 +50,7 @@ class Operation:
     right: Formula
 
 
-Formula = Named | Constant | Operation
+Formula = Named | Fixed | Operation
 
 
 def evaluated(formula: Formula, names: Mapping[str, Number]) -> Number:
@@ -58,7 +58,7 @@ def evaluated(formula: Formula, names: Mapping[str, Number]) -> Number:
     match formula:
         case Named():
             return names[formula.name]
-        case Constant():
+        case Fixed():
             return formula.value
         case Operation():
             left, right = evaluated(formula.left, names), evaluated(formula.right, names)
@@ -89,8 +89,11 @@ def substituted(formula: Formula | None, names: Mapping[str, Formula | None]) ->
 
 def operation(sign: str, left: Formula, right: Formula) -> Formula | None:
     """Return the operation of two formulas; None if it would be too large to be worth writing."""
-    made = Operation(sign, left, right)
-    return made if sign in SIGNS and _size(made) <= MAX_SIZE else None
+    if sign not in SIGNS or (right == Fixed(0) and sign in ("/", "//", "%")):
+        return None
+    # Simplified at once, so that what is long only on the way is not given up as too large.
+    made = simplified(Operation(sign, left, right))
+    return made if _size(made) <= MAX_SIZE else None
 
 
 def _size(formula: Formula) -> int:
@@ -103,34 +106,48 @@ def simplified(formula: Formula) -> Formula:
         return formula
     whole = replace(formula, left=simplified(formula.left), right=simplified(formula.right))
     left, right = whole.left, whole.right
-    if isinstance(left, Constant) and isinstance(right, Constant):
-        return Constant(SIGNS[whole.sign](left.value, right.value))
-    if whole.sign in ("*", "//", "/") and right == Constant(1):
+    if isinstance(left, Fixed) and isinstance(right, Fixed):
+        return Fixed(SIGNS[whole.sign](left.value, right.value))
+    if whole.sign in ("*", "//", "/") and right == Fixed(1):
         return left
-    if whole.sign == "*" and isinstance(right, Constant):
+    if whole.sign == "*" and isinstance(right, Fixed):
         return simplified(Operation("*", right, left))  # as a person writes it: 4 * width
-    if whole.sign == "*" and left == Constant(1):
+    if whole.sign == "*" and left == Fixed(1):
         return right
-    if whole.sign in ("+", "-") and right == Constant(0):
+    if whole.sign in ("+", "-") and right == Fixed(0):
         return left
-    if whole.sign == "+" and left == Constant(0):
+    if whole.sign == "+" and left == Fixed(0):
         return right
-    return _product(whole)
+    return _sum(whole) if whole.sign == "+" else _product(whole)
+
+
+def _sum(formula: Operation) -> Formula:
+    """`width + width` as `2 * width`, `2 * width + width` as `3 * width`; whole numbers alone."""
+    (left, many), (right, more) = _times(formula.left), _times(formula.right)
+    return simplified(Operation("*", Fixed(many + more), left)) if left == right else formula
+
+
+def _times(formula: Formula) -> tuple[Formula, int]:
+    match formula:
+        case Operation("*", Fixed(int() as factor), other):
+            return other, factor
+        case _:
+            return formula, 1
 
 
 def _product(formula: Operation) -> Formula:
     """`4 * (2 * width)` as `8 * width`, `(4 * width) // 2` as `2 * width`; whole numbers alone."""
     left, right = formula.left, formula.right
-    if formula.sign == "*" and isinstance(left, Constant) and isinstance(right, Operation):
+    if formula.sign == "*" and isinstance(left, Fixed) and isinstance(right, Operation):
         inner = right.left
-        if right.sign == "*" and isinstance(inner, Constant):
-            return simplified(Operation("*", Constant(left.value * inner.value), right.right))
-    if formula.sign == "//" and isinstance(right, Constant) and isinstance(left, Operation):
+        if right.sign == "*" and isinstance(inner, Fixed):
+            return simplified(Operation("*", Fixed(left.value * inner.value), right.right))
+    if formula.sign == "//" and isinstance(right, Fixed) and isinstance(left, Operation):
         factor, divisor = left.left, right.value
-        whole = isinstance(factor, Constant) and isinstance(factor.value, int) and isinstance(divisor, int)
-        if left.sign == "*" and whole and isinstance(factor, Constant) and divisor:
+        whole = isinstance(factor, Fixed) and isinstance(factor.value, int) and isinstance(divisor, int)
+        if left.sign == "*" and whole and isinstance(factor, Fixed) and divisor:
             if factor.value % divisor == 0:
-                return simplified(Operation("*", Constant(factor.value // divisor), left.right))
+                return simplified(Operation("*", Fixed(factor.value // divisor), left.right))
             if divisor % factor.value == 0:
-                return Operation("//", left.right, Constant(divisor // factor.value))
+                return Operation("//", left.right, Fixed(divisor // factor.value))
     return formula

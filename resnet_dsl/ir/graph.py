@@ -15,7 +15,10 @@ INPUT = "input"
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One op; its result has its name, `inputs` are names of earlier results or `input`."""
+    """One op; its result has its name, `inputs` are names of earlier results or `input`.
+
+    `span` is where the step stands, `author` what the author wrote that led there.
+    """
 
     name: str
     op: Op
@@ -24,6 +27,7 @@ class GraphNode:
     shape: Shape
     part: str
     span: Span = field(compare=False, repr=False)
+    author: Span = field(compare=False, repr=False)
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield the full name and the declaration of each tensor the op owns."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.ir.formulas import Constant, Formula, Named, substituted
+from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
 
 @dataclass(frozen=True)
-class Call:
+class BlockCall:
     """A named use of a block inside a body: a level of its own in every parameter's name."""
 
     body: Body
@@ -33,7 +33,7 @@ class Node:
     """
 
     name: str
-    what: Op | Call
+    what: Op | BlockCall
     inputs: tuple[int, ...]
     shape: Shape
     variable: str
@@ -81,12 +81,12 @@ class Body:
     @property
     def count(self) -> int:
         """The number of ops, those of calls included."""
-        return sum(n.what.body.count if isinstance(n.what, Call) else 1 for n in self.nodes)
+        return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
 
     def bodies(self) -> Iterator[Body]:
         """Yield the bodies of the calls below, inner ones first, then this one."""
         for node in self.nodes:
-            if isinstance(node.what, Call):
+            if isinstance(node.what, BlockCall):
                 yield from node.what.body.bodies()
         yield self
 
@@ -102,7 +102,7 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
     if isinstance(node.what, Op):
         return node.what.channels_of_result(inputs, dict(node.derived))
     body = node.what.body
-    given = {name: Constant(value) for name, value in body.arguments if type(value) in (int, float)}
+    given = {name: Fixed(value) for name, value in body.arguments if type(value) in (int, float)}
     known: dict[str, Formula | None] = {**given, **dict(node.derived)}
     known |= {channels_name(name): formula for name, formula in zip(body.names, inputs, strict=True)}
     return substituted(body.channels(body.result), known)

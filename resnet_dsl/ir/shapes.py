@@ -51,8 +51,15 @@ class Shape:
 
 
 class ShapeError(Exception):
-    """An op that does not fit its inputs; the place is added by whoever knows it."""
+    """An op that does not fit its inputs; the place is added by whoever knows it.
 
-    def __init__(self, code: str, message: str, hint: str = "", operands: bool = False) -> None:
-        self.code, self.message, self.hint, self.operands = code, message, hint, operands
+    `argument` names the one to change, if it is one; `operands` says that the inputs do not fit
+    each other.
+    """
+
+    def __init__(
+        self, code: str, message: str, hint: str = "", argument: str = "", operands: bool = False
+    ) -> None:
+        self.code, self.message, self.hint = code, message, hint
+        self.argument, self.operands = argument, operands
         super().__init__(message)

@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import Body, Call, Network, Stage
+from resnet_dsl.ir.network import BlockCall, Body, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -87,7 +87,7 @@ def _steps(body: Body, path: str, inputs: list[str]) -> tuple[list[tuple[str, Op
     for node in body.nodes:
         name = f"{path}.{node.name}" if path else node.name
         taken = [value(index) for index in node.inputs]
-        if isinstance(node.what, Call):
+        if isinstance(node.what, BlockCall):
             inner, result = _steps(node.what.body, name, taken)
             steps += inner
             results.append(result)

@@ -13,7 +13,8 @@ from typing import Any, cast
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Source, Span
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.syntax_errors import KEYWORDS, OPENING, WORDS, brackets, syntax_error, unsafe_character
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.diagnostics.model import CompileError
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT

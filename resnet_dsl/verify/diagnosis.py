@@ -22,7 +22,7 @@ def likely_cause(node: GraphNode, inputs: tuple[Array, ...], tensors: Tensors, g
             wrong = forward(op, call)
         except (ValueError, LookupError):  # such a mistake cannot be made here: the shapes do not fit
             continue
-        if wrong.shape == got.shape and _explains(wrong, right, got):
+        if wrong.size and wrong.shape == got.shape and _explains(wrong, right, got):
             return words
     return ""
 
@@ -31,7 +31,7 @@ def _explains(wrong: Array, right: Array, got: Array) -> bool:
     """Whether a wrong result is what was given, and not only as near to it as the right one is."""
     distance = np.abs(wrong - got).max()
     near = distance <= 1e-3 * max(np.abs(wrong).max(), 1e-30)
-    return bool(near and (right.shape != got.shape or distance <= 0.1 * np.abs(right - got).max()))
+    return bool(near and (right.shape != got.shape or distance < 0.1 * np.abs(right - got).max()))
 
 
 def _mistakes(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from resnet_dsl.backend.discovery import runtime_of
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph
@@ -101,16 +102,17 @@ def verify_forward(
     blocks: dict[str, dict[Column, float]] = {part: {} for part, _ in _parts(graph)}
     columns, divergences = [], []
     for name, backend in backends.items():
+        runtime = runtime_of(backend)
         for dtype in BARS:
             column = Column(name, dtype)
             columns.append(column)
             say(column.title)
-            model = backend.load_state(backend.build(subject.program, dtype), _as(state, dtype))
+            model = runtime.load_state(runtime.build(subject.program, dtype), _as(state, dtype))
             for found, x, truth in zip(outputs, inputs, truths, strict=True):
-                results = backend.run(model, x.astype(dtype))
+                results = runtime.run(model, x.astype(dtype))
                 for output, value in truth.items():
                     found[output][column] = error_of(results[output], value)
-            results = backend.trace(model, subject.program, inputs[middle].astype(dtype))
+            results = runtime.trace(model, subject.program, inputs[middle].astype(dtype))
             for part, result in _parts(graph):
                 if result in results:
                     blocks[part][column] = error_of(results[result], inner[result])

@@ -1,15 +1,13 @@
 """`gen-test`: a pytest file that proves a user's own artefacts identical, in the user's own CI.
 
 The file stands alone: it needs pytest, NumPy and the frameworks, nothing of ours. What loads and
-runs an artefact is each backend's own text, in its `self_test.py`.
+runs an artefact is each backend's own text, its `SelfTest`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 
-from resnet_dsl.backend.discovery import PREFIX
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.provenance import MARK, digest
@@ -110,12 +108,11 @@ def test_the_artefacts_give_the_same_numbers(size, dtype):
 
 
 def source_of(program: Program, backends: Sequence[Backend]) -> str:
-    """Return the test file for the artefacts that `compile` writes with these backends."""
+    """Return the test file for the artefacts of these backends, all of which have a self-test."""
     channels, *own = program.network.input.at(program.network.extent)
     sizes = SMALL if None in own else (tuple(own),)
-    modules = [import_module(f"{PREFIX}{backend.NAME}.self_test") for backend in backends]
-    table = (f'    "{b.NAME}": ({b.NAME}_shapes, {b.NAME}_outputs),' for b in backends)
-    files = tuple((Literal(b.NAME), Literal(program.name + b.SUFFIX)) for b in backends)
+    tests = [(backend.name, backend.self_test) for backend in backends if backend.self_test is not None]
+    files = tuple((Literal(b.name), Literal(program.name + b.suffix)) for b in backends)
     depth = program.figures.depth
     # Two engines may each be a bar away from the truth.
     bars = {dtype: 2 * bar(dtype, depth) for dtype in ("float64", "float32")}
@@ -126,7 +123,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
         artefacts=statement("ARTEFACTS = ", Dictionary(files), 0),
         sizes=repr(list(sizes)),
         bars=", ".join(f'"{dtype}": {limit}' for dtype, limit in bars.items()),
-        sources="\n\n".join(module.SOURCE for module in modules),
-        table="\n".join(table),
+        sources="\n\n".join(test.source for _, test in tests),
+        table="\n".join(f'    "{name}": ({test.shapes}, {test.outputs}),' for name, test in tests),
         channels=channels,
     )

@@ -1,21 +1,27 @@
 """What a verification found, as a table to read or as JSON.
 
-JSON: `name`, `passed`, `seed`, `weights`, `sizes`, `fixed_size`, `bars`, `outputs` and `blocks` (each
+JSON: `name`, `passed`, `seed`, `weights`, `sizes`, `fixed_size`, `bars`, `starts` (by backend, the
+`tensor`s of a fresh model that start otherwise, `wanted` and `found`), `outputs` and `blocks` (each
 with `name`, `errors` by backend and precision), `divergences` (`backend`, `dtype`, `op`, `kind`,
 `error`, `cause`), `training` (`steps`, `backend`, `errors` with `error` and `tensor`, `cause`) and
-`skipped` (backends that are not installed, with the reason).
+`untrained` and `skipped` (backends that do not train, or take no part at all, with the reason).
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.forward import Column, Forward, Row
+from resnet_dsl.verify.start import WrongStart
 from resnet_dsl.verify.training import BAR, Trained
+
+LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,18 @@ class Report:
     subject: Subject
     seed: int
     weights: str
+    starts: Mapping[str, tuple[WrongStart, ...]]
     forward: Forward
     steps: int
     training: tuple[Trained, ...]
-    skipped: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+    untrained: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether everything compared is within its bar."""
-        return self.forward.passed and all(trained.passed for trained in self.training)
+        """Whether every model starts as it should, and everything compared is within its bar."""
+        started = not any(self.starts.values())
+        return started and self.forward.passed and all(trained.passed for trained in self.training)
 
 
 def as_text(report: Report) -> str:
@@ -41,14 +50,20 @@ def as_text(report: Report) -> str:
     program = report.subject.program
     lines = [f"{program.name}: {program.figures.params:,} parameters, {report.weights}", ""]
     lines += _table(report)
+    for name, wrong in report.starts.items():
+        lines += [""] if wrong else []
+        lines += [f"{name}: {each}" for each in wrong[:LISTED]]
+        if len(wrong) > LISTED:
+            lines.append(f"{name}: and {counted(len(wrong) - LISTED, 'tensor')} more that start otherwise")
     for divergence in report.forward.divergences:
         cause = f"; likely cause: {divergence.cause}" if divergence.cause else ""
         op = f"{divergence.op} ({divergence.kind})"
         where = f"first op that diverges: {op}, by {divergence.error:.1e}{cause}"
         lines += ["", f"{divergence.column.title}: {where}"]
-    if report.training:
+    if report.steps:
         lines += ["", *_training(report)]
-    lines += [f"skipped {name}: {reason}" for name, reason in report.skipped]
+    if report.left_out:
+        lines += ["", *(f"{name}: left out, {reason}" for name, reason in report.left_out)]
     return "\n".join([*lines, "", f"verdict: {verdict(report)}"])
 
 
@@ -68,6 +83,7 @@ def _table(report: Report) -> list[str]:
     forward = report.forward
     titles = [column.title for column in forward.columns]
     rows = [("largest difference / largest value", *titles)]
+    rows.append(("start", *(_start(report, column) for column in forward.columns)))
     rows += [(row.name, *_cells(row, forward)) for row in forward.blocks]
     rows += [(_output_name(row), *_cells(row, forward)) for row in forward.outputs]
     rows.append(("bar", *(f"{forward.bars[column]:.0e}" for column in forward.columns)))
@@ -79,6 +95,13 @@ def _table(report: Report) -> list[str]:
         )
         for row in rows
     ]
+
+
+def _start(report: Report, column: Column) -> str:
+    """A fresh model is built once, in single precision: distributions have no errors to show."""
+    if column.dtype != "float32":
+        return "-"
+    return f"{len(report.starts[column.backend])} !" if report.starts[column.backend] else "as said"
 
 
 def _output_name(row: Row) -> str:
@@ -104,7 +127,7 @@ def _training(report: Report) -> list[str]:
             if error > BAR:
                 cause = f"; likely cause: {trained.cause}" if trained.cause else ""
                 lines.append(f"    {kind} differ most in {tensor or 'the loss'}{cause}")
-    return lines
+    return [*lines, *(f"  {name}: left out, {reason}" for name, reason in report.untrained)]
 
 
 def as_json(report: Report) -> str:
@@ -118,6 +141,10 @@ def as_json(report: Report) -> str:
         "sizes": [list(size) for size in report.subject.sizes],
         "fixed_size": report.subject.fixed,
         "bars": {_key(column): bar for column, bar in forward.bars.items()},
+        "starts": {
+            name: [{"tensor": w.tensor, "wanted": w.wanted, "found": w.found} for w in wrong]
+            for name, wrong in report.starts.items()
+        },
         "outputs": [{**_errors(row), "size": list(row.size or ())} for row in forward.outputs],
         "blocks": [_errors(row) for row in forward.blocks],
         "divergences": [
@@ -132,7 +159,8 @@ def as_json(report: Report) -> str:
             for d in forward.divergences
         ],
         "training": [_trained(report, trained) for trained in report.training],
-        "skipped": dict(report.skipped),
+        "untrained": dict(report.untrained),
+        "skipped": dict(report.left_out),
     }
     return json.dumps(facts, indent=2)
 

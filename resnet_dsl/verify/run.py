@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.discovery import backend_names, find_backend
+from resnet_dsl.backend.discovery import find_backend, lacking, runtime_of, sound_backends
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
-from resnet_dsl.verify.training import verify_training
+from resnet_dsl.verify.start import WrongStart, wrong_starts
+from resnet_dsl.verify.training import untrained, verify_training
 
 
 def verify(
@@ -34,33 +34,45 @@ def verify(
     ones; `say` hears what is being run.
     """
     subject = subject_of(load, sizes)
-    backends, skipped = installed(names)
+    backends, left_out = participants(names)
     say("referee")
     weights = "the given weights" if state is not None else f"random weights and statistics of seed {seed}"
     used = calibrated_state(subject, seed) if state is None else _double(state)
+    starts = {name: fresh_starts(subject.program, backend) for name, backend in backends.items()}
     forward = verify_forward(subject, backends, used, seed, say)
     training = verify_training(subject, backends, used, steps, seed, say) if steps else ()
-    return Report(subject, seed, weights, forward, steps, training, skipped)
+    idle = untrained(backends) if steps else ()
+    return Report(subject, seed, weights, starts, forward, steps, training, left_out, idle)
 
 
 def _double(state: Mapping[str, Array]) -> dict[str, Array]:
     return {name: np.asarray(value, np.float64) for name, value in state.items()}
 
 
-def installed(names: Sequence[str]) -> tuple[dict[str, Backend], tuple[tuple[str, str], ...]]:
-    """Return the backends that can run here and, of those not asked for by name, why others cannot."""
-    found: dict[str, Backend] = {}
-    skipped: list[tuple[str, str]] = []
-    for name in names or backend_names():
-        backend = find_backend(name)
-        missing = [package for package in backend.REQUIRES if importlib.util.find_spec(package) is None]
-        line = f'needs {", ".join(missing)}: pip install "resnet-dsl[{name}]"'
-        if not missing:
-            found[name] = backend
-        elif names:
-            raise UsageError(f"the {name} backend {line}")
-        else:
-            skipped.append((name, line))
+def fresh_starts(program: Program, backend: Backend) -> tuple[WrongStart, ...]:
+    """Return the tensors that do not start as the catalogue says in a model built without a seed."""
+    runtime = runtime_of(backend)
+    return wrong_starts(program.graph, runtime.read_state(runtime.build(program)))
+
+
+def participants(names: Sequence[str]) -> tuple[dict[str, Backend], tuple[tuple[str, str], ...]]:
+    """Return the backends that can run here and why others are left out; all there are without names.
+
+    Raises UsageError where one that was asked for is not sound or not installed, or if none is left.
+    """
+    found = {name: find_backend(name) for name in names}
+    left_out: dict[str, str] = {}
+    if not names:
+        backends, left_out = sound_backends()
+        found = {backend.name: backend for backend in backends}
+    for name, backend in list(found.items()):
+        reason = lacking(backend, "runtime", backend.runtime)
+        if reason and names and backend.runtime is not None:
+            raise UsageError(f"the {name} backend {reason}")
+        if reason:
+            del found[name]
+            left_out[name] = f"it {reason}"
     if not found:
-        raise UsageError("no backend is installed to verify")
-    return found, tuple(skipped)
+        reasons = "".join(f"; {name}: left out, {reason}" for name, reason in left_out.items())
+        raise UsageError(f"no backend is installed to verify{reasons}")
+    return found, tuple(left_out.items())

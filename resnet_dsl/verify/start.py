@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import erf, erfc, log, log1p, sqrt
-from typing import Any
 
 import numpy as np
 
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init
-
-Array = np.ndarray[Any, Any]
 
 ALPHA = 1e-10
 LIMIT = log(2 / ALPHA)  # of the exponents below, each the negative logarithm of a probability

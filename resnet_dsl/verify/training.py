@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from resnet_dsl.backend.discovery import lacking, runtime_of
 from resnet_dsl.backend.interface import Backend, Sgd, Statistics
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import RunningNorm
@@ -49,13 +50,20 @@ def verify_training(
     batches = _batches(subject, count, seed)
     found = []
     for name, backend in backends.items():
-        if backend.STATISTICS is None:
+        if backend.trainer is None or lacking(backend, "trainer", backend.trainer):
             continue
         say(f"{name} training")
-        model = backend.load_state(backend.build(subject.program, "float64"), state)
-        result = backend.train(model, batches, RATES)
-        found.append(_compare(name, graph, state, batches, backend.STATISTICS, result))
+        runtime, trainer = runtime_of(backend), backend.trainer.load()
+        model = runtime.load_state(runtime.build(subject.program, "float64"), state)
+        result = trainer.train(model, batches, RATES)
+        found.append(_compare(name, graph, state, batches, trainer.STATISTICS, result))
     return tuple(found)
+
+
+def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
+    """Return the backends that are left out of training, with the reason."""
+    reasons = ((name, lacking(backend, "trainer", backend.trainer)) for name, backend in backends.items())
+    return tuple((name, f"it {reason}") for name, reason in reasons if reason)
 
 
 def _batches(subject: Subject, count: int, seed: int) -> list[tuple[Array, Array]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -52,7 +51,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
     return state, report
 
 
-def from_arrays(arrays: Mapping[str, Any]) -> Contents:
+def from_arrays(arrays: Mapping[str, object]) -> Contents:
     """Return arrays in memory as if they lay in a file."""
     values = {name: np.asarray(value) for name, value in arrays.items()}
     stored = {name: Stored(value.shape, value.dtype.name, value.view) for name, value in values.items()}

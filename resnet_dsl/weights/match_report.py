@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from resnet_dsl.diagnostics.wording import counted, printable
 
@@ -66,7 +65,7 @@ class MatchReport:
             f"  {kind} ({len(mismatches)}):{_some(mismatches, limit)}" for kind, mismatches in found
         )
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Return the report as `weights inspect --format json` has it."""
         return {
             "model": self.model,

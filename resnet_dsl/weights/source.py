@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_dsl.backend.contents import Contents, Metadata
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
@@ -73,7 +73,9 @@ def weights_for(
     state, report = examine(weights, program, library, partial)
     if not report.fits and not (partial and state):
         raise WeightsError(report, "" if partial or not state else HINT)
-    origin: dict[str, Any] = {"from": report.source} | ({"names": library} if library is not None else {})
+    origin: dict[str, object] = {"from": report.source}
+    if library is not None:
+        origin["names"] = library
     if not report.fits:
         origin |= {"seed": seed or 0, "loaded": len(state)}
     rest = _initial(program, seed or 0) if report.lacking else {}

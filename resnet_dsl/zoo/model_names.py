@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.program import Program
 from resnet_dsl.zoo.conditions import Unmet, unmet
@@ -86,13 +86,13 @@ def with_names(program: Program, library: str | None, backend: Backend) -> Progr
                 "so that weights of one would pass for those of the other; "
                 f"`weights convert --to {library}` puts them in order"
             )
-    if getattr(backend, "NAMES", False):
+    if backend.renames:
         return replace(program, names=found.names)
     if found.is_identity:
         return program
     path, layer = next((p, layer) for p, layer in found.layers.items() if p != layer.theirs)
     raise UsageError(
-        f"{backend.NAME} calls layers by the spec's own paths, as {path}, and not as {layer.theirs}; "
+        f"{backend.name} calls layers by the spec's own paths, as {path}, and not as {layer.theirs}; "
         f"`weights convert --to {library}` writes weights under the names of {library}"
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.shipped import name_maps_folder
 from resnet_dsl.zoo.layouts import LAYOUTS

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph

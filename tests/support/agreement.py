@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import random_state
@@ -19,6 +18,7 @@ from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.program import Program
 from resnet_dsl.reference import OpCall, evaluate, forward
+from tests.support.backends import in_full
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
 
@@ -146,7 +146,7 @@ def _fit(state: State, name: str, x: Array) -> None:
 def results_of(program: Program, state: State, inputs: list[Array], name: str, dtype: str) -> list[State]:
     """What a backend's model in a precision gives for each input."""
     _few_threads()
-    backend = find_backend(name)
+    backend = in_full(name)
     model = backend.load_state(backend.build(program, dtype), state)
     results = [backend.run(model, x.astype(dtype)) for x in inputs]
     for result in results:

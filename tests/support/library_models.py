@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.program import Program
+from tests.support.backends import in_full
 from tests.support.oracles import torchvision_models
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow speaks
@@ -49,7 +49,7 @@ def ours(backend: str, program: Program, state: State, x: Array) -> Array:
 
 def runner(backend: str, program: Program, state: State) -> Callable[[Array], Array]:
     """The same of one artefact, built once for all images."""
-    found = find_backend(backend)
+    found = in_full(backend)
     artefact = found.load_state(found.build(program, "float64"), state)
 
     def result(x: Array) -> Array:

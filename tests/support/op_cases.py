@@ -15,8 +15,6 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-from resnet_dsl.diagnostics.model import CompileError, Source
-from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.arguments import (
     COUNT,
     EPSILON,
@@ -147,17 +145,7 @@ def _case(kind: str, values: dict[str, Any], operands: tuple[str, ...]) -> Case 
         op.shape(*shapes, extent=Extent())
     except ShapeError:
         return Case(op, tuple(values.items()), operands, True)
-    case = Case(op, tuple(values.items()), operands, False)
-    return case if len(operands) == 1 or _fits(case) else None
-
-
-def _fits(case: Case) -> bool:
-    """Whether the compiler takes the case: equality of sizes is proved by elaboration, not by the op."""
-    try:
-        compile_source(Source("case", model_of((case,), "HxW")))
-    except CompileError:
-        return False
-    return True
+    return Case(op, tuple(values.items()), operands, False)
 
 
 def _pairs(case: Case) -> set[frozenset[Any]]:

@@ -1,26 +1,29 @@
-"""The command `backends`: what is installed, and what each needs."""
+"""The command `backends`: what each needs, whether it is there, and what it can do."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.backend.discovery import backend_names, find_backend, lacking
+from resnet_dsl.backend.interface import Backend
+from resnet_dsl.diagnostics.errors import UsageError
 
 
 def backends(options: Namespace) -> int:
-    """List the backends: what each needs, and whether it is there."""
-    from resnet_dsl.backend.discovery import backend_names, find_backend, require
-
+    """List the backends; one that cannot be imported is a line as well."""
     names = backend_names()
     width = max(map(len, names), default=0)
     for name in names:
         try:
-            backend = find_backend(name)
-            require(backend)
-            state = f"installed ({', '.join(backend.REQUIRES)})"
+            state = _state(find_backend(name))
         except UsageError as problem:
-            state = str(problem)
-        except ImportError as error:
-            state = f"cannot be imported: {error}"
+            state = str(problem).removeprefix(f"backend {name}: ")
         print(f"{name:<{width}}  {state}")
     return 0
+
+
+def _state(backend: Backend) -> str:
+    if backend.runtime is None:
+        return "installed; it has no runtime, and only compiles"
+    needs = ", ".join(backend.runtime.requires)
+    return lacking(backend, "runtime", backend.runtime) or "installed" + (f" ({needs})" if needs else "")

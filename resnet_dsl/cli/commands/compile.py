@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
-from resnet_dsl.diagnostics.model import CompileError, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def compile_(options: Namespace) -> int:
     """Check specs, then write their artefacts; nothing is written unless all are fine."""
     stage, backends = _what_to_make(options)
     to_stdout = options.output == STDOUT or (options.output is None and options.emit is not None)
-    _check_weights(options, stage, backends if to_stdout else [])
+    _check_weights(options, stage, backends, to_stdout)
     if stage == "ast":
         return _emit_ast(options)
     outcome = compiled(options.specs, options)
@@ -61,7 +61,7 @@ def _what_to_make(options: Namespace) -> tuple[str | None, list[Backend]]:
     return None, [find_backend(found) for found in (backend_names() if name == "all" else [name])]
 
 
-def _check_weights(options: Namespace, stage: str | None, to_stdout: list[Backend]) -> None:
+def _check_weights(options: Namespace, stage: str | None, backends: list[Backend], to_stdout: bool) -> None:
     """Raise UsageError for weights where there is no place for them."""
     from resnet_dsl.weights.source import check_choice
 
@@ -72,15 +72,18 @@ def _check_weights(options: Namespace, stage: str | None, to_stdout: list[Backen
         return
     if stage is not None:
         raise UsageError(f"--seed and --weights are for backends; {stage} holds no weights")
-    for backend in to_stdout:
-        if getattr(backend, "WEIGHTS", ""):
-            raise UsageError(f"{backend.NAME} has its weights in a second file: -o PATH, not stdout")
+    if all(backend.weights is None for backend in backends):
+        raise UsageError("; ".join(backend.no_weights for backend in backends))
+    for backend in backends if to_stdout else ():
+        if backend.weights:
+            raise UsageError(f"{backend.name} has its weights in a second file: -o PATH, not stdout")
 
 
 def _rendered(
     outcome: Outcome, stage: str | None, backends: list[Backend], options: Namespace
 ) -> list[Rendered]:
     """Render every artefact of every program; what a backend cannot express goes to the outcome."""
+    from resnet_dsl.backend.discovery import needed
     from resnet_dsl.cli.weight_choice import chosen_weights, companion_file
     from resnet_dsl.printing.stages import print_graph, print_network
     from resnet_dsl.printing.summary import headline
@@ -100,10 +103,10 @@ def _rendered(
             except CompileError as error:
                 outcome.add(error.diagnostics)
             except ModuleNotFoundError as error:
-                line = f'pip install "resnet-dsl[{backend.NAME}]"'
-                outcome.problems.append(f"{backend.NAME} needs {error.name}, not installed here: {line}")
+                missing = [error.name or str(error)]
+                outcome.problems.append(f"{backend.name} {needed(missing, backend.install)}")
             else:
-                made.append(Rendered(program.name + backend.SUFFIX, content, headline(program), extra))
+                made.append(Rendered(program.name + backend.suffix, content, headline(program), extra))
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 
 
 def explain(options: Namespace) -> int:

@@ -7,7 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from resnet_dsl.cli.programs import STDOUT, Outcome, show_findings
-from resnet_dsl.diagnostics.model import CompileError, Source, UsageError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.model import Source
 
 
 def fmt(options: Namespace) -> int:

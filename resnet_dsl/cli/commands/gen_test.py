@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 
-from resnet_dsl.backend.discovery import backend_names, find_backend
+from resnet_dsl.backend.discovery import find_backend, sound_backends
+from resnet_dsl.backend.interface import Backend
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
 from resnet_dsl.cli.programs import one_program
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.verify.gen_test import source_of
 
 
 def gen_test(options: Namespace) -> int:
     """Write the test file beside the artefacts."""
     program = one_program(options)
-    names = options.backends.split(",") if options.backends else backend_names()
-    backends = [find_backend(name.strip()) for name in names]
+    backends, left_out = _participants(options.backends)
     if len(backends) < 2:
-        raise UsageError("a test compares two backends or more")
+        raise UsageError("; ".join(["a test compares two backends or more", *left_out]))
     path = Path(options.output or ".")
     if path.is_dir() or str(options.output or "").endswith("/"):
         path = path / f"test_{program.name}_identity.py"
     check_targets([path], options.force)
+    for line in left_out:
+        print(f"note: {line}", file=sys.stderr)
     write_whole(Artefact(path, source_of(program, backends)))
-    print(f"wrote {path}: run it beside {', '.join(program.name + b.SUFFIX for b in backends)}")
+    print(f"wrote {path}: run it beside {', '.join(program.name + b.suffix for b in backends)}")
     return 0
+
+
+def _participants(names: str | None) -> tuple[list[Backend], list[str]]:
+    """The backends that have a self-test, and a line for each of those that are left out."""
+    broken: dict[str, str] = {}
+    if names:
+        found = [find_backend(name.strip()) for name in names.split(",")]
+    else:
+        found, broken = sound_backends()
+    reasons = broken | {b.name: "it has no self-test" for b in found if b.self_test is None}
+    lines = [f"{name}: left out, {reason}" for name, reason in reasons.items()]
+    return [backend for backend in found if backend.self_test is not None], lines

@@ -11,7 +11,7 @@ from resnet_dsl.cli.programs import STDOUT, parse_settings
 from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.printing.summary import headline
 
 

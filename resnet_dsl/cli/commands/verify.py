@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resnet_dsl.cli.programs import one_program, parse_settings
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Sizes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_dsl.cli.programs import STDOUT, one_program
 from resnet_dsl.cli.weight_choice import chosen_weights
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.weights.match_report import MatchReport
 from resnet_dsl.weights.source import Weights, check_choice, weights_for

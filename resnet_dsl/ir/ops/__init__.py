@@ -17,7 +17,7 @@ from resnet_dsl.ir.ops.elementwise import (
     StochasticDepth,
     Tanh,
 )
-from resnet_dsl.ir.ops.joins import Add, Concat, Multiply
+from resnet_dsl.ir.ops.joins import Add, Agreement, Concat, Join, Multiply
 from resnet_dsl.ir.ops.layers import ChannelConv, Conv, FullyConnected
 from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, Upsample, ZeroPad
 from resnet_dsl.ir.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RunningNorm
@@ -41,11 +41,16 @@ CATALOGUE: dict[str, type[Op]] = {
     )
 }  # fmt: skip
 
+# What arithmetic of tensors is: a sign between two of them, `scaled` for one and a number.
+OPERATORS: dict[str, type[Op]] = {op.operator: op for op in CATALOGUE.values() if op.operator}
+
 __all__ = [
     "CATALOGUE",
+    "OPERATORS",
     "AdaptiveAvgPool",
     "Add",
     "Affine",
+    "Agreement",
     "AvgPool",
     "BatchNorm",
     "BlurPool",
@@ -60,6 +65,7 @@ __all__ = [
     "GroupNorm",
     "HardSwish",
     "Init",
+    "Join",
     "LayerNorm",
     "LeakyRelu",
     "LocalResponseNorm",

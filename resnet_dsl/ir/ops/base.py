@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import EPSILON, FLAG, ArgumentRule, Pair
-from resnet_dsl.ir.formulas import Constant, Formula
+from resnet_dsl.ir.arguments import EPSILON, FLAG, ArgumentError, ArgumentRule, Pair
+from resnet_dsl.ir.formulas import Fixed, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
@@ -75,24 +75,28 @@ class Op:
     """One operation. `kind` is its name in the language and numbers its steps."""
 
     kind: ClassVar[str]
+    takes: ClassVar[str] = "map or vector"  # for the reader of the docs: what it may be applied to
+    gives: ClassVar[str] = "as the input"  # and what shape comes of it
     inputs: ClassVar[int | None] = 1  # None: two or more
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
+    operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
+    joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> Self:
-        """Build the op from checked names; raises ValueError with a sentence on a bad value."""
+        """Build the op from checked names; raises ArgumentError for a value that it refuses."""
         accepted = {}
         for name, rule, _ in cls.arguments():
             if name in values:
                 try:
                     accepted[name] = rule.coerce(values[name])
                 except ValueError as error:
-                    raise ValueError(f"`{name}` of {cls.kind} must be {error}") from None
-        return cls(**accepted).settled()
+                    raise ArgumentError(cls.kind, name, str(error)) from None
+        return cls(**accepted).normalised()
 
     @classmethod
     def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
@@ -100,13 +104,17 @@ class Op:
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
 
-    def settled(self) -> Self:
-        """Return the op with what depends on its own arguments written out."""
+    def normalised(self) -> Self:
+        """Return the op with what depends on its own arguments written out; raises ArgumentError."""
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         """Return the result's shape; raises ShapeError when the inputs do not fit."""
         return inputs[0]
+
+    def fails_for(self, *inputs: Shape, extent: Extent) -> str:
+        """Say for which other inputs its own would not fit, though they do at `extent`; empty for none."""
+        return ""
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         """Return the tensors the op owns, learned ones first, in the order of torch."""
@@ -133,7 +141,7 @@ class Op:
         By default they are the argument `channels` if there is one, else those of the first input.
         """
         own = next((spec.name for spec in fields(self) if spec.name == "channels"), None)
-        return inputs[0] if own is None else arguments.get(own, Constant(getattr(self, own)))
+        return inputs[0] if own is None else arguments.get(own, Fixed(getattr(self, own)))
 
     @property
     def window(self) -> Window:

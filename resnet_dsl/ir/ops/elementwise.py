@@ -113,6 +113,7 @@ class Affine(Op):
     """scale * x + shift: what arithmetic of a tensor and a number is."""
 
     kind: ClassVar[str] = "affine"
+    operator: ClassVar[str] = "scaled"
     arithmetic: ClassVar[bool] = True
     scale: float = argument(REAL, 1.0)
     shift: float = argument(REAL, 0.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, Pair, argument, choice
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, ArgumentError, Pair, argument, choice
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
 from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
@@ -25,6 +25,8 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`channels` × `floor((n + 2p - k) / s) + 1`; with `same`, `ceil(n / s)`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)
@@ -37,9 +39,9 @@ class Conv(Op):
     init: str = argument(CONV_INITS, "he")
     standardize: float = argument(REAL, 0.0, structure=bool)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.standardize < 0:
-            raise ValueError("`standardize` of conv must be 0 or a small positive number")
+            raise ArgumentError(self.kind, "standardize", "0 or a small positive number")
         return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -51,6 +53,7 @@ class Conv(Op):
                     "E0305",
                     f"{count} {what} channels cannot be split into {self.groups} groups",
                     f"{divisors(count)} divide {count}",
+                    argument="groups",
                 )
         spatial = windows(self.kernel, self.stride, self.pad, self.dilation, x, extent)
         return Shape(self.channels, spatial)
@@ -80,12 +83,13 @@ class ChannelConv(Op):
     """
 
     kind: ClassVar[str] = "channel_conv"
+    takes: ClassVar[str] = "vector, or map of one pixel"
     kernel: int = argument(COUNT)
     init: str = argument(CONV_INITS, "uniform")
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.kernel % 2 == 0:
-            raise ValueError("`kernel` of channel_conv must be odd")
+            raise ArgumentError(self.kind, "kernel", "odd")
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -107,6 +111,8 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    takes: ClassVar[str] = "vector, or map of one pixel"
+    gives: ClassVar[str] = "vector of `channels`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, Pair, argument, choice
-from resnet_dsl.ir.formulas import Constant, Formula, operation
+from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, ArgumentError, Pair, argument, choice
+from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -21,6 +21,8 @@ class Flatten(Op):
     """
 
     kind: ClassVar[str] = "flatten"
+    takes: ClassVar[str] = "map of a known size"
+    gives: ClassVar[str] = "vector"
     order: str = argument(choice("chw", "hwc"), "chw")
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -55,6 +57,8 @@ class Subsample(Op):
     """Every `stride`-th row and column, from the first on: x[:, :, ::s, ::s]."""
 
     kind: ClassVar[str] = "subsample"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`ceil(n / s)`"
     stride: Pair = argument(PAIR)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -76,6 +80,7 @@ class PadChannels(Op):
     """Zeros as further channels up to `channels`, at the `end` or on `both` sides."""
 
     kind: ClassVar[str] = "pad_channels"
+    gives: ClassVar[str] = "`channels`, not fewer than before"
     channels: int = argument(COUNT)
     side: str = argument(choice("end", "both"), "end")
 
@@ -86,6 +91,7 @@ class PadChannels(Op):
                 "E0308",
                 f"{x.channels} channels cannot be padded to {self.channels}",
                 f"`conv({self.channels}, 1x1)` makes fewer channels",
+                argument="channels",
             )
         return replace(x, channels=self.channels)
 
@@ -102,6 +108,8 @@ class ZeroPad(Op):
     """Zeros around the map: `amount` rows above and below, columns left and right."""
 
     kind: ClassVar[str] = "zeropad"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`n + 2 * amount`"
     amount: Pair = argument(PAIR)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -116,25 +124,26 @@ class Part(Op):
     """The channels of part `index`, from 0 on, of `of` equal parts."""
 
     kind: ClassVar[str] = "part"
+    gives: ClassVar[str] = "the channels divided by `of`"
     index: int = argument(INDEX)
     of: int = argument(COUNT)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.index >= self.of:
-            raise ValueError(f"`index` of part must be less than {self.of}, the number of parts")
+            raise ArgumentError(self.kind, "index", f"less than {self.of}, the number of parts")
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         count = inputs[0].channels
         if count % self.of:
             message = f"{count} input channels cannot be split into {self.of} parts"
-            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
+            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}", argument="of")
         return replace(inputs[0], channels=count // self.of)
 
     def channels_of_result(
         self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
     ) -> Formula | None:
-        count = arguments.get("of", Constant(self.of))
+        count = arguments.get("of", Fixed(self.of))
         return None if inputs[0] is None else operation("//", inputs[0], count)
 
     def does_nothing(self, *inputs: Shape) -> bool:
@@ -151,6 +160,8 @@ class Upsample(Op):
     """A map `factor` times as large: pixels repeated, or interpolated between their centres."""
 
     kind: ClassVar[str] = "upsample"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`n * factor`"
     factor: Pair = argument(PAIR, (2, 2))
     mode: str = argument(choice("nearest", "bilinear"), "nearest")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, argument, itself
+from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, ArgumentError, argument, itself
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -53,7 +53,7 @@ class GroupNorm(Op):
         count = inputs[0].channels
         if count % self.groups:
             message = f"{count} input channels cannot be split into {self.groups} groups"
-            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}")
+            raise ShapeError("E0305", message, f"{divisors(count)} divide {count}", argument="groups")
         return inputs[0]
 
     def sees_whole_map(self, x: Shape, result: Shape) -> bool:
@@ -84,16 +84,17 @@ class LocalResponseNorm(Op):
     """
 
     kind: ClassVar[str] = "lrn"
+    takes: ClassVar[str] = "map"
     size: int = argument(COUNT, 5)
     alpha: float = argument(REAL, 1e-4)
     beta: float = argument(REAL, 0.75)
     k: float = argument(REAL, 1.0)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.size % 2 == 0:
-            raise ValueError("`size` of lrn must be odd")
+            raise ArgumentError(self.kind, "size", "odd")
         if self.k <= 0 or self.alpha < 0 or self.beta < 0:
-            raise ValueError("`k` of lrn must be positive, and neither `alpha` nor `beta` negative")
+            raise ArgumentError(self.kind, "k", "positive, and neither `alpha` nor `beta` negative")
         return self
 
     def mistakes(self) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import comb
 from typing import ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, Pair, argument, itself
+from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, ArgumentError, Pair, argument, itself
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
@@ -19,18 +19,23 @@ Padding = Pair | Literal["same"]
 class Pool(Op):
     """A window moved over the map, by its own size unless a `stride` is given."""
 
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = (
+        "`floor((n + 2p - k) / s) + 1`; with `ceil=true` rounded up, but no window starts in the "
+        "padding behind; with `same`, `ceil(n / s)`"
+    )
     kernel: Pair = argument(PAIR)
     stride: Pair = argument(PAIR, (0, 0))
     pad: Padding = argument(PADDING, "half")
     ceil: bool = argument(FLAG, False)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         stride = self.kernel if self.stride == (0, 0) else self.stride
         pad = explicit(self.pad, self.kernel, (1, 1))
         if pad != "same" and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
-            raise ValueError(f"`pad` of {self.kind} must be at most half its kernel")
+            raise ArgumentError(self.kind, "pad", "at most half its kernel")
         if pad == "same" and self.ceil:
-            raise ValueError(f"`ceil` of {self.kind} must be `false` with `same` padding")
+            raise ArgumentError(self.kind, "ceil", "`false` with `same` padding")
         return replace(self, stride=stride, pad=pad)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -71,10 +76,10 @@ class AvgPool(Pool):
     kind: ClassVar[str] = "avgpool"
     count_pad: bool = argument(FLAG, False)
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if self.pad == "same" and self.count_pad:
-            raise ValueError("`count_pad` of avgpool must be `false` with `same` padding")
-        return super().settled()
+            raise ArgumentError(self.kind, "count_pad", "`false` with `same` padding")
+        return super().normalised()
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class AdaptiveAvgPool(Op):
     """The mean of `size` windows that share the map: rows floor(i * H / size) to ceil((i + 1) * H / size)."""
 
     kind: ClassVar[str] = "adaptive_avgpool"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "`size`"
     size: Pair = argument(PAIR)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -100,6 +107,8 @@ class BlurPool(Op):
     """
 
     kind: ClassVar[str] = "blurpool"
+    takes: ClassVar[str] = "map with more pixels than are mirrored"
+    gives: ClassVar[str] = "as a pool with `p = (s + kernel - 2) // 2`"
     kernel: int = argument(COUNT, 3, structure=itself)  # the weights follow from it here, not in the file
     stride: int = argument(COUNT, 2)
 
@@ -113,9 +122,9 @@ class BlurPool(Op):
         """The weights of the blur along an axis; their sum is 1."""
         return tuple(comb(self.kernel - 1, i) / 2 ** (self.kernel - 1) for i in range(self.kernel))
 
-    def settled(self) -> Self:
+    def normalised(self) -> Self:
         if not 2 <= self.kernel <= 7 or self.stride > self.kernel:
-            raise ValueError("`kernel` of blurpool must be from 2 to 7, and not less than its stride")
+            raise ArgumentError(self.kind, "kernel", "from 2 to 7, and not less than its stride")
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -124,7 +133,7 @@ class BlurPool(Op):
         sizes = [extent.of(size) for size in x.spatial]
         if any(size is not None and size <= self.pad for size in sizes):
             message = f"a map of {x.text(extent)} has no {self.pad} rows and columns to mirror"
-            raise ShapeError("E0304", message, "use a larger input or fewer strides")
+            raise ShapeError("E0304", message, "use a larger input or fewer strides", argument="kernel")
         kernel, stride = self.window.kernel, self.window.stride
         return Shape(x.channels, windows(kernel, stride, (self.pad, self.pad), (1, 1), x, extent))
 
@@ -138,6 +147,8 @@ class GlobalAvgPool(Op):
     """The mean over height and width: Cx1x1."""
 
     kind: ClassVar[str] = "gap"
+    takes: ClassVar[str] = "map"
+    gives: ClassVar[str] = "the channels, one pixel"
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_map(self, inputs[0])
@@ -181,6 +192,7 @@ def windows(
                 f"a {spans[0]}x{spans[1]} window does not fit on {x.text(extent)}"
                 f" with padding {pad[0]}x{pad[1]}",
                 "the map has become too small: use a larger input, a smaller window or fewer strides",
+                argument="kernel",
             )
         if ceil:
             sizes.append(size.window_ceil(spans[i], stride[i], pad[i], pad[i]))

@@ -19,6 +19,8 @@ from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadat
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 
+Header = Mapping[str, Metadata]
+"""What a file says of each tensor: dtype, shape, and where its data begin and end."""
 DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "BOOL": "bool"}
 
 
@@ -37,26 +39,15 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) ->
 def read(path: Path) -> Contents:
     """Return what a file holds; the library checks header, offsets and sizes before anything is allocated."""
     file: Any = safe_open(path, framework="numpy")
-    offset = _data_offset(path)
-    places = _places(path, offset)
-    tensors = {name: _stored(path, offset, places[name]) for name in file.keys()}  # noqa: SIM118
+    with path.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header: Header = json.loads(opened.read(length))  # `safe_open` has found it sound
+    tensors = {name: _stored(path, 8 + length, header[name]) for name in file.keys()}  # noqa: SIM118
     metadata = {key: metadata_value(value) for key, value in (file.metadata() or {}).items()}
     return Contents("safetensors", tensors, metadata)
 
 
-def _data_offset(path: Path) -> int:
-    with path.open("rb") as file:
-        return 8 + int.from_bytes(file.read(8), "little")
-
-
-def _places(path: Path, offset: int) -> dict[str, Any]:
-    """The header's entries, which `safe_open` has found sound."""
-    with path.open("rb") as file:
-        entries: dict[str, Any] = json.loads(file.read(offset)[8:])
-    return entries
-
-
-def _stored(path: Path, offset: int, place: Mapping[str, Any]) -> Stored:
+def _stored(path: Path, offset: int, place: Metadata) -> Stored:
     dtype = DTYPES.get(place["dtype"], _long_name(place["dtype"]))
     shape = tuple(place["shape"])
     begin = offset + place["data_offsets"][0]

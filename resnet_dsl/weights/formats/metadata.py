@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any
 
 from resnet_dsl.backend.contents import KEY, Metadata
 from resnet_dsl.codegen.provenance import digest
@@ -11,7 +10,7 @@ from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
 
 
-def describe(program: Program, origin: Metadata) -> dict[str, Any]:
+def describe(program: Program, origin: Metadata) -> dict[str, object]:
     """Return the metadata of a file with weights of `program`; the same on every run."""
     network = program.network
     return {

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from resnet_dsl.backend.contents import Contents, Format, Metadata, Stored
-from resnet_dsl.backend.discovery import backend_names, find_backend
-from resnet_dsl.diagnostics.model import UsageError
+from resnet_dsl.backend.contents import Contents, Metadata, Stored
+from resnet_dsl.backend.discovery import missing_packages, needed, sound_backends
+from resnet_dsl.backend.interface import WeightFile, WeightFormat
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.metadata import describe
 
-NEEDED = ("safetensors", "numpy")
-CANONICAL = Format("a safetensors file", "resnet_dsl.weights.formats.canonical", "weights", NEEDED, NEEDED)
 KERAS_ARCHIVE = ".keras"
 LONGEST = 300
 # What a file is that cannot be read as what its name says.
@@ -33,11 +30,21 @@ LOOKS = {
 }
 
 
-def formats() -> dict[str, Format]:
+def _canonical() -> WeightFile:
+    from resnet_dsl.weights.formats import canonical  # needs safetensors
+
+    return canonical
+
+
+NEEDED = ("safetensors", "numpy")
+CANONICAL = WeightFormat("a safetensors file", NEEDED, NEEDED, _canonical, "resnet-dsl[weights]")
+
+
+def formats() -> dict[str, WeightFormat]:
     """Return every format by its suffix: the canonical one, then those of the backends."""
     found = {".safetensors": CANONICAL}
-    for name in backend_names():
-        found.update(getattr(find_backend(name), "FILES", {}))
+    for backend in sound_backends()[0]:
+        found.update(backend.weight_formats)
     return found
 
 
@@ -61,9 +68,9 @@ def read_contents(path: Path) -> Contents:
     """Return what a file of weights holds; raises UsageError if it cannot be read as what it is called."""
     format = formats()[suffix_of(path)]
     head = _head(path)
-    _need(path, "reading", format.reading, format.extra)
+    _need(path, "reading", format.reading, format.install)
     with _reported(path, format, head):
-        contents: Contents = importlib.import_module(format.module).read(path)
+        contents = format.load().read(path)
     tensors = {name: _guarded(path, format, name, stored) for name, stored in contents.tensors.items()}
     return replace(contents, tensors=tensors)
 
@@ -71,27 +78,24 @@ def read_contents(path: Path) -> Contents:
 def check_writable(path: Path) -> None:
     """Raise UsageError unless weights can be written as what `path` is called."""
     format = formats()[suffix_of(path)]
-    _need(path, "writing", format.writing, format.extra)
+    _need(path, "writing", format.writing, format.install)
 
 
 def encode(program: Program, state: Mapping[str, Array], origin: Metadata, path: Path) -> bytes:
     """Return the bytes of a file of weights in the format that `path` is called after."""
     check_writable(path)
     suffix = suffix_of(path)
-    module = importlib.import_module(formats()[suffix].module)
-    content: bytes = module.encode(program, state, describe(program, origin), suffix)
-    return content
+    return formats()[suffix].load().encode(program, state, describe(program, origin), suffix)
 
 
 def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> bytes:
     """Return the bytes of a file of tensors under other names; raises UsageError for a format without."""
     check_writable(path)
     suffix = suffix_of(path)
-    module = importlib.import_module(formats()[suffix].module)
-    if not hasattr(module, "encode_named"):
-        raise UsageError(f"{path}: such a file is a model and not weights alone; `compile --names` writes it")
-    content: bytes = module.encode_named(state, metadata, suffix)
-    return content
+    try:
+        return formats()[suffix].load().encode_named(state, metadata, suffix)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _head(path: Path) -> bytes:
@@ -105,14 +109,12 @@ def _head(path: Path) -> bytes:
         raise UsageError(f"{path}: {error.strerror or error}") from None
 
 
-def _need(path: Path, doing: str, packages: tuple[str, ...], extra: str) -> None:
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        line = f'pip install "resnet-dsl[{extra}]"'
-        raise UsageError(f"{path}: {doing} it needs {', '.join(missing)}, not installed here: {line}")
+def _need(path: Path, doing: str, packages: tuple[str, ...], install: str) -> None:
+    if missing := missing_packages(packages):
+        raise UsageError(f"{path}: {doing} it {needed(missing, install)}")
 
 
-def _guarded(path: Path, format: Format, name: str, stored: Stored) -> Stored:
+def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored) -> Stored:
     """A tensor whose reading, too, fails with a sentence."""
 
     def load() -> Array:
@@ -123,7 +125,7 @@ def _guarded(path: Path, format: Format, name: str, stored: Stored) -> Stored:
 
 
 @contextmanager
-def _reported(path: Path, format: Format, head: bytes, where: str = "") -> Iterator[None]:
+def _reported(path: Path, format: WeightFormat, head: bytes, where: str = "") -> Iterator[None]:
     """Whatever a library raises on bytes it does not like becomes one sentence about the file."""
     try:
         with warnings.catch_warnings():

@@ -113,7 +113,7 @@ def chain_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     x = layers.Add(name=f"{name}-add1")([x, y])
     x = part(x, 0, 2)
     x = layers.Activation("relu", name=f"{name}-relu1")(x)
-    x = conv(-0.5 * -x - 3.0, f"{name}-conv1", 6, 1)
+    x = conv(-0.5 * (-x) - 3.0, f"{name}-conv1", 6, 1)
     return x - 0.25
 
 

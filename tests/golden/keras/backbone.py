@@ -98,7 +98,7 @@ def max_pool(
 def b_block(
     x: keras.KerasTensor, name: str, channels: int, stride: int
 ) -> keras.KerasTensor:
-    """B: a projection only where the shape changes."""
+    """A projection by 1x1, which stands only where the shape changes."""
     x = conv(x, f"{name}-0", channels, 1, stride=stride)
     return batch_norm(x, f"{name}-1")
 
@@ -106,11 +106,7 @@ def b_block(
 def bottleneck_block(
     x: keras.KerasTensor, name: str, width: int, stride: int, downsample: bool
 ) -> keras.KerasTensor:
-    """He et al. 2015, figure 5 right: 1x1, 3x3, 1x1.
-
-    `stride_on: conv1` is the paper's (v1), conv2 the one everybody trains today (v1.5).
-    ResNeXt and wide nets widen the middle: groups * base_width / 64.
-    """
+    """He et al. 2015, figure 5 right: 1x1, 3x3, 1x1."""
     main = conv(x, f"{name}-conv1", width, 1)
     main = batch_norm(main, f"{name}-bn1")
     main = layers.Activation("relu", name=f"{name}-relu1")(main)

@@ -358,7 +358,7 @@ def flatten_pixels(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def b_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """B: a projection only where the shape changes."""
+    """A projection by 1x1, which stands only where the shape changes."""
     x = conv(x, f"{name}-0", 16, (1, 1), stride=(2, 2))
     return batch_norm(x, f"{name}-1")
 

@@ -103,9 +103,7 @@ def pad_channels(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
 
 
 def a_block(x: keras.KerasTensor) -> keras.KerasTensor:
-    """A: parameter-free: every stride-th pixel; the new channels are zeros, after the
-    old ones or, with `side: both`, around them as some repositories have it.
-    """
+    """Parameter-free: every stride-th pixel, and zeros for the new channels."""
     x = subsample(x, 2)
     return pad_channels(x, 16)
 
@@ -118,10 +116,7 @@ def basic_block(
     bn2_gamma: float,
     downsample: bool,
 ) -> keras.KerasTensor:
-    """He et al. 2015, figure 2: two 3x3 convolutions.
-
-    `activation: pre` is He et al. 2016, figure 4e.
-    """
+    """He et al. 2015, figure 2: two 3x3 convolutions."""
     main = conv(x, f"{name}-conv1", width, 3, stride=stride)
     main = batch_norm(main, f"{name}-bn1")
     main = layers.Activation("relu", name=f"{name}-relu1")(main)

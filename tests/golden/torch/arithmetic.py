@@ -25,7 +25,7 @@ from torch import nn
 
 
 class Sums(nn.Module):
-    """Block `sums`."""
+    """Block `sums` of the spec."""
 
     def __init__(self, scale: float, affine9_shift: float) -> None:
         super().__init__()
@@ -37,16 +37,14 @@ class Sums(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         half = 0.5 * x + 2.0
-        both = torch.tanh(x)
-        both = (1.0 - half) * both - 0.25 * x
-        y = F.relu(-(both + x))
-        x = 3.0 - self.scale * (x + x) + self.affine9_shift
-        out: torch.Tensor = self.conv1((y + x)[:, :, ::2, ::2])
+        both = (1.0 - half) * torch.tanh(x) - 0.25 * x
+        y = 3.0 - self.scale * (x + x) + self.affine9_shift
+        out: torch.Tensor = self.conv1((F.relu(-(both + x)) + y)[:, :, ::2, ::2])
         return out
 
 
 class Chain(nn.Module):
-    """Block `chain`."""
+    """Combines `tanh`, `add`, `part`, `relu`, `affine` and `conv`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,11 +53,9 @@ class Chain(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = torch.tanh(x)
-        x = F.relu((x + y).chunk(2, dim=1)[0])
+        x = F.relu((x + torch.tanh(x)).chunk(2, dim=1)[0])
         x = self.conv1(-0.5 * (-x) - 3.0)
-        out: torch.Tensor = x - 0.25
-        return out
+        return x - 0.25
 
 
 class Arithmetic(nn.Module):

@@ -23,7 +23,7 @@ FROZEN = ("conv1", "bn1", "layer1")
 
 
 class B(nn.Sequential):
-    """B: a projection only where the shape changes."""
+    """A projection by 1x1, which stands only where the shape changes."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__(
@@ -42,11 +42,7 @@ class B(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """He et al. 2015, figure 5 right: 1x1, 3x3, 1x1.
-
-    `stride_on: conv1` is the paper's (v1), conv2 the one everybody trains today (v1.5).
-    ResNeXt and wide nets widen the middle: groups * base_width / 64.
-    """
+    """He et al. 2015, figure 5 right: 1x1, 3x3, 1x1."""
 
     def __init__(
         self, in_channels: int, width: int, stride: int, downsample: bool

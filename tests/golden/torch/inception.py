@@ -22,7 +22,7 @@ from torch import nn
 
 
 class Branches(nn.Module):
-    """Block `branches`."""
+    """Combines `conv`, `relu`, `maxpool` and `concat`."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()

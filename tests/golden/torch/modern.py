@@ -124,7 +124,7 @@ class StandardizedConv2d(nn.Conv2d):
 
 
 class B(nn.Sequential):
-    """B: a projection only where the shape changes."""
+    """A projection by 1x1, which stands only where the shape changes."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -24,7 +24,7 @@ from torch import nn
 
 
 class B(nn.Sequential):
-    """B: a projection only where the shape changes."""
+    """A projection by 1x1, which stands only where the shape changes."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,7 +34,7 @@ class B(nn.Sequential):
 
 
 class Chain(nn.Sequential):
-    """Block `chain`."""
+    """Applies `conv`, `bn` and `relu` in turn."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -47,7 +47,7 @@ class Chain(nn.Sequential):
 
 
 class Digits(nn.Module):
-    """Block `digits`."""
+    """Combines `conv`, `bn`, `relu`, `B` and `add`."""
 
     def __init__(self, width: int, stride: int, step_3: bool) -> None:
         super().__init__()

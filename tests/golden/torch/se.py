@@ -21,7 +21,7 @@ from torch import nn
 
 
 class B(nn.Sequential):
-    """B: a projection only where the shape changes."""
+    """A projection by 1x1, which stands only where the shape changes."""
 
     def __init__(self) -> None:
         super().__init__(

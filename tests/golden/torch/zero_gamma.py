@@ -21,22 +21,14 @@ def pad_channels(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
 
 
 class A(nn.Module):
-    """A: parameter-free: every stride-th pixel; the new channels are zeros, after the
-    old ones or, with `side: both`, around them as some repositories have it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
+    """Parameter-free: every stride-th pixel, and zeros for the new channels."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return pad_channels(x[:, :, ::2, ::2], 0, 8)
 
 
 class Basic(nn.Module):
-    """He et al. 2015, figure 2: two 3x3 convolutions.
-
-    `activation: pre` is He et al. 2016, figure 4e.
-    """
+    """He et al. 2015, figure 2: two 3x3 convolutions."""
 
     def __init__(self, in_channels: int, stride: int, downsample: bool) -> None:
         super().__init__()
@@ -64,10 +56,7 @@ class Basic(nn.Module):
 
 
 class Basic2(nn.Module):
-    """He et al. 2015, figure 2: two 3x3 convolutions.
-
-    `activation: pre` is He et al. 2016, figure 4e.
-    """
+    """He et al. 2015, figure 2: two 3x3 convolutions."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Looking into a live Keras model: the result of every layer, and steps of training on TensorFlow."""
+"""Steps of training of a live Keras model on TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,24 +7,14 @@ from typing import Any
 
 import keras
 
-from resnet_dsl.backend.interface import Sgd, Training
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
-from resnet_dsl_keras.live import named_variables, read_state, run
-from resnet_dsl_keras.rules import lowered_node
-from resnet_dsl_keras.tensor_names import path_of, to_torch
+from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.interface import Sgd, Statistics, Training
+from resnet_dsl.backend.ir import Array
+from resnet_dsl_keras.runtime import named_variables, read_state
+from resnet_dsl_keras.tensor_names import to_torch
 
-
-def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
-    """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
-    layers = {path_of(layer.name): layer for layer in model.layers}
-    outputs = {}
-    for node in program.graph.nodes:
-        ending = lowered_node(node).ending
-        if ending is not None and node.name in layers:
-            outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
-    return run(keras.Model(model.inputs[0], outputs), x)
+# Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
+STATISTICS = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
 
 
 def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:

@@ -6,25 +6,19 @@ written out, also where ONNX has the same default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import singledispatch
-from typing import Any
 
-from resnet_dsl.ir import ops
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.ops import Op
-from resnet_dsl.ir.shapes import Extent
-from resnet_dsl_onnx.activations import gelu
-from resnet_dsl_onnx.averages import adaptive_average
+from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
-from resnet_dsl_onnx.normalisation import group_norm, layer_norm, standardised
-from resnet_dsl_onnx.windows import pool, window
+from resnet_dsl_onnx.rules.activations import gelu
+from resnet_dsl_onnx.rules.averages import adaptive_average
+from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, standardised
+from resnet_dsl_onnx.rules.windows import pool, window
 
 INT64_MAX = 2**63 - 1
 CHANNELS = 1  # the axis
 NO_INPUT = ""  # ONNX's name for an optional input that is left out
-
-Rule = Callable[[Any, GraphNode, Extent], Iterator[OnnxNode]]
 
 
 @singledispatch
@@ -279,9 +273,6 @@ def _multiply(op: ops.Multiply, node: GraphNode, extent: Extent) -> Iterator[Onn
 @lower.register
 def _concat(op: ops.Concat, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Concat", node.inputs, {"axis": CHANNELS})
-
-
-RULES: Mapping[type, Rule] = {op: rule for op, rule in lower.registry.items() if op is not object}
 
 
 # --- what several rules share ------------------------------------------------------------------

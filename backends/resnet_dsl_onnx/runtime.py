@@ -1,6 +1,7 @@
-"""Running a model: single precision by onnxruntime, double by ONNX's reference evaluator.
+"""The live ONNX model: a ModelProto, built, loaded, read, run and looked into with NumPy arrays.
 
-onnxruntime's CPU kernels have no double convolution, hence the two engines.
+Single precision is run by onnxruntime, double by ONNX's reference evaluator:
+onnxruntime's CPU kernels have no double convolution.
 """
 
 from __future__ import annotations
@@ -9,18 +10,52 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, numpy_helper
+from onnx import AttributeProto, ModelProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl_onnx.emit import ELEMENT, NUMBERS
-from resnet_dsl_onnx.evaluator_ops import LRN, Erf, HardSwish, Resize
-from resnet_dsl_onnx.evaluator_pools import AveragePool, MaxPool
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl_onnx.evaluator_ops import EVALUATOR_OPS
 from resnet_dsl_onnx.files import session_source
-from resnet_dsl_onnx.state import put
+from resnet_dsl_onnx.render import ELEMENT, NUMBERS, check_weights, model_of
 
 
-def execute(model: ModelProto, x: Array) -> dict[str, Array]:
+def build(program: Program, dtype: str = "float32") -> ModelProto:
+    """Return the model with the weights of seed 0: ONNX starts none."""
+    return model_of(program, None, dtype)
+
+
+# --- weights: initialisers under canonical names, in torch's layouts as they are ---------------
+
+
+def load_state(model: ModelProto, state: Mapping[str, Array]) -> ModelProto:
+    """Overwrite every weight of the model, in the model's own precision, and return the model."""
+    tensors = {tensor.name: tensor for tensor in weights_of(model)}
+    check_weights({name: tuple(tensor.dims) for name, tensor in tensors.items()}, state)
+    for name, tensor in tensors.items():
+        put(tensor, state[name])
+    return model
+
+
+def read_state(model: ModelProto) -> dict[str, Array]:
+    """Return every weight of the model by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in weights_of(model)}
+
+
+def weights_of(model: ModelProto) -> list[TensorProto]:
+    """Return the initialisers that are weights: the constants of rules have a slash in their names."""
+    return [tensor for tensor in model.graph.initializer if "/" not in tensor.name]
+
+
+def put(tensor: TensorProto, value: Array) -> None:
+    """Overwrite the contents of a tensor, its type kept."""
+    dtype = np.float64 if tensor.data_type == TensorProto.DOUBLE else np.float32
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value, dtype), tensor.name))
+
+
+# --- running -----------------------------------------------------------------------------------
+
+
+def run(model: ModelProto, x: Array) -> dict[str, Array]:
     """Return the outputs by name for one NCHW batch, in the batch's precision."""
     match x.dtype.name:
         case "float32" if _precision(model) == ELEMENT["float32"]:
@@ -44,7 +79,7 @@ def _by_onnxruntime(model: ModelProto, x: Array) -> list[Array]:
 
 
 def _by_reference(model: ModelProto, x: Array) -> list[Array]:
-    evaluator = ReferenceEvaluator(model, new_ops=[MaxPool, AveragePool, Erf, HardSwish, LRN, Resize])
+    evaluator = ReferenceEvaluator(model, new_ops=list(EVALUATOR_OPS))
     _restore(evaluator, _written(model))
     results: list[Array] = evaluator.run(None, {"input": x})
     return results
@@ -89,3 +124,16 @@ def _restore(evaluator: ReferenceEvaluator, written: Mapping[float, float]) -> N
         for attribute in node.onnx_node.attribute:
             if attribute.type == AttributeProto.FLOAT:
                 setattr(node, attribute.name, written.get(attribute.f, attribute.f))
+
+
+def trace(model: ModelProto, program: Program, x: Array) -> dict[str, Array]:
+    """Return results by op, in the batch's precision."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    given = {output.name for output in copy.graph.output}
+    inner = [value for value in copy.graph.value_info if value.name not in given]
+    copy.graph.output.extend(inner)
+    found = run(copy, x)
+    results = {name: found[name] for name in found if name not in given}
+    results |= {result: found[output] for output, result in program.graph.outputs}
+    return {name.removesuffix("/value"): value for name, value in results.items()}

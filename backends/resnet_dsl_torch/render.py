@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from resnet_dsl.codegen.classes import BlockClass, BlockStep, Classes, classes_of
-from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.model_body import ModelBody, ModelPart, model_body, used_helpers
-from resnet_dsl.codegen.names import class_name
-from resnet_dsl.codegen.printer import docstring
-from resnet_dsl.codegen.provenance import origin, spec_lines
-from resnet_dsl.codegen.python import Name
-from resnet_dsl.codegen.templates import template
-from resnet_dsl.program import Program
+from resnet_dsl.backend.artefacts import origin, spec_lines
+from resnet_dsl.backend.ir import Program
+from resnet_dsl.backend.python_source import (
+    BlockClass,
+    BlockStep,
+    Classes,
+    ModelBody,
+    ModelPart,
+    Name,
+    class_name,
+    classes_of,
+    docstring,
+    frozen_constant,
+    has_parameters,
+    model_body,
+    preprocess_constant,
+    template,
+    used_helpers,
+)
 from resnet_dsl_torch import model
 from resnet_dsl_torch.blocks import SELF, attribute, class_text
 from resnet_dsl_torch.helpers import HELPERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import pi, sqrt
 
-from resnet_dsl.ir.graph import GraphNode
+from resnet_dsl.backend.ir import GraphNode
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
 
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from resnet_dsl.codegen.provenance import digest
-from resnet_dsl.diagnostics.model import UsageError
-from resnet_dsl.initial.seeded import initial_state
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.shapes import Extent, Shape
-from resnet_dsl.program import Program
-from resnet_dsl.version import __version__
-from resnet_dsl_onnx.fusions import Lowered, unfused
+from resnet_dsl.backend.artefacts import __version__, digest
+from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.initial_weights import initial_state
+from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
+from resnet_dsl_onnx.files import serialise
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower
-from resnet_dsl_onnx.state import check
 
 # What onnx writes unasked is newer than what released runtimes load (onnx 1.23 writes opset 28 and
 # IR 14, onnxruntime 1.31 takes 26 and 13). These two every runtime since 2022 takes.
@@ -28,17 +24,26 @@ OPSET = 17
 IR_VERSION = 8
 ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 NUMBERS = "numbers"
+Lowered = tuple[GraphNode, OnnxNode]
 LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
 
 
-def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> ModelProto:
+def render(program: Program, state: Mapping[str, Array] | None) -> bytes:
+    """Return the model as a file's bytes, the same on every run; weights of seed 0 if none are given.
+
+    Raises UsageError past protobuf's 2 GB: such a model goes through `save`.
+    """
+    return serialise(model_of(program, state, "float32"))
+
+
+def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) -> ModelProto:
     """Return the model of a program; without a state it has the initial weights of seed 0."""
     if dtype not in ELEMENT:
         raise ValueError(f"an onnx model is built in {' or '.join(ELEMENT)}, not {dtype}")
     graph = program.graph
     if state is None:
         state = initial_state(graph, seed=0)
-    check({name: parameter.shape for name, parameter in graph.parameters()}, state)
+    check_weights({name: parameter.shape for name, parameter in graph.parameters()}, state)
     lowered = _lowered(graph)
     model = helper.make_model(
         _graph(graph, lowered, _weights(graph, state, dtype), dtype),
@@ -52,14 +57,32 @@ def emit(program: Program, state: Mapping[str, Array] | None, dtype: str) -> Mod
     return _renamed(model, program) if program.names else model
 
 
-def outline(program: Program) -> GraphProto:
+def without_weights(program: Program) -> GraphProto:
     """Return the graph of a program without its weights."""
     return _graph(program.graph, _lowered(program.graph), (), "float32")
 
 
 def _lowered(graph: Graph) -> list[Lowered]:
     extent = graph.network.extent
-    return list(unfused((node, part) for node in graph.nodes for part in lower(node.op, node, extent)))
+    return list(_unfused((node, part) for node in graph.nodes for part in lower(node.op, node, extent)))
+
+
+def _unfused(lowered: Iterable[Lowered]) -> Iterator[Lowered]:
+    """Put a node without effect between a Pad and the MaxPool after it.
+
+    onnxruntime (1.31, `PadFusion`) and the ONNX optimizer make one MaxPool of the two, whose
+    padding is minus infinity where the Pad has zeros.
+    """
+    padded = set()
+    for node, part in lowered:
+        if part.op_type == "Pad":
+            padded.add(part.result(node.name))
+        if part.op_type == "MaxPool" and part.inputs[0] in padded:
+            apart = OnnxNode("Max", part.inputs * 2, {}, "apart")
+            yield node, apart
+            yield node, replace(part, inputs=(apart.result(node.name),))
+        else:
+            yield node, part
 
 
 def _graph(
@@ -171,6 +194,22 @@ def _constant(constant: Constant, dtype: str) -> TensorProto:
     value = np.array(constant.value, kind)
     filled = np.resize(value, constant.shape) if constant.shape else value
     return numpy_helper.from_array(filled, _constant_name(constant))
+
+
+def check_weights(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Array]) -> None:
+    """Raise ValueError with every name that is missing, unexpected or of another shape."""
+    given = {name: tuple(np.shape(value)) for name, value in state.items()}
+    missing = [name for name in expected if name not in given]
+    unexpected = [name for name in given if name not in expected]
+    misshapen = [
+        f"{name} ({given[name]}, not {shape})"
+        for name, shape in expected.items()
+        if name in given and given[name] != shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+    if faults:
+        raise ValueError(f"these weights are not the model's; {'; '.join(faults)}")
 
 
 # --- where it came from ------------------------------------------------------------------------

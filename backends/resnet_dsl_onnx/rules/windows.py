@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic
-from resnet_dsl.ir.arguments import Pair
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.ops import Conv, Pool
-from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.backend.errors import CompileError, Diagnostic
+from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
 from resnet_dsl_onnx.nodes import OnnxNode
 
 Sides = tuple[int, int]
 
 
-def window(op: Conv | Pool, node: GraphNode, extent: Extent) -> dict[str, Any]:
+def window(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent) -> dict[str, Any]:
     """Return kernel, strides and padding as attributes; `same` is TensorFlow's: the odd row is last."""
     size = {"kernel_shape": op.kernel, "strides": op.stride}
     if op.pad != "same":
@@ -27,7 +24,9 @@ def window(op: Conv | Pool, node: GraphNode, extent: Extent) -> dict[str, Any]:
     return {**size, "auto_pad": "NOTSET", "pads": (top, left, bottom, right)}
 
 
-def pool(op_type: str, op: Pool, node: GraphNode, extent: Extent, more: dict[str, Any]) -> Iterator[OnnxNode]:
+def pool(
+    op_type: str, op: ops.Pool, node: GraphNode, extent: Extent, more: dict[str, Any]
+) -> Iterator[OnnxNode]:
     """Yield one pool, or one for rows and one for columns where only one of the two rounds up.
 
     ONNX's shape inference before opset 22 does not know that a last window which would start in
@@ -46,19 +45,19 @@ def pool(op_type: str, op: Pool, node: GraphNode, extent: Extent, more: dict[str
     yield OnnxNode(op_type, (by_rows.result(node.name),), second)
 
 
-def _has_same_upper(op: Conv | Pool) -> bool:
+def _has_same_upper(op: ops.Conv | ops.Pool) -> bool:
     """Whether runtimes do `SAME_UPPER` here.
 
     onnxruntime refuses it with dilations. Where a stride is larger than the window it pads by
     negative amounts: pools then fail, and convolutions read the wrong rows without a word.
     """
-    dilated = isinstance(op, Conv) and op.dilation != (1, 1)
+    dilated = isinstance(op, ops.Conv) and op.dilation != (1, 1)
     return not dilated and all(stride <= kernel for stride, kernel in zip(op.stride, op.kernel, strict=True))
 
 
-def _sides(op: Conv | Pool, node: GraphNode, extent: Extent, axis: int) -> Sides:
+def _sides(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent, axis: int) -> Sides:
     """The rows (or columns) that `same` adds before and after, in numbers."""
-    dilation = op.dilation[axis] if isinstance(op, Conv) else 1
+    dilation = op.dilation[axis] if isinstance(op, ops.Conv) else 1
     span, stride = (op.kernel[axis] - 1) * dilation + 1, op.stride[axis]
     size = extent.of(node.input_shapes[0].spatial[axis])
     if stride == 1 or span <= 2:
@@ -70,13 +69,13 @@ def _sides(op: Conv | Pool, node: GraphNode, extent: Extent, axis: int) -> Sides
     return total // 2, total - total // 2
 
 
-def _unknown_size(op: Conv | Pool, node: GraphNode) -> CompileError:
+def _unknown_size(op: ops.Conv | ops.Pool, node: GraphNode) -> CompileError:
     message = f"onnx: `same` padding of this {op.kind} depends on the input's size"
     hint = "write numbers in `input:`, or the padding as a number"
-    return CompileError([Diagnostic("E0307", message, node.span, hint=hint)])
+    return CompileError([Diagnostic("E0307", message, node.author, hint=hint)])
 
 
-def _rounds_up(op: Pool, node: GraphNode, extent: Extent, axis: int) -> bool:
+def _rounds_up(op: ops.Pool, node: GraphNode, extent: Extent, axis: int) -> bool:
     """Whether `ceil_mode` must be set for an axis: where the size is known, if it matters."""
     if not op.ceil or op.pad == "same":
         return False
@@ -85,7 +84,7 @@ def _rounds_up(op: Pool, node: GraphNode, extent: Extent, axis: int) -> bool:
     return floor is None or floor != extent.of(after)
 
 
-def _along(op: Pool, axis: int) -> Pool:
+def _along(op: ops.Pool, axis: int) -> ops.Pool:
     """The pool over one axis alone."""
 
     def only(pair: Pair, neutral: int) -> Pair:

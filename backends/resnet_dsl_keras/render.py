@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from resnet_dsl.codegen.classes import Classes, classes_of
-from resnet_dsl.codegen.constants import frozen_constant, has_parameters, preprocess_constant
-from resnet_dsl.codegen.model_body import ModelBody, model_body
-from resnet_dsl.codegen.provenance import origin, spec_lines
-from resnet_dsl.codegen.python import Expression
-from resnet_dsl.codegen.templates import template
-from resnet_dsl.ir.network import Body, Node
-from resnet_dsl.ir.ops import Op
-from resnet_dsl.program import Program
-from resnet_dsl_keras.functions import functions_of
+from resnet_dsl.backend.artefacts import origin, spec_lines
+from resnet_dsl.backend.ir import Body, Node, Op, Program
+from resnet_dsl.backend.python_source import (
+    Classes,
+    Expression,
+    ModelBody,
+    classes_of,
+    frozen_constant,
+    has_parameters,
+    model_body,
+    preprocess_constant,
+    template,
+)
+from resnet_dsl_keras.functions import function_name, functions_of
 from resnet_dsl_keras.helpers import helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.model import build_function
@@ -26,7 +30,7 @@ from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 def render(program: Program) -> str:
     """Return the source of a program's model; raises CompileError for a name that Keras needs."""
     check_names(program)
-    classes = classes_of(program.network, lowered, RESERVED)
+    classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
     body = model_body(program, classes, RESERVED)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from resnet_dsl.ir.arguments import Pair
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.ops import AdaptiveAvgPool
-from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
 
 ZERO, ONE = (Constant("int64", number, name=f"number/{number}") for number in (0, 1))
@@ -20,7 +17,7 @@ ZERO, ONE = (Constant("int64", number, name=f"number/{number}") for number in (0
 Matrices = tuple[str | Constant, str | Constant, str | Constant]  # of rows, columns and counts
 
 
-def adaptive_average(op: AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+def adaptive_average(op: ops.AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of an adaptive average pool."""
     height, width = (extent.of(size) for size in node.input_shapes[0].spatial)
     if op.size == (1, 1):

@@ -1,27 +1,29 @@
-"""What elaboration carries along: findings, places, bodies under construction, and what names mean."""
+"""The elaborator: what it found and is working on, its limits and cache; and what names mean where it is."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.diagnostics.model import CompileError, Diagnostic, Findings, Label, Span
+from resnet_dsl.diagnostics.errors import CompileError, Findings
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import combined, formula_of, nested_formulas, plain
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Place
-from resnet_dsl.ir.formulas import Formula, Named, names_of
-from resnet_dsl.ir.network import Body, Node, channels_name
-from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Tag
+from resnet_dsl.ir.formulas import names_of
+from resnet_dsl.ir.network import Body
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.syntax import ast
 
 MAX_OPS = 100_000
 MAX_WORK = 1_000_000
 MAX_SUGGESTIONS = 20
 MAX_LEVELS = 8
+MAX_LIST = 10_000
 
 
 class Parameter(NamedTuple):
@@ -35,48 +37,14 @@ class Parameter(NamedTuple):
 class Frame(NamedTuple):
     """One level of what the compiler is working on, for the notes of a diagnostic.
 
-    `cause` is what the author wrote that made the level what it is, `places` where the author
+    `origin` is what the author wrote that made the level what it is, `origins` where the author
     gave the parameters of a block.
     """
 
     text: str
     span: Span
-    cause: Place | None
-    places: Mapping[str, Place]
-
-
-@dataclass
-class Builder:
-    """A body under construction: its nodes so far and the names they have taken."""
-
-    inputs: list[Shape]
-    nodes: list[Node] = field(default_factory=list)
-    names: dict[str, Span] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-    automatic: set[str] = field(default_factory=set)
-    variable: str = ""
-    input_names: list[str] = field(default_factory=lambda: ["x"])
-    input_channels: list[Formula | None] = field(default_factory=list)
-
-    def channels(self, value: int) -> Formula | None:
-        """Return how the channels of a value were derived, if they were."""
-        if value >= 0:
-            return self.result_channels[value]
-        place = -1 - value
-        if place < len(self.input_channels):
-            return self.input_channels[place]
-        return Named(channels_name(self.input_names[place]))
-
-    result_channels: list[Formula | None] = field(default_factory=list)
-
-    def numbered(self, kind: str) -> str:
-        """Return the next name of a step of `kind`: conv1, conv2, …"""
-        while True:
-            self.counts[kind] += 1
-            name = f"{kind}{self.counts[kind]}"
-            if name not in self.names:
-                self.automatic.add(name)
-                return name
+    origin: Origin | None
+    origins: Mapping[str, Origin]
 
 
 @dataclass
@@ -84,13 +52,13 @@ class Env:
     """What names mean at one point of a block or model, and the body that steps go into."""
 
     scope: Scope
-    builder: Builder | None = None
+    builder: BodyBuilder | None = None
     names: dict[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     setting: Callable[[str, Span], Any] | None = None
     known: Callable[[], Iterable[str]] | None = None
     read: set[str] = field(default_factory=set)
-    places: Mapping[str, Place] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     parameters: Container[str] = ()  # of the block or model around: what `...` passes on
 
     @property
@@ -111,21 +79,18 @@ class Env:
         return near or self.scope.find(name) is not None
 
 
-MAX_LIST = 10_000
-
-
 @dataclass
-class Context:
-    """One elaboration. `evaluate` is that of expressions; bodies are kept by what made them.
+class Elaborator:
+    """One elaboration. `evaluator` is that of expressions; bodies are kept by what made them.
 
-    `home` is marked where the author wrote nothing that led to an error. `unsure` says that a part
+    `model_at` is marked where the author wrote nothing that led to an error. `recovering` says that a part
     before failed, so that shapes are a guess: what is found wrong with them is not reported.
     """
 
     findings: Findings
     extent: Extent
-    evaluate: Callable[..., Any]
-    home: Span
+    evaluator: Callable[[Elaborator, ast.Expr, Env, Tag | None], Any]
+    model_at: Span
     frames: list[Frame] = field(default_factory=list)
     active: list[Definition] = field(default_factory=list)
     bodies: dict[Any, Body | Bad] = field(default_factory=dict)
@@ -135,8 +100,12 @@ class Context:
     work: int = 0
     suggestions: int = 0
     lists: dict[int, tuple[int, Any]] = field(default_factory=dict)
-    unsure: bool = False
+    recovering: bool = False
     structural: set[str] = field(default_factory=set)  # of the body, or model, being elaborated
+
+    def evaluate(self, expr: ast.Expr, env: Env, label: Tag | None = None) -> Any:
+        """Return the value of an expression; `label` names the step it makes."""
+        return self.evaluator(self, expr, env, label)
 
     # --- limits
 
@@ -146,7 +115,7 @@ class Context:
         if self.ops > MAX_OPS:
             self._stop(f"more than {MAX_OPS:,} ops", span)
 
-    def toil(self, span: Span, amount: int = 1) -> None:
+    def charge(self, span: Span, amount: int = 1) -> None:
         """Count evaluations, so that no text can keep the compiler busy for long."""
         self.work += amount
         if self.work > MAX_WORK:
@@ -193,35 +162,35 @@ class Context:
         span: Span,
         hint: str = "",
         labels: tuple[Label, ...] = (),
-        cause: Place | None = None,
+        origin: Origin | None = None,
     ) -> Bad:
-        """Report an error and return the bad value; `cause` is what to mark if `span` is the library's."""
-        self.report(Diagnostic(code, message, span, labels, hint=hint), cause)
+        """Report an error and return the bad value; `origin` is what to mark if `span` is the library's."""
+        self.report(Diagnostic(code, message, span, labels, hint=hint), origin)
         return BAD
 
     def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:
         """Report a warning."""
         self.report(Diagnostic(code, message, span, hint=hint, severity="warning"))
 
-    def report(self, diagnostic: Diagnostic, cause: Place | None = None) -> None:
+    def report(self, diagnostic: Diagnostic, origin: Origin | None = None) -> None:
         """Add a diagnostic, with the levels it was found at; the author's own text comes first."""
-        if self.unsure and diagnostic.code.startswith(("E03", "W06")):
+        if self.recovering and diagnostic.code.startswith(("E03", "W06")):
             return
         span = diagnostic.span
         diagnostic = replace(diagnostic, notes=(*diagnostic.notes, *self._levels()))
         if span is not None and span.source.ours:
             labels = (Label(span, "here"), *diagnostic.labels)
-            diagnostic = replace(diagnostic, span=(cause or self.cause()).span, labels=labels)
+            diagnostic = replace(diagnostic, span=(origin or self.origin()).span, labels=labels)
         self.findings.add(diagnostic)
 
-    def cause(self) -> Place:
+    def origin(self) -> Origin:
         """Return what the author wrote that led to where the compiler is now."""
         for frame in reversed(self.frames):
-            if frame.cause is not None:
-                return frame.cause
+            if frame.origin is not None:
+                return frame.origin
             if not frame.span.source.ours:
-                return Place(frame.span)
-        return Place(self.home)
+                return Origin(frame.span)
+        return Origin(self.model_at)
 
     def _levels(self) -> tuple[str, ...]:
         notes = [f"{frame.text} ({line_of(frame.span)})" for frame in reversed(self.frames)]
@@ -235,23 +204,23 @@ class Context:
         return did_you_mean(name, known) if self.suggestions <= MAX_SUGGESTIONS else ""
 
     @property
-    def patient(self) -> bool:
+    def under_error_limit(self) -> bool:
         """Whether few enough errors were found to look for what would help."""
-        return not self.unsure and self.findings.counts.total() < MAX_SUGGESTIONS
+        return not self.recovering and self.findings.counts.total() < MAX_SUGGESTIONS
 
     @contextmanager
     def within(
-        self, text: str, span: Span, cause: Place | None = None, places: Mapping[str, Place] | None = None
+        self, text: str, span: Span, origin: Origin | None = None, origins: Mapping[str, Origin] | None = None
     ) -> Iterator[None]:
         """Add a level to the notes of what is reported inside."""
-        self.frames.append(Frame(text, span, cause, {} if places is None else places))
+        self.frames.append(Frame(text, span, origin, {} if origins is None else origins))
         try:
             yield
         finally:
             self.frames.pop()
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
+    def without_frames(self) -> Iterator[None]:
         """Leave the levels out of what is reported inside: it is wrong wherever it is asked for."""
         frames, self.frames = self.frames, []
         try:
@@ -260,15 +229,15 @@ class Context:
             self.frames = frames
 
 
-def origin(expr: ast.Expr, env: Env) -> Place | None:
+def origin_of(expr: ast.Expr, env: Env) -> Origin | None:
     """Return where the author gave the value of an expression, or None where the library did."""
-    if isinstance(expr, ast.Name) and expr.id in env.places:
-        return env.places[expr.id]
+    if isinstance(expr, ast.Name) and expr.id in env.origins:
+        return env.origins[expr.id]
     if not expr.span.source.ours:
-        return Place(expr.span)
-    if not env.places:
+        return Origin(expr.span)
+    if not env.origins:
         return None
-    return next((env.places[name] for name in ast.names(expr) if name in env.places), None)
+    return next((env.origins[name] for name in ast.names(expr) if name in env.origins), None)
 
 
 def line_of(span: Span) -> str:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.ops import GroupNorm, LayerNorm
-from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
 
 
-def group_norm(op: GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+def group_norm(op: ops.GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a group norm: each group is one axis while it is normalised."""
     (x,) = node.inputs
     name = node.name
@@ -26,7 +24,7 @@ def group_norm(op: GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxN
     yield from _scaled(node, split)
 
 
-def layer_norm(op: LayerNorm, node: GraphNode) -> Iterator[OnnxNode]:
+def layer_norm(op: ops.LayerNorm, node: GraphNode) -> Iterator[OnnxNode]:
     """Yield the nodes of a layer norm over the channels."""
     normal = yield from standardised(node.name, node.inputs[0], (1,), op.eps)
     yield from _scaled(node, normal)

@@ -1,4 +1,4 @@
-"""The live Keras model: built from its own source, loaded, read and run with NumPy arrays."""
+"""The live Keras model: built from its own source, loaded, read, run and looked into with NumPy arrays."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.codegen.live import module_of
-from resnet_dsl.ir.arrays import Array
-from resnet_dsl.program import Program
+from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.python_source import module_of
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
+from resnet_dsl_keras.render import render
+from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import NAMES, path_of, to_keras, to_torch
 
 with quiet_start():
     import keras
 
 
-def build(program: Program, source: str, dtype: str) -> keras.Model:
-    """Execute the source and build its model with variables of `dtype`."""
-    module = module_of(source, program.name)
+def build(program: Program, dtype: str = "float32") -> keras.Model:
+    """Return the rendered source's model."""
+    return build_source(render(program), program.name, dtype)
+
+
+def build_source(source: str, name: str, dtype: str) -> keras.Model:
+    """Execute source and build its model with variables of `dtype`."""
+    module = module_of(source, name)
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)  # it remembers the first floatx it was asked under
@@ -67,3 +73,14 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
     outputs = result if isinstance(result, dict) else {"output": result}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}
+
+
+def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
+    """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
+    layers = {path_of(layer.name): layer for layer in model.layers}
+    outputs = {}
+    for node in program.graph.nodes:
+        ending = lowered_node(node).ending
+        if ending is not None and node.name in layers:
+            outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
+    return run(keras.Model(model.inputs[0], outputs), x)

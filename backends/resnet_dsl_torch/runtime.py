@@ -1,0 +1,85 @@
+"""The live PyTorch model: built from its own source, loaded, read, run and looked into with NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+
+from resnet_dsl.backend.ir import Array, Extent, Program
+from resnet_dsl.backend.python_source import module_of, own_classes
+from resnet_dsl_torch.render import render
+
+COUNTER = "num_batches_tracked"
+
+
+def build(program: Program, dtype: str = "float32") -> torch.nn.Module:
+    """Return the rendered source's model: it can be pickled, as its source goes with it."""
+    return build_source(render(program), program.name, dtype)
+
+
+def build_source(source: str, name: str, dtype: str) -> torch.nn.Module:
+    """Execute source and return an instance of its model, which is its last class."""
+    model: torch.nn.Module = own_classes(module_of(source, name))[-1]()
+    return model.to(getattr(torch, dtype))
+
+
+def load_state(model: torch.nn.Module, state: Mapping[str, Array]) -> torch.nn.Module:
+    """Load every tensor of `state` strictly; batch counters are torch's own and start at 0."""
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+    for name, value in model.state_dict().items():
+        if name.endswith(COUNTER):
+            tensors.setdefault(name, torch.zeros_like(value))
+    model.load_state_dict(tensors, strict=True)
+    return model
+
+
+def read_state(model: torch.nn.Module) -> dict[str, Array]:
+    """Return the state without the batch counters."""
+    items = model.state_dict().items()
+    return {name: value.cpu().numpy().copy() for name, value in items if not name.endswith(COUNTER)}
+
+
+def run(model: torch.nn.Module, x: Array) -> dict[str, Array]:
+    """Evaluate one batch in its own dtype and leave the model as it was."""
+    training, dtype = model.training, next((p.dtype for p in model.parameters()), torch.float32)
+    tensor = torch.from_numpy(x)
+    model.eval().to(tensor.dtype)
+    with torch.no_grad():
+        result = model(tensor)
+    model.to(dtype).train(training)
+    outputs = result if isinstance(result, dict) else {"output": result}
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array]:
+    """Return results by op as far as modules show them, in evaluation mode and the batch's dtype.
+
+    A module shows its result and its input, which is the result of the op before; what lies
+    between two modules (activations, sums) shows as the next one's input, unless it is padded before.
+    """
+    nodes = {node.name: node for node in program.graph.nodes}
+    blocks = dict(program.graph.parts)
+    extent = Extent(*x.shape[2:])
+    found: dict[str, Array] = {}
+
+    # What a module is given or gives may be overwritten by what follows, hence the copies.
+    def before(name: str, _: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if name in nodes and tuple(inputs[0].shape[1:]) == nodes[name].input_shapes[0].at(extent):
+            found.setdefault(nodes[name].inputs[0], inputs[0].numpy().copy())
+
+    def behind(name: str, _: torch.nn.Module, __: object, output: object) -> None:
+        if isinstance(output, torch.Tensor) and (name in nodes or name in blocks):
+            found[name if name in nodes else blocks[name]] = output.numpy().copy()
+
+    hooks = [m.register_forward_pre_hook(partial(before, name)) for name, m in model.named_modules()]
+    hooks += [m.register_forward_hook(partial(behind, name)) for name, m in model.named_modules()]
+    tensor = torch.from_numpy(x)
+    model.eval().to(tensor.dtype)
+    with torch.no_grad():
+        model(tensor)
+    for hook in hooks:
+        hook.remove()
+    return found

@@ -1,0 +1,35 @@
+"""What a backend translates: the program, its network and graph, and the catalogue of ops.
+
+With `resnet_dsl.backend.interface` this is all that a backend without source of its own needs.
+"""
+
+from resnet_dsl.ir import ops
+from resnet_dsl.ir.arguments import Pair
+from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.formulas import names_of
+from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage
+from resnet_dsl.ir.ops import CATALOGUE, Op, TensorSpec
+from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.program import Program
+
+__all__ = [
+    "CATALOGUE",
+    "INPUT",
+    "Array",
+    "BlockCall",
+    "Body",
+    "Extent",
+    "Graph",
+    "GraphNode",
+    "Network",
+    "Node",
+    "Op",
+    "Pair",
+    "Program",
+    "Shape",
+    "Stage",
+    "TensorSpec",
+    "names_of",
+    "ops",
+]  # fmt: skip
