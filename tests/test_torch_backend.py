@@ -503,3 +503,43 @@ def test_what_is_before_same_padding_shows_without_it() -> None:
     assert {"conv1", "conv2", "bn1"} <= results.keys()
     for name, value in results.items():
         np.testing.assert_allclose(value, truth.get(name, x), rtol=1e-10, atol=1e-12)
+
+
+# --- what a reviewer would ask for -------------------------------------------------------------
+
+
+def rendered(name: str) -> str:
+    return backend.render(compile_spec(name))
+
+
+def test_neighbours_that_grow_evenly_are_one_loop() -> None:
+    text = rendered("densenet121")
+    assert "*(DenseLayer(64 + 32 * i) for i in range(6))" in text
+    assert "DenseLayer(96)" not in text
+
+
+def test_a_sentence_about_another_variant_is_not_said_of_a_class() -> None:
+    about_pre = "\n    `activation: pre` is He et al. 2016, figure 4e."
+    assert about_pre not in rendered("resnet18")
+    assert about_pre in rendered("preresnet18")
+
+
+def test_a_number_is_called_as_its_argument_where_one_step_has_it() -> None:
+    assert "self, in_channels: int, channels: int, stride: int, kernel: int, pad: int\n" in rendered(
+        "googlenet"
+    )
+
+
+def test_modules_with_numbers_for_names_are_in_a_container() -> None:
+    assert "class InTurn(nn.Sequential):" in rendered("googlenet")
+    assert "near = F.relu(self[0](near), inplace=True)" in rendered("skresnet50")
+
+
+def test_relu_is_in_place_behind_a_block_only_where_its_result_is_new() -> None:
+    assert "F.relu(self.conv1(x), inplace=True)" in rendered("skresnet50")
+    text = """
+        block inner { pooled = x -> maxpool(3x3, stride=1)  return pooled }
+        block outer { return x -> pool: inner -> relu -> conv(4, 3x3) }
+        model m { input: 3x8x8  stem: conv(4, 3x3)  stages: [[outer]]  head: gap -> fc(3) }
+    """
+    assert "inplace" not in backend.render(program(text))

@@ -27,7 +27,7 @@ from resnet_dsl_keras.tensor_names import (
     layer_name,
     path_of,
     shape_in_torch,
-    to_torch,
+    variable_in_torch,
 )
 
 LEGACY_ROOT = "model_weights"
@@ -42,6 +42,7 @@ VARIABLES = {
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "group_normalization": ("gamma", "beta"),
     "layer_normalization": ("gamma", "beta"),
+    "p_re_lu": ("alpha",),
 }
 WHOLE = {
     "batch_normalization": 4,
@@ -150,7 +151,7 @@ def read(path: Path) -> Contents:
         name = f"{path_of(layer)}.{NAMES.get(variable, variable)}"
         if name in tensors:
             raise UsageError(f"{path}: two layers are called {printable(layer)}")
-        tensors[name] = _stored(path, dataset)
+        tensors[name] = _stored(path, variable, dataset)
     if not tensors:
         raise UsageError(f"{path}: an HDF5 file without weights of Keras")
     metadata = {KEY: metadata_value(str(file.attrs[KEY]))} if KEY in file.attrs else {}
@@ -223,7 +224,7 @@ def _text(value: object) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
+def _stored(path: Path, variable: str, dataset: h5py.Dataset) -> Stored:
     """A dataset in torch's layout; one whose values lie in another file is refused."""
     if dataset.external or dataset.is_virtual:
         raise UsageError(f"{path}: {printable(str(dataset.name))} lies in another file: refused")
@@ -234,12 +235,12 @@ def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
     half = _text(dataset.attrs.get("dtype", "")) == "bfloat16" and dataset.dtype.itemsize == 2
     dtype = "bfloat16" if half else dataset.dtype.name
     shape = dataset.shape or ()
-    return Stored(shape_in_torch(shape), dtype, functools.partial(_load, dataset, half))
+    return Stored(shape_in_torch(variable, shape), dtype, functools.partial(_load, variable, dataset, half))
 
 
-def _load(dataset: h5py.Dataset, half: bool) -> Array:
+def _load(variable: str, dataset: h5py.Dataset, half: bool) -> Array:
     """Read values; bfloat16 lies there as two bytes of no type, the upper half of a float32."""
     value = np.asarray(dataset[()])
     if half:
         value = (value.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    return np.ascontiguousarray(to_torch(value))
+    return np.ascontiguousarray(variable_in_torch(variable, value))
