@@ -142,6 +142,16 @@ class ForeignGraph:
         weights = {names.get(name, name): shape for name, shape in self.weights.items()}
         return replace(self, nodes=nodes, weights=weights)
 
+    def before(self, value: str, steps: int) -> Iterator[str]:
+        """Yield a value and those that it comes from by first inputs, so many steps back."""
+        yield value
+        for _ in range(steps):
+            node = self._makers.get(value)
+            if node is None:
+                return
+            value = node.inputs[0]
+            yield value
+
     def behind(self, value: str, steps: int) -> Iterator[ForeignNode]:
         """Yield the nodes that a value reaches within so many steps."""
         values = [value]

@@ -24,7 +24,7 @@ from resnet_dsl.decompile.facts import (
     stride_fact,
 )
 from resnet_dsl.decompile.graph_steps import FoundStep, GraphSteps, square
-from resnet_dsl.decompile.op_matcher import WriteOp
+from resnet_dsl.decompile.op_matcher import WITHIN_OP, WriteOp
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, ResidualBlock
 from resnet_dsl.decompile.structure import DEEP_STEM, IN_BLOCK, Structure
 from resnet_dsl.decompile.syntax_nodes import call, expression, of_json
@@ -48,6 +48,7 @@ def facts_of_graph(
     read = _GraphOfBlocks(structure, graph, steps)
     strides = [read.stride(stage[0]) for stage in structure.stages]
     norm = read.first_norm()
+    act = read.activation(norm).call
     facts = NetworkFacts(
         input=input_fact(hints, lambda: Fact(_input(graph), "graph")),
         stem=Fact(read.stem(), "graph"),
@@ -55,7 +56,7 @@ def facts_of_graph(
         stride_on=stride_fact(structure, strides, hints, lambda: Fact(read.stride_on(), "graph")),
         dilations=Fact(read.dilations(), "graph"),
         norm=Fact(norm.call, "graph"),
-        act=Fact(read.activation(norm).call, "graph"),
+        act=Fact(act, "graph"),
         shortcut=shortcut_fact(
             structure,
             strides,
@@ -66,7 +67,7 @@ def facts_of_graph(
         ),
         antialias=Fact(read.antialias(), "graph"),
         drop_path=Fact(0.0, "graph"),
-        head=Fact(read.head(), "graph"),
+        head=Fact(read.head(act), "graph"),
         more=_more(graph, metadata),
     )
     return structure, facts
@@ -128,20 +129,26 @@ class _GraphOfBlocks:
         usual = {"norm": expression(BN), "act": expression("relu")}
         return deep_stem(self.structure, {name: node for name, node in named.items() if node != usual[name]})
 
-    def head(self) -> Steps:
-        """The chain from the last block to the last output."""
+    def head(self, act: ast.Expr) -> Steps:
+        """The chain from the last block to the last output, given the activation of the blocks."""
         end = self.graph.outputs[-1][1]
-        return self.steps.between(self._end_of_blocks(end), end, numbers_always=False)
+        return self.steps.between(self._end_of_blocks(end, act), end, numbers_always=False)
 
-    def _end_of_blocks(self, value: str) -> str:
+    def _end_of_blocks(self, end: str, act: ast.Expr) -> str:
         """The result of the last block, back from an output by nodes of one input."""
         if self.structure.pre and self.graph.owner("bn") is not None:
             return self.steps.norm("bn").start
-        end = value
-        while (node := self.graph.maker(value)) is not None and not self._is_of_a_block(node):
-            value = node.inputs[0]
-        found = None if self.structure.pre or value == end else self.steps.activation(value)
-        return value if found is None else found.result
+        passed = [end]
+        while (node := self.graph.maker(passed[-1])) is not None and not self._is_of_a_block(node):
+            passed.append(node.inputs[0])
+        if self.structure.pre:
+            return passed[-1]
+        # The walk may have ended before the block's activation or, where that is several nodes, within it.
+        for value in (*self.graph.before(passed[-1], WITHIN_OP), *reversed(passed)):
+            found = self.steps.activation(value)
+            if found is not None and found.call == act and found.result in passed:
+                return found.result
+        return passed[-1]
 
     def _is_of_a_block(self, node: ForeignNode) -> bool:
         """Whether a node joins values or has a tensor of a block."""

@@ -63,14 +63,19 @@ class OpMatcher:
                         yield found
 
     def _channels(self, value: str) -> list[int]:
-        """How many channels a value may have: 1, or as many as a tensor or constant near it."""
-        found = {1: None}
+        """How many channels a value may have: as the last layer gives, or as many as a tensor near it has."""
+        found: dict[int, None] = {}
+        maker = self.graph.maker(value)
+        while maker is not None and not found:
+            extents = self.graph.extents(maker)
+            found = dict.fromkeys(extents[:1] if len(extents) in (2, 4) else ())
+            maker = self.graph.maker(maker.inputs[0])
         for node in self.graph.behind(value, WITHIN_OP):
             for name in node.inputs:
-                maker = self.graph.maker(name)
-                for each in (name, *(maker.inputs if maker is not None else ())):
+                source = self.graph.maker(name)
+                for each in (name, *(source.inputs if source is not None else ())):
                     found |= dict.fromkeys(self.graph.fixed_shape(each)[:1])
-        return [count for count in found if count > 0]
+        return [count for count in {**found, 1: None} if count > 0]
 
     def _fitted(self, op: Op, x: Shape, value: str) -> _Overlay | None:
         """Lay an op over the graph, with the graph's numbers as its arguments where that fits better."""
@@ -92,7 +97,7 @@ class OpMatcher:
             ValueError,
             ShapeError,
             CompileError,
-        ):  # arguments or a value that the op or rule does not take
+        ):  # what the op or its rule does not take
             return None
         overlay = _Overlay(op, written, self.graph, value)
         return overlay if overlay.fits() else None

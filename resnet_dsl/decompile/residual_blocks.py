@@ -24,6 +24,14 @@ PROJECTIONS: Mapping[frozenset[str], tuple[Projection, str]] = {
     frozenset({"shortcut"}): ("plain", "shortcut"),
 }
 
+# The same where norms have no tensors.
+BARE_PROJECTIONS: Mapping[frozenset[str], tuple[Projection, str]] = {
+    frozenset(): ("none", ""),
+    frozenset({"downsample.0"}): ("normed", "downsample.0"),
+    frozenset({"downsample.1"}): ("pooled", "downsample.1"),
+    frozenset({"shortcut"}): ("plain", "shortcut"),
+}
+
 
 class Gate(NamedTuple):
     """An attention: squeeze and excitation with so many inner channels, or ECA with such a kernel."""
@@ -153,9 +161,10 @@ def _activation(rest: dict[str, FileLayer], channels: Collection[int]) -> Op | N
 def _projection(path: str, rest: dict[str, FileLayer], norms: set[str]) -> Projection:
     """Take the projection out."""
     names = frozenset(name for name in rest if name.partition(".")[0] in ("downsample", "shortcut"))
-    if names not in PROJECTIONS:
+    known = PROJECTIONS if norms else BARE_PROJECTIONS
+    if names not in known:
         raise NotExpressibleError(f"{path}: no shortcut of the library has {listed(sorted(names))}")
-    projection, conv = PROJECTIONS[names]
+    projection, conv = known[names]
     for name in names:
         layer = rest.pop(name)
         right = layer.kind == "conv" and not layer.has_bias if name == conv else layer.kind in norms
