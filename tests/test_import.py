@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl.backend.foreign_graph import Constant, Drawing, DrawnNode
+from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, ForeignNode
 from resnet_dsl.decompile.block_numbers import attentions, widths_of
+from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import InputFile
 from resnet_dsl.decompile.model_name import model_name
 from resnet_dsl.decompile.pipeline import NotExpressibleError, Restored, restore
 from resnet_dsl.decompile.structure import read_structure
 from resnet_dsl.decompile.tensors import MOST_TENSORS, Shapes
-from resnet_dsl.decompile.unknowns import Hints
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
@@ -228,21 +228,21 @@ def test_blocks_that_the_library_lacks_are_those_of_a_shipped_spec(name: str) ->
 def test_tensors_of_two_shipped_specs_are_not_guessed() -> None:
     """The two differ in what is frozen, which files of ours say beside their graph."""
     program = compile_spec("transfer_resnet50_stage5")
-    for restoring in (lambda: from_shapes(shapes_of(program)), lambda: from_drawing(drawing_of(program))):
+    for restoring in (lambda: from_shapes(shapes_of(program)), lambda: from_graph(graph_of(program))):
         with pytest.raises(NotExpressibleError, match="convolutions with biases"):
             restoring()
-    restored = from_drawing(drawing_of(program), **beside_graph(program))
+    restored = from_graph(graph_of(program), **beside_graph(program))
     assert restored.program.network.frozen == program.network.frozen
 
 
 def test_a_shipped_spec_with_another_size_or_dilation_is_not_taken_for_it() -> None:
-    drawing = drawing_of(compile_spec("skresnet50"))
+    graph = graph_of(compile_spec("skresnet50"))
     with pytest.raises(NotExpressibleError, match="neither `basic` nor `bottleneck`"):
-        from_drawing(drawing_of(compile_spec("skresnet50", None, {"input": "3x192x192"})))
+        from_graph(graph_of(compile_spec("skresnet50", None, {"input": "3x192x192"})))
     path = "layer2.1.conv2.paths.0.conv"
-    odd = changed(drawing, path, attributes={**node_of(drawing, path).attributes, "dilations": (2, 2)})
+    odd = changed(graph, path, attributes={**node_of(graph, path).attributes, "dilations": (2, 2)})
     with pytest.raises(NotExpressibleError, match="neither `basic` nor `bottleneck`"):
-        from_drawing(odd)
+        from_graph(odd)
 
 
 def test_a_tensor_too_many_too_few_or_misshapen_is_named() -> None:
@@ -361,17 +361,17 @@ def test_widths_say_as_little_as_can_be() -> None:
 EQUAL_IN_OTHER_WORDS = {"resnetaa50", "resnext50_keras", "resnext101_keras"}
 
 
-def drawing_of(program: Program) -> Drawing:
+def graph_of(program: Program) -> ForeignGraph:
     pytest.importorskip("onnx")
-    from resnet_dsl_onnx.graph_reader import drawn
+    from resnet_dsl_onnx.graph_reader import of_program
 
-    return drawn(program)
+    return of_program(program)
 
 
-def from_drawing(drawing: Drawing, **metadata: Any) -> Restored:
-    from resnet_dsl_onnx.graph_reader import drawn
+def from_graph(graph: ForeignGraph, **metadata: Any) -> Restored:
+    from resnet_dsl_onnx import graph_reader
 
-    return restore(InputFile("net.onnx", dict(drawing.weights), metadata, drawing, drawn))
+    return restore(InputFile("net.onnx", dict(graph.weights), metadata, graph, graph_reader))
 
 
 def beside_graph(program: Program) -> dict[str, Any]:
@@ -383,7 +383,7 @@ def beside_graph(program: Program) -> dict[str, Any]:
 @pytest.mark.parametrize("spec", sorted(shipped()))
 def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
     program = compile_spec(spec)
-    restored = from_drawing(drawing_of(program), **beside_graph(program))
+    restored = from_graph(graph_of(program), **beside_graph(program))
     assert not restored.notes
     if spec not in EQUAL_IN_OTHER_WORDS:
         assert expanded(restored.program) == expanded(program)
@@ -418,20 +418,20 @@ def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
 )
 def test_a_graph_tells_what_tensors_cannot(text: str) -> None:
     program = compiled(f"model net {{ {text} }}")
-    restored = from_drawing(drawing_of(program), **beside_graph(program))
+    restored = from_graph(graph_of(program), **beside_graph(program))
     assert expanded(restored.program) == expanded(program)
     assert restored.program.network.preprocess == program.network.preprocess
 
 
-def changed(drawing: Drawing, name: str, **values: Any) -> Drawing:
-    """The drawing with one node changed."""
-    assert any(node.name == name for node in drawing.nodes)
-    nodes = (replace(node, **values) if node.name == name else node for node in drawing.nodes)
-    return replace(drawing, nodes=tuple(nodes))
+def changed(graph: ForeignGraph, name: str, **values: Any) -> ForeignGraph:
+    """The graph with one node changed."""
+    assert any(node.name == name for node in graph.nodes)
+    nodes = (replace(node, **values) if node.name == name else node for node in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
 
 
-def node_of(drawing: Drawing, name: str) -> DrawnNode:
-    return next(node for node in drawing.nodes if node.name == name)
+def node_of(graph: ForeignGraph, name: str) -> ForeignNode:
+    return next(node for node in graph.nodes if node.name == name)
 
 
 @pytest.mark.parametrize(
@@ -446,45 +446,45 @@ def node_of(drawing: Drawing, name: str) -> DrawnNode:
     ],
 )
 def test_one_other_attribute_is_found_and_named(name: str, attribute: str, value: Any) -> None:
-    drawing = drawing_of(compile_spec("resnet18"))
-    odd = changed(drawing, name, attributes={**node_of(drawing, name).attributes, attribute: value})
+    graph = graph_of(compile_spec("resnet18"))
+    odd = changed(graph, name, attributes={**node_of(graph, name).attributes, attribute: value})
     with pytest.raises(NotExpressibleError, match=f"{attribute}=.* at {re.escape(name)}"):
-        from_drawing(odd)
+        from_graph(odd)
 
 
 def test_another_op_or_input_is_found_and_named() -> None:
-    drawing = drawing_of(compile_spec("resnet18"))
+    graph = graph_of(compile_spec("resnet18"))
     with pytest.raises(NotExpressibleError, match=r"Elu at layer3.1.relu2, not Relu"):
-        from_drawing(changed(drawing, "layer3.1.relu2", op="Elu"))
+        from_graph(changed(graph, "layer3.1.relu2", op="Elu"))
     with pytest.raises(NotExpressibleError, match=r"Add at layer3.1.add1"):
-        from_drawing(changed(drawing, "layer3.1.add1", inputs=("layer3.1.bn2", "layer3.1.bn1")))
+        from_graph(changed(graph, "layer3.1.add1", inputs=("layer3.1.bn2", "layer3.1.bn1")))
     with pytest.raises(NotExpressibleError, match=r"Add at layer2.0.add1"):
-        from_drawing(changed(drawing, "layer2.0.add1", inputs=("layer2.0.bn2", "layer2.0.downsample.0")))
+        from_graph(changed(graph, "layer2.0.add1", inputs=("layer2.0.bn2", "layer2.0.downsample.0")))
 
 
 def test_zeros_on_both_sides_in_one_block_alone_are_found() -> None:
-    drawing = drawing_of(compile_spec("resnet20"))
-    pad = node_of(drawing, "layer3.0.downsample.pad_channels1")
-    constants = {**drawing.constants, "both": Constant("int64", (8,), (0, 16, 0, 0, 0, 16, 0, 0))}
-    odd = changed(drawing, pad.name, inputs=(pad.inputs[0], "both", *pad.inputs[2:]))
+    graph = graph_of(compile_spec("resnet20"))
+    pad = node_of(graph, "layer3.0.downsample.pad_channels1")
+    constants = {**graph.constants, "both": ForeignConstant("int64", (8,), (0, 16, 0, 0, 0, 16, 0, 0))}
+    odd = changed(graph, pad.name, inputs=(pad.inputs[0], "both", *pad.inputs[2:]))
     with pytest.raises(NotExpressibleError, match=r"Pad at layer3.0.downsample.pad_channels1"):
-        from_drawing(replace(odd, constants=constants))
+        from_graph(replace(odd, constants=constants))
 
 
 def test_the_order_of_a_sum_is_no_difference() -> None:
-    drawing = drawing_of(compile_spec("resnet20"))
-    turned = changed(drawing, "layer1.1.add1", inputs=node_of(drawing, "layer1.1.add1").inputs[::-1])
-    assert from_drawing(turned).text == from_drawing(drawing).text
+    graph = graph_of(compile_spec("resnet20"))
+    turned = changed(graph, "layer1.1.add1", inputs=node_of(graph, "layer1.1.add1").inputs[::-1])
+    assert from_graph(turned).text == from_graph(graph).text
 
 
 def test_attributes_left_out_are_their_defaults() -> None:
-    drawing = drawing_of(compile_spec("resnet18"))
+    graph = graph_of(compile_spec("resnet18"))
     kept = {"Conv": {"strides", "pads"}, "MaxPool": {"kernel_shape", "strides", "pads"}, "Gemm": {"transB"}}
     nodes = (
         replace(node, attributes={k: v for k, v in node.attributes.items() if k in kept.get(node.op, ())})
-        for node in drawing.nodes
+        for node in graph.nodes
     )
-    assert from_drawing(replace(drawing, nodes=tuple(nodes))).text == from_drawing(drawing).text
+    assert from_graph(replace(graph, nodes=tuple(nodes))).text == from_graph(graph).text
 
 
 @pytest.mark.parametrize(
@@ -498,20 +498,20 @@ def test_attributes_left_out_are_their_defaults() -> None:
     ],
 )
 def test_metadata_can_say_no_more_than_values(preprocess: Any) -> None:
-    drawing = drawing_of(compile_spec("resnet20"))
+    graph = graph_of(compile_spec("resnet20"))
     with pytest.raises(NotExpressibleError) as refusal:
-        from_drawing(drawing, preprocess=preprocess)
+        from_graph(graph, preprocess=preprocess)
     assert "\x1b" not in str(refusal.value)
 
 
 def test_weights_without_names_of_layers_are_said_to_be_folded() -> None:
-    drawing = drawing_of(compile_spec("resnet20"))
-    names = {name: f"onnx::Conv_{number}" for number, name in enumerate(drawing.weights) if "conv" in name}
-    norms = {node.result: node.inputs[0] for node in drawing.nodes if node.op == "BatchNormalization"}
+    graph = graph_of(compile_spec("resnet20"))
+    names = {name: f"onnx::Conv_{number}" for number, name in enumerate(graph.weights) if "conv" in name}
+    norms = {node.result: node.inputs[0] for node in graph.nodes if node.op == "BatchNormalization"}
     nodes = tuple(
         replace(node, inputs=tuple(norms.get(name, name) for name in node.inputs))
-        for node in drawing.nodes
+        for node in graph.nodes
         if node.op != "BatchNormalization"
     )
     with pytest.raises(NotExpressibleError, match=r"19 of its 19 convolutions .* folded into them"):
-        from_drawing(replace(drawing, nodes=nodes).renamed(names))
+        from_graph(replace(graph, nodes=nodes).renamed(names))

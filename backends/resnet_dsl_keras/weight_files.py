@@ -13,14 +13,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import h5py
 import numpy as np
 
-from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
-from resnet_dsl.backend.errors import UsageError, printable
+from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
+from resnet_dsl.backend.interface import LiveModel
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_keras.tensor_names import (
     NAMES,
     keras_variables,
@@ -58,7 +58,7 @@ NUMBERED = re.compile(r"_\d+$")
 # --- writing -----------------------------------------------------------------------------------
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a file that Keras' own `load_weights` takes."""
     from resnet_dsl_keras.runtime import build, load_state  # Keras; reading needs h5py alone
 
@@ -73,7 +73,7 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, 
     return result.getvalue()
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a legacy file under whatever names, its layers in the order of the tensors."""
     if suffix != ".h5":
         raise UsageError(f"a {suffix} is in the order of a whole model of Keras: write a .h5 for other names")
@@ -89,7 +89,7 @@ def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix
     return result.getvalue()
 
 
-def _write_saved(file: h5py.File, model: Any) -> None:
+def _write_saved(file: h5py.File, model: LiveModel) -> None:
     """Copy what Keras saves."""
     import tempfile
 
@@ -101,7 +101,7 @@ def _write_saved(file: h5py.File, model: Any) -> None:
                 saved.copy(name, file)
 
 
-def _write_legacy(file: h5py.File, model: Any) -> None:
+def _write_legacy(file: h5py.File, model: LiveModel) -> None:
     """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise."""
     import keras
 
@@ -201,7 +201,7 @@ def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
     """Every dataset below a group, each once; soft and external links are not followed."""
     found: list[tuple[str, h5py.Dataset]] = []
 
-    def visit(place: str, item: Any) -> None:
+    def visit(place: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
             found.append((place, item))
 
@@ -220,7 +220,7 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
     return names
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 

@@ -1,8 +1,4 @@
-"""A graph as a file draws it: nodes, constants, and who uses which value; plain data, no framework.
-
-A backend whose files hold graphs names in `DRAWINGS`, by suffix, a module that offers
-`read(path) -> Drawing` and `drawn(program) -> Drawing`.
-"""
+"""A graph as a file has it: nodes, constants, and who uses which value; plain data, no framework."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ IDENTITY = "Identity"
 
 
 @dataclass(frozen=True)
-class Constant:
+class ForeignConstant:
     """A constant; of a large one `values` is a digest."""
 
     kind: str
@@ -30,7 +26,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class DrawnNode:
+class ForeignNode:
     """One node; the names of its inputs are of values, weights or constants, or empty."""
 
     name: str
@@ -46,15 +42,15 @@ class DrawnNode:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ForeignGraph:
     """A graph. `sizes` are the input's without the batch, letters where they are open."""
 
     input: str
     sizes: tuple[int | str, ...]
-    nodes: tuple[DrawnNode, ...]
+    nodes: tuple[ForeignNode, ...]
     outputs: tuple[tuple[str, str], ...]
     """The name of each output and the value that it is."""
-    constants: Mapping[str, Constant] = field(default_factory=dict)
+    constants: Mapping[str, ForeignConstant] = field(default_factory=dict)
     weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The shapes of the other tensors."""
 
@@ -71,24 +67,47 @@ class Drawing:
         return next((value for _, value in self.outputs if value not in known), "")
 
     @cached_property
-    def _makers(self) -> dict[str, DrawnNode]:
+    def _makers(self) -> dict[str, ForeignNode]:
         return {output: node for node in self.nodes for output in node.outputs}
 
     @cached_property
-    def _users(self) -> dict[str, list[DrawnNode]]:
-        found: dict[str, list[DrawnNode]] = {}
+    def _users(self) -> dict[str, list[ForeignNode]]:
+        found: dict[str, list[ForeignNode]] = {}
         for node in self.nodes:
             for given in dict.fromkeys(node.inputs):
                 found.setdefault(given, []).append(node)
         return found
 
-    def maker(self, value: str) -> DrawnNode | None:
+    @cached_property
+    def _computed(self) -> set[str]:
+        """The values that depend on the input."""
+        found = {self.input}
+        for node in self.nodes:
+            if not found.isdisjoint(node.inputs):
+                found.update(node.outputs)
+        return found
+
+    def maker(self, value: str) -> ForeignNode | None:
         """Return the node that gives a value."""
         return self._makers.get(value)
 
-    def users(self, value: str) -> list[DrawnNode]:
+    def origin(self, value: str) -> str:
+        """Return the value that a chain of identities passes on."""
+        while (node := self._makers.get(value)) is not None and node.op == IDENTITY:
+            value = node.inputs[0]
+        return value
+
+    def fixed_shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a weight or constant, nothing for what is computed."""
+        return self.constants[name].shape if name in self.constants else self.weights.get(name, ())
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether a value is made of weights and constants alone, whatever the input."""
+        return name not in self._computed
+
+    def users(self, value: str) -> list[ForeignNode]:
         """Return the nodes that take a value; what an identity passes on counts as the value."""
-        found: list[DrawnNode] = []
+        found: list[ForeignNode] = []
         waiting = [value]
         for each in waiting:
             for node in self._users.get(each, ()):
@@ -98,24 +117,24 @@ class Drawing:
                     found.append(node)
         return found
 
-    def owner(self, path: str) -> DrawnNode | None:
+    def owner(self, path: str) -> ForeignNode | None:
         """Return the node that takes a layer's weight."""
         return next(iter(self._users.get(f"{path}.weight", ())), None)
 
-    def layers(self, node: DrawnNode) -> list[str]:
+    def layers(self, node: ForeignNode) -> list[str]:
         """Return the paths of the layers whose weights a node takes."""
         return [name.rpartition(".")[0] for name in node.inputs if name in self.weights]
 
-    def extents(self, node: DrawnNode) -> tuple[int, ...]:
+    def extents(self, node: ForeignNode) -> tuple[int, ...]:
         """Return the shape of the first weight that a node takes."""
         return next((self.weights[name] for name in node.inputs if name in self.weights), ())
 
-    def numbers(self, node: DrawnNode, place: int) -> tuple[float, ...]:
+    def numbers(self, node: ForeignNode, place: int) -> tuple[float, ...]:
         """Return the values of a constant input, none where it is no constant."""
         name = node.inputs[place] if place < len(node.inputs) else ""
         return self.constants[name].numbers if name in self.constants else ()
 
-    def renamed(self, names: Mapping[str, str]) -> Drawing:
+    def renamed(self, names: Mapping[str, str]) -> ForeignGraph:
         """Return the graph with its weights called otherwise."""
         nodes = tuple(
             replace(node, inputs=tuple(names.get(name, name) for name in node.inputs)) for node in self.nodes
@@ -123,7 +142,17 @@ class Drawing:
         weights = {names.get(name, name): shape for name, shape in self.weights.items()}
         return replace(self, nodes=nodes, weights=weights)
 
-    def behind(self, value: str, steps: int) -> Iterator[DrawnNode]:
+    def before(self, value: str, steps: int) -> Iterator[str]:
+        """Yield a value and those that it comes from by first inputs, so many steps back."""
+        yield value
+        for _ in range(steps):
+            node = self._makers.get(value)
+            if node is None:
+                return
+            value = node.inputs[0]
+            yield value
+
+    def behind(self, value: str, steps: int) -> Iterator[ForeignNode]:
         """Yield the nodes that a value reaches within so many steps."""
         values = [value]
         for _ in range(steps):
@@ -136,3 +165,9 @@ def single(value: float) -> float:
     """Return a number as single precision has it, in which ONNX keeps attributes."""
     result: float = struct.unpack("f", struct.pack("f", value))[0]
     return result
+
+
+def decimal(value: float) -> float:
+    """Return the shortest decimal that is this number in single precision: what was written once."""
+    candidates = (float(f"{value:.{digits}g}") for digits in range(1, 10))
+    return next((each for each in candidates if single(each) == single(value)), value)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from resnet_dsl.backend.contents import Contents, Metadata
-from resnet_dsl.backend.foreign_graph import Drawing
+from resnet_dsl.backend.foreign_graph import ForeignGraph
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
 
@@ -122,11 +123,14 @@ class WeightFormat:
 class GraphReader(Protocol):
     """The graphs that files of the backend's own suffix hold, for `resnet-dsl import`."""
 
-    def read(self, path: Path) -> Drawing:
+    def read(self, path: Path) -> ForeignGraph:
         """Return the graph of a file."""
 
-    def drawn(self, program: Program) -> Drawing:
+    def of_program(self, program: Program) -> ForeignGraph:
         """Return the graph that a program is written as."""
+
+    def of_op(self, node: GraphNode) -> ForeignGraph:
+        """Return the graph that one op is written as, where the input's height and width are open."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Block, Gate
+from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Gate, ResidualBlock
+from resnet_dsl.decompile.syntax_nodes import call, expression
 from resnet_dsl.decompile.tensors import NotExpressibleError
+from resnet_dsl.syntax import ast
 
 BASE = 64
 EXPANSION = 4
@@ -36,7 +38,7 @@ def usual_widths(count: int) -> list[int]:
     return [BASE * 2**stage for stage in range(count)]
 
 
-def widths_of(stages: Iterable[Block]) -> Widths:
+def widths_of(stages: Iterable[ResidualBlock]) -> Widths:
     """Return the widths that give such stages, those that a spec says in the fewest words."""
     blocks = list(stages)
     found = [each for expansion in EXPANSIONS if (each := _widths(blocks, expansion)) is not None]
@@ -46,7 +48,7 @@ def widths_of(stages: Iterable[Block]) -> Widths:
     return min(found, key=lambda each: each.said)
 
 
-def _widths(blocks: list[Block], expansion: int) -> Widths | None:
+def _widths(blocks: list[ResidualBlock], expansion: int) -> Widths | None:
     widths, bases = [], []
     for block in blocks:
         if block.kind != BOTTLENECK:
@@ -65,7 +67,7 @@ def _widths(blocks: list[Block], expansion: int) -> Widths | None:
     return Widths(widths, bases, [expansion] * len(blocks))
 
 
-def attentions(stages: Iterable[tuple[int, Gate | None]]) -> list[str]:
+def attentions(stages: Iterable[tuple[int, Gate | None]]) -> list[ast.Expr]:
     """Return the attention of each stage, given its channels and what gate its blocks have."""
     found = list(stages)
     squeezes = [(channels, gate.number) for channels, gate in found if gate is not None and gate.kind == "se"]
@@ -73,9 +75,9 @@ def attentions(stages: Iterable[tuple[int, Gate | None]]) -> list[str]:
     result = []
     for channels, gate in found:
         if gate is None:
-            result.append("none")
+            result.append(expression("none"))
         elif gate.kind == "eca":
-            result.append("eca" if gate.number == 3 else f"eca({gate.number})")
+            result.append(call("eca", *([] if gate.number == 3 else [gate.number])))
         else:
             pair = common or _reduction([(channels, gate.number)])
             if pair is None:
@@ -101,7 +103,7 @@ def _inner(channels: int, reduction: int, divisor: int) -> int:
     return max(divisor, (channels // reduction + divisor // 2) // divisor * divisor)
 
 
-def _squeeze(reduction: int, divisor: int) -> str:
+def _squeeze(reduction: int, divisor: int) -> ast.Expr:
     if divisor != 1:
-        return f"se({reduction}, {divisor})"
-    return "se" if reduction == 16 else f"se({reduction})"
+        return call("se", reduction, divisor)
+    return call("se") if reduction == 16 else call("se", reduction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resnet_dsl.backend.foreign_graph import IDENTITY, Constant, Drawing, DrawnNode, single
+from resnet_dsl.backend.foreign_graph import IDENTITY, ForeignConstant, ForeignGraph, ForeignNode, single
 from resnet_dsl.decompile.tensors import NotExpressibleError, Shapes
 from resnet_dsl.diagnostics.wording import dimensions, printable
 from resnet_dsl.program import Program
@@ -55,7 +55,7 @@ def check_tensors(program: Program, shapes: Shapes, source: str) -> None:
         raise NotExpressibleError(f"closest is a net whose tensors differ from the file's:\n{report.text()}")
 
 
-def check_graph(ours: Drawing, theirs: Drawing) -> None:
+def check_graph(ours: ForeignGraph, theirs: ForeignGraph) -> None:
     """Raise NotExpressibleError unless both compute the same by the same nodes."""
     table: dict[Any, int] = {}
     mine, given = _Numbered(ours, table), _Numbered(theirs, table)
@@ -75,11 +75,11 @@ def check_graph(ours: Drawing, theirs: Drawing) -> None:
         )
 
 
-def check_not_folded(drawing: Drawing) -> None:
+def check_not_folded(graph: ForeignGraph) -> None:
     """Raise NotExpressibleError where the batch norms have gone into the convolutions."""
-    convs = [node for node in drawing.nodes if node.op == "Conv"]
-    nameless = [node for node in convs if drawing.layers(node) and not any(drawing.layers(node))]
-    if nameless and not any(node.op == "BatchNormalization" for node in drawing.nodes):
+    convs = [node for node in graph.nodes if node.op == "Conv"]
+    nameless = [node for node in convs if graph.layers(node) and not any(graph.layers(node))]
+    if nameless and not any(node.op == "BatchNormalization" for node in graph.nodes):
         raise NotExpressibleError(
             f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, "
             "and there is no batch norm: it was folded into them on export; in torch, "
@@ -88,26 +88,26 @@ def check_not_folded(drawing: Drawing) -> None:
 
 
 class _Numbered:
-    """A drawing with a number for each value: the same wherever the same is computed."""
+    """A graph with a number for each value: the same wherever the same is computed."""
 
-    def __init__(self, drawing: Drawing, table: dict[Any, int]) -> None:
-        self.drawing = drawing
+    def __init__(self, graph: ForeignGraph, table: dict[Any, int]) -> None:
+        self.graph = graph
         self.table = table
-        self.values: dict[str, int] = {drawing.input: self._number(("input",))}
-        self.numbers: list[tuple[DrawnNode, int]] = []
-        for node in drawing.nodes:
+        self.values: dict[str, int] = {graph.input: self._number(("input",))}
+        self.numbers: list[tuple[ForeignNode, int]] = []
+        for node in graph.nodes:
             self._add(node)
         self.known = {number for _, number in self.numbers}
-        self.outputs = {name: self.of(value) for name, value in drawing.outputs}
+        self.outputs = {name: self.of(value) for name, value in graph.outputs}
 
     def of(self, name: str) -> int:
         """Return the number of a value, a weight or a constant."""
         if name not in self.values:
-            constant = self.drawing.constants.get(name)
+            constant = self.graph.constants.get(name)
             self.values[name] = self._number(("weight", name) if constant is None else _rounded(constant))
         return self.values[name]
 
-    def inputs(self, node: DrawnNode) -> tuple[int, ...]:
+    def inputs(self, node: ForeignNode) -> tuple[int, ...]:
         """Return the numbers of a node's inputs, without those left out at the end."""
         names = list(node.inputs)
         while names and not names[-1]:
@@ -115,7 +115,7 @@ class _Numbered:
         numbers = [self.of(name) for name in names]
         return tuple(sorted(numbers) if node.op in COMMUTATIVE else numbers)
 
-    def _add(self, node: DrawnNode) -> None:
+    def _add(self, node: ForeignNode) -> None:
         if node.op == IDENTITY:
             self.values[node.result] = self.of(node.inputs[0])
             return
@@ -128,7 +128,7 @@ class _Numbered:
         return self.table.setdefault(what, len(self.table))
 
 
-def attributes(node: DrawnNode) -> tuple[tuple[str, Any], ...]:
+def attributes(node: ForeignNode) -> tuple[tuple[str, Any], ...]:
     """Return the attributes that say more than their absence would, numbers as single precision has them."""
     demismatches = DEFAULTS.get(node.op, {})
     return tuple(
@@ -146,7 +146,7 @@ def _single(value: Any) -> Any:
     return single(value) if isinstance(value, float) else value
 
 
-def _rounded(constant: Constant) -> tuple[Any, ...]:
+def _rounded(constant: ForeignConstant) -> tuple[Any, ...]:
     return "constant", constant.kind, constant.shape, _single(constant.values)
 
 
@@ -154,7 +154,7 @@ def _rounded(constant: Constant) -> tuple[Any, ...]:
 
 
 def _differences(
-    odd: list[DrawnNode], lacking: list[DrawnNode], mine: _Numbered, given: _Numbered
+    odd: list[ForeignNode], lacking: list[ForeignNode], mine: _Numbered, given: _Numbered
 ) -> Iterator[str]:
     """Yield a line for the first nodes that differ; what follows from them would differ too."""
     shared = mine.known & given.known
@@ -169,13 +169,13 @@ def _differences(
         yield f"  and {len(first) - LISTED:,} more"
 
 
-def _first(nodes: list[DrawnNode], numbered: _Numbered, shared: set[int]) -> list[DrawnNode]:
+def _first(nodes: list[ForeignNode], numbered: _Numbered, shared: set[int]) -> list[ForeignNode]:
     """Those whose inputs both sides have."""
     own = {numbered.values[node.result] for node in nodes}
     return [node for node in nodes if not own & set(numbered.inputs(node))]
 
 
-def _described(node: DrawnNode, other: DrawnNode | None = None) -> str:
+def _described(node: ForeignNode, other: ForeignNode | None = None) -> str:
     """A node with the attributes that the other does not have."""
     same = dict(attributes(other)) if other is not None and other.op == node.op else {}
     words = [f"{name}={_word(value)}" for name, value in attributes(node) if same.get(name) != value]

@@ -1,18 +1,29 @@
-"""Answers where there are tensors alone: what all published nets of such tensors have, and it is said.
+"""Facts where there are tensors alone: what all published nets of such tensors have, and it is said.
 
 Where published nets of the same tensors differ, nothing is assumed: the person is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from resnet_dsl.decompile.structure import DEEP_STEM
-from resnet_dsl.decompile.tensors import GN, NORMS, Layer, NotExpressibleError, listed
-from resnet_dsl.decompile.unknowns import Evidence, numbered
+from resnet_dsl.decompile.facts import (
+    Fact,
+    Hints,
+    NetworkFacts,
+    Steps,
+    input_fact,
+    shortcut_fact,
+    stride_fact,
+)
+from resnet_dsl.decompile.residual_blocks import activation_of
+from resnet_dsl.decompile.structure import DEEP_STEM, Structure
+from resnet_dsl.decompile.syntax_nodes import call, call_of_op, expression, labelled, others_than, pipeline
+from resnet_dsl.decompile.tensors import GN, NORMS, FileLayer, NotExpressibleError, listed
+from resnet_dsl.syntax import ast
+from resnet_dsl.syntax.formatter.one_line import whole_line
 
 IMAGENET, CIFAR = 7, 3
 SIZES = {IMAGENET: 224, CIFAR: 32}
+DEEP_CHANNELS = {"first": 32, "second": 32, "width": 64}
 WHICH_STRIDE = (
     "its tensors are those of v1 and of v1.5 alike, which compute different things; say which:\n"
     "  --stride-on conv2   v1.5: the stride is on the 3x3, as in torchvision, timm and almost all of today\n"
@@ -26,149 +37,160 @@ WHICH_SHORTCUT = (
 )
 
 
-class Assumed(Evidence):
-    """Conventions, and what the person says."""
+def facts_by_convention(structure: Structure, hints: Hints) -> NetworkFacts:
+    """Return the facts of a network of which there are tensors alone."""
+    strides, norm = _strides(structure), _norm(structure)
+    return NetworkFacts(
+        input=input_fact(hints, lambda: _input(structure)),
+        stem=_stem(structure),
+        strides=strides,
+        stride_on=stride_fact(structure, strides.value, hints, _stride_on),
+        dilations=Fact([(1, 1)] * len(structure.stages), "convention", "no dilation"),
+        norm=norm,
+        act=_activation(structure),
+        shortcut=shortcut_fact(
+            structure, strides.value, norm.value, hints, lambda: _bare_shortcut(structure), _pools
+        ),
+        antialias=Fact(expression("none"), "convention", "no blur"),
+        drop_path=Fact(0.0, "convention", "no dropout"),
+        head=_head(structure),
+    )
 
-    def input(self) -> str:
-        """The size on which such stems were published; it changes no tensor."""
-        if self.given.input:
-            return self.given.input
-        size = SIZES[IMAGENET if self.structure.is_deep else self._stem_kernel()]
-        found = f"{self._first().weight[1]}x{size}x{size}"
-        self.notes["input"] = f"input {found} (--input CxHxW says another)"
-        return found
 
-    def stem(self) -> list[str]:
-        """One 7x7 or three 3x3 with stride 2 and a max pool, or one 3x3 that keeps the size."""
-        if self.structure.is_deep:
-            self.notes["stem"] = "stem of stride 2, then max pooling 3x3 of stride 2"
-            return [self._deep_stem()]
-        conv = self._first()
-        steps = [f"conv({conv.channels}, {conv.weight[2]}x{conv.weight[2]}"]
-        imagenet = self._stem_kernel() == IMAGENET
-        steps[0] += (", stride=2" if imagenet else "") + (", bias=true)" if conv.has_bias else ")")
-        if "bn1" in self.structure.others:
-            steps += [numbered("bn1", self._norm_of("bn1"), f"{self._norm_of('bn1')}1"), self.act()]
-        if imagenet:
-            steps.append("maxpool(3x3, stride=2)")
-        self.notes["stem"] = f"stem {' -> '.join(steps)}"
-        return steps
+def _input(structure: Structure) -> Fact[ast.Expr]:
+    """The size on which such stems were published; it changes no tensor."""
+    size = SIZES[IMAGENET if structure.is_deep else _stem_kernel(structure)]
+    found = expression((_first(structure).weight[1], size, size))
+    return Fact(found, "convention", f"input {whole_line(found)} (--input CxHxW says another)")
 
-    def head(self) -> list[str]:
-        """Global average pooling and a fully connected layer; before it, the last norm of pre-activation."""
-        stem = {"conv1", "bn1", *DEEP_STEM}
-        rest = {path: layer for path, layer in self.structure.others.items() if path not in stem}
-        steps = []
-        if self.structure.pre and "bn" in rest and rest["bn"].kind in NORMS:
-            steps += [numbered("bn", rest.pop("bn").kind, self._norm_of("bn")), self.act()]
-        fc = rest.pop("fc", None)
-        if fc is not None and fc.kind == "fc":
-            steps += ["gap", f"fc({fc.channels})" if fc.has_bias else f"fc({fc.channels}, bias=false)"]
-        if rest or (fc is not None and fc.kind != "fc"):
-            raise NotExpressibleError(
-                "beside blocks, a stem `conv1`, `bn1` or `conv1.0` to `conv1.6` and a head `bn`, `fc` it has "
-                + listed(rest or ["fc"])
-            )
-        if not steps:
-            self.notes["head"] = "no head; the result is the last stage's"
-        return steps
 
-    def strides(self) -> list[int]:
-        """The size halves with each stage but the first."""
-        found = [1, *[2] * (len(self.structure.stages) - 1)]
-        if len(found) > 1:
-            self.notes["strides"] = f"strides {found}"
-        return found
+def _stem(structure: Structure) -> Fact[Steps]:
+    """One 7x7 or three 3x3 with stride 2 and a max pool, or one 3x3 that keeps the size."""
+    if structure.is_deep:
+        note = "stem of stride 2, then max pooling 3x3 of stride 2"
+        return Fact((_deep_stem(structure),), "convention", note)
+    conv, kernel = _first(structure), _stem_kernel(structure)
+    more = others_than(
+        {"stride": 1, "bias": False}, {"stride": 2 if kernel == IMAGENET else 1, "bias": conv.has_bias}
+    )
+    steps = [call("conv", conv.channels, (kernel, kernel), **more)]
+    if "bn1" in structure.others:
+        norm = _norm_of(structure, "bn1")
+        steps += [labelled("bn1", expression(norm), f"{norm}1"), _activation(structure).value]
+    if kernel == IMAGENET:
+        steps.append(call("maxpool", (3, 3), stride=2))
+    return Fact(tuple(steps), "convention", f"stem {whole_line(pipeline(steps))}")
 
-    def stride_on(self) -> str:
-        """ImportRequest for."""
-        self.questions.append(WHICH_STRIDE)
-        return "conv2"
 
-    def bare_shortcut(self) -> str:
-        """ImportRequest for where channels change."""
-        block = next((block for block in self.structure.blocks if block.changes), None)
-        if block is None:
-            self.notes["shortcut"] = "identities for shortcuts"
-            return "B"
-        where = f"{block.path} gets {block.before} channels and gives {block.after} without a projection"
-        self.questions.append(WHICH_SHORTCUT.format(where=where))
-        return "A"
-
-    def pools(self) -> bool:
-        """No: He et al. 2016 have none."""
-        self.notes["shortcut"] = "projections with the stride and no pool before them (--shortcut D has one)"
-        return False
-
-    def dilations(self) -> list[tuple[int, int]]:
-        """None."""
-        return [(1, 1)] * len(self.structure.stages)
-
-    def norm(self) -> str:
-        """As their tensors are, with the usual numbers."""
-        return self.structure.norm
-
-    def act(self) -> str:
-        """ReLU."""
-        return "relu"
-
-    def antialias(self) -> str:
-        """None."""
-        return "none"
-
-    def summed_up(self, known: Collection[str]) -> str:
-        """Return what was taken for granted, but for the fields that the person has set."""
-        usual = {"act": "ReLU", "norm": "eps 1e-05", "dilations": "no dilation", "antialias": "no blur"}
-        usual["drop_path"] = "no dropout"
-        if self.structure.norm == GN:
-            usual["norm"] = "32 groups and eps 1e-05 of the norms, weights that are not standardised"
-        lines = [text for name, text in self.notes.items() if name not in known]
-        lines.append(", ".join(text for name, text in usual.items() if name not in known))
-        said = "".join(f"\n  {line}" for line in lines)
-        return f"tensors do not tell the following; it is taken to be as usual:{said}"
-
-    def _first(self) -> Layer:
-        """The first convolution."""
-        name = DEEP_STEM[0] if self.structure.is_deep else "conv1"
-        layer = self.structure.others.get(name)
-        if layer is None or layer.kind != "conv" or layer.weight[2] != layer.weight[3]:
-            others = listed(self.structure.others) or "nothing"
-            raise NotExpressibleError(
-                f"no stem `conv1`, `bn1` or `conv1.0` to `conv1.6`; beside blocks it has {others}"
-            )
-        return layer
-
-    def _stem_kernel(self) -> int:
-        kernel = self._first().weight[2]
-        if kernel not in SIZES:
-            raise NotExpressibleError(
-                f"conv1 is {kernel}x{kernel}; of stems with such a kernel nothing is known"
-            )
-        return kernel
-
-    def _deep_stem(self) -> str:
-        """`deep_stem` with the channels that are not its own."""
-        layers = [self.structure.others.get(name) for name in DEEP_STEM]
-        kinds = [None if layer is None else layer.kind for layer in layers]
-        norm = self._norm_of("bn1")
-        if kinds != ["conv", norm, "conv", norm, "conv"]:
-            raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
-        channels = [layer.channels for layer in layers[::2] if layer is not None]
-        named = dict(zip(("first", "second", "width"), channels, strict=True))
-        return call(
-            "deep_stem", named, {"first": 32, "second": 32, "width": 64}, {"norm": norm} if norm == GN else {}
+def _head(structure: Structure) -> Fact[Steps]:
+    """Global average pooling and a fully connected layer; before it, the last norm of pre-activation."""
+    rest = {path: layer for path, layer in structure.others.items() if not _is_in_stem(structure, path)}
+    steps = []
+    if structure.pre and "bn" in rest and rest["bn"].kind in NORMS:
+        norm = labelled("bn", expression(rest.pop("bn").kind), _norm_of(structure, "bn"))
+        steps += [norm, _activation(structure).value]
+    fc = rest.pop("fc", None)
+    if fc is not None and fc.kind == "fc":
+        more = others_than({"bias": True}, {"bias": fc.has_bias})
+        steps += [call("gap"), call("fc", fc.channels, **more)]
+    if rest or (fc is not None and fc.kind != "fc"):
+        raise NotExpressibleError(
+            "beside blocks, a stem `conv1`, `bn1` or `conv1.0` to `conv1.6` and a head `bn`, `fc` it has "
+            + listed(rest or ["fc"])
         )
-
-    def _norm_of(self, path: str) -> str:
-        layer = self.structure.others.get(path)
-        if layer is None or layer.kind not in NORMS:
-            raise NotExpressibleError(f"no norm {path}")
-        return layer.kind
+    return Fact(tuple(steps), "convention", "" if steps else "no head; the result is the last stage's")
 
 
-def call(name: str, values: dict[str, int], defaults: dict[str, int], more: dict[str, str]) -> str:
-    """Return a call with the arguments that are not the defaults: in their order as far as can be."""
-    last = max((n for n, key in enumerate(values, 1) if values[key] != defaults[key]), default=0)
-    words = [str(value) for value in list(values.values())[:last]]
-    words += [f"{key}={value}" for key, value in more.items()]
-    return f"{name}({', '.join(words)})" if words else name
+def _is_in_stem(structure: Structure, path: str) -> bool:
+    if path in ("conv1", "bn1", *DEEP_STEM):
+        return True
+    channels = [_first(structure).channels]
+    behind_norm = not structure.is_deep and "bn1" in structure.others
+    return behind_norm and activation_of(path, structure.others[path], channels) is not None
+
+
+def _strides(structure: Structure) -> Fact[list[int]]:
+    """The size halves with each stage but the first."""
+    found = [1, *[2] * (len(structure.stages) - 1)]
+    return Fact(found, "convention", f"strides {found}" if len(found) > 1 else "")
+
+
+def _norm(structure: Structure) -> Fact[ast.Expr]:
+    """The norm that has such tensors, with the usual numbers."""
+    if not structure.norm:
+        path = structure.blocks[0].path
+        raise NotExpressibleError(f"{path} has no tensors of norms; whether and which it has, a graph tells")
+    note = "eps 1e-05"
+    if structure.norm == GN:
+        note = "32 groups and eps 1e-05 of the norms, weights that are not standardised"
+    return Fact(expression(structure.norm), "convention", note)
+
+
+def _stride_on() -> Fact[str]:
+    """Asked for: published nets differ."""
+    return Fact("conv2", "nobody", WHICH_STRIDE)
+
+
+def _activation(structure: Structure) -> Fact[ast.Expr]:
+    """The op whose tensors the blocks have between their norms, or ReLU."""
+    op = structure.blocks[0].activation
+    if op is not None:
+        return Fact(call_of_op(op), "tensors")
+    return Fact(expression("relu"), "convention", "ReLU")
+
+
+def _bare_shortcut(structure: Structure) -> Fact[ast.Expr]:
+    """Asked for where channels change."""
+    block = next((block for block in structure.blocks if block.changes), None)
+    if block is None:
+        return Fact(call("B"), "convention", "identities for shortcuts")
+    where = f"{block.path} gets {block.before} channels and gives {block.after} without a projection"
+    return Fact(call("A"), "nobody", WHICH_SHORTCUT.format(where=where))
+
+
+def _pools() -> Fact[bool]:
+    """He et al. 2016 have none."""
+    note = "projections with the stride and no pool before them (--shortcut D has one)"
+    return Fact(False, "convention", note)
+
+
+def _first(structure: Structure) -> FileLayer:
+    """The first convolution."""
+    layer = structure.others.get(DEEP_STEM[0] if structure.is_deep else "conv1")
+    if layer is None or layer.kind != "conv" or layer.weight[2] != layer.weight[3]:
+        others = listed(structure.others) or "nothing"
+        raise NotExpressibleError(
+            f"no stem `conv1`, `bn1` or `conv1.0` to `conv1.6`; beside blocks it has {others}"
+        )
+    return layer
+
+
+def _stem_kernel(structure: Structure) -> int:
+    kernel = _first(structure).weight[2]
+    if kernel not in SIZES:
+        raise NotExpressibleError(f"conv1 is {kernel}x{kernel}; of stems with such a kernel nothing is known")
+    return kernel
+
+
+def _deep_stem(structure: Structure) -> ast.Expr:
+    """`deep_stem` with the channels that are not its own."""
+    kinds = [layer.kind if (layer := structure.others.get(name)) else None for name in DEEP_STEM]
+    norm = _norm_of(structure, "bn1")
+    if kinds != ["conv", norm, "conv", norm, "conv"]:
+        raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
+    return deep_stem(structure, {"norm": expression(norm)} if norm == GN else {})
+
+
+def deep_stem(structure: Structure, more: dict[str, ast.Expr]) -> ast.Expr:
+    """Return `deep_stem` with its channels, in their order as far as can be, and more arguments."""
+    channels = [structure.others[name].channels for name in DEEP_STEM[::2]]
+    defaults = list(DEEP_CHANNELS.values())
+    last = max((n for n in range(1, 4) if channels[n - 1] != defaults[n - 1]), default=0)
+    return call("deep_stem", *channels[:last], **more)
+
+
+def _norm_of(structure: Structure, path: str) -> str:
+    layer = structure.others.get(path)
+    if layer is None or layer.kind not in NORMS:
+        raise NotExpressibleError(f"no norm {path}")
+    return layer.kind

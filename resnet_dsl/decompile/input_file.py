@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from resnet_dsl.backend.discovery import sound_backends
-from resnet_dsl.backend.foreign_graph import Drawing
+from resnet_dsl.backend.foreign_graph import ForeignGraph
 from resnet_dsl.backend.interface import GraphReader
 from resnet_dsl.decompile.tensors import Shapes
 from resnet_dsl.decompile.translated import Reading
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
-from resnet_dsl.program import Program
 from resnet_dsl.weights.source import need_numpy
 
 
@@ -25,15 +24,15 @@ class InputFile:
     source: str
     shapes: Shapes
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    drawing: Drawing | None = None
-    draw: Callable[[Program], Drawing] | None = None
-    """Draws a program as the file's own backend does."""
+    graph: ForeignGraph | None = None
+    reader: GraphReader | None = None
+    """Knows what programs and ops are written as in such files."""
     notes: tuple[str, ...] = ()
 
     def read_as(self, reading: Reading) -> InputFile:
         """Return the same under our names."""
-        drawing = None if self.drawing is None else self.drawing.renamed(reading.names)
-        return replace(self, shapes=reading.shapes, drawing=drawing)
+        graph = None if self.graph is None else self.graph.renamed(reading.names)
+        return replace(self, shapes=reading.shapes, graph=graph)
 
 
 def read_input_file(path: Path) -> InputFile:
@@ -43,19 +42,17 @@ def read_input_file(path: Path) -> InputFile:
 
     contents = read_contents(path)
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
-    source = _graph_reader(path)
-    if source is None:
+    reader = _graph_reader(path)
+    if reader is None:
         return InputFile(path.name, shapes, contents.metadata, notes=contents.notes)
     try:
-        drawing = source.read(path)
+        graph = reader.read(path)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     except Exception as error:  # the libraries raise what they like
         message = printable(" ".join(str(error).split()) or type(error).__name__)
         raise UsageError(f"{path}: its graph cannot be read: {message}") from None
-    return InputFile(
-        path.name, dict(drawing.weights), contents.metadata, drawing, source.drawn, contents.notes
-    )
+    return InputFile(path.name, dict(graph.weights), contents.metadata, graph, reader, contents.notes)
 
 
 def _graph_reader(path: Path) -> GraphReader | None:

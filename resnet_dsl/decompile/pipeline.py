@@ -1,12 +1,13 @@
 """A spec restored from a file, in stages, each in a module of its own.
 
-read      the file                                → names and shapes, or a graph beside them
-layers    names and shapes                        → Layer by path               layers.py
-structure Layers                                  → stages of Blocks            structure.py
-evidence  what tensors cannot tell                → assumed.py, or drawn.py from a graph
-draft     Structure and Evidence                  → fields of a model           draft.py
-compare   the program of that model and the file  → nothing, or why it is not   comparison.py
-shelf     a file that the blocks do not restore   → the shipped spec that does  shelved.py
+input_file     the file                                  → names and shapes, or a graph beside them
+tensors        names and shapes                          → layers by path
+structure      layers                                    → stages of residual blocks
+conventions,   what tensors cannot tell                  → facts, each with who says so
+graph_facts
+spec_writer    structure and facts                       → the fields of a model, as syntax
+comparison     the program of that model, and the file   → nothing, or why it is not
+shipped_match  a file that the blocks do not restore     → the shipped spec that does
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resnet_dsl.decompile.comparison import check_graph, check_not_folded, check_tensors
-from resnet_dsl.decompile.conventions import Assumed
-from resnet_dsl.decompile.graph_facts import Drawn, said
+from resnet_dsl.decompile.conventions import facts_by_convention
+from resnet_dsl.decompile.facts import Hints, NetworkFacts
+from resnet_dsl.decompile.graph_facts import facts_of_graph, stated
 from resnet_dsl.decompile.input_file import InputFile, read_input_file
 from resnet_dsl.decompile.model_name import checked_name, model_name
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
 from resnet_dsl.decompile.spec_writer import fields_of, text_of
-from resnet_dsl.decompile.structure import read_structure
+from resnet_dsl.decompile.structure import Structure, read_structure
+from resnet_dsl.decompile.syntax_nodes import written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
 from resnet_dsl.decompile.tensors import layers_of, without_counters
 from resnet_dsl.decompile.translated import Reading, readings
-from resnet_dsl.decompile.unknowns import Evidence, Hints
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
-from resnet_dsl.syntax.parser import parse_value
+from resnet_dsl.syntax import ast
 
 AS_SHIPPED = (
     "its blocks are none of the library's, its tensors those of the shipped {spec}; "
@@ -52,7 +54,7 @@ class ImportRequest:
 
     model: str
     hints: Hints
-    settings: Mapping[str, str]
+    settings: Mapping[str, ast.Expr]
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,9 @@ def restore(
     nothing is said beside the file, the shipped spec that has just its tensors does.
     """
     model = model_name(file.source) if name is None else checked_name(name)
-    for key, text in (settings or {}).items():
-        parse_value(Source(f"--set {key}", text))
+    known = {key: written_by_hand(f"--set {key}", text) for key, text in (settings or {}).items()}
     file = replace(file, shapes=without_counters(file.shapes))
-    request = ImportRequest(model, hints or Hints(), settings or {})
+    request = ImportRequest(model, hints or Hints(), known)
     refusals: list[NotExpressibleError] = []
     for way, reading in _ways(file):
         try:
@@ -111,7 +112,7 @@ def restore(
             refusals.append(NotExpressibleError(told))
     refusal = refusals[min(1, len(refusals) - 1)]
     for way, reading in _ways(file):
-        found = _shelved(way, name)
+        found = _shipped(way, name)
         if found is not None and (request.hints != Hints() or request.settings):
             raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
         if found is not None:
@@ -131,59 +132,74 @@ def _with_remark(found: Restored, reading: Reading | None) -> Restored:
     return found if reading is None else replace(found, notes=(*found.notes, reading.remark(found.program)))
 
 
-def _shelved(file: InputFile, name: str | None) -> Restored | None:
+def _shipped(file: InputFile, name: str | None) -> Restored | None:
     """The one shipped spec that has the file's tensors, and its graph if there is one."""
-    found = [program for program in with_tensors(file.shapes) if _is_drawn_alike(program, file)]
+    found = [program for program in with_tensors(file.shapes) if _has_graph_of(program, file)]
     if len(found) != 1:
         return None
     spec = found[0].name
     text = f"# Restored from {printable(file.source)}: the shipped {spec}.\n{shipped_text(spec)}"
     if name is not None:
         text = re.sub(rf"^model {spec}\b", f"model {name}", text, flags=re.MULTILINE)
-    notes = () if file.drawing is not None else (*file.notes, AS_SHIPPED.format(spec=spec))
+    notes = () if file.graph is not None else (*file.notes, AS_SHIPPED.format(spec=spec))
     return Restored(text, _compiled(name or spec, text), notes)
 
 
-def _is_drawn_alike(program: Program, file: InputFile) -> bool:
+def _has_graph_of(program: Program, file: InputFile) -> bool:
     """Whether the program has the file's graph, and what no graph has; so it is where there is none."""
-    if file.drawing is None or file.draw is None:
+    if file.graph is None or file.reader is None:
         return True
-    network, drawing = program.network, file.draw(program)
+    network, graph = program.network, file.reader.of_program(program)
     beside = {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
-    if any(said(file.metadata, key) not in (None, value) for key, value in beside.items()):
+    if any(stated(file.metadata, key) not in (None, value) for key, value in beside.items()):
         return False
     try:
-        check_graph(drawing, file.drawing)
+        check_graph(graph, file.graph)
     except NotExpressibleError:
         return False
-    return drawing.sizes == file.drawing.sizes
+    return graph.sizes == file.graph.sizes
 
 
 def _restored(file: InputFile, request: ImportRequest) -> Restored:
-    if file.drawing is not None:
-        check_not_folded(file.drawing)
-    structure = read_structure(layers_of(file.shapes))
-    evidence: Evidence
-    if file.drawing is None:
-        evidence = Assumed(structure, request.hints)
-    else:
-        evidence = Drawn(structure, request.hints, drawing=file.drawing, metadata=file.metadata)
-    fields = {**fields_of(structure, evidence), **request.settings}
-    if evidence.questions:
-        raise UsageError("\n".join(evidence.questions))
+    if file.graph is not None:
+        check_not_folded(file.graph)
+    structure, facts = _read(file, request.hints)
+    fields = {**fields_of(structure, facts), **request.settings}
+    if facts.questions:
+        raise UsageError("\n".join(facts.questions))
     comment = f"# Restored from {printable(file.source)}.\n"
-    program = _compiled(request.model, text_of(request.model, fields, comment))
+    program = _compiled(request.model, _written(request.model, fields, comment))
     check_tensors(program, file.shapes, file.source)
-    if file.drawing is not None and file.draw is not None:
-        check_graph(file.draw(program), file.drawing)
-    notes = [*file.notes, *([evidence.summed_up(request.settings)] if isinstance(evidence, Assumed) else [])]
-    return Restored(text_of(request.model, fields, comment, program), program, tuple(notes))
+    if file.graph is not None and file.reader is not None:
+        check_graph(file.reader.of_program(program), file.graph)
+    assumed = facts.assumptions(request.settings)
+    notes = (*file.notes, *([assumed] if assumed else []))
+    return Restored(_written(request.model, fields, comment, program), program, notes)
+
+
+def _read(file: InputFile, hints: Hints) -> tuple[Structure, NetworkFacts]:
+    structure = read_structure(layers_of(file.shapes))
+    if file.graph is None or file.reader is None:
+        return structure, facts_by_convention(structure, hints)
+    return facts_of_graph(structure, hints, file.graph, file.reader.of_op, file.metadata)
+
+
+def _written(model: str, fields: Mapping[str, ast.Expr], comment: str, program: Program | None = None) -> str:
+    """Return the text of the model; what of a file is no word of the language makes it inexpressible."""
+    try:
+        return text_of(model, fields, comment, program)
+    except CompileError as error:
+        raise _unlike(error) from None
 
 
 def _compiled(model: str, text: str) -> Program:
-    """Compile the draft; what is wrong with it is that the file is no such network."""
+    """Compile the text; what is wrong with it is that the file is no such network."""
     try:
         return compile_source(Source(f"{model}.resnet", text), None, model, {})
     except CompileError as error:
-        messages = "; ".join(diagnostic.message for diagnostic in error.diagnostics[:3])
-        raise NotExpressibleError(f"the spec closest to it does not compile: {messages}") from None
+        raise _unlike(error) from None
+
+
+def _unlike(error: CompileError) -> NotExpressibleError:
+    messages = "; ".join(diagnostic.message for diagnostic in error.diagnostics[:3])
+    return NotExpressibleError(f"the spec closest to it does not compile: {messages}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from resnet_dsl.decompile.tensors import NORMS, Layer, NotExpressibleError, listed
+from resnet_dsl.decompile.op_matcher import usual_calls
+from resnet_dsl.decompile.tensors import NORMS, FileLayer, NotExpressibleError, listed
+from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.ir.shapes import Shape
 
 BASIC = "basic"
 BOTTLENECK = "bottleneck"
@@ -21,6 +24,14 @@ PROJECTIONS: Mapping[frozenset[str], tuple[Projection, str]] = {
     frozenset({"shortcut"}): ("plain", "shortcut"),
 }
 
+# The same where norms have no tensors.
+BARE_PROJECTIONS: Mapping[frozenset[str], tuple[Projection, str]] = {
+    frozenset(): ("none", ""),
+    frozenset({"downsample.0"}): ("normed", "downsample.0"),
+    frozenset({"downsample.1"}): ("pooled", "downsample.1"),
+    frozenset({"shortcut"}): ("plain", "shortcut"),
+}
+
 
 class Gate(NamedTuple):
     """An attention: squeeze and excitation with so many inner channels, or ECA with such a kernel."""
@@ -30,7 +41,7 @@ class Gate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Block:
+class ResidualBlock:
     """A block: what of it the tensors tell."""
 
     path: str
@@ -41,9 +52,11 @@ class Block:
     groups: int
     norm: str
     normed: tuple[int, ...]
-    """The channels that each norm is on."""
+    """The channels that each norm is on, by their tensors; none where they have no tensors."""
     projection: Projection
     gate: Gate | None
+    activation: Op | None = None
+    """The op of its first activation that has tensors, if one has."""
 
     @property
     def changes(self) -> bool:
@@ -53,32 +66,33 @@ class Block:
     @property
     def fits_post(self) -> bool:
         """Whether each norm is on what its convolution gives."""
-        return self.normed == (*[self.inner] * (len(self.normed) - 1), self.after)
+        return self.normed in ((), (*[self.inner] * (len(self.normed) - 1), self.after))
 
     @property
     def fits_pre(self) -> bool:
         """Whether each norm is on what its convolution gets."""
-        return self.normed == (self.before, *[self.inner] * (len(self.normed) - 1))
+        return self.normed in ((), (self.before, *[self.inner] * (len(self.normed) - 1)))
 
 
-def read_block(path: str, layers: Mapping[str, Layer]) -> Block:
+def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
     """Return the block that has these layers; raises NotExpressibleError for one that the library lacks."""
     rest = dict(layers)
     convs = _numbered(rest, "conv")
     norms = _numbered(rest, "bn")
     kernels = tuple(conv.weight[2] for conv in convs if conv.kind == "conv" and _is_square(conv))
     kind = KERNELS.get(kernels)
-    if kind is None or len(convs) != len(kernels) or len(norms) != len(convs):
+    if kind is None or len(convs) != len(kernels) or len(norms) not in (0, len(convs)):
         raise _unknown(path, layers)
     if any(conv.has_bias for conv in convs):
         raise NotExpressibleError(
             f"{path}: convolutions with biases; those of the library's blocks have none"
         )
     kinds = {norm.kind for norm in norms}
-    if len(kinds) != 1 or not kinds <= set(NORMS):
+    if len(kinds) > 1 or not kinds <= set(NORMS):
         raise _unknown(path, layers)
     gate = _gate(rest)
     projection = _projection(path, rest, kinds)
+    activation = _activation(rest, [count for conv in convs for count in conv.weight[:2]])
     if rest:
         raise _unknown(path, layers)
     first, middle, last = convs[0], convs[len(convs) - 2 if kind == BOTTLENECK else 0], convs[-1]
@@ -89,25 +103,25 @@ def read_block(path: str, layers: Mapping[str, Layer]) -> Block:
             raise NotExpressibleError(
                 f"{path}.conv2: its {middle.weight[1]} inputs do not divide {first.channels}"
             )
-    return Block(
-        path, kind, first.weight[1], first.channels, last.channels, groups, kinds.pop(),
-        tuple(norm.channels for norm in norms), projection, gate,
+    return ResidualBlock(
+        path, kind, first.weight[1], first.channels, last.channels, groups, next(iter(kinds), ""),
+        tuple(norm.channels for norm in norms), projection, gate, activation,
     )  # fmt: skip
 
 
-def _numbered(rest: dict[str, Layer], kind: str) -> list[Layer]:
+def _numbered(rest: dict[str, FileLayer], kind: str) -> list[FileLayer]:
     """Take the layers `conv1`, `conv2` … out."""
-    found: list[Layer] = []
+    found: list[FileLayer] = []
     while (name := f"{kind}{len(found) + 1}") in rest:
         found.append(rest.pop(name))
     return found
 
 
-def _is_square(conv: Layer) -> bool:
+def _is_square(conv: FileLayer) -> bool:
     return conv.weight[2] == conv.weight[3]
 
 
-def _gate(rest: dict[str, Layer]) -> Gate | None:
+def _gate(rest: dict[str, FileLayer]) -> Gate | None:
     """Take the attention out, where it is one that the library has."""
     down, up, conv = (rest.get(f"se.{name}") for name in ("fc1", "fc2", "conv"))
     if down is not None and up is not None and _is_gate(down) and _is_gate(up):
@@ -119,16 +133,38 @@ def _gate(rest: dict[str, Layer]) -> Gate | None:
     return None
 
 
-def _is_gate(layer: Layer) -> bool:
+def _is_gate(layer: FileLayer) -> bool:
     return layer.kind == "conv" and layer.has_bias and layer.weight[2:] == (1, 1)
 
 
-def _projection(path: str, rest: dict[str, Layer], norms: set[str]) -> Projection:
+def activation_of(path: str, layer: FileLayer, channels: Collection[int]) -> Op | None:
+    """Return the activation that is so called and has such tensors, by its declaration."""
+    kind = CATALOGUE.get(path.rstrip("0123456789"))
+    if kind is None or not kind.activation:
+        return None
+    return next((op for op in usual_calls(kind) for count in channels if _owns(op, count, layer)), None)
+
+
+def _owns(op: Op, channels: int, layer: FileLayer) -> bool:
+    tensors = op.parameters(Shape(channels))
+    return {tensor.name: tensor.shape for tensor in tensors} == dict(layer.tensors)
+
+
+def _activation(rest: dict[str, FileLayer], channels: Collection[int]) -> Op | None:
+    """Take the activations out; of which kind they are is read off the first."""
+    found = {path: op for path, layer in rest.items() if (op := activation_of(path, layer, channels))}
+    for path in found:
+        del rest[path]
+    return next(iter(found.values()), None)
+
+
+def _projection(path: str, rest: dict[str, FileLayer], norms: set[str]) -> Projection:
     """Take the projection out."""
     names = frozenset(name for name in rest if name.partition(".")[0] in ("downsample", "shortcut"))
-    if names not in PROJECTIONS:
+    known = PROJECTIONS if norms else BARE_PROJECTIONS
+    if names not in known:
         raise NotExpressibleError(f"{path}: no shortcut of the library has {listed(sorted(names))}")
-    projection, conv = PROJECTIONS[names]
+    projection, conv = known[names]
     for name in names:
         layer = rest.pop(name)
         right = layer.kind == "conv" and not layer.has_bias if name == conv else layer.kind in norms
@@ -137,13 +173,13 @@ def _projection(path: str, rest: dict[str, Layer], norms: set[str]) -> Projectio
     return projection
 
 
-def _unknown(path: str, layers: Mapping[str, Layer]) -> NotExpressibleError:
+def _unknown(path: str, layers: Mapping[str, FileLayer]) -> NotExpressibleError:
     return NotExpressibleError(
         f"{path} is neither `basic` nor `bottleneck`; it has {listed(_described(layers))}"
     )
 
 
-def _described(layers: Mapping[str, Layer]) -> list[str]:
+def _described(layers: Mapping[str, FileLayer]) -> list[str]:
     return [
         f"{name} ({'x'.join(map(str, layer.weight[2:]))})" if layer.kind == "conv" else name
         for name, layer in layers.items()

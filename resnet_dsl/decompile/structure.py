@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Block, read_block
-from resnet_dsl.decompile.tensors import Layer, NotExpressibleError, listed
+from resnet_dsl.decompile.residual_blocks import BOTTLENECK, ResidualBlock, read_block
+from resnet_dsl.decompile.tensors import NORMS, FileLayer, NotExpressibleError, listed
 
 IN_BLOCK = re.compile(r"(layer[0-9]{1,6})\.([0-9]{1,6})\.(.+)")
 STAGE = re.compile(r"layer([0-9]+)")
@@ -18,13 +18,13 @@ DEEP_STEM = ("conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6")
 class Structure:
     """Blocks by stage, in order, and the layers that are in none."""
 
-    stages: tuple[tuple[Block, ...], ...]
-    others: Mapping[str, Layer]
+    stages: tuple[tuple[ResidualBlock, ...], ...]
+    others: Mapping[str, FileLayer]
     pre: bool
     """Whether norms and activations come before the convolutions."""
 
     @property
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[ResidualBlock]:
         """Every block in order."""
         return [block for stage in self.stages for block in stage]
 
@@ -38,16 +38,33 @@ class Structure:
         """Whether there are bottlenecks."""
         return any(block.kind == BOTTLENECK for block in self.blocks)
 
+    def strided_bottlenecks(self, strides: Sequence[int]) -> bool:
+        """Whether there is a bottleneck with a stride, given that of each stage."""
+        return any(
+            stage[0].kind == BOTTLENECK and stride > 1
+            for stage, stride in zip(self.stages, strides, strict=True)
+        )
+
+    def projects_everywhere(self, strides: Sequence[int]) -> bool:
+        """Whether blocks that change nothing have projections too."""
+        unchanged = [
+            block
+            for stage, stride in zip(self.stages, strides, strict=True)
+            for index, block in enumerate(stage)
+            if not block.changes and (index or stride == 1)
+        ]
+        return bool(unchanged) and all(block.projection != "none" for block in unchanged)
+
     @property
     def norm(self) -> str:
-        """The kind of norm of the blocks."""
+        """The kind of norm of the blocks, empty where it has no tensors."""
         return self.stages[0][0].norm
 
 
-def read_structure(layers: Mapping[str, Layer]) -> Structure:
+def read_structure(layers: Mapping[str, FileLayer]) -> Structure:
     """Return the structure of a network; raises NotExpressibleError for blocks that the library lacks."""
-    stages: dict[str, dict[int, dict[str, Layer]]] = {}
-    others: dict[str, Layer] = {}
+    stages: dict[str, dict[int, dict[str, FileLayer]]] = {}
+    others: dict[str, FileLayer] = {}
     for path, layer in layers.items():
         found = IN_BLOCK.fullmatch(path)
         if found is None:
@@ -62,7 +79,7 @@ def read_structure(layers: Mapping[str, Layer]) -> Structure:
     return Structure(read, others, _is_pre(read, others))
 
 
-def _check_names(stages: Mapping[str, Mapping[int, object]], others: Mapping[str, Layer]) -> None:
+def _check_names(stages: Mapping[str, Mapping[int, object]], others: Mapping[str, FileLayer]) -> None:
     """Stages are `layer1`, `layer2` …, their blocks numbered from 0, none left out."""
     if not stages:
         raise NotExpressibleError(f"no blocks `layer1.0` … in stages; it holds {listed(others)}")
@@ -75,12 +92,12 @@ def _check_names(stages: Mapping[str, Mapping[int, object]], others: Mapping[str
             )
 
 
-def _is_pre(stages: tuple[tuple[Block, ...], ...], others: Mapping[str, Layer]) -> bool:
+def _is_pre(stages: tuple[tuple[ResidualBlock, ...], ...], others: Mapping[str, FileLayer]) -> bool:
     """Whether the blocks are pre-activated; where channels do not tell, the stem's norm does."""
     blocks = [block for stage in stages for block in stage]
     post, pre = all(b.fits_post for b in blocks), all(b.fits_pre for b in blocks)
     if post and pre:
-        return "bn1" not in others
+        return not any(layer.kind in NORMS and path.endswith("1") for path, layer in others.items())
     if post or pre:
         return pre
     odd = next((b for b in blocks if not b.fits_post and not b.fits_pre), None)

@@ -25,7 +25,7 @@ class NotExpressibleError(Exception):
 
 
 @dataclass(frozen=True)
-class Layer:
+class FileLayer:
     """The tensors under one path, by their own names."""
 
     tensors: Shapes
@@ -63,7 +63,7 @@ def without_counters(shapes: Shapes) -> dict[str, Shape]:
     return {name: shape for name, shape in shapes.items() if not name.endswith(COUNTER)}
 
 
-def layers_of(shapes: Shapes) -> dict[str, Layer]:
+def layers_of(shapes: Shapes) -> dict[str, FileLayer]:
     """Return the layers by path; raises NotExpressibleError for more than any program has."""
     if len(shapes) > MOST_TENSORS:
         raise NotExpressibleError(f"{len(shapes):,} tensors; no program of the language has so many")
@@ -73,7 +73,7 @@ def layers_of(shapes: Shapes) -> dict[str, Layer]:
     for name, shape in shapes.items():
         path, _, tensor = name.rpartition(".")
         grouped.setdefault(path, {})[tensor] = shape
-    return {path: Layer(tensors) for path, tensors in grouped.items()}
+    return {path: FileLayer(tensors) for path, tensors in grouped.items()}
 
 
 def listed(names: Iterable[str]) -> str:

@@ -286,14 +286,14 @@ def _elaborate_body(
         if isinstance(result, Bad):
             return BAD
         return Body(
-            definition.block.name,
-            tuple((n, plain(v)) for n, v in arguments.items() if not isinstance(v, Tensor)),
-            tuple(shapes),
-            tuple(builder.nodes),
-            result.value,
-            definition.doc,
-            tuple(builder.input_names),
-            frozenset(ctx.structural),
+            definition=definition.block.name,
+            arguments=tuple((n, plain(v)) for n, v in arguments.items() if not isinstance(v, Tensor)),
+            inputs=tuple(shapes),
+            nodes=tuple(builder.nodes),
+            result=result.value,
+            doc=definition.doc,
+            names=tuple(builder.input_names),
+            structural=frozenset(ctx.structural),
         )
     finally:
         ctx.structural = outer

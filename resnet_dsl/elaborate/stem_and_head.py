@@ -12,7 +12,7 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Origin, Staged, Tensor, show
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, show
 from resnet_dsl.ir.arguments import LARGEST
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -62,9 +62,9 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
     before = THE_INPUT if not state.features else f"the result of {list(state.features)[-1]}"
     seen: dict[str, Tensor] = {}
     env = _part_env(state, setting, builder, Tensor(-1, state.shape, before), seen)
-    with state.elaborator.within(
-        f"in the {name} of model {state.model.name}", setting.span, _cause(state, before)
-    ):
+    # What to mark where the library's own stem or head does not fit what comes before it.
+    origin = state.origin("input") if before == THE_INPUT else None
+    with state.elaborator.within(f"in the {name} of model {state.model.name}", setting.span, origin):
         value = state.elaborator.evaluate(setting.value, env)
         if value is None:
             return None
@@ -88,11 +88,6 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
         state.derived += [formula for node in body.nodes for _, formula in node.derived]
     state.shape, state.channels = body.output, builder.channels(body.result)
     return body if body.nodes else None
-
-
-def _cause(state: ModelState, before: str) -> Origin | None:
-    """What to mark where the library's own stem or head does not fit what comes before it."""
-    return state.origin("input") if before == THE_INPUT else None
 
 
 def _applied(state: ModelState, value: Any, env: Env, setting: Setting) -> Any:

@@ -99,7 +99,7 @@ def _refused(
 ) -> Bad:
     """Report that an op does not fit its inputs, with each of them and what would help."""
     labels = _operand_labels(ctx, tensors) if error.operands else ()
-    origin = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    origin = _maker(tensors)
     hint = error.hint
     if error.operands:
         hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
@@ -111,7 +111,9 @@ def _refused(
         origin = given or place or ctx.origin()
         if place is not None and _inside(place.span, span):
             span = place.span
-        hint = f"`{given.field}: B`" if given else hint or _hint_of_input(tensors[0])
+        if tensors[0].description == THE_INPUT and tensors[0].shape.is_vector:
+            hint = hint or "give `input` a size such as `3x224x224`"
+        hint = f"`{given.field}: B`" if given else hint
     notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].description}",)
     ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), origin)
     return BAD
@@ -128,11 +130,6 @@ def _given_function(ctx: Elaborator, error: ShapeError, span: Span) -> Origin | 
     return origin if given else None
 
 
-def _hint_of_input(tensor: Tensor) -> str:
-    is_length = tensor.description == THE_INPUT and tensor.shape.is_vector
-    return "give `input` a size such as `3x224x224`" if is_length else ""
-
-
 def _warn_of_sizes(
     ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span, when: str
 ) -> None:
@@ -143,8 +140,13 @@ def _warn_of_sizes(
     message = f"{op.joined} holds at {place} here, but {when}"
     hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
     labels = _operand_labels(ctx, tensors)
-    origin = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    origin = _maker(tensors)
     ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), origin)
+
+
+def _maker(tensors: tuple[Tensor, ...]) -> Origin | None:
+    """Where the author gave the function that made one of the operands, if one did."""
+    return next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
 
 
 def _operand_labels(ctx: Elaborator, tensors: tuple[Tensor, ...]) -> tuple[Label, ...]:

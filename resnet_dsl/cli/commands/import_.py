@@ -8,9 +8,9 @@ from pathlib import Path
 
 from resnet_dsl.cli.output import Artefact, check_targets, write_whole
 from resnet_dsl.cli.programs import STDOUT, parse_settings
+from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
-from resnet_dsl.decompile.unknowns import Hints
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.printing.summary import headline
 

@@ -25,6 +25,15 @@ def format_source(source: Source) -> str:
     return text
 
 
+def format_tree(tree: ast.File) -> str:
+    """Return the canonical text of a tree that was made, not parsed: its nodes have no place in a text."""
+    trivia = Trivia("")
+    text = Writer(trivia, flat_texts(tree, trivia)).file(tree)
+    if not same_tree(tree, parse(Source("<made>", text))):
+        raise FormatterError("a tree was made that no text is; please report it")
+    return text
+
+
 def _check(source: Source, tree: ast.File, text: str) -> None:
     if not same_tree(tree, parse(Source(source.name, text))):
         raise FormatterError(f"{source.name}: formatting would change the program; please report it")

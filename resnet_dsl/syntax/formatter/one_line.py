@@ -51,9 +51,27 @@ def atom(node: ast.Node) -> str:
         case ast.Rest():
             return "..."
         case ast.Number() | ast.Dims() | ast.String() | ast.Constant():
-            return node.span.source.text[node.span.start : node.span.end]
+            return node.span.source.text[node.span.start : node.span.end] or _spelled(node)
         case _:
             return ""
+
+
+def _spelled(node: ast.Number | ast.Dims | ast.String | ast.Constant) -> str:
+    """The text of a node that was made, not parsed."""
+    match node:
+        case ast.Number():
+            return node.text
+        case ast.Dims():
+            return "x".join(map(str, node.parts))
+        case ast.String():
+            return f'"{node.value}"'
+        case ast.Constant():
+            return "none" if node.value is None else str(node.value).lower()
+
+
+def whole_line(node: ast.Node) -> str:
+    """Return a node on one line, however long."""
+    return one_line(node, whole_line)
 
 
 def dot(node: ast.Attribute) -> str:
