@@ -13,7 +13,7 @@ weights that do not fit, NotExpressibleError of `import_spec`, and UsageError.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnet_dsl.version import __version__
 
@@ -43,7 +43,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import what is public when it is first asked for, so that `import resnet_dsl` stays cheap."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

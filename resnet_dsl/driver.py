@@ -20,7 +20,6 @@ import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from resnet_dsl.analysis.cost import Cost, cost_of
 from resnet_dsl.analysis.lower import lower
@@ -41,7 +40,7 @@ MAX_USES = 16
 
 
 def compile_spec(
-    spec: str | Path, model: str | None = None, overrides: Mapping[str, Any] | None = None
+    spec: str | Path, model: str | None = None, overrides: Mapping[str, object] | None = None
 ) -> Program:
     """Take a spec through every stage up to the cost."""
     source, home = read(spec)
@@ -52,7 +51,7 @@ def compile_source(
     source: Source,
     home: Path | None = None,
     model: str | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, object] | None = None,
 ) -> Program:
     """Take a text through every stage up to the cost; `home` is the folder `use` starts from."""
     findings = Findings()
@@ -80,7 +79,7 @@ def _largest(cost: Cost) -> str:
     return max(cost.layers, key=lambda layer: layer.params).node.name if cost.layers else ""
 
 
-def _expected_names(cost: Cost) -> dict[str, Any]:
+def _expected_names(cost: Cost) -> dict[str, object]:
     """What an `expect:` line may speak of."""
     output = next(iter(cost.output.values()))
     return {
@@ -204,14 +203,14 @@ def _choose(scope: Scope, name: str | None) -> ast.Model:
     return chosen[0]
 
 
-def _override(name: str, value: Any, scope: Scope) -> Setting:
+def _override(name: str, value: object, scope: Scope) -> Setting:
     """A setting from the command line or from Python, in the words of the language."""
     source = Source(f"--set {name}", value if isinstance(value, str) else _spell(value))
     expr = parse_value(source)
     return Setting(expr, scope, expr.span, "field")
 
 
-def _spell(value: Any) -> str:
+def _spell(value: object) -> str:
     """Write a Python value as the language would: sizes and lists from sequences."""
     match value:
         case None:

@@ -13,7 +13,7 @@ from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, shipped
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.formatter.canonical import format_source, same_tree
+from resnet_dsl.syntax.formatter.format import format_source, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH
 from resnet_dsl.syntax.formatter.trivia import comments
 from resnet_dsl.syntax.parser import MAX_NESTING, parse

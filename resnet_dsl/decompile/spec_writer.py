@@ -13,7 +13,7 @@ from resnet_dsl.decompile.syntax_nodes import NOWHERE, Written, call, each, expr
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError, listed
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.formatter.canonical import format_tree
+from resnet_dsl.syntax.formatter.format import format_tree
 
 USUAL_WIDTH = 64
 USUAL_INPUT = (3, 224, 224)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.printing.table import aligned, headed
@@ -53,16 +52,16 @@ def summary_json(program: Program) -> str:
     return "{\n" + ",\n".join(entries) + "\n}"
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     if not (isinstance(value, list) and value and isinstance(value[0], dict)):
         return json.dumps(value, ensure_ascii=False)
     return "[\n" + ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n  ]"
 
 
-def summary_facts(program: Program) -> dict[str, Any]:
+def summary_facts(program: Program) -> dict[str, object]:
     """Return the object that `summary --format json` writes."""
     cost, network = program.cost, program.network
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "name": program.name,
         "params": cost.params,
         "trainable": cost.trainable,
@@ -80,7 +79,7 @@ def summary_facts(program: Program) -> dict[str, Any]:
     return facts
 
 
-def _part_facts(part: PartCost) -> dict[str, Any]:
+def _part_facts(part: PartCost) -> dict[str, object]:
     return {
         "name": part.name,
         "blocks": part.blocks,
@@ -93,7 +92,7 @@ def _part_facts(part: PartCost) -> dict[str, Any]:
     }
 
 
-def _layer_facts(layer: OpCost) -> dict[str, Any]:
+def _layer_facts(layer: OpCost) -> dict[str, object]:
     return {
         "name": layer.node.name,
         "op": layer.node.op.kind,

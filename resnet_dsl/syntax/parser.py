@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-from lark import Lark, Token
+from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
+from lark.tree import Meta
 
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -120,9 +121,9 @@ class _Builder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.built: dict[int, tuple[Any, int]] = {}
+        self.built: dict[int, tuple[object, int]] = {}
 
-    def build(self, tree: Any) -> ast.Node:
+    def build(self, tree: Tree[Token]) -> ast.Node:
         for subtree in tree.iter_subtrees():
             items = [self._child(child) for child in subtree.children]
             depth = 1 + max((depth for _, depth in items), default=0)
@@ -134,10 +135,10 @@ class _Builder:
             self.built[id(subtree)] = node, depth
         return cast(ast.Node, self.built[id(tree)][0])
 
-    def _child(self, child: Any) -> tuple[Any, int]:
+    def _child(self, child: Tree[Token] | Token) -> tuple[object, int]:
         return (child, 0) if isinstance(child, Token) else self.built[id(child)]
 
-    def _span(self, meta: Any) -> Span:
+    def _span(self, meta: Meta) -> Span:
         if meta.empty:
             return Span(self.source, 0, 0)
         return Span(self.source, meta.start_pos, meta.end_pos)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any
 
 from resnet_dsl.cli.programs import one_program, parse_settings
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Sizes
 
@@ -23,7 +23,7 @@ def verify(options: Namespace) -> int:
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
 
-    def load(more: Mapping[str, Any]) -> Program:
+    def load(more: Mapping[str, object]) -> Program:
         return compile_source(source, home, options.model, {**overrides, **more})
 
     from resnet_dsl.verify.report import as_json, as_text
@@ -54,7 +54,7 @@ def _sizes(texts: list[str]) -> Sizes:
     return tuple(sizes)
 
 
-def _weights(path: str, program: Program) -> Mapping[str, Any]:
+def _weights(path: str, program: Program) -> Mapping[str, Array]:
     from resnet_dsl.weights.source import read_weights
 
     return read_weights(path, program)

@@ -7,12 +7,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, one_program
 from resnet_dsl.cli.weight_choice import chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
+from resnet_dsl.printing.table import aligned
 from resnet_dsl.weights.match_report import MatchReport
 from resnet_dsl.weights.source import Weights, check_choice, weights_for
 
@@ -115,7 +116,7 @@ def _wrote(path: Path, state: Mapping[str, Array]) -> int:
 # --- showing -----------------------------------------------------------------------------------
 
 
-def _facts(path: Path, contents: Contents, report: MatchReport | None) -> dict[str, Any]:
+def _facts(path: Path, contents: Contents, report: MatchReport | None) -> dict[str, object]:
     """The file as `--format json` has it."""
     listed = [
         {"name": name, "shape": list(stored.shape), "dtype": stored.dtype}
@@ -151,7 +152,7 @@ def _lines(path: Path, contents: Contents, report: MatchReport | None) -> Iterab
         yield from _verdict(report)
 
 
-def _one_line(value: Any) -> str:
+def _one_line(value: object) -> str:
     if isinstance(value, dict):
         return (
             ", ".join(f"{printable(str(key))} {_one_line(inner)}" for key, inner in value.items()) or "none"
@@ -160,12 +161,9 @@ def _one_line(value: Any) -> str:
 
 
 def _table(contents: Contents) -> Iterable[str]:
-    rows = [
-        (printable(name), dimensions(stored.shape), stored.dtype) for name, stored in contents.tensors.items()
-    ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    for name, shape, dtype in rows:
-        yield f"  {name:<{widths[0]}}  {shape:<{widths[1]}}  {dtype}"
+    tensors = contents.tensors.items()
+    rows = [(printable(name), dimensions(stored.shape), stored.dtype) for name, stored in tensors]
+    return (f"  {line}" for line in aligned(rows))
 
 
 def _verdict(report: MatchReport) -> Iterable[str]:

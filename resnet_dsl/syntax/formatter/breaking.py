@@ -128,8 +128,14 @@ class Writer(Lines):
                 self.write(node.value, indent, len(dot(node)) + tail)
                 self.flush(end, indent + INDENT)
                 self.put(dot(node), indent)
-            case ast.Argument() | ast.Unary() | ast.Labelled():
-                self.line += _head(node)
+            case ast.Argument():
+                self.line += prefix(node)
+                self.write(node.value, indent, tail)
+            case ast.Unary():
+                self.line += sign(node)
+                self.write(node.value, indent, tail)
+            case ast.Labelled():
+                self.line += f"{node.label}: "
                 self.write(node.value, indent, tail)
             case ast.Parameter():
                 self._parameter(node, indent, tail)
@@ -311,16 +317,6 @@ def _apart(before: ast.Declaration | None, node: ast.Declaration) -> bool:
     if before is None:
         return False
     return not (isinstance(before, ast.Use | ast.Const) and isinstance(node, ast.Use | ast.Const))
-
-
-def _head(node: ast.Argument | ast.Unary | ast.Labelled) -> str:
-    match node:
-        case ast.Argument():
-            return prefix(node)
-        case ast.Unary():
-            return sign(node)
-        case ast.Labelled():
-            return f"{node.label}: "
 
 
 def _chain(node: ast.Binary) -> tuple[ast.Expr, list[tuple[str, ast.Expr]]]:

@@ -15,11 +15,16 @@ Texts = dict[int, str | None]
 def flat_texts(tree: ast.File, trivia: Trivia) -> Texts:
     """Return the one-line text of each node by its `id`; None where it has to be broken."""
     texts: Texts = {}
+
+    def flat(child: ast.Node) -> str:
+        return texts[id(child)] or ""
+
     for node in _children_first(tree):
         span = node.span
-        whole = isinstance(node, ast.File) or trivia.commented(span.start, span.end)
-        text = None if whole else _text(node, texts)
-        texts[id(node)] = text if text is not None and len(text) <= WIDTH else None
+        broken = isinstance(node, ast.File) or trivia.commented(span.start, span.end)
+        broken = broken or any(texts[id(child)] is None for child in ast.children(node))
+        text = "" if broken else one_line(node, flat)
+        texts[id(node)] = None if broken or len(text) > WIDTH else text
     return texts
 
 
@@ -31,16 +36,6 @@ def _children_first(tree: ast.Node) -> Iterable[ast.Node]:
         order.append(node)
         stack.extend(ast.children(node))
     return reversed(order)
-
-
-def _text(node: ast.Node, texts: Texts) -> str | None:
-    if any(texts[id(child)] is None for child in ast.children(node)):
-        return None
-
-    def flat(child: ast.Node) -> str:
-        return texts[id(child)] or ""
-
-    return one_line(node, flat)
 
 
 def atom(node: ast.Node) -> str:
@@ -116,13 +111,10 @@ def one_line(node: ast.Node, flat: Callable[[ast.Node], str]) -> str:
         case ast.Field():
             return f"{node.name}: {flat(node.value)}"
         case ast.Parameter():
-            return f"{node.name}{_default(node, flat)}"
+            default = "" if node.default is None else f" = {flat(node.default)}"
+            return f"{node.name}{default}{choices(node)}"
         case _:
             return atom(node)
-
-
-def _default(node: ast.Parameter, flat: Callable[[ast.Node], str]) -> str:
-    return "" if node.default is None else f" = {flat(node.default)}{choices(node)}"
 
 
 def choices(node: ast.Parameter) -> str:

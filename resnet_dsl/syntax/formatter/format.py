@@ -19,26 +19,23 @@ class FormatterError(AssertionError):
 def format_source(source: Source) -> str:
     """Return the canonical text of a spec; raises CompileError if it cannot be parsed."""
     tree = parse(source)
-    trivia = Trivia(source.text)
-    text = Writer(trivia, flat_texts(tree, trivia)).file(tree)
-    _check(source, tree, text)
+    text = _written(tree, Trivia(source.text), source.name)
+    if comments(source.text) != comments(text):
+        raise FormatterError(f"{source.name}: formatting would lose a comment; please report it")
     return text
 
 
 def format_tree(tree: ast.File) -> str:
     """Return the canonical text of a tree that was made, not parsed: its nodes have no place in a text."""
-    trivia = Trivia("")
+    return _written(tree, Trivia(""), "<made>")
+
+
+def _written(tree: ast.File, trivia: Trivia, name: str) -> str:
     text = Writer(trivia, flat_texts(tree, trivia)).file(tree)
-    if not same_tree(tree, parse(Source("<made>", text))):
-        raise FormatterError("a tree was made that no text is; please report it")
+    # A text that reads as another program may never leave: what is formatted is also what is compiled.
+    if not same_tree(tree, parse(Source(name, text))):
+        raise FormatterError(f"{name}: formatting would change the program; please report it")
     return text
-
-
-def _check(source: Source, tree: ast.File, text: str) -> None:
-    if not same_tree(tree, parse(Source(source.name, text))):
-        raise FormatterError(f"{source.name}: formatting would change the program; please report it")
-    if comments(source.text) != comments(text):
-        raise FormatterError(f"{source.name}: formatting would lose a comment; please report it")
 
 
 def same_tree(a: ast.Node, b: ast.Node) -> bool:
@@ -55,10 +52,10 @@ def same_tree(a: ast.Node, b: ast.Node) -> bool:
 def _own(node: ast.Node) -> tuple[object, ...]:
     """What a node says itself, and the kinds of its children; places do not count."""
     below = tuple(type(child) for child in ast.children(node))
-    values = (getattr(node, spec.name) for spec in fields(node) if spec.compare)
-    own = (v for v in values if not isinstance(v, ast.Node) and not _holds_nodes(v))
-    return type(node), below, tuple((type(value), value) for value in own)
-
-
-def _holds_nodes(value: object) -> bool:
-    return isinstance(value, tuple) and any(isinstance(item, ast.Node) for item in value)
+    own = []
+    for spec in fields(node):
+        value = getattr(node, spec.name)
+        parts = value if isinstance(value, tuple) else (value,)
+        if spec.compare and not any(isinstance(part, ast.Node) for part in parts):
+            own.append((type(value), value))  # with its type: 1, 1.0 and true are equal in Python
+    return type(node), below, tuple(own)
