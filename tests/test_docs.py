@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from resnet_dsl import driver
 from resnet_dsl.cli.arguments import COMMANDS, command_parser
 from resnet_dsl.cli.arguments import parse as parse_command
 from resnet_dsl.cli.main import main
@@ -394,3 +395,16 @@ def test_what_the_glossary_points_at_is_there() -> None:
         defined = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^(class |block |    )?{name}\b", defined, re.MULTILINE), f"{name} in {path}"
         assert not member or re.search(rf"^    (def )?{member}\b", defined, re.MULTILINE), member
+
+
+def test_tests_that_are_named_exist() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").glob("test_*.py")))
+    for name in re.findall(r"`(test_\w+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        assert f"def {name}(" in tests, name
+
+
+def test_the_stages_of_the_driver_name_modules_that_exist() -> None:
+    named = re.findall(r"(\w+/(?:\w+\.py)?)(?:,|$)", driver.__doc__ or "", re.MULTILINE)
+    assert len(named) > 5
+    for name in named:
+        assert (ROOT / "resnet_dsl" / name).exists() or (ROOT / name).exists(), name
