@@ -17,7 +17,7 @@ from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.diagnosis import likely_cause
-from resnet_dsl.verify.start import wrong_starts
+from resnet_dsl.verify.run import fresh_starts
 from resnet_dsl.verify.training import verify_training
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
 from tests.support.backends import in_full
@@ -170,7 +170,7 @@ def test_a_mistake_that_an_op_declares_is_told_by_its_words(kind: str) -> None:
     for case in cases_of(kind):
         call = call_of(case, np.random.default_rng(0))
         right = forward(case.op, call)
-        node = GraphNode(kind, case.op, case.operands, case.shapes, case.shapes[0], "", NOWHERE)
+        node = GraphNode(kind, case.op, case.operands, case.shapes, case.shapes[0], "", NOWHERE, NOWHERE)
         for mistake in case.op.mistakes():
             around = [(0, 0), (0, 0), *((amount, amount) for amount in mistake.zeros)]
             inputs = tuple(np.pad(x, around) for x in call.inputs) if any(mistake.zeros) else call.inputs
@@ -199,8 +199,7 @@ def owns_tensors(kind: str) -> bool:
 def assert_starts(text: str, backend: str) -> None:
     """Check that each tensor of a fresh build, without a seed, starts as its op says."""
     program = compiled(text)
-    built = in_full(backend)
-    wrong = wrong_starts(program.graph, built.read_state(built.build(program)))
+    wrong = fresh_starts(program, find_backend(backend))
     assert not wrong, "\n".join(map(str, wrong))
 
 

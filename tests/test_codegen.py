@@ -97,6 +97,14 @@ def test_breaking_lines_changes_nothing(tree: Expression, indent: int) -> None:
     assert lines == flat or len(flat) > WIDTH
 
 
+def test_what_makes_a_layer_is_broken_before_what_it_is_applied_to() -> None:
+    keywords = {f"setting_{i}": i for i in range(8)}
+    made = call(call("layers.Something", **keywords, name="a"), Name("x"))
+    lines = statement("x = ", made, 4).splitlines()
+    assert lines[0] == "    x = layers.Something("
+    assert lines[-1] == "    )(x)"
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(trees.filter(lambda tree: "//" not in text(tree)))
 def test_folding_computes_what_is_plain_and_nothing_else(tree: Expression) -> None:

@@ -173,3 +173,9 @@ def test_lists_that_numbers_are_derived_into_stay_bounded() -> None:
     text = "\n".join([*blocks, "model m { stages: [1]  block: b25(1, 3) }"])
     with pytest.raises(CompileError, match="a list of more than 10,000 items"):
         network(text)
+
+
+def test_what_is_long_only_on_the_way_keeps_its_formula() -> None:
+    body = compile_spec("res2net50").network.stages[0].blocks[0]
+    joined = next(i for i, node in enumerate(body.nodes) if node.name == "concat1")
+    assert written(body.channels(joined)) == "(4 * ((width * base_width) // 64))"

@@ -5,9 +5,6 @@ What an op's declaration allows is tried in tests/test_catalogue.py; a new op ne
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,9 +20,9 @@ from resnet_dsl.program import Program
 from resnet_dsl.reference import missing_rules
 from tests.support.agreement import ALL_ENGINES, Size, assert_agreement, compiled
 from tests.support.backends import in_full
+from tests.support.plugins import FULL
 
 TESTS = Path(__file__).parent
-PLUGIN = TESTS / "plugin"
 SIZES: tuple[Size, ...] = ((12, 12), (13, 13), (10, 15))
 BARS = {"float64": 1e-13, "float32": 1e-5}
 
@@ -270,22 +267,9 @@ def test_an_op_computes_the_same_in_every_backend_at_its_own_size(pipeline: str,
 
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Backend:
-    monkeypatch.syspath_prepend(PLUGIN)
+    monkeypatch.syspath_prepend(FULL)
     monkeypatch.delitem(sys.modules, "resnet_dsl_echo", raising=False)
     return find_backend("echo")
-
-
-def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, in which only the path knows of the plug-in."""
-    root = TESTS.parent
-    path = os.pathsep.join(map(str, (PLUGIN, root, root / "backends")))
-    return subprocess.run(
-        [sys.executable, "-m", "resnet_dsl", *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_backend_on_the_path_is_found_by_its_name(echo: Backend) -> None:
@@ -300,13 +284,3 @@ def test_a_backend_from_outside_is_compared_as_ours_are(echo: Backend) -> None:
 def test_a_missing_pair_is_named(echo: Backend) -> None:
     without = replace(echo, rules=frozenset(op for op in echo.rules if op.kind != "softmax"))
     assert missing_pairs([find_backend("torch"), without]) == ["echo has no rule for `softmax`"]
-
-
-def test_the_command_line_compiles_for_a_backend_from_outside(tmp_path: Path) -> None:
-    listed = run_cli("backends")
-    assert listed.returncode == 0, listed.stderr
-    assert {"echo", "torch"} <= {line.split()[0] for line in listed.stdout.splitlines()}
-    result = run_cli("compile", "resnet20", "--backend", "echo", "-o", str(tmp_path / "out.json"))
-    assert result.returncode == 0, result.stderr
-    ops = json.loads((tmp_path / "out.json").read_text())["ops"]
-    assert sum(op["op"] == "conv" for op in ops) == 19

@@ -53,16 +53,18 @@ class Fault:
 
 
 SOURCE_FAULTS = {
-    "keras: `same` at stride 2": Fault("keras", r"stride == \(1, 1\) and ", ""),
-    "keras: the epsilon of Keras": Fault("keras", "eps=1e-05", "eps=0.001"),
-    "keras: the epsilon of keras.applications": Fault("keras", "eps=1e-05", "eps=1.001e-05"),
+    "keras: `same` at stride 2": Fault(
+        "keras", r'if stride > 1:((?:.|\n)*?)"same" if stride == 1 else "valid"', r'if False:\1"same"'
+    ),
+    "keras: the epsilon of Keras": Fault("keras", "epsilon=1e-05", "epsilon=0.001"),
+    "keras: the epsilon of keras.applications": Fault("keras", "epsilon=1e-05", "epsilon=1.001e-05"),
     "keras: a max pool padded with zeros": Fault("keras", r'float\("-inf"\)', "0.0"),
     "keras: a pool that rounds down": Fault("keras", ", ceil=True", ""),
-    "keras: padding counts in averages": Fault("keras", r"(ones, padding, after, )0\.0", r"\g<1>1.0"),
-    "keras: new channels before the old": Fault("keras", r"\[before, after\]", "[after, before]"),
-    "keras: no dilation": Fault(
-        "keras", r"padding=\(2, 2\),\s*dilation=\(2, 2\)", "padding=(1, 1), dilation=(1, 1)"
+    "keras: padding counts in averages": Fault(
+        "keras", r"(ones_like\(x\), padding, after, )0\.0", r"\g<1>1.0"
     ),
+    "keras: new channels before the old": Fault("keras", r"\[0, more\]", "[more, 0]"),
+    "keras: no dilation": Fault("keras", ", dilation=2", ""),
     "keras: flattened in Keras' order": Fault("keras", r"Permute\(\(3, 1, 2\)", "Permute((1, 2, 3)", FIXED),
     "keras: no activation": Fault("keras", 'Activation\\("relu"', 'Activation("linear"'),
     "torch: the epsilon of Keras": Fault("torch", "eps=1e-05", "eps=0.001"),

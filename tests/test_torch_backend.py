@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,67 @@ def test_models_are_pickled_and_copied(name: str) -> None:
     assert_equal(model(x), copy.deepcopy(model)(x))
 
 
+ELSEWHERE = """
+import pickle, sys, torch
+assert "resnet_dsl" not in sys.modules
+if sys.argv[1].endswith(".pt"):
+    model, part, x, expected = torch.load(sys.argv[1], weights_only=False)
+else:
+    model, part, x, expected = pickle.load(open(sys.argv[1], "rb"))
+found = model(x)
+for name, value in (found if isinstance(found, dict) else {"output": found}).items():
+    assert torch.equal(value, expected[name]), name
+assert part is model.layer1[0] and type(part).__module__ == type(model).__module__
+torch.jit.script(model)
+assert "class " in __import__("inspect").getsource(type(model))
+"""
+
+
+@pytest.mark.parametrize("file", ["model.pickle", "model.pt"])
+def test_a_pickled_model_is_opened_in_another_process(file: str, tmp_path: Path) -> None:
+    checked = program("modern")
+    model, x = build(checked), batch(checked)
+    outputs = model(x)
+    expected = outputs if isinstance(outputs, dict) else {"output": outputs}
+    held = model, model.layer1[0], x, expected
+    if file.endswith(".pt"):
+        torch.save(held, tmp_path / file)
+    else:
+        (tmp_path / file).write_bytes(pickle.dumps(held))
+    assert (tmp_path / file).read_bytes().count(b"def reset_parameters") == 1
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path / file)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_model_goes_to_a_spawned_process_of_torch() -> None:
+    code = """
+import torch
+import resnet_dsl
+
+def work(rank, model, queue):
+    queue.put(model(torch.ones(1, 3, 16, 16)).sum().item())
+
+if __name__ == "__main__":
+    model = resnet_dsl.loads(
+        "model m { input: 3x16x16  stages: [1]  widths: [8]  block: basic }"
+    ).build("torch", seed=1).eval()
+    queue = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    torch.multiprocessing.spawn(work, args=(model, queue), nprocs=1)
+    assert queue.get() == model(torch.ones(1, 3, 16, 16)).sum().item()
+"""
+    with tempfile.TemporaryDirectory() as folder:  # what is spawned imports the file again
+        file = Path(folder, "spawning.py")
+        file.write_text(code)
+        done = subprocess.run(
+            [sys.executable, str(file)], capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "backends")))},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_models_are_scripted(name: str) -> None:
     checked = program(name)
@@ -441,3 +503,43 @@ def test_what_is_before_same_padding_shows_without_it() -> None:
     assert {"conv1", "conv2", "bn1"} <= results.keys()
     for name, value in results.items():
         np.testing.assert_allclose(value, truth.get(name, x), rtol=1e-10, atol=1e-12)
+
+
+# --- what a reviewer would ask for -------------------------------------------------------------
+
+
+def rendered(name: str) -> str:
+    return backend.render(compile_spec(name))
+
+
+def test_neighbours_that_grow_evenly_are_one_loop() -> None:
+    text = rendered("densenet121")
+    assert "*(DenseLayer(64 + 32 * i) for i in range(6))" in text
+    assert "DenseLayer(96)" not in text
+
+
+def test_a_sentence_about_another_variant_is_not_said_of_a_class() -> None:
+    about_pre = "\n    `activation: pre` is He et al. 2016, figure 4e."
+    assert about_pre not in rendered("resnet18")
+    assert about_pre in rendered("preresnet18")
+
+
+def test_a_number_is_called_as_its_argument_where_one_step_has_it() -> None:
+    assert "self, in_channels: int, channels: int, stride: int, kernel: int, pad: int\n" in rendered(
+        "googlenet"
+    )
+
+
+def test_modules_with_numbers_for_names_are_in_a_container() -> None:
+    assert "class InTurn(nn.Sequential):" in rendered("googlenet")
+    assert "near = F.relu(self[0](near), inplace=True)" in rendered("skresnet50")
+
+
+def test_relu_is_in_place_behind_a_block_only_where_its_result_is_new() -> None:
+    assert "F.relu(self.conv1(x), inplace=True)" in rendered("skresnet50")
+    text = """
+        block inner { pooled = x -> maxpool(3x3, stride=1)  return pooled }
+        block outer { return x -> pool: inner -> relu -> conv(4, 3x3) }
+        model m { input: 3x8x8  stem: conv(4, 3x3)  stages: [[outer]]  head: gap -> fc(3) }
+    """
+    assert "inplace" not in backend.render(program(text))

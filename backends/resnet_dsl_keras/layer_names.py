@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.backend.errors import UsageError
 from resnet_dsl.backend.ir import BlockCall, Body, Program
 from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
+from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_keras.tensor_names import layer_name
 
 SEPARATORS = "-_."

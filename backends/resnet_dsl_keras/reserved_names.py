@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from resnet_dsl.backend.errors import Diagnostic, Findings
 from resnet_dsl.backend.ir import INPUT, Graph, Network, Node, Program
 from resnet_dsl.backend.python_source import CONSTANTS
+from resnet_dsl.backend.refusals import Diagnostic, Findings
 from resnet_dsl_keras.helpers import HELPERS
 from resnet_dsl_keras.rules import lowered_node
 

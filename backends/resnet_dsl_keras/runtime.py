@@ -12,7 +12,7 @@ from resnet_dsl.backend.python_source import module_of
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.render import render
 from resnet_dsl_keras.rules import lowered_node
-from resnet_dsl_keras.tensor_names import NAMES, path_of, to_keras, to_torch
+from resnet_dsl_keras.tensor_names import NAMES, SLOPES, path_of, to_keras, variable_in_torch
 
 with quiet_start():
     import keras
@@ -49,19 +49,30 @@ def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
     wrong = [f"missing {name}" for name in variables if name not in state]
     wrong += [f"unexpected {name}" for name in state if name not in variables]
     for name, variable in variables.items():
-        if name in state and to_keras(np.asarray(state[name])).shape != tuple(variable.shape):
+        if name in state and _for(variable, state[name]).shape != tuple(variable.shape):
             wrong.append(f"{name} has shape {np.asarray(state[name]).shape}")
     if wrong:
         raise ValueError("the weights do not fit the model: " + "; ".join(wrong))
     for name, variable in variables.items():
-        variable.assign(to_keras(np.asarray(state[name])))
+        variable.assign(_for(variable, state[name]))
     return model
+
+
+def _for(variable: Any, value: Array) -> Array:
+    """The value in the layout of a variable, if its shape is one that this can be."""
+    shape = tuple(variable.shape)
+    fits = variable.name == SLOPES and np.size(value) == np.prod(shape)
+    return np.reshape(value, shape) if fits else to_keras(np.asarray(value))
 
 
 def read_state(model: keras.Model) -> dict[str, Array]:
     """Return every variable, in torch's layout."""
-    found = ((name, keras.ops.convert_to_numpy(v)) for name, v in named_variables(model))
-    return {name: np.ascontiguousarray(to_torch(value)) for name, value in found}
+    return {name: np.ascontiguousarray(in_torch(v, v)) for name, v in named_variables(model)}
+
+
+def in_torch(variable: Any, value: Any) -> Array:
+    """Return a variable's value, or its gradient, as an array in torch's layout."""
+    return variable_in_torch(variable.name, keras.ops.convert_to_numpy(value))
 
 
 def run(model: keras.Model, x: Array) -> dict[str, Array]:

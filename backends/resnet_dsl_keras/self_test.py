@@ -8,6 +8,7 @@ KERAS_NAMES = {
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",
+    "alpha": "weight",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
@@ -16,7 +17,14 @@ KERAS_NAMES = {
 def keras_shapes(path):
     """Return the shape of each tensor by name, in PyTorch's layouts."""
     variables = _keras_variables(_keras_model(path, "float32"))
-    return {name: to_torch(np.empty(v.shape)).shape for name, v in variables.items()}
+    flat = {
+        name: (int(np.prod(v.shape)),)
+        for name, v in variables.items()
+        if v.name == "alpha"
+    }
+    return {
+        name: to_torch(np.empty(v.shape)).shape for name, v in variables.items()
+    } | flat
 
 
 def keras_outputs(path, state, x):
@@ -25,7 +33,7 @@ def keras_outputs(path, state, x):
     variables = _keras_variables(model)
     assert sorted(variables) == sorted(state)
     for name, variable in variables.items():
-        variable.assign(to_keras(state[name]))
+        variable.assign(to_keras(state[name]).reshape(variable.shape))
     result = model(x.transpose(0, 2, 3, 1) if x.ndim == 4 else x, training=False)
     result = result if isinstance(result, dict) else {"output": result}
     arrays = {name: np.asarray(value) for name, value in result.items()}

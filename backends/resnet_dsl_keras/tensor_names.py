@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ NAMES = {
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",
+    "alpha": "weight",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
@@ -24,6 +26,7 @@ NORM_VARIABLES = {
     "running_mean": "moving_mean",
     "running_var": "moving_variance",
 }
+SLOPES = "alpha"  # of a PReLU: with an extent of 1 for each axis along which they are shared
 LAYER_VARIABLES = {"weight": "kernel", "bias": "bias"}
 # The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, WIO to OIW,
 # (in, out) to (out, in).
@@ -49,7 +52,10 @@ def to_keras(value: Array) -> Array:
 
 def keras_variables(tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Return the tensors of a layer as Keras names and keeps them."""
-    names = NORM_VARIABLES if tensors["weight"].ndim == 1 else LAYER_VARIABLES
+    if tensors["weight"].ndim > 1:
+        names: Mapping[str, str] = LAYER_VARIABLES
+    else:
+        names = NORM_VARIABLES if "bias" in tensors else {"weight": SLOPES}
     return {names[name]: to_keras(value) for name, value in tensors.items()}
 
 
@@ -58,6 +64,13 @@ def to_torch(value: Array) -> Array:
     return value.transpose(AXES[value.ndim]) if value.ndim in AXES else value
 
 
-def shape_in_torch(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape that `to_torch` gives a weight of Keras."""
+def variable_in_torch(variable: str, value: Array) -> Array:
+    """Return a variable of Keras in torch's layout."""
+    return value.reshape(-1) if variable == SLOPES else to_torch(value)
+
+
+def shape_in_torch(variable: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a variable of Keras in torch's layout."""
+    if variable == SLOPES:
+        return (prod(shape),)
     return tuple(shape[axis] for axis in AXES.get(len(shape), range(len(shape))))

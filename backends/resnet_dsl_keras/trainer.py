@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 
-from resnet_dsl.backend.errors import UsageError
 from resnet_dsl.backend.interface import Sgd, Statistics, Training
 from resnet_dsl.backend.ir import Array
-from resnet_dsl_keras.runtime import named_variables, read_state
-from resnet_dsl_keras.tensor_names import to_torch
+from resnet_dsl.backend.refusals import UsageError
+from resnet_dsl_keras.runtime import in_torch, named_variables, read_state
 
 # Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
 STATISTICS = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
+
+Gradients = tuple[keras.KerasTensor, list[keras.KerasTensor]]  # the loss, and for each variable
 
 
 def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
@@ -33,7 +33,7 @@ def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) 
         loss, found = with_gradients(_nhwc(x), labels)
         losses.append(float(loss))
         pairs = list(zip(found, model.trainable_variables, strict=True))
-        gradients = {names[id(v)]: to_torch(keras.ops.convert_to_numpy(g)) for g, v in pairs}
+        gradients = {names[id(v)]: in_torch(v, g) for g, v in pairs}
         optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], model.trainable_variables)
     return Training(tuple(losses), gradients, read_state(model))
 
@@ -43,11 +43,11 @@ def _nhwc(x: Array) -> Array:
     return x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
 
 
-def _gradients(model: keras.Model) -> Callable[[Array, Array], tuple[Any, list[Any]]]:
+def _gradients(model: keras.Model) -> Callable[[Array, Array], Gradients]:
     """The loss and gradients of one batch in training mode."""
     import tensorflow as tf
 
-    def compute(x: Any, labels: Any) -> tuple[Any, list[Any]]:
+    def compute(x: Array, labels: Array) -> Gradients:
         with tf.GradientTape() as tape:
             result = model(x, training=True)
             logits = next(iter(result.values())) if isinstance(result, dict) else result

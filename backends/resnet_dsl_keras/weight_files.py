@@ -13,21 +13,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import h5py
 import numpy as np
 
-from resnet_dsl.backend.contents import KEY, Contents, Stored, metadata_value
-from resnet_dsl.backend.errors import UsageError, printable
+from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
+from resnet_dsl.backend.interface import LiveModel
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_keras.tensor_names import (
     NAMES,
     keras_variables,
     layer_name,
     path_of,
     shape_in_torch,
-    to_torch,
+    variable_in_torch,
 )
 
 LEGACY_ROOT = "model_weights"
@@ -42,6 +42,7 @@ VARIABLES = {
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "group_normalization": ("gamma", "beta"),
     "layer_normalization": ("gamma", "beta"),
+    "p_re_lu": ("alpha",),
 }
 WHOLE = {
     "batch_normalization": 4,
@@ -57,7 +58,7 @@ NUMBERED = re.compile(r"_\d+$")
 # --- writing -----------------------------------------------------------------------------------
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a file that Keras' own `load_weights` takes."""
     from resnet_dsl_keras.runtime import build, load_state  # Keras; reading needs h5py alone
 
@@ -72,7 +73,7 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, 
     return result.getvalue()
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a legacy file under whatever names, its layers in the order of the tensors."""
     if suffix != ".h5":
         raise UsageError(f"a {suffix} is in the order of a whole model of Keras: write a .h5 for other names")
@@ -88,7 +89,7 @@ def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix
     return result.getvalue()
 
 
-def _write_saved(file: h5py.File, model: Any) -> None:
+def _write_saved(file: h5py.File, model: LiveModel) -> None:
     """Copy what Keras saves."""
     import tempfile
 
@@ -100,7 +101,7 @@ def _write_saved(file: h5py.File, model: Any) -> None:
                 saved.copy(name, file)
 
 
-def _write_legacy(file: h5py.File, model: Any) -> None:
+def _write_legacy(file: h5py.File, model: LiveModel) -> None:
     """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise."""
     import keras
 
@@ -150,7 +151,7 @@ def read(path: Path) -> Contents:
         name = f"{path_of(layer)}.{NAMES.get(variable, variable)}"
         if name in tensors:
             raise UsageError(f"{path}: two layers are called {printable(layer)}")
-        tensors[name] = _stored(path, dataset)
+        tensors[name] = _stored(path, variable, dataset)
     if not tensors:
         raise UsageError(f"{path}: an HDF5 file without weights of Keras")
     metadata = {KEY: metadata_value(str(file.attrs[KEY]))} if KEY in file.attrs else {}
@@ -200,7 +201,7 @@ def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
     """Every dataset below a group, each once; soft and external links are not followed."""
     found: list[tuple[str, h5py.Dataset]] = []
 
-    def visit(place: str, item: Any) -> None:
+    def visit(place: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
             found.append((place, item))
 
@@ -219,11 +220,11 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
     return names
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
+def _stored(path: Path, variable: str, dataset: h5py.Dataset) -> Stored:
     """A dataset in torch's layout; one whose values lie in another file is refused."""
     if dataset.external or dataset.is_virtual:
         raise UsageError(f"{path}: {printable(str(dataset.name))} lies in another file: refused")
@@ -234,12 +235,12 @@ def _stored(path: Path, dataset: h5py.Dataset) -> Stored:
     half = _text(dataset.attrs.get("dtype", "")) == "bfloat16" and dataset.dtype.itemsize == 2
     dtype = "bfloat16" if half else dataset.dtype.name
     shape = dataset.shape or ()
-    return Stored(shape_in_torch(shape), dtype, functools.partial(_load, dataset, half))
+    return Stored(shape_in_torch(variable, shape), dtype, functools.partial(_load, variable, dataset, half))
 
 
-def _load(dataset: h5py.Dataset, half: bool) -> Array:
+def _load(variable: str, dataset: h5py.Dataset, half: bool) -> Array:
     """Read values; bfloat16 lies there as two bytes of no type, the upper half of a float32."""
     value = np.asarray(dataset[()])
     if half:
         value = (value.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    return np.ascontiguousarray(to_torch(value))
+    return np.ascontiguousarray(variable_in_torch(variable, value))

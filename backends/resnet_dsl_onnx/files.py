@@ -11,7 +11,7 @@ from pathlib import Path
 from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import set_external_data
 
-from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.refusals import UsageError
 
 # A protobuf message ends at 2 GiB; what is no weight needs room too.
 LARGEST = 1_500_000_000

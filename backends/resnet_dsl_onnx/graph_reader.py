@@ -15,6 +15,7 @@ from onnx import (
     AttributeProto,
     GraphProto,
     ModelProto,
+    NodeProto,
     TensorProto,
     ValueInfoProto,
     defs,
@@ -22,9 +23,9 @@ from onnx import (
     numpy_helper,
 )
 
-from resnet_dsl.backend.errors import UsageError, printable
 from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, ForeignNode
 from resnet_dsl.backend.ir import INPUT, Array, Extent, GraphNode, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx import nodes
 from resnet_dsl_onnx.render import OPSET, without_weights
 from resnet_dsl_onnx.rules import lower
@@ -104,7 +105,7 @@ def _foreign(graph: GraphProto, opset: int) -> ForeignGraph:
     return ForeignGraph(_text(inputs[0].name), _sizes(inputs[0]), tuple(found), outputs, constants, weights)
 
 
-def _node(node: Any, opset: int, weights: Mapping[str, tuple[int, ...]]) -> ForeignNode:
+def _node(node: NodeProto, opset: int, weights: Mapping[str, tuple[int, ...]]) -> ForeignNode:
     given = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
     name, op = _text(node.name), _text(node.op_type)
     inputs, outputs = tuple(map(_text, node.input)), tuple(map(_text, node.output)) or ("",)

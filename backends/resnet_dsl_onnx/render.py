@@ -11,9 +11,9 @@ import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from resnet_dsl.backend.artefacts import __version__, digest
-from resnet_dsl.backend.errors import UsageError
 from resnet_dsl.backend.initial_weights import initial_state
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
+from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx.files import serialise
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower

@@ -6,26 +6,25 @@ import functools
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from resnet_dsl.backend.contents import Contents, Stored, metadata_value
-from resnet_dsl.backend.errors import UsageError, printable
+from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_value
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx.render import render
 from resnet_dsl_onnx.runtime import weights_of
 
 OURS = "resnet-dsl"
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the model with these weights; it carries its own metadata."""
     return render(program, state)
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Raise UsageError: a graph goes with the tensors."""
     raise UsageError("such a file is a model and not weights alone; `compile --names` writes it")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_dsl.backend.errors import Diagnostic, Findings, Span
 from resnet_dsl.backend.ir import Network
 from resnet_dsl.backend.python_source import CONSTANTS, has_parameters
+from resnet_dsl.backend.refusals import Diagnostic, Findings, Span
 from resnet_dsl_torch.helpers import HELPERS
 
 # What the file's own names are: no class, parameter or variable takes them.

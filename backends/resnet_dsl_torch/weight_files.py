@@ -9,14 +9,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import numpy as np
 import torch
 
-from resnet_dsl.backend.contents import KEY, Contents, Stored
-from resnet_dsl.backend.errors import UsageError
+from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_torch.runtime import COUNTER
 
 NESTS = ("state_dict", "model")
@@ -25,12 +24,12 @@ STATISTIC = "running_var"
 OBJECT = re.compile(r"GLOBAL (\S+)")
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a state_dict as the model's own would be saved."""
     return encode_named(state, metadata, suffix)
 
 
-def encode_named(state: Mapping[str, Array], metadata: Mapping[str, Any], suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a state_dict under whatever names, with the counters of batch norms.
 
     torch names the folder within after the file, which tells later that the file is ours.
@@ -66,7 +65,7 @@ def read(path: Path) -> Contents:
     return Contents("torch", {name: _stored(value) for name, value in loaded.items()}, {}, tuple(notes))
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> object:
     """Unpickle nothing but tensors; `weights_only` is what stands between a file and the machine."""
     packed = zipfile.is_zipfile(path)
     if packed:
@@ -85,7 +84,7 @@ def _load(path: Path) -> Any:
         ) from None
 
 
-def _stored(value: Any) -> Stored:
+def _stored(value: object) -> Stored:
     """A tensor as an array; what is none has its type for a dtype."""
     if not isinstance(value, torch.Tensor):
         return Stored((), type(value).__name__, lambda: np.array(value))

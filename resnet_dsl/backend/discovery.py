@@ -37,8 +37,7 @@ def find_backend(name: str) -> Backend:
     try:
         module = importlib.import_module(PREFIX + name)
     except Exception as error:  # a package of somebody else's raises what it likes
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UsageError(f"backend {name}: cannot be imported: {what}") from None
+        raise UsageError(f"backend {name}: cannot be imported: {_in_a_line(error)}") from None
     found = vars(module).get("BACKEND")
     if not isinstance(found, Backend):
         what = "is not defined" if found is None else f"is of type {type(found).__name__}, not Backend"
@@ -73,7 +72,10 @@ def runtime_of(backend: Backend) -> Runtime:
         raise UsageError(f"the {backend.name} backend has no runtime: it renders, and builds no live model")
     if reason := lacking(backend, "runtime", backend.runtime):
         raise UsageError(f"the {backend.name} model {reason}")
-    return backend.runtime.load()
+    try:
+        return backend.runtime.load()
+    except Exception as error:  # a framework that is there, and lacks something itself
+        raise UsageError(f"the {backend.name} model cannot be built here: {_in_a_line(error)}") from None
 
 
 def missing_packages(names: Iterable[str]) -> list[str]:
@@ -85,6 +87,10 @@ def needed(missing: Sequence[str], install: str) -> str:
     """Return in words which packages are missing, with the line to type."""
     line = f'pip install "{install}"' if install else f"pip install {' '.join(missing)}"
     return f"needs {', '.join(missing)}, not installed here: {line}"
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _add_checkout() -> None:

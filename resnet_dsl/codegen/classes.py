@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise, takewhile
+from itertools import pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.lowering import (
@@ -116,14 +116,6 @@ class Classes:
             yield (_of_index(uses[start], uses[start + 1], first(start)) if count > 1 else uses[start]), count
             start += count
 
-    def runs(self, stage: Stage) -> Iterator[tuple[ClassUse, int, int]]:
-        """Yield (use, first index, count) of neighbouring blocks that are made alike."""
-        start = 0
-        for _, run in groupby(stage.blocks, key=lambda body: _identity(self.use(body))):
-            blocks = list(run)
-            yield self.use(blocks[0]), start, len(blocks)
-            start += len(blocks)
-
 
 def _progressing(uses: Sequence[ClassUse]) -> int:
     """How many of the uses, from the first, follow each other by the same steps."""
@@ -166,10 +158,6 @@ def _grown(value: Expression, step: int, first: int) -> Expression:
     grown = Name(INDEX) if abs(step) == 1 else binary(abs(step), "*", Name(INDEX))
     start = value.value - step * first
     return grown if step > 0 and start == 0 else binary(start, "+" if step > 0 else "-", grown)
-
-
-def _identity(use: ClassUse) -> tuple[int, tuple[tuple[str, Expression], ...]]:
-    return id(use.target), use.arguments
 
 
 def classes_of(
@@ -421,7 +409,11 @@ class _Making:
         """What stands for a number of an op in the class."""
         pairs = list(zip(nodes, owners, strict=True))
         numbers = [value_of(origin, node, body) for node, body in pairs]
-        return self.varying.expression(_label(origin), numbers, among, formula_of(origin, *pairs[0]))
+        # The argument's own name says enough where one step alone has it, and the block means nothing by it.
+        label = _label(origin)
+        if label in self.varying.values or sum(hasattr(n.what, origin.field) for n in owners[0].nodes) != 1:
+            label = f"{origin.step}_{label}"
+        return self.varying.expression(label, numbers, among, formula_of(origin, *pairs[0]))
 
     def _inner_use(
         self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
@@ -480,7 +472,7 @@ def _origins(lowering: Lowering) -> Iterable[NumberOrigin]:
 
 def _label(origin: NumberOrigin) -> str:
     axis = "" if origin.index is None else ("_height", "_width")[min(origin.index, 1)]
-    return f"{origin.step}_{origin.field}{'' if origin.field == 'in' else axis}"
+    return f"{origin.field}{'' if origin.field == 'in' else axis}"
 
 
 def _plain(tree: Expression) -> Number:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
-from typing import Any
 
 
 def module_of(source: str, name: str) -> ModuleType:
@@ -48,7 +47,7 @@ def _says_how(cls: type) -> bool:
     return any("__reduce__" in vars(each) or "__reduce_ex__" in vars(each) for each in cls.__mro__[:-1])
 
 
-Reduced = tuple[Callable[[str, str, str], object], tuple[str, str, str], Any]
+Reduced = tuple[Callable[[str, str, str], object], tuple[str, str, str], object]
 
 
 def _reduced(source: str, name: str, instance: object) -> Reduced:

@@ -171,6 +171,8 @@ def _broken_call(prefix: str, tree: Call, indent: int, suffix: str) -> str:
     margin = " " * indent
     opening = f"{margin}{prefix}{_within(tree.callee, Binding.WHOLE)}("
     if len(opening) > WIDTH:
+        if isinstance(tree.callee, Call):  # `layers.Dense(…)(x)`: what is made is what is long
+            return _broken_call(prefix, tree.callee, indent, f"({', '.join(_arguments(tree))}){suffix}")
         return _in_parentheses(prefix, [], tree, indent, suffix)
     inner = f"{margin}{INDENT}{', '.join(_arguments(tree))}"
     if len(inner) <= WIDTH:

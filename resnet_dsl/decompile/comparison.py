@@ -152,7 +152,7 @@ def _first(nodes: list[ForeignNode], numbered: _Numbered, shared: set[int]) -> l
 
 
 def _described(node: ForeignNode, other: ForeignNode | None = None) -> str:
-    """A node with the attributes that the other does not have; all unusual ones where that is of another op."""
+    """A node with the attributes that the other lacks; all unusual ones where that is of another op."""
     if other is not None and other.op == node.op:
         same = dict(attributes(other))
     else:

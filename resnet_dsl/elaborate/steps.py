@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
 from resnet_dsl.elaborate.fixits import repair
-from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor
+from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
 from resnet_dsl.ir.ops import Op
@@ -31,7 +30,7 @@ def step(
     label: Tag | None = None,
     origins: Mapping[str, Origin] | None = None,
     derived: Derived = (),
-) -> Any:
+) -> Tensor | Bad:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
     assert builder is not None
@@ -74,7 +73,7 @@ def _watch(
         for tensor in tensors
     ]
     if "channels" in derived:
-        changed: dict[str, Any] = {"channels": watching(vars(op)["channels"], derived["channels"])}
+        changed: dict[str, Value] = {"channels": watching(vars(op)["channels"], derived["channels"])}
         op = replace(op, **changed)
     op.shape(*shapes, extent=ctx.extent)
     if nothing:  # otherwise the step is there, and could do nothing as well
@@ -99,7 +98,7 @@ def _refused(
 ) -> Bad:
     """Report that an op does not fit its inputs, with each of them and what would help."""
     labels = _operand_labels(ctx, tensors) if error.operands else ()
-    origin = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    origin = _maker(tensors)
     hint = error.hint
     if error.operands:
         hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
@@ -111,7 +110,9 @@ def _refused(
         origin = given or place or ctx.origin()
         if place is not None and _inside(place.span, span):
             span = place.span
-        hint = f"`{given.field}: B`" if given else hint or _hint_of_input(tensors[0])
+        if tensors[0].description == THE_INPUT and tensors[0].shape.is_vector:
+            hint = hint or "give `input` a size such as `3x224x224`"
+        hint = f"`{given.field}: B`" if given else hint
     notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].description}",)
     ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), origin)
     return BAD
@@ -128,11 +129,6 @@ def _given_function(ctx: Elaborator, error: ShapeError, span: Span) -> Origin | 
     return origin if given else None
 
 
-def _hint_of_input(tensor: Tensor) -> str:
-    is_length = tensor.description == THE_INPUT and tensor.shape.is_vector
-    return "give `input` a size such as `3x224x224`" if is_length else ""
-
-
 def _warn_of_sizes(
     ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], env: Env, span: Span, when: str
 ) -> None:
@@ -143,8 +139,13 @@ def _warn_of_sizes(
     message = f"{op.joined} holds at {place} here, but {when}"
     hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
     labels = _operand_labels(ctx, tensors)
-    origin = next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
+    origin = _maker(tensors)
     ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), origin)
+
+
+def _maker(tensors: tuple[Tensor, ...]) -> Origin | None:
+    """Where the author gave the function that made one of the operands, if one did."""
+    return next((tensor.maker for tensor in tensors if tensor.maker is not None), None)
 
 
 def _operand_labels(ctx: Elaborator, tensors: tuple[Tensor, ...]) -> tuple[Label, ...]:
@@ -164,7 +165,7 @@ def add(
     span: Span,
     label: Tag | None,
     derived: Derived = (),
-) -> Any:
+) -> Tensor | Bad:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
     name, at = label if label is not None else (builder.numbered(kind), span)

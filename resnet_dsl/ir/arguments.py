@@ -32,7 +32,7 @@ class ArgumentRule:
     """A check of one argument; `what` completes “must be …”."""
 
     what: str
-    accept: Callable[[Any], Any]
+    accept: Callable[[object], object]
     choices: tuple[str, ...] = ()
 
     def coerce(self, value: object) -> Any:
@@ -45,18 +45,18 @@ class ArgumentRule:
         return accepted
 
 
-def _whole(low: int) -> Callable[[Any], Any]:
-    def accept(value: Any) -> int | None:
+def _whole(low: int) -> Callable[[object], object]:
+    def accept(value: object) -> int | None:
         fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= LARGEST
         return value if fits else None
 
     return accept
 
 
-def _pair(low: int) -> Callable[[Any], Any]:
+def _pair(low: int) -> Callable[[object], object]:
     whole = _whole(low)
 
-    def accept(value: Any) -> Pair | None:
+    def accept(value: object) -> Pair | None:
         if isinstance(value, tuple):
             fits = len(value) == 2 and all(whole(part) is not None for part in value)
             return (value[0], value[1]) if fits else None
@@ -65,8 +65,8 @@ def _pair(low: int) -> Callable[[Any], Any]:
     return accept
 
 
-def _real(low: float, high: float) -> Callable[[Any], Any]:
-    def accept(value: Any) -> float | None:
+def _real(low: float, high: float) -> Callable[[object], object]:
+    def accept(value: object) -> float | None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if number and isfinite(value) and low <= value <= high else None
 
@@ -91,7 +91,7 @@ def choice(*names: str) -> ArgumentRule:
 
 
 def argument(
-    rule: ArgumentRule, default: Any = MISSING, structure: Callable[[Any], object] | None = None
+    rule: ArgumentRule, default: Any = MISSING, structure: Callable[[object], object] | None = None
 ) -> Any:
     """Declare a dataclass field as an argument of the language, checked by `rule`.
 
@@ -101,12 +101,12 @@ def argument(
     return field(default=default, metadata={"rule": rule, "structure": structure or _words})
 
 
-def itself(value: Any) -> object:
+def itself(value: object) -> object:
     """Return the value: each is another structure."""
     return value
 
 
-def _words(value: Any) -> object:
+def _words(value: object) -> object:
     """What of a usual argument is structure: words and flags, and whether a pair is there at all."""
     if isinstance(value, str | bool):
         return value

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.discovery import find_backend, lacking, runtime_of, sound_backends
+from resnet_dsl.backend.discovery import find_backend, runtime_of, sound_backends
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
@@ -66,13 +66,23 @@ def participants(names: Sequence[str]) -> tuple[dict[str, Backend], tuple[tuple[
         backends, left_out = sound_backends()
         found = {backend.name: backend for backend in backends}
     for name, backend in list(found.items()):
-        reason = lacking(backend, "runtime", backend.runtime)
-        if reason and names and backend.runtime is not None:
-            raise UsageError(f"the {name} backend {reason}")
-        if reason:
+        if reason := _absence(backend, asked=bool(names)):
             del found[name]
-            left_out[name] = f"it {reason}"
+            left_out[name] = reason
     if not found:
         reasons = "".join(f"; {name}: left out, {reason}" for name, reason in left_out.items())
         raise UsageError(f"no backend is installed to verify{reasons}")
     return found, tuple(left_out.items())
+
+
+def _absence(backend: Backend, asked: bool) -> str:
+    """Why a backend takes no part; raises UsageError if it was asked for and is only not installed."""
+    if backend.runtime is None:
+        return "it has no runtime"
+    try:
+        runtime_of(backend)
+    except UsageError as error:
+        if asked:
+            raise
+        return str(error)
+    return ""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from resnet_dsl.backend.discovery import lacking, runtime_of
-from resnet_dsl.backend.interface import Backend, Sgd, Statistics
+from resnet_dsl.backend.interface import Backend, Sgd, Statistics, Training
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.reference import Batch, train
+from resnet_dsl.reference.training import TrainingResult
 from resnet_dsl.verify.case import Subject, images
 
 BAR = 1e-10
@@ -79,7 +79,7 @@ def _batches(subject: Subject, count: int, seed: int) -> list[tuple[Array, Array
 
 def _compare(
     name: str, graph: Graph, state: Mapping[str, Array], batches: Sequence[tuple[Array, Array]],
-    statistics: Statistics, result: Any,
+    statistics: Statistics, result: Training,
 ) -> Trained:  # fmt: skip
     truth = _referee(graph, state, batches, statistics)
     learned = {n for n, parameter in graph.parameters() if parameter.learned}
@@ -98,7 +98,7 @@ def _compare(
 
 def _referee(
     graph: Graph, state: Mapping[str, Array], batches: Sequence[tuple[Array, Array]], statistics: Statistics
-) -> Any:
+) -> TrainingResult:
     """The same steps by the referee, with the statistics' convention of the framework."""
     rounded = tuple(
         replace(node, op=replace(node.op, momentum=statistics.momentum(node.op.momentum)))
@@ -128,7 +128,7 @@ def _worst(got: Mapping[str, Array], truth: Mapping[str, Array], names: set[str]
 
 def _cause(
     graph: Graph, state: Mapping[str, Array], batches: Sequence[tuple[Array, Array]],
-    statistics: Statistics, result: Any, errors: dict[str, tuple[float, str]],
+    statistics: Statistics, result: Training, errors: dict[str, tuple[float, str]],
 ) -> str:  # fmt: skip
     """What was done wrong with the statistics, if only they are wrong."""
     if errors["statistics"][0] <= BAR or errors["weights"][0] > BAR:

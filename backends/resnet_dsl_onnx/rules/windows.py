@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.backend.errors import CompileError, Diagnostic
 from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
+from resnet_dsl.backend.refusals import CompileError, Diagnostic
 from resnet_dsl_onnx.nodes import OnnxNode
 
 Sides = tuple[int, int]
