@@ -38,7 +38,7 @@ def expanded(program: Program) -> list[str]:
 
 
 def figures(program: Program) -> list[Any]:
-    found = program.figures
+    found = program.cost
     return [found.params, found.buffers, found.macs, found.output]
 
 
@@ -114,7 +114,7 @@ def test_v1_and_v15_are_what_is_asked_for(stride_on: str) -> None:
     restored = from_shapes(shapes, Hints(stride_on=stride_on))
     original = compile_spec("resnet50_v1" if stride_on == "conv1" else "resnet50")
     assert expanded(restored.program) == expanded(original)
-    assert restored.program.figures.macs == original.figures.macs
+    assert restored.program.cost.macs == original.cost.macs
 
 
 def test_attention_over_channels_is_restored() -> None:

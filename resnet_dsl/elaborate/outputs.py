@@ -175,8 +175,8 @@ def check_size(state: ModelState, params: int, largest: str) -> None:
     state.findings.check()
 
 
-def check_expectations(state: ModelState, figures: dict[str, Value]) -> None:
-    """Check `expect:` against the true figures; skipped where a setting was overridden."""
+def check_expectations(state: ModelState, cost: dict[str, Value]) -> None:
+    """Check `expect:` against the true cost; skipped where a setting was overridden."""
     # Only the model's own: what its base expects holds for the base.
     setting = state.settings.layers[1].get("expect")
     if setting is None or setting.value is None or state.overridden:
@@ -185,7 +185,7 @@ def check_expectations(state: ModelState, figures: dict[str, Value]) -> None:
     if isinstance(setting.value, ast.Constant) and setting.value.value is None:
         return
     for item in items:
-        env = state.settings.env(setting, **figures)
+        env = state.settings.env(setting, **cost)
         held = state.elaborator.evaluate(item, env)
         if isinstance(held, Bad) or held is True:
             continue
@@ -193,8 +193,8 @@ def check_expectations(state: ModelState, figures: dict[str, Value]) -> None:
             message = f"an expectation is a comparison, not {_shown(held)}"
             state.error("E0206", message, item.span, "`params == 11_689_512`")
             continue
-        used = [name for name in figures if ast.mentions(item, name)]
-        truth = ", ".join(f"{name} is {_shown(figures[name])}" for name in used)
+        used = [name for name in cost if ast.mentions(item, name)]
+        truth = ", ".join(f"{name} is {_shown(cost[name])}" for name in used)
         message = "this expectation does not hold" + (f": {truth}" if truth else "")
         state.findings.add(Diagnostic("E0401", message, item.span))
     state.findings.check()

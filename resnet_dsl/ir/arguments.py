@@ -45,30 +45,33 @@ class ArgumentRule:
         return accepted
 
 
-def _whole(low: int) -> Callable[[object], object]:
+def _whole(low: int) -> Callable[[object], int | None]:
     def accept(value: object) -> int | None:
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= LARGEST
-        return value if fits else None
+        if isinstance(value, bool) or not isinstance(value, int):
+            return None
+        return value if low <= value <= LARGEST else None
 
     return accept
 
 
-def _pair(low: int) -> Callable[[object], object]:
+def _pair(low: int) -> Callable[[object], Pair | None]:
     whole = _whole(low)
 
     def accept(value: object) -> Pair | None:
-        if isinstance(value, tuple):
-            fits = len(value) == 2 and all(whole(part) is not None for part in value)
-            return (value[0], value[1]) if fits else None
-        return None if whole(value) is None else (value, value)
+        parts = value if isinstance(value, tuple) else (value, value)
+        if len(parts) != 2:
+            return None
+        first, second = whole(parts[0]), whole(parts[1])
+        return None if first is None or second is None else (first, second)
 
     return accept
 
 
-def _real(low: float, high: float) -> Callable[[object], object]:
+def _real(low: float, high: float) -> Callable[[object], float | None]:
     def accept(value: object) -> float | None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if number and isfinite(value) and low <= value <= high else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if isfinite(value) and low <= value <= high else None
 
     return accept
 

@@ -13,7 +13,7 @@ from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu
 from resnet_dsl_onnx.rules.averages import adaptive_average
-from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, standardised
+from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
 from resnet_dsl_onnx.rules.windows import pool, window
 
 INT64_MAX = 2**63 - 1
@@ -156,11 +156,7 @@ def _affine(op: ops.Affine, node: GraphNode, extent: Extent) -> Iterator[OnnxNod
 
 @lower.register
 def _local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    if op.alpha == 0.0 or op.beta == 0.0:  # onnxruntime wants both positive
-        yield OnnxNode("Mul", (*node.inputs, Constant("model", op.k**-op.beta)), {})
-        return
-    attributes = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
-    yield OnnxNode("LRN", node.inputs, attributes)
+    yield from local_response_norm(op, node, extent)
 
 
 # --- windows and sizes -------------------------------------------------------------------------

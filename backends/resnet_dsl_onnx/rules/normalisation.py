@@ -30,6 +30,28 @@ def layer_norm(op: ops.LayerNorm, node: GraphNode) -> Iterator[OnnxNode]:
     yield from _scaled(node, normal)
 
 
+def local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """Yield one LRN, or where runtimes refuse its numbers the nodes that it is made of."""
+    if op.alpha > 0.0 and op.beta > 0.0:
+        attributes = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
+        yield OnnxNode("LRN", node.inputs, attributes)
+        return
+    (x,), name, half = node.inputs, node.name, op.size // 2
+    squares = yield from step(name, "squares", "Mul", x, x)
+    channels = Constant("int64", (0, 1, node.shape.channels, -1))  # as the rows of a map of one channel
+    rows = yield from step(name, "rows", "Reshape", squares, channels, allowzero=0)
+    window = {"kernel_shape": (op.size, 1), "strides": (1, 1), "pads": (half, 0, half, 0)}
+    means = yield from step(
+        name, "means", "AveragePool", rows, **window, auto_pad="NOTSET", ceil_mode=0, count_include_pad=1
+    )
+    shape = yield from _shape(node, extent)
+    back = yield from step(name, "back", "Reshape", means, shape, allowzero=0)
+    scaled = yield from step(name, "scaled", "Mul", back, Constant("model", op.alpha))
+    energy = yield from step(name, "energy", "Add", scaled, Constant("model", op.k))
+    factor = yield from step(name, "factor", "Pow", energy, Constant("model", 0.0 - op.beta))
+    yield OnnxNode("Mul", (x, factor), {})
+
+
 def standardised(name: str, x: str, axes: tuple[int, ...], eps: float) -> Steps:
     """Yield (x - mean) / sqrt(variance + eps), the variance biased, and return its name."""
     mean = yield from step(name, "mean", "ReduceMean", x, axes=axes, keepdims=1)

@@ -93,8 +93,8 @@ class LocalResponseNorm(Op):
     def normalised(self) -> Self:
         if self.size % 2 == 0:
             raise ArgumentError(self.kind, "size", "odd")
-        if self.k <= 0 or self.alpha < 0 or self.beta < 0:
-            raise ArgumentError(self.kind, "k", "positive, and neither `alpha` nor `beta` negative")
+        if self.k <= 0 or self.alpha < 0:
+            raise ArgumentError(self.kind, "k", "positive and `alpha` not negative")
         return self
 
     def mistakes(self) -> Iterator[Mistake]:
