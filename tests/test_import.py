@@ -477,16 +477,6 @@ def test_the_order_of_a_sum_is_no_difference() -> None:
     assert from_graph(turned).text == from_graph(graph).text
 
 
-def test_attributes_left_out_are_their_defaults() -> None:
-    graph = graph_of(compile_spec("resnet18"))
-    kept = {"Conv": {"strides", "pads"}, "MaxPool": {"kernel_shape", "strides", "pads"}, "Gemm": {"transB"}}
-    nodes = (
-        replace(node, attributes={k: v for k, v in node.attributes.items() if k in kept.get(node.op, ())})
-        for node in graph.nodes
-    )
-    assert from_graph(replace(graph, nodes=tuple(nodes))).text == from_graph(graph).text
-
-
 @pytest.mark.parametrize(
     "preprocess",
     [
