@@ -15,9 +15,9 @@ import pytest
 
 from resnet_dsl import shipped
 from resnet_dsl.backend import discovery
-from resnet_dsl.cli.arguments import COMMANDS
 from resnet_dsl.cli.commands import check as check_command
 from resnet_dsl.cli.main import main
+from resnet_dsl.cli.options import COMMANDS
 
 GOOD = "# A small net.\nmodel net(n = 1) {\n    stages: [n, n]\n    block: basic\n}\n"
 BAD = "model bad { stages: [1]  block: basik }\n"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from resnet_dsl import driver
-from resnet_dsl.cli.arguments import COMMANDS, command_parser
-from resnet_dsl.cli.arguments import parse as parse_command
 from resnet_dsl.cli.main import main
+from resnet_dsl.cli.options import COMMANDS, command_parser
+from resnet_dsl.cli.options import parse as parse_command
 from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source

@@ -1,1 +1,1 @@
-"""The command line: arguments, one module a command, and what is written where."""
+"""The command line: options, one module a command, and what is written where."""

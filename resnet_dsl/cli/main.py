@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from resnet_dsl.cli.arguments import parse
+from resnet_dsl.cli.options import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
