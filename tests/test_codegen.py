@@ -179,7 +179,7 @@ MODEL = "model net { stages: [1, 1]  widths: [8, 16]  strides: [1, 2]  block: mi
 def test_a_number_that_nothing_derived_is_a_parameter_and_no_formula_that_happens_to_fit() -> None:
     # 24 and 48 are three widths, but the text gives them.
     block = "block mine(width, stride = 1) { return x -> conv(if stride == 1 then 24 else 48, 3x3) }"
-    assert parameters(f"{block} {MODEL}") == {"Mine": ["in_channels", "conv1_channels"]}
+    assert parameters(f"{block} {MODEL}") == {"Mine": ["in_channels", "channels"]}
 
 
 def test_a_number_that_was_derived_is_its_formula() -> None:

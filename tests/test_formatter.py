@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnet_dsl.diagnostics.errors import CompileError
-from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.driver import compile_source, shipped
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.formatter.format import format_source, same_tree
+from resnet_dsl.syntax.formatter.format import format_source, format_tree, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH
 from resnet_dsl.syntax.formatter.trivia import comments
-from resnet_dsl.syntax.parser import MAX_NESTING, parse
+from resnet_dsl.syntax.parser import MAX_NESTING, parse, parse_value
 from tests.support.strategies import files, printed, texts, valid_specs
 
 GOLDEN = Path(__file__).parent / "golden" / "format"
@@ -28,6 +28,25 @@ slow = settings(max_examples=100, deadline=None, derandomize=True, suppress_heal
 
 def formatted(text: str) -> str:
     return format_source(Source("spec.resnet", text))
+
+
+def test_a_tree_that_was_made_is_printed_as_its_text_would_be() -> None:
+    """Nodes without a place, and below them a long value out of another text."""
+    nowhere = Span(Source("", ""), 0, 0)
+    pieces = ", ".join(f"name_{number}: {number}x{number}" for number in range(9)).replace(",", "\n")
+    record = parse_value(Source("--set", f"{{ {pieces}\n\nratio: 1e-3 }}"))
+    made = {
+        "act": ast.Unary(nowhere, "-", ast.Number(nowhere, 1_000, "1_000")),
+        "input": ast.Dims(nowhere, (3, "H", "W")),
+        "head": ast.Constant(nowhere, None),
+        "init": ast.String(nowhere, "he"),
+        "preprocess": record,
+    }
+    fields = tuple(ast.Field(nowhere, name, value) for name, value in made.items())
+    text = format_tree(ast.File(nowhere, (ast.Model(nowhere, "net", (), fields),)))
+    assert text == formatted(text)
+    assert '    act: -1_000\n    input: 3xHxW\n    head: none\n    init: "he"\n' in text
+    assert "        ratio: 1e-3\n" in text
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.in.resnet")), ids=lambda path: path.name[:-10])

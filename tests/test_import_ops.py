@@ -15,7 +15,7 @@ from resnet_dsl.backend.foreign_graph import ForeignGraph
 from resnet_dsl.decompile.input_file import InputFile
 from resnet_dsl.decompile.op_matcher import OpMatcher
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
-from resnet_dsl.ir.arguments import EPSILON, FLAG, REAL, argument
+from resnet_dsl.ir.arguments import FLAG, REAL, argument
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Init, Op, TensorSpec
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -26,83 +26,68 @@ graph_reader = import_module("resnet_dsl_onnx.graph_reader")
 
 
 @dataclass(frozen=True)
-class LearnedSlope(Op):
-    """x where it is positive, a learned slope times x elsewhere."""
+class Elu(Op):
+    """x where it is positive, `alpha` times exp(x) - 1 elsewhere, with a learned factor of each channel."""
 
-    kind: ClassVar[str] = "learned_slope"
+    kind: ClassVar[str] = "scaled_elu"
     activation: ClassVar[bool] = True
-    shared: bool = argument(FLAG, False)
-    start: float = argument(REAL, 0.25)
-
-    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
-        shape = (1 if self.shared else inputs[0].channels,)
-        return (TensorSpec("weight", shape, Init("constant", self.start), "scale"),)
-
-
-@dataclass(frozen=True)
-class MapNorm(Op):
-    """Normalisation of each channel of each image."""
-
-    kind: ClassVar[str] = "map_norm"
-    eps: float = argument(EPSILON, 1e-5)
-    affine: bool = argument(FLAG, True)
+    alpha: float = argument(REAL, 1.0)
+    scaled: bool = argument(FLAG, True)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (inputs[0].channels,)
-        both = (
-            TensorSpec("weight", shape, Init("constant", 1.0), "scale"),
-            TensorSpec("bias", shape, Init("constant", 0.0), "shift"),
-        )
-        return both if self.affine else ()
+        return (TensorSpec("weight", shape, Init("constant", 1.0), "scale"),) if self.scaled else ()
 
 
-@pytest.fixture(autouse=True)
-def new_ops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put both into the catalogue and give them a rule of ONNX, and nothing else."""
+@pytest.fixture
+def new_op(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put an op into the catalogue and give it a rule of ONNX, and nothing else."""
 
     @rules.lower.register
-    def _learned_slope(op: LearnedSlope, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-        ((slope, _),) = node.parameters()
-        if not node.shape.is_vector and not op.shared:
-            slope = yield from step(node.name, "slope", "Unsqueeze", slope, Constant("int64", (1, 2)))
-        yield OnnxNode("PRelu", (*node.inputs, slope), {})
+    def _elu(op: Elu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+        if not op.scaled:
+            yield OnnxNode("Elu", node.inputs, {"alpha": op.alpha})
+            return
+        ((factor, _),) = node.parameters()
+        x = yield from step(node.name, "elu", "Elu", *node.inputs, alpha=op.alpha)
+        if not node.shape.is_vector:
+            factor = yield from step(node.name, "factor", "Unsqueeze", factor, Constant("int64", (1, 2)))
+        yield OnnxNode("Mul", (x, factor), {})
 
-    @rules.lower.register
-    def _map_norm(op: MapNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-        count = node.shape.channels
-        fixed = [Constant("model", value, (count,), f"{value}/{count}") for value in (1.0, 0.0)]
-        scale = [name for name, _ in node.parameters()] or fixed
-        yield OnnxNode("InstanceNormalization", (*node.inputs, *scale), {"epsilon": op.eps})
-
-    for op in (LearnedSlope, MapNorm):
-        monkeypatch.setitem(CATALOGUE, op.kind, op)
+    monkeypatch.setitem(CATALOGUE, Elu.kind, Elu)
 
 
 def from_graph(graph: ForeignGraph, **metadata: Any) -> Any:
     return restore(InputFile("net.onnx", dict(graph.weights), metadata, graph, graph_reader))
 
 
-NORM = "norm: map_norm{0}  shortcut: B(norm=map_norm{0})  stem: imagenet_stem(norm=map_norm{0})"
+NORM = (
+    "norm: instance_norm{0}  shortcut: B(norm=instance_norm{0})  stem: imagenet_stem(norm=instance_norm{0})"
+)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "act: learned_slope  stem: imagenet_stem(act=learned_slope)",
-        "act: learned_slope(shared=true)  stem: imagenet_stem(act=learned_slope(shared=true))",
-        "stem: conv(64, 3x3) -> map_norm -> learned_slope  head: gap -> fc(8) -> learned_slope -> fc(4)",
-        "stem: conv(64, 3x3) -> map_norm(affine=false) -> gelu  head: map_norm(eps=0.1) -> gap -> fc(4)",
+        "act: prelu(per_channel=true)  stem: imagenet_stem(act=prelu(per_channel=true))",
+        "act: prelu  stem: imagenet_stem(act=prelu)",
+        "stem: conv(64, 3x3) -> instance_norm -> prelu(per_channel=true)"
+        "  head: gap -> fc(8) -> prelu -> fc(4)",
+        "stem: conv(64, 3x3) -> instance_norm(affine=false) -> gelu"
+        "  head: instance_norm(eps=0.1) -> gap -> fc(4)",
         NORM.format(""),
         NORM.format("(eps=0.001)") + "  act: gelu(approximate=true)",
-        "norm: map_norm(affine=false)  shortcut: B(norm=map_norm(affine=false))"
-        "  stem: conv(64, 7x7, stride=2) -> map_norm(affine=false) -> relu",
-        "norm: map_norm(affine=false)  shortcut: A  stem: conv(64, 3x3) -> map_norm(affine=false) -> silu"
+        "norm: instance_norm(affine=false)  shortcut: B(norm=instance_norm(affine=false))"
+        "  stem: conv(64, 7x7, stride=2) -> instance_norm(affine=false) -> relu",
+        "norm: instance_norm(affine=false)  shortcut: A"
+        "  stem: conv(64, 3x3) -> instance_norm(affine=false) -> silu"
         "  act: silu",
-        "activation: pre  norm: map_norm  act: learned_slope  stem: conv(64, 3x3)"
-        "  head: map_norm -> learned_slope -> gap -> fc(4)",
-        "activation: pre  norm: map_norm(affine=false)  act: hard_swish  stem: conv(64, 3x3)"
-        "  head: map_norm(affine=false) -> relu -> gap -> fc(4)",
+        "activation: pre  norm: instance_norm  act: prelu(per_channel=true)  stem: conv(64, 3x3)"
+        "  head: instance_norm -> prelu(per_channel=true) -> gap -> fc(4)",
+        "activation: pre  norm: instance_norm(affine=false)  act: hard_swish  stem: conv(64, 3x3)"
+        "  head: instance_norm(affine=false) -> relu -> gap -> fc(4)",
         "stem: conv(64, 3x3) -> ln -> lrn(3, alpha=0.002, beta=0.5) -> hard_swish",
+        "norm: ln(eps=0.01)  shortcut: B(norm=ln(eps=0.01))  stem: conv(64, 3x3) -> bn1: ln -> tanh",
         "act: gelu  head: flatten(order=hwc) -> fc(4)",
     ],
 )
@@ -114,9 +99,22 @@ def test_an_op_comes_back_from_its_rule(block: str, text: str) -> None:
     assert not restored.notes
 
 
-@pytest.mark.parametrize("shared", ["false", "true"])
-def test_an_activation_with_tensors_is_known_by_its_declaration(shared: str) -> None:
-    act = f"learned_slope(shared={shared})"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "act: scaled_elu  stem: imagenet_stem(act=scaled_elu)",
+        "act: scaled_elu(0.5)  head: gap -> fc(8) -> scaled_elu(2) -> fc(4)",
+        "act: scaled_elu(0.5, scaled=false)  activation: pre  head: bn -> scaled_elu(-3) -> gap -> fc(4)",
+    ],
+)
+def test_an_op_that_is_new_comes_back_too(new_op: None, text: str) -> None:
+    program = compiled(f"model net {{ input: 3x64x64  stages: [2, 1]  block: basic  {text} }}")
+    assert expanded(from_graph(graph_of(program)).program) == expanded(program)
+
+
+@pytest.mark.parametrize("per_channel", ["false", "true"])
+def test_an_activation_with_tensors_is_known_by_its_declaration(per_channel: str) -> None:
+    act = f"prelu(per_channel={per_channel})"
     program = compiled(
         f"model net {{ stages: [2, 1]  block: basic  act: {act}  stem: imagenet_stem(act={act}) }}"
     )
@@ -126,7 +124,7 @@ def test_an_activation_with_tensors_is_known_by_its_declaration(shared: str) -> 
 
 
 def test_norms_without_tensors_are_not_guessed() -> None:
-    program = compiled("model net { stages: [1]  block: basic  norm: map_norm(affine=false) }")
+    program = compiled("model net { stages: [1]  block: basic  norm: instance_norm(affine=false) }")
     with pytest.raises(NotExpressibleError, match="no tensors of norms"):
         from_shapes(shapes_of(program))
 

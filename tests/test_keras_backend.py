@@ -21,6 +21,7 @@ from resnet_dsl_keras.recursion import SAFE, recursion_limit
 from resnet_dsl_keras.reserved_names import RESERVED, operations
 from resnet_dsl_keras.tensor_names import layer_name
 
+from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.codegen.live import module_of
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
@@ -476,7 +477,7 @@ TRAINED = """
 def test_training_agrees_with_the_referee() -> None:
     source = Source("m.resnet", TRAINED)
     subject = subject_of(lambda more: compile_source(source, overrides=more))
-    (found,) = verify_training(subject, {"keras": backend}, calibrated_state(subject, 1), 2, 1)
+    (found,) = verify_training(subject, {"keras": find_backend("keras")}, calibrated_state(subject, 1), 2, 1)
     assert max(error for error, _ in found.errors.values()) <= 1e-10, found
 
 

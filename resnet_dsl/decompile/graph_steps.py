@@ -73,7 +73,13 @@ class GraphSteps:
     def norm(self, path: str) -> FoundStep:
         """Return the norm whose weight is called so."""
         owner = self.owner(path)
-        for value in owner.inputs:
+        # What takes the weight, or what is made of it, and from there back to what the norm takes.
+        node = (
+            owner
+            if not self.graph.is_fixed(owner.result)
+            else next(iter(self.graph.users(owner.result)), owner)
+        )
+        for value in self.graph.before(node.inputs[0], WITHIN_NORM):
             found = None if self.graph.is_fixed(value) else self.matcher.at(value, alone=False)
             if found is not None and found.path == path:
                 return _step(found, value)

@@ -17,13 +17,15 @@ from resnet_dsl.backend.foreign_graph import ForeignGraph, ForeignNode, decimal
 from resnet_dsl.decompile.comparison import COMMUTATIVE, attributes
 from resnet_dsl.decompile.syntax_nodes import NOWHERE
 from resnet_dsl.diagnostics.errors import CompileError
-from resnet_dsl.ir.arguments import FLAG, ArgumentRule
+from resnet_dsl.ir.arguments import FLAG, ArgumentError, ArgumentRule
 from resnet_dsl.ir.graph import INPUT, GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
 WriteOp = Callable[[GraphNode], ForeignGraph]
+# Of an op: its arguments, the value it would take, what a backend cannot express or has no rule for.
+REFUSALS = (ArgumentError, ShapeError, CompileError, NotImplementedError)
 # A file can claim any shape, and what is guessed is written out: constants of so many channels.
 MOST_CHANNELS, MOST_GUESSES = 65_536, 8
 WITHIN_OP = 12  # nodes from the value that an op takes to the last tensor that it has
@@ -96,11 +98,7 @@ class OpMatcher:
     def _laid(self, op: Op, x: Shape, value: str) -> _Overlay | None:
         try:
             written = self.written(op.normalised(), x)
-        except (
-            ValueError,
-            ShapeError,
-            CompileError,
-        ):  # what the op or its rule does not take
+        except REFUSALS:
             return None
         overlay = _Overlay(op, written, self.graph, value)
         return overlay if overlay.fits() else None

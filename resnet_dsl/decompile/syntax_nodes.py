@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -106,8 +106,7 @@ def step_kind(step: ast.Expr) -> str:
 
 def written_by_hand(what: str, text: str) -> ast.Expr:
     """Return the node of a text that a person gave as `what`; raises CompileError if it is none."""
-    found: ast.Expr = _unplaced(parse_value(Source(what, text)))
-    return found
+    return parse_value(Source(what, text))
 
 
 def of_json(value: Any) -> ast.Expr:
@@ -140,17 +139,3 @@ def _path(text: str) -> ast.Expr | None:
     except CompileError:
         return None
     return ast.Attribute(NOWHERE, found, number) if dot else found
-
-
-def _unplaced(node: Any) -> Any:
-    """The same node without places, which would be taken for those in the text being written."""
-    changes: dict[str, Any] = {}
-    for spec in fields(node):
-        value = getattr(node, spec.name)
-        if isinstance(value, Span):
-            changes[spec.name] = NOWHERE
-        elif isinstance(value, ast.Node):
-            changes[spec.name] = _unplaced(value)
-        elif isinstance(value, tuple):
-            changes[spec.name] = tuple(_unplaced(v) if isinstance(v, ast.Node) else v for v in value)
-    return replace(node, **changes)

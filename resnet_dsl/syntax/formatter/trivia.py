@@ -47,6 +47,7 @@ class Trivia:
     def blank_before(self, offset: int) -> bool:
         """Whether a blank line comes directly before `offset`."""
         end = len(self.text)
+        offset = min(offset, end)  # a node may be from another text, in a tree that was made
         while offset > 0 and self.text[offset - 1] in " \t\r\n":
             offset -= 1
             if self.text[offset] == "\n":
