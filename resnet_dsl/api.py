@@ -1,4 +1,4 @@
-"""The library: a spec loaded and checked, from which sources, live models and figures are made."""
+"""The library: a spec loaded and checked, from which sources, live models and summaries are made."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ class Model:
     @property
     def params(self) -> int:
         """The number of learned elements."""
-        return self.program.figures.params
+        return self.program.cost.params
 
     @property
     def trainable(self) -> int:
         """The number of learned elements that are not frozen."""
-        return self.program.figures.trainable
+        return self.program.cost.trainable
 
     @property
     def buffers(self) -> int:
         """The number of elements of batch-norm statistics."""
-        return self.program.figures.buffers
+        return self.program.cost.buffers
 
     @property
     def macs(self) -> int | None:
         """The multiply-adds at batch 1, None where the input's size is open."""
-        return self.program.figures.macs
+        return self.program.cost.macs
 
     @property
     def depth(self) -> int:
         """The most weight layers on one way from input to output."""
-        return self.program.figures.depth
+        return self.program.cost.depth
 
     @property
     def input(self) -> tuple[int | None, ...]:
@@ -65,7 +65,7 @@ class Model:
     @property
     def outputs(self) -> dict[str, tuple[int | None, ...]]:
         """The shape of each output by its name, without the batch."""
-        return dict(self.program.figures.output)
+        return dict(self.program.cost.output)
 
     @property
     def output(self) -> tuple[int | None, ...]:
@@ -164,7 +164,7 @@ class Model:
         return summary_text(self.program, layers)
 
     def facts(self) -> dict[str, Any]:
-        """Return the figures as `summary --format json` has them."""
+        """Return the cost as `summary --format json` has them."""
         return summary_facts(self.program)
 
     def expand(self, format: str = "network") -> str:

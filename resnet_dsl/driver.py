@@ -4,10 +4,10 @@ read       a path, `-`, or a shipped name            → Source
 parse      Source                                    → ast.File        syntax/parser.py
 declare    ast.File, and the files it uses           → Scope           elaborate/scope.py
 elaborate  a model of the Scope and its overrides    → Network         elaborate/
-expand     Network                                   → Graph           passes/expand.py
-unused     Graph: every op must reach an output                        passes/unused.py
-figures    Graph                                     → Figures         passes/figures.py
-check      `expect:` against Figures                                   elaborate/interface.py
+lower      Network                                   → Graph           analysis/lower.py
+reach      Graph: every op must reach an output                        analysis/reachability.py
+cost       Graph                                     → Cost            analysis/cost.py
+check      `expect:` against Cost                                      elaborate/outputs.py
 render     Network or Graph                          → source or bytes backends/, one folder each
 
 Each stage knows only those before it. A stage that finds errors raises CompileError with all of
@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.analysis.cost import Figures, figures
-from resnet_dsl.analysis.lower import expand
+from resnet_dsl.analysis.cost import Cost, cost_of
+from resnet_dsl.analysis.lower import lower
 from resnet_dsl.analysis.reachability import unused
 from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -43,7 +43,7 @@ MAX_USES = 16
 def compile_spec(
     spec: str | Path, model: str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Program:
-    """Take a spec through every stage up to the figures."""
+    """Take a spec through every stage up to the cost."""
     source, home = read(spec)
     return compile_source(source, home, model, overrides)
 
@@ -54,7 +54,7 @@ def compile_source(
     model: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Program:
-    """Take a text through every stage up to the figures; `home` is the folder `use` starts from."""
+    """Take a text through every stage up to the cost; `home` is the folder `use` starts from."""
     findings = Findings()
     scope = _declare_all(source, home, findings, ())
     findings.check()
@@ -65,30 +65,30 @@ def compile_source(
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
-    graph = expand(network)
+    graph = lower(network)
     for diagnostic in unused(graph, chosen.name_at):
         findings.add(diagnostic)
     findings.check()
-    counted = figures(graph)
-    check_size(state, counted.params, _largest(counted))
-    check_expectations(state, _expected_names(counted))
-    return Program(network, graph, counted, findings.shown)
+    cost = cost_of(graph)
+    check_size(state, cost.params, _largest(cost))
+    check_expectations(state, _expected_names(cost))
+    return Program(network, graph, cost, findings.shown)
 
 
-def _largest(counted: Figures) -> str:
+def _largest(cost: Cost) -> str:
     """The name of the layer with the most parameters."""
-    return max(counted.layers, key=lambda layer: layer.params).node.name if counted.layers else ""
+    return max(cost.layers, key=lambda layer: layer.params).node.name if cost.layers else ""
 
 
-def _expected_names(counted: Figures) -> dict[str, Any]:
+def _expected_names(cost: Cost) -> dict[str, Any]:
     """What an `expect:` line may speak of."""
-    output = next(iter(counted.output.values()))
+    output = next(iter(cost.output.values()))
     return {
-        "params": counted.params,
-        "trainable": counted.trainable,
-        "buffers": counted.buffers,
-        "macs": counted.macs,
-        "depth": counted.depth,
+        "params": cost.params,
+        "trainable": cost.trainable,
+        "buffers": cost.buffers,
+        "macs": cost.macs,
+        "depth": cost.depth,
         "output": output[0] if len(output) == 1 else output,
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from resnet_dsl.analysis.cost import Figures
+from resnet_dsl.analysis.cost import Cost
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
@@ -23,7 +23,7 @@ class Program:
 
     network: Network
     graph: Graph
-    figures: Figures
+    cost: Cost
     warnings: tuple[Diagnostic, ...]
     names: Mapping[str, str] = field(default_factory=dict)
 

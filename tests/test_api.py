@@ -13,7 +13,7 @@ from tests.support.backends import in_full
 TEXT = "model net(n = 1) { stages: [n, n]  block: basic }"
 
 
-def test_a_text_loads_and_knows_its_figures() -> None:
+def test_a_text_loads_and_knows_its_cost() -> None:
     model = resnet_dsl.loads(TEXT, classes=10)
     assert model.name == "net"
     assert model.output == (10,)

@@ -122,4 +122,4 @@ model net { stages: [2]  block: gated  head: %s }
 
 @pytest.mark.parametrize(("head", "depth"), [("gap -> fc(10)", 4), ("none", 3)])
 def test_layers_that_only_make_a_gate_do_not_count_as_depth(head: str, depth: int) -> None:
-    assert compile_source(Source("t.resnet", SE % head)).figures.depth == depth
+    assert compile_source(Source("t.resnet", SE % head)).cost.depth == depth

@@ -15,6 +15,7 @@ import pytest
 
 from resnet_dsl import shipped
 from resnet_dsl.backend import discovery
+from resnet_dsl.cli.arguments import COMMANDS
 from resnet_dsl.cli.commands import check as check_command
 from resnet_dsl.cli.main import main
 
@@ -72,6 +73,13 @@ def test_version_and_help_go_to_stdout(run: Run) -> None:
     assert (status, err) == (0, "")
     assert "compile" in out
     assert run("check", "--help")[0] == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_function(name: str, run: Run) -> None:
+    assert callable(COMMANDS[name].function)
+    assert COMMANDS[name].help in run("--help")[1]
+    assert run(*name.split(), "--help")[0] == 0
 
 
 def test_no_command_is_a_usage_error(run: Run) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from resnet_dsl.cli import main
-from resnet_dsl.cli.main import COMMANDS
+from resnet_dsl.cli.arguments import COMMANDS, command_parser
+from resnet_dsl.cli.arguments import parse as parse_command
+from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source
@@ -28,7 +29,7 @@ from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 
 ROOT = Path(__file__).parent.parent
-PAGES_OF_DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES_OF_DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 LIBRARY = ROOT / "resnet_dsl" / "library"
 LANGUAGE = ROOT / "docs" / "language.md"
 PENDING = {path for path in (ROOT / "docs" / "weights.md",) if not path.exists()}
@@ -127,19 +128,10 @@ def _commands(fence: Fence) -> Iterator[tuple[list[str], str]]:
             yield words[words.index("resnet-dsl") + 1 :], output
 
 
-def _parse(words: list[str]) -> None:
-    """Let the real parsers read a command line; they end the program if it is wrong."""
-    options = main._global_parser().parse_args(words)
-    if options.command is not None:
-        name, rest = main._words(options.command, options.arguments)
-        parser, _ = main._command_parser(name)
-        parser.parse_intermixed_args(rest)
-
-
 @each("console")
 def test_a_command_parses(fence: Fence) -> None:
     for words, _ in _commands(fence):
-        _parse(words)
+        parse_command(words)  # ends the program where it is wrong
 
 
 @each("sh")
@@ -147,7 +139,7 @@ def test_a_command_of_a_shell_block_parses(fence: Fence) -> None:
     for line in fence.text.splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["resnet-dsl"]:
-            _parse(words[1:])
+            parse_command(words[1:])
 
 
 @each("console")
@@ -162,7 +154,7 @@ def test_a_light_command_prints_what_the_page_shows(
         to_stdout = words[0] == "compile" and words[-2:] == ["-o", "-"] and "onnx" not in words
         if not output.strip() or not (words[0] in LIGHT or to_stdout):
             continue
-        main.main(words)
+        main(words)
         found = capfd.readouterr()
         assert _matches(output, found.err + found.out), found.err + found.out
 
@@ -178,8 +170,7 @@ def test_commands_and_their_options_are_described() -> None:
     sections = dict(re.findall(r"^## `([a-z -]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert list(sections) == list(COMMANDS)
     for name, section in sections.items():
-        parser, _ = main._command_parser(name)
-        options = {o for o in parser._option_string_actions if o.startswith("--")}
+        options = {option for option in command_parser(name).option_names if option.startswith("--")}
         everywhere = {"--help", "--color", "--set", "--model"}
         missing = [option for option in options - everywhere if f"`{option}" not in section]
         assert not missing, f"{name}: {missing}"
@@ -391,5 +382,15 @@ def test_specs_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"^use (\w+)", text, re.MULTILINE):
         assert name in shipped(), name
-    for name in re.findall(r"`((?:resnet_dsl|backends|specs|tests|benchmarks|docs)/[\w./-]+\.\w+)`", text):
-        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`((?:resnet_dsl|backends|specs|tests|tools|benchmarks|docs)/[\w./-]*)`", text):
+        assert (ROOT / name).exists() or "NAME" in name, name
+
+
+def test_what_the_glossary_points_at_is_there() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    found = re.findall(r"`(\w+)(?:\.(\w+))?` in `(\S+)`", text)
+    assert len(found) > 20
+    for name, member, path in found:
+        defined = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^(class |block |    )?{name}\b", defined, re.MULTILINE), f"{name} in {path}"
+        assert not member or re.search(rf"^    (def )?{member}\b", defined, re.MULTILINE), member

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, shipped
+from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.canonical import format_source, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH
 from resnet_dsl.syntax.formatter.trivia import comments
@@ -42,6 +43,34 @@ def test_lines_fit_the_page(path):
     assert max(map(len, code)) <= WIDTH
 
 
+NODES = {value for value in vars(ast).values() if isinstance(value, type) and issubclass(value, ast.Node)}
+KINDS = NODES - {ast.Node, ast.Named}
+
+
+def kinds_in(tree: ast.File) -> set[type]:
+    below: list[ast.Node] = [tree]
+    for node in below:
+        below.extend(ast.children(node))
+    return {type(node) for node in below}
+
+
+def test_the_golden_specs_have_every_kind_of_node():
+    sources = (Source(path.name, path.read_text("utf-8")) for path in GOLDEN.glob("*.in.resnet"))
+    assert set().union(*(kinds_in(parse(source)) for source in sources)) == KINDS
+
+
+def test_random_trees_have_every_kind_of_node():
+    seen: set[type] = set()
+
+    @settings(slow)
+    @given(files())
+    def look(tree):
+        seen.update(kinds_in(tree))
+
+    look()
+    assert seen == KINDS
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_what_is_shipped_can_be_formatted(path):
     text = path.read_text(encoding="utf-8")
@@ -69,7 +98,7 @@ def test_formatting_keeps_program_and_comments_and_is_stable(text):
 @given(valid_specs())
 def test_a_formatted_model_compiles_to_the_same_graph(text):
     before, after = (compile_source(Source("t.resnet", spec)) for spec in (text, formatted(text)))
-    assert before.figures == after.figures
+    assert before.cost == after.cost
     assert [node.name for node in before.graph.nodes] == [node.name for node in after.graph.nodes]
 
 

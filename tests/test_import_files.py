@@ -214,6 +214,25 @@ def graph_file(path: Path, change: Callable[[Any], None]) -> Path:
     return path
 
 
+def test_attributes_left_out_are_their_defaults(tmp_path: Path, imported: Imported) -> None:
+    kept = {
+        "AveragePool": {"kernel_shape", "strides", "ceil_mode"},
+        "Conv": {"strides", "pads"},
+        "Gemm": {"transB"},
+        "MaxPool": {"kernel_shape", "strides", "pads"},
+    }
+
+    def leave_out(graph: Any) -> None:
+        for node in graph.node:
+            left = [each for each in node.attribute if each.name in kept.get(node.op_type, ())]
+            del node.attribute[:]
+            node.attribute.extend(left)
+
+    (tmp_path / "left").mkdir()
+    left = graph_file(tmp_path / "left" / "net.onnx", leave_out)
+    assert imported(left) == imported(written(tmp_path / "net.onnx"))
+
+
 def _cycle(graph: Any) -> None:
     graph.node[1].input[0] = graph.node[3].output[0]
 

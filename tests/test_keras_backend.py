@@ -191,7 +191,7 @@ def test_blocks_that_grow_evenly_are_a_loop() -> None:
     assert 'x = grown_block(x, f"layer1-{i}", 6 + 2 * i)' in rendered
     assert 'x = grown_block(x, f"layer2-{i}", 9 - i)' in rendered
     assert 'x = grown_block(x, "layer3-1", 5)' in rendered
-    assert backend.build(checked).count_params() == checked.figures.params
+    assert backend.build(checked).count_params() == checked.cost.params
 
 
 def unwritten(sources: str) -> list[str]:
@@ -436,13 +436,13 @@ def test_what_strides_and_dilates_is_computed_where_it_is_taken(layout: str, siz
     x, state = batch(checked, size), random_state(checked.graph, 1)
     assert difference(evaluate(checked.graph, state, x), backend.run(build(checked, "float64"), x)) < 1e-13
     sized = program(GAPS.replace("3xHxW", f"3x{size[0]}x{size[1]}"))
-    assert multiply_adds(backend.build(sized)) == sized.figures.macs
+    assert multiply_adds(backend.build(sized)) == sized.cost.macs
     assert "Keras needs" not in backend.render(sized)
 
 
 def test_skresnet50_computes_in_keras_what_its_header_says() -> None:
     checked = compile_spec("skresnet50")
-    assert multiply_adds(backend.build(checked)) == checked.figures.macs == 4_089_422_336
+    assert multiply_adds(backend.build(checked)) == checked.cost.macs == 4_089_422_336
 
 
 def test_the_header_says_what_keras_needs_where_it_cannot_but_compute_every_pixel() -> None:
@@ -518,7 +518,7 @@ def test_a_training_step_changes_all_but_what_is_frozen(name: str, fit: bool) ->
         if not key.endswith("conv1.bias"):  # before a batch norm a bias has no gradient
             assert np.array_equal(value, before[key]) == (key in frozen), key
     counted = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-    assert counted == checked.figures.trainable < checked.figures.params
+    assert counted == checked.cost.trainable < checked.cost.params
 
 
 @pytest.mark.parametrize("op", ["dropout", "stochastic_depth"])

@@ -36,8 +36,8 @@ def declared(program: Program) -> list[Tensor]:
 
 @each(list(COMPARISONS))
 def test_figures_are_those_of_the_table(row: Row) -> None:
-    figures = compile_spec(row.spec, None, dict(row.settings)).figures
-    ours = {name: getattr(figures, name) for name in ("params", "trainable", "buffers", "macs")}
+    cost = compile_spec(row.spec, None, dict(row.settings)).cost
+    ours = {name: getattr(cost, name) for name in ("params", "trainable", "buffers", "macs")}
     theirs = table(row.table).figures
     assert ours == theirs | {"macs": theirs["macs"] + MORE_MACS.get(row.table, 0)}
 
@@ -98,6 +98,6 @@ def test_what_a_shipped_spec_expects_is_checked(spec: str, figure: str) -> None:
     assert before, f"{spec} expects no {figure}"
     wrong = str((int(after[0]) + 1) % 9 + 1)
     text = f"{before}{figure} == {wrong}{after[1:]}"
-    true = getattr(compile_spec(spec).figures, figure)
+    true = getattr(compile_spec(spec).cost, figure)
     with pytest.raises(CompileError, match=f"{true:,}|{true:_}|{true}"):
         compile_source(Source(f"{spec}.resnet", text), home)

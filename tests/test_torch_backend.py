@@ -414,7 +414,7 @@ def test_a_training_step_changes_all_but_what_is_frozen(name: str) -> None:
         if "bias" not in key or name == "backbone":  # a bias before a batch norm has no gradient
             assert torch.equal(tensor, before[key]) == (owner in frozen), key
     counted = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert counted == checked.figures.trainable < checked.figures.params
+    assert counted == checked.cost.trainable < checked.cost.params
 
 
 def test_a_frozen_part_drops_nothing_and_others_do() -> None:

@@ -60,9 +60,9 @@ def render(program: Program) -> str:
 
 def further_work(program: Program) -> Iterator[str]:
     """Yield lines that say what Keras computes beyond the network's own multiply-adds, op by op."""
-    macs = {layer.node.name: layer.macs for layer in program.figures.layers}
+    macs = {layer.node.name: layer.macs for layer in program.cost.layers}
     lines = []
-    total = program.figures.macs or 0
+    total = program.cost.macs or 0
     for node in program.graph.nodes:
         if (computed := lowered_node(node).computed) is not None:
             extent = program.network.extent
@@ -76,7 +76,7 @@ def further_work(program: Program) -> Iterator[str]:
             total += count - own
             lines.append(f"  {node.name}: {count:,} for {own:,}")
     if lines:
-        needs = f"{total:,} multiply-adds" if program.figures.macs is not None else "more"
+        needs = f"{total:,} multiply-adds" if program.cost.macs is not None else "more"
         yield f"Keras needs {needs}, since no convolution of it both strides and dilates:"
         yield "every pixel is computed, and then some are taken, in"
         yield from lines

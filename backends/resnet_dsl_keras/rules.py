@@ -18,6 +18,7 @@ from resnet_dsl.backend.python_source import (
     StepName,
     Unpacked,
     affine,
+    binary,
     call,
     listed,
     several,
@@ -208,6 +209,16 @@ def _(op: ops.LayerNorm, site: Site) -> KerasLowering:
 
 
 @lower.register
+def _(op: ops.InstanceNorm, site: Site) -> KerasLowering:
+    """A group norm whose groups are single channels."""
+    eps = site.number("eps")
+    if op.affine:
+        return KerasLowering(helper_call("group_norm", site.channels(), eps=eps, gamma=site.number("gamma")))
+    settings = {"axis": _channel_axis(site), "epsilon": eps, "center": False, "scale": False}
+    return KerasLowering(layer("GroupNormalization", groups=site.channels(), **settings))
+
+
+@lower.register
 def _(op: ops.LocalResponseNorm, site: Site) -> KerasLowering:
     keywords = {name: site.number(name) for name in ("alpha", "beta", "k")}
     code = helper_call("local_response_norm", site.number("size"), **keywords)
@@ -230,6 +241,18 @@ def _(op: ops.Relu, site: Site) -> KerasLowering:
 def _(op: ops.LeakyRelu, site: Site) -> KerasLowering:
     code = call("leaky_relu", X, site.number("slope"))
     return KerasLowering(code, depth=2, operations=("greater", "multiply", "where"), ending=None)
+
+
+@lower.register
+def _(op: ops.PRelu, site: Site) -> KerasLowering:
+    start = call("keras.initializers.Constant", site.number("slope"))
+    if not op.per_channel:
+        axes: Argument = listed(*range(1, 2 + len(site.shapes[0].spatial)))
+    elif site.vector:
+        axes = None
+    else:
+        axes = listed(2, binary(2, "+", call("channel_axis")))  # 2 and 1, or 2 and 3
+    return KerasLowering(layer("PReLU", alpha_initializer=start, shared_axes=axes))
 
 
 @lower.register

@@ -17,12 +17,14 @@ KERAS_NAMES = {
 def keras_shapes(path):
     """Return the shape of each tensor by name, in PyTorch's layouts."""
     variables = _keras_variables(_keras_model(path, "float32"))
-    return {name: _shape(variable) for name, variable in variables.items()}
-
-
-def _shape(variable):
-    shape = to_torch(np.empty(variable.shape)).shape
-    return (int(np.prod(shape)),) if variable.name == "alpha" else shape
+    flat = {
+        name: (int(np.prod(v.shape)),)
+        for name, v in variables.items()
+        if v.name == "alpha"
+    }
+    return {
+        name: to_torch(np.empty(v.shape)).shape for name, v in variables.items()
+    } | flat
 
 
 def keras_outputs(path, state, x):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from onnx import (
     NodeProto,
     TensorProto,
     ValueInfoProto,
+    defs,
     helper,
     numpy_helper,
 )
@@ -24,9 +27,10 @@ from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, Fore
 from resnet_dsl.backend.ir import INPUT, Array, Extent, GraphNode, Program
 from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx import nodes
-from resnet_dsl_onnx.render import without_weights
+from resnet_dsl_onnx.render import OPSET, without_weights
 from resnet_dsl_onnx.rules import lower
 
+DOMAINS = ("", "ai.onnx")
 LARGEST = 64  # elements of a constant that are kept one by one
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
 PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
@@ -34,7 +38,7 @@ PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
 
 def of_program(program: Program) -> ForeignGraph:
     """Return the graph that the program is written as."""
-    found = _foreign(without_weights(program))
+    found = _foreign(without_weights(program), OPSET)
     return replace(found, weights={name: parameter.shape for name, parameter in program.graph.parameters()})
 
 
@@ -47,7 +51,8 @@ def of_op(node: GraphNode) -> ForeignGraph:
     for part in lowered:
         inputs = (each if isinstance(each, str) else constants[each] for each in part.inputs)
         result = part.result(node.name)
-        parts.append(ForeignNode(result, part.op_type, tuple(inputs), (result,), part.attributes))
+        attributes = _complete(part.op_type, OPSET, part.attributes)
+        parts.append(ForeignNode(result, part.op_type, tuple(inputs), (result,), *attributes))
     return ForeignGraph(
         INPUT,
         (),
@@ -62,7 +67,8 @@ def read(path: Path) -> ForeignGraph:
     """Return the graph of a file; raises UsageError where it has not one input and some output."""
     model = ModelProto()
     model.ParseFromString(path.read_bytes())
-    found = _foreign(model.graph)
+    opset = next((each.version for each in model.opset_import if each.domain in DOMAINS), OPSET)
+    found = _foreign(model.graph, opset)
     if odd := found.misplaced():
         raise UsageError(
             f"its graph is not in order: {printable(odd)} is taken before it is given, or given twice"
@@ -72,7 +78,7 @@ def read(path: Path) -> ForeignGraph:
     return found
 
 
-def _foreign(graph: GraphProto) -> ForeignGraph:
+def _foreign(graph: GraphProto, opset: int) -> ForeignGraph:
     tensors = {_text(tensor.name): tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if _text(value.name) not in tensors]
     if len(inputs) != 1:
@@ -92,23 +98,58 @@ def _foreign(graph: GraphProto) -> ForeignGraph:
         if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:
             constants[_text(node.output[0])] = _of_node(node.attribute[0])
         else:
-            found.append(_node(node))
+            found.append(_node(node, opset, weights))
     outputs = tuple((_text(value.name), _text(value.name)) for value in graph.output)
     if not outputs:
         raise UsageError("its graph has no output")
     return ForeignGraph(_text(inputs[0].name), _sizes(inputs[0]), tuple(found), outputs, constants, weights)
 
 
-def _node(node: NodeProto) -> ForeignNode:
-    attributes = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
-    op = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else _text(node.op_type)
-    return ForeignNode(
-        _text(node.name),
-        op,
-        tuple(map(_text, node.input)),
-        tuple(map(_text, node.output)) or ("",),
-        attributes,
-    )
+def _node(node: NodeProto, opset: int, weights: Mapping[str, tuple[int, ...]]) -> ForeignNode:
+    given = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
+    name, op = _text(node.name), _text(node.op_type)
+    inputs, outputs = tuple(map(_text, node.input)), tuple(map(_text, node.output)) or ("",)
+    if node.domain not in DOMAINS:
+        return ForeignNode(name, f"{node.domain}.{op}", inputs, outputs, given)
+    weight = next((weights[each] for each in inputs if each in weights), ())
+    return ForeignNode(name, op, inputs, outputs, *_complete(op, opset, given, weight))
+
+
+def _complete(
+    op: str, opset: int, given: Mapping[str, Any], weight: tuple[int, ...] = ()
+) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """The attributes of a node with those that it leaves out, as ONNX means them, and which it may."""
+    usual = dict(_defaults(op, opset))
+    if "kernel_shape" in _attribute_names(op):
+        if weight:
+            usual["kernel_shape"] = weight[2:]
+        kernel = given.get("kernel_shape", weight[2:])
+        axes = len(kernel) if isinstance(kernel, tuple) else 0
+        usual |= {"strides": (1,) * axes, "dilations": (1,) * axes, "pads": (0, 0) * axes}
+        if given.get("auto_pad", "NOTSET") != "NOTSET":
+            del usual["pads"]
+    found = {**{name: usual[name] for name in usual.keys() & _attribute_names(op)}, **given}
+    return found, frozenset(name for name, value in found.items() if usual.get(name) == value)
+
+
+@cache
+def _defaults(op: str, opset: int) -> Mapping[str, Any]:
+    """The defaults of an op's attributes in an opset, of those that it has in ours."""
+    try:
+        schema = defs.get_schema(op, opset)
+    except defs.SchemaError:
+        return {}
+    known = _attribute_names(op)
+    defaults = {name: each.default_value for name, each in schema.attributes.items() if name in known}
+    return {name: _attribute(value) for name, value in defaults.items() if value.type}
+
+
+@cache
+def _attribute_names(op: str) -> frozenset[str]:
+    try:
+        return frozenset(defs.get_schema(op, OPSET).attributes)
+    except defs.SchemaError:
+        return frozenset()
 
 
 def _attribute(attribute: AttributeProto) -> Any:

@@ -146,6 +146,18 @@ def _(op: ops.LayerNorm, site: Site) -> TorchLowering:
 
 
 @lower.register
+def _(op: ops.InstanceNorm, site: Site) -> TorchLowering:
+    made = call(
+        "nn.InstanceNorm2d",
+        site.channels(),
+        eps=site.number("eps"),
+        affine=op.affine,
+        track_running_stats=False,
+    )
+    return layer(site, made)
+
+
+@lower.register
 def _(op: ops.LocalResponseNorm, site: Site) -> TorchLowering:
     keywords = {name: site.number(name) for name in ("alpha", "beta", "k")}
     return functional("F.local_response_norm", "nn.LocalResponseNorm", site.number("size"), **keywords)
@@ -164,6 +176,12 @@ def _(op: ops.Relu, site: Site) -> TorchLowering:
 @lower.register
 def _(op: ops.LeakyRelu, site: Site) -> TorchLowering:
     return functional("F.leaky_relu", "nn.LeakyReLU", negative_slope=site.number("slope"))
+
+
+@lower.register
+def _(op: ops.PRelu, site: Site) -> TorchLowering:
+    slopes = site.channels() if op.per_channel else 1
+    return layer(site, call("nn.PReLU", slopes, init=site.number("slope")))
 
 
 @lower.register

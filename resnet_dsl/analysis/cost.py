@@ -1,4 +1,4 @@
-"""Figures of a graph: parameters, multiply-adds, activation memory, receptive field.
+"""What a graph costs: parameters, multiply-adds, activation memory, receptive field.
 
 Counting is torchvision's: `params` are learned elements, `buffers` those of running statistics,
 `macs` the multiply-adds of convolutions and fully connected layers at batch 1.
@@ -19,7 +19,7 @@ ONE_PIXEL = (Fraction(1), Fraction(1))
 
 @dataclass(frozen=True)
 class OpCost:
-    """The figures of one op; `field` is the receptive field (height, width) in input pixels."""
+    """What one op costs; `field` is the receptive field (height, width) in input pixels."""
 
     node: GraphNode
     output: Known
@@ -31,8 +31,8 @@ class OpCost:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of a model; what depends on an input size that is not given is None."""
+class Cost:
+    """What a model costs; what depends on an input size that is not given is None."""
 
     layers: tuple[OpCost, ...]
     params: int
@@ -44,8 +44,8 @@ class Figures:
     output: dict[str, Known]
 
 
-def figures(graph: Graph) -> Figures:
-    """Return the figures of a graph."""
+def cost_of(graph: Graph) -> Cost:
+    """Return what a graph costs."""
     fields: dict[str, _Field | None] = {INPUT: _Field(ONE_PIXEL, ONE_PIXEL)}
     layers = []
     for node in graph.nodes:
@@ -53,7 +53,7 @@ def figures(graph: Graph) -> Figures:
         layers.append(_layer(graph, node, fields[node.name]))
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
-    return Figures(
+    return Cost(
         layers=tuple(layers),
         params=sum(layer.params for layer in layers),
         trainable=sum(layer.trainable for layer in layers),

@@ -6,14 +6,14 @@ from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.network import BlockCall, Body, Network
 
 
-def expand(network: Network) -> Graph:
+def lower(network: Network) -> Graph:
     """Return the flat graph of a network."""
     nodes: list[GraphNode] = []
     results: dict[str, str] = {}
     current = INPUT
     for part, path, body in network.parts():
         features = [results[name] for name in network.features] if part == "head" else []
-        current = _expand(body, path, part, [current, *features], nodes)
+        current = _lower(body, path, part, [current, *features], nodes)
         results[part] = current
         if path:
             results[path] = current
@@ -23,7 +23,7 @@ def expand(network: Network) -> Graph:
     return Graph(network, tuple(nodes), named, tuple(results.items()))
 
 
-def _expand(body: Body, path: str, part: str, inputs: list[str], nodes: list[GraphNode]) -> str:
+def _lower(body: Body, path: str, part: str, inputs: list[str], nodes: list[GraphNode]) -> str:
     """Append the body's ops to `nodes` and return the name of its result."""
     results: list[str] = []
 
@@ -34,7 +34,7 @@ def _expand(body: Body, path: str, part: str, inputs: list[str], nodes: list[Gra
         name = f"{path}.{node.name}" if path else node.name
         taken = [value(index) for index in node.inputs]
         if isinstance(node.what, BlockCall):
-            results.append(_expand(node.what.body, name, part, taken, nodes))
+            results.append(_lower(node.what.body, name, part, taken, nodes))
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
         places = node.span, node.author

@@ -27,13 +27,17 @@ class ForeignConstant:
 
 @dataclass(frozen=True)
 class ForeignNode:
-    """One node; the names of its inputs are of values, weights or constants, or empty."""
+    """One node; the names of its inputs are of values, weights or constants, or empty.
+
+    `attributes` are all that it has, `implied` those of them that could be left out.
+    """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    implied: frozenset[str] = frozenset()
 
     @property
     def result(self) -> str:

@@ -1,4 +1,4 @@
-"""What every artefact says of its origin: the version, the spec's text and hash, its figures."""
+"""What every artefact says of its origin: the version, the spec's text and hash, its cost."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def origin(program: Program) -> Iterator[str]:
     yield f"sha256 {digest(network)}"
     for name, value in network.settings:
         yield f"--set {name}={plain(value)}"
-    macs = program.figures.macs
-    count = f"{program.figures.params:,} parameters"
+    macs = program.cost.macs
+    count = f"{program.cost.params:,} parameters"
     if macs is None:
         yield f"{count}."
     else:

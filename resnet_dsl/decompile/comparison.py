@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import IDENTITY, ForeignConstant, ForeignGraph, ForeignNode, single
@@ -14,23 +14,6 @@ from resnet_dsl.weights.match_report import KINDS, MatchReport, Mismatch
 LISTED = 4
 # Where the order of the inputs changes no bit of the result.
 COMMUTATIVE = ("Add", "Mul")
-# What ONNX means by an attribute that is left out.
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "AveragePool": {"auto_pad": "NOTSET", "ceil_mode": 0, "count_include_pad": 0},
-    "BatchNormalization": {"epsilon": 1e-5, "momentum": 0.9, "training_mode": 0},
-    "Conv": {"auto_pad": "NOTSET", "group": 1},
-    "Flatten": {"axis": 1},
-    "Gemm": {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
-    "LeakyRelu": {"alpha": 0.01},
-    "MaxPool": {"auto_pad": "NOTSET", "ceil_mode": 0, "storage_order": 0},
-    "Pad": {"mode": "constant"},
-    "ReduceMean": {"keepdims": 1},
-    "Reshape": {"allowzero": 0},
-    "Softmax": {"axis": -1},
-}
-# Those with a value for each axis.
-BY_AXIS = {"dilations": 1, "pads": 0, "strides": 1}
-WINDOWS = ("AveragePool", "Conv", "MaxPool")
 
 
 def check_tensors(program: Program, shapes: Shapes, source: str) -> None:
@@ -129,15 +112,8 @@ class _Numbered:
 
 
 def attributes(node: ForeignNode) -> tuple[tuple[str, Any], ...]:
-    """Return the attributes that say more than their absence would, numbers as single precision has them."""
-    demismatches = DEFAULTS.get(node.op, {})
-    return tuple(
-        (name, _single(value))
-        for name, value in sorted(node.attributes.items())
-        if not (node.op == "Conv" and name == "kernel_shape")  # its weight has it
-        and not (name in demismatches and _single(demismatches[name]) == _single(value))
-        and not (node.op in WINDOWS and name in BY_AXIS and set(value) == {BY_AXIS[name]})
-    )
+    """Return the attributes by name, their numbers as single precision has them."""
+    return tuple((name, _single(value)) for name, value in sorted(node.attributes.items()))
 
 
 def _single(value: Any) -> Any:
@@ -176,8 +152,11 @@ def _first(nodes: list[ForeignNode], numbered: _Numbered, shared: set[int]) -> l
 
 
 def _described(node: ForeignNode, other: ForeignNode | None = None) -> str:
-    """A node with the attributes that the other does not have."""
-    same = dict(attributes(other)) if other is not None and other.op == node.op else {}
+    """A node with the attributes that the other lacks; all unusual ones where that is of another op."""
+    if other is not None and other.op == node.op:
+        same = dict(attributes(other))
+    else:
+        same = {name: value for name, value in attributes(node) if name in node.implied}
     words = [f"{name}={_word(value)}" for name, value in attributes(node) if same.get(name) != value]
     return f"{printable(node.op)}({', '.join(words)})" if words else printable(node.op)
 

@@ -24,6 +24,8 @@ from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
 WriteOp = Callable[[GraphNode], ForeignGraph]
+# A file can claim any shape, and what is guessed is written out: constants of so many channels.
+MOST_CHANNELS, MOST_GUESSES = 65_536, 8
 WITHIN_OP = 12  # nodes from the value that an op takes to the last tensor that it has
 
 
@@ -75,7 +77,8 @@ class OpMatcher:
                 source = self.graph.maker(name)
                 for each in (name, *(source.inputs if source is not None else ())):
                     found |= dict.fromkeys(self.graph.fixed_shape(each)[:1])
-        return [count for count in {**found, 1: None} if count > 0]
+        plausible = [count for count in {**found, 1: None} if 0 < count <= MOST_CHANNELS]
+        return plausible[:MOST_GUESSES]
 
     def _fitted(self, op: Op, x: Shape, value: str) -> _Overlay | None:
         """Lay an op over the graph, with the graph's numbers as its arguments where that fits better."""

@@ -47,7 +47,7 @@ def fields_of(structure: Structure, facts: NetworkFacts) -> Fields:
 
 
 def text_of(name: str, fields: Mapping[str, ast.Expr], comment: str, program: Program | None = None) -> str:
-    """Return the spec in canonical form; of a program that it compiled to, with the figures to expect."""
+    """Return the spec in canonical form; of a program that it compiled to, with the cost to expect."""
     written = dict(fields)
     if program is not None:
         written["expect"] = expression(list(_expected(program)))
@@ -56,8 +56,8 @@ def text_of(name: str, fields: Mapping[str, ast.Expr], comment: str, program: Pr
 
 
 def _expected(program: Program) -> Iterable[ast.Expr]:
-    figures = {"params": program.figures.params, "macs": program.figures.macs}
-    for name, count in figures.items():
+    expected = {"params": program.cost.params, "macs": program.cost.macs}
+    for name, count in expected.items():
         if count is not None:
             number = ast.Number(NOWHERE, count, f"{count:_}")
             yield ast.Binary(NOWHERE, "==", expression(name), number, NOWHERE)

@@ -6,9 +6,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from resnet_dsl.elaborate.values import show
+from resnet_dsl.elaborate.values import Value, show
 
 LARGEST = 10**18
+
+Number = int | float
 
 OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -31,21 +33,20 @@ class ArithmeticProblem(Exception):
         super().__init__(message)
 
 
-def compare(sign: str, left: Any, right: Any) -> bool:
+def compare(sign: str, left: Value, right: Value) -> bool:
     """Return whether a comparison holds; only numbers have an order."""
     if sign in ("==", "!="):
         # 1 and true are different values here, as they are different words.
         equal = isinstance(left, bool) == isinstance(right, bool) and left == right
         return bool(equal == (sign == "=="))
-    _numbers(sign, left, right)
-    return bool(OPERATIONS[sign](left, right))
+    return bool(OPERATIONS[sign](*_numbers(sign, left, right)))
 
 
-def compute(sign: str, left: Any, right: Any) -> int | float:
+def compute(sign: str, left: Value, right: Value) -> int | float:
     """Return the number an arithmetic operation gives; whole if it comes out whole."""
-    _numbers(sign, left, right)
+    numbers = _numbers(sign, left, right)
     try:
-        value = _compute(sign, left, right)
+        value = _compute(sign, *numbers)
     except ZeroDivisionError:
         raise ArithmeticProblem("E0206", "division by zero") from None
     except OverflowError:
@@ -55,18 +56,23 @@ def compute(sign: str, left: Any, right: Any) -> int | float:
     return float(value) if isinstance(value, float) else int(value)
 
 
-def _compute(sign: str, left: Any, right: Any) -> Any:
+def _compute(sign: str, left: Number, right: Number) -> Number | complex:
     if sign == "/":
         exact = isinstance(left, int) and isinstance(right, int) and right != 0 and left % right == 0
         return left // right if exact else left / right
     if sign == "**":
         if abs(right) > 64 or abs(left) > LARGEST:
             raise ArithmeticProblem("E0502", "the power is too large")
-        return left**right
-    return OPERATIONS[sign](left, right)
+        power: Number | complex = left**right
+        return power
+    result: Number = OPERATIONS[sign](left, right)
+    return result
 
 
-def _numbers(sign: str, left: Any, right: Any) -> None:
+def _numbers(sign: str, left: Value, right: Value) -> tuple[Number, Number]:
     for value in (left, right):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ArithmeticProblem("E0206", f"`{sign}` needs numbers, not {show(value)}")
+    assert isinstance(left, int | float)
+    assert isinstance(right, int | float)
+    return left, right

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import MISSING, replace
-from typing import Any
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -12,8 +11,20 @@ from resnet_dsl.elaborate.calls import written_call
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
+from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import add, step
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Staged, Tag, Tensor, show
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    Definition,
+    Function,
+    Origin,
+    Staged,
+    Tag,
+    Tensor,
+    Value,
+    show,
+)
 from resnet_dsl.ir.arguments import ArgumentError, Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import BlockCall, Body
@@ -91,7 +102,7 @@ def _written_out(
 
 def _argument(
     ctx: Elaborator, function: Function, name: str | None, value: ast.Expr, choices: tuple[str, ...], env: Env
-) -> Any:
+) -> Value:
     """The value of an argument; a lone name that means nothing was to be one of the choices."""
     if not choices:
         return ctx.evaluate(value, env)
@@ -143,7 +154,7 @@ def _wider(function: Function, argument: ast.Argument) -> str:
     return f"give block `{function.name}` a parameter `{argument.value.id}`"
 
 
-def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Any:
+def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:
     """Return the tensor an expression makes; a function is applied to the input `x`."""
     value = ctx.evaluate(expr, env)
     if isinstance(value, Function):
@@ -163,7 +174,7 @@ def apply(
     env: Env,
     span: Span,
     label: Tag | None = None,
-) -> Any:
+) -> Tensor | Bad:
     """Apply a function to its input: a step for an op, the steps of its body for a block."""
     tensors = [inputs] if isinstance(inputs, Tensor) else inputs
     if tensors is None or env.builder is None:
@@ -203,7 +214,7 @@ def _apply_op(
     env: Env,
     span: Span,
     label: Tag | None,
-) -> Any:
+) -> Tensor | Bad:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
     return step(ctx, op, tuple(tensors), env, span, label, function.origins, formulas_of(function.bound))
@@ -229,7 +240,7 @@ def _apply_block(
     env: Env,
     span: Span,
     label: Tag | None,
-) -> Any:
+) -> Tensor | Bad:
     assert env.builder is not None
     given, origin, origins = dict(function.bound), function.origin, function.origins
     if label is None:
@@ -249,7 +260,7 @@ def _apply_block(
 def body_of(
     ctx: Elaborator,
     definition: Definition,
-    given: dict[str, Any],
+    given: dict[str, Value],
     x: Shape,
     span: Span,
     at: Span | None = None,
@@ -267,7 +278,7 @@ def body_of(
 
 
 def _elaborate_body(
-    ctx: Elaborator, definition: Definition, given: dict[str, Any], shapes: list[Shape], span: Span
+    ctx: Elaborator, definition: Definition, given: dict[str, Value], shapes: list[Shape], span: Span
 ) -> Body | Bad:
     tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
     builder = BodyBuilder(shapes, input_names=["x", *tensors])
@@ -279,7 +290,7 @@ def _elaborate_body(
         for name, value in given.items()
     }
     x = Tensor(-1, shapes[0], "the block's input")
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Value] = {}
     outer, ctx.structural = ctx.structural, set()
     try:
         result = run_block(ctx, definition, values, x, builder, span, arguments)
@@ -302,12 +313,12 @@ def _elaborate_body(
 def run_block(
     ctx: Elaborator,
     definition: Definition,
-    given: dict[str, Any],
+    given: dict[str, Value],
     x: Tensor,
     builder: BodyBuilder,
     span: Span,
-    arguments: dict[str, Any] | None = None,
-) -> Any:
+    arguments: dict[str, Value] | None = None,
+) -> Tensor | Bad:
     """Run a block's statements into `builder` and return its result."""
     block = definition.block
     if definition in ctx.active or len(ctx.active) >= MAX_CALLS:
@@ -341,7 +352,7 @@ def _endless(ctx: Elaborator, definition: Definition, span: Span) -> Bad:
 def _parameters(
     ctx: Elaborator,
     definition: Definition,
-    given: dict[str, Any],
+    given: dict[str, Value],
     x: Tensor,
     builder: BodyBuilder,
     own_level: bool,
@@ -350,6 +361,7 @@ def _parameters(
     choices = {choice: Symbol(choice) for p in block.parameters for choice in p.choices}
     origins = ctx.frames[-1].origins if ctx.frames else {}
     own = tuple(p.name for p in block.parameters)
+    assert isinstance(definition.scope, Scope)
     env = Env(definition.scope, builder, {**choices, "x": x}, origins=dict(origins), parameters=own)
     fine = True
     for parameter in block.parameters:
@@ -367,7 +379,7 @@ def _parameters(
 
 
 def _no_choice(
-    ctx: Elaborator, block: ast.Block, parameter: ast.Parameter, value: Any, origins: Mapping[str, Origin]
+    ctx: Elaborator, block: ast.Block, parameter: ast.Parameter, value: Value, origins: Mapping[str, Origin]
 ) -> None:
     wanted = ", ".join(f"`{choice}`" for choice in parameter.choices)
     message = f"`{parameter.name}` of {block.name} must be one of {wanted}, not {show(value)}"
@@ -376,7 +388,9 @@ def _no_choice(
     ctx.error("E0204", message, span, ctx.suggest(show(value), parameter.choices))
 
 
-def _statements(ctx: Elaborator, block: ast.Block, env: Env, builder: BodyBuilder, variable: str) -> Any:
+def _statements(
+    ctx: Elaborator, block: ast.Block, env: Env, builder: BodyBuilder, variable: str
+) -> Tensor | Bad:
     for statement in block.statements:
         builder.variable = statement.name
         value = ctx.evaluate(statement.value, env)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypeGuard, overload
 
-from resnet_dsl.elaborate.values import Function, Repeat, Staged
+from resnet_dsl.elaborate.values import Function, Repeat, Staged, Value
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.formulas import Fixed, Formula, Number, names_of, operation
 
@@ -27,7 +27,7 @@ class DerivedFloat(float):
     formula: Formula
 
 
-def derived(value: Any, formula: Formula | None) -> Any:
+def derived(value: Value, formula: Formula | None) -> Value:
     """Return a number with its formula; any other value, and a number without one, as it is."""
     if formula is None or isinstance(value, bool) or not isinstance(value, int | float):
         return plain(value)
@@ -36,22 +36,22 @@ def derived(value: Any, formula: Formula | None) -> Any:
     return number
 
 
-def formula_of(value: Any) -> Formula | None:
+def formula_of(value: Value) -> Formula | None:
     """Return the formula of a number that was derived, None of any other value."""
     return value.formula if isinstance(value, DerivedInt | DerivedFloat) else None
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a number, derived or not; truth values are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is a whole number, derived or not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Value) -> Value:
     """Return a value without formulas, those of a function's arguments included."""
     match value:
         case DerivedInt():
@@ -65,14 +65,29 @@ def plain(value: Any) -> Any:
             parts = tuple(map(plain, value))
             return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
         case Function():
-            bound = plain(value.bound)
-            return value if bound is value.bound else replace(value, bound=bound)
+            return plain_function(value)
         case Repeat():
-            return Repeat(plain(value.count), plain(value.function))
+            return Repeat(plain_number(value.count), plain_function(value.function))
         case Staged():
             return replace(value, value=plain(value.value))
         case _:
             return value
+
+
+def plain_function(function: Function) -> Function:
+    """Return a function whose arguments have no formulas."""
+    bound = tuple((name, plain(value)) for name, value in function.bound)
+    same = all(a is b for (_, a), (_, b) in zip(bound, function.bound, strict=True))
+    return function if same else replace(function, bound=bound)
+
+
+@overload
+def plain_number(number: int) -> int: ...
+@overload
+def plain_number(number: float) -> int | float: ...
+def plain_number(number: float) -> int | float:
+    """Return a number without its formula."""
+    return int(number) if isinstance(number, int) else float(number)
 
 
 class Watched(int):
@@ -144,7 +159,7 @@ def watched(value: int, formulas: tuple[Formula, ...], decided: set[str]) -> Wat
     return number
 
 
-def nested_formulas(value: Any) -> Iterator[Formula]:
+def nested_formulas(value: Value) -> Iterator[Formula]:
     """Yield the formulas inside a list or a function's arguments, not that of a number itself."""
     match value:
         case Dims():
@@ -165,7 +180,7 @@ def nested_formulas(value: Any) -> Iterator[Formula]:
         yield from nested_formulas(item)
 
 
-def combined(sign: str, left: Any, right: Any, result: Number) -> Any:
+def combined(sign: str, left: Value, right: Value, result: Number) -> Value:
     """Return the result of an operation, with its formula if one of the operands has one."""
     formulas = [formula_of(left), formula_of(right)]
     if formulas == [None, None]:
@@ -173,12 +188,17 @@ def combined(sign: str, left: Any, right: Any, result: Number) -> Any:
     if sign == "/" and isinstance(result, int):
         sign = "//"  # it comes out whole, and generated code is to have a whole number too
     first, second = (
-        formula or Fixed(plain(value)) for formula, value in zip(formulas, (left, right), strict=True)
+        formula or Fixed(_number(value)) for formula, value in zip(formulas, (left, right), strict=True)
     )
     return derived(result, operation(sign, first, second))
 
 
-def formulas_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> tuple[tuple[str, Formula], ...]:
+def _number(value: Value) -> Number:
+    assert is_number(value)
+    return int(value) if isinstance(value, int) else float(value)
+
+
+def formulas_of(values: Mapping[str, Value] | Iterable[tuple[str, Value]]) -> tuple[tuple[str, Formula], ...]:
     """Return the formulas of those arguments that have one, by name."""
     found = ((name, formula_of(value)) for name, value in dict(values).items())
     return tuple((name, formula) for name, formula in found if formula is not None)

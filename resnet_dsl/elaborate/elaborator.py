@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
@@ -13,7 +13,7 @@ from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import combined, formula_of, nested_formulas, plain
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Tag
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.network import Body
 from resnet_dsl.ir.shapes import Extent
@@ -53,18 +53,19 @@ class Env:
 
     scope: Scope
     builder: BodyBuilder | None = None
-    names: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, Value] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
-    setting: Callable[[str, Span], Any] | None = None
+    setting: Callable[[str, Span], Value] | None = None
     known: Callable[[], Iterable[str]] | None = None
     read: set[str] = field(default_factory=set)
     origins: Mapping[str, Origin] = field(default_factory=dict)
     parameters: Container[str] = ()  # of the block or model around: what `...` passes on
 
     @property
-    def x(self) -> Any:
+    def x(self) -> Tensor | None:
         """The input that a pipeline starts with when it names none."""
-        return self.names.get("x")
+        found = self.names.get("x")
+        return found if isinstance(found, Tensor) else None
 
     def all_names(self) -> Iterator[str]:
         """Yield every name that has a meaning here, the nearest first."""
@@ -89,21 +90,21 @@ class Elaborator:
 
     findings: Findings
     extent: Extent
-    evaluator: Callable[[Elaborator, ast.Expr, Env, Tag | None], Any]
+    evaluator: Callable[[Elaborator, ast.Expr, Env, Tag | None], Value]
     model_at: Span
     frames: list[Frame] = field(default_factory=list)
     active: list[Definition] = field(default_factory=list)
-    bodies: dict[Any, Body | Bad] = field(default_factory=dict)
-    constants: dict[tuple[Scope, str], Any] = field(default_factory=dict)
+    bodies: dict[Value, Body | Bad] = field(default_factory=dict)
+    constants: dict[tuple[Scope, str], Value] = field(default_factory=dict)
     deriving: list[tuple[Scope, str]] = field(default_factory=list)
     ops: int = 0
     work: int = 0
     suggestions: int = 0
-    lists: dict[int, tuple[int, Any]] = field(default_factory=dict)
+    lists: dict[int, tuple[int, Value]] = field(default_factory=dict)
     recovering: bool = False
     structural: set[str] = field(default_factory=set)  # of the body, or model, being elaborated
 
-    def evaluate(self, expr: ast.Expr, env: Env, label: Tag | None = None) -> Any:
+    def evaluate(self, expr: ast.Expr, env: Env, label: Tag | None = None) -> Value:
         """Return the value of an expression; `label` names the step it makes."""
         return self.evaluator(self, expr, env, label)
 
@@ -121,7 +122,7 @@ class Elaborator:
         if self.work > MAX_WORK:
             self._stop(f"more than {MAX_WORK:,} evaluations", span)
 
-    def listed(self, items: tuple[Any, ...], span: Span) -> tuple[Any, ...]:
+    def listed(self, items: tuple[Value, ...], span: Span) -> tuple[Value, ...]:
         """Return a list unless it is too long, with the lists inside it: they may be one list often."""
         length = 1 + sum(self.lists.get(id(item), (1, ()))[0] for item in items)
         if length > MAX_LIST:
@@ -135,19 +136,19 @@ class Elaborator:
 
     # --- how numbers were derived
 
-    def decide(self, *values: Any) -> None:
+    def decide(self, *values: Value) -> None:
         """Note that numbers decide more than a number: their parameters are structural."""
         for value in values:
             self.structural.update(names_of(formula_of(value)))
 
-    def combined(self, sign: str, left: Any, right: Any, result: Any) -> Any:
+    def combined(self, sign: str, left: Value, right: Value, result: int | float) -> Value:
         """Return the result of an operation with its formula; where that is lost, note so."""
         found = combined(sign, left, right, result)
         if formula_of(found) is None:
             self.decide(left, right)
         return found
 
-    def stripped(self, value: Any) -> Any:
+    def stripped(self, value: Value) -> Value:
         """Return a value that goes into another body: the formulas within it would mean nothing there."""
         for inner in nested_formulas(value):
             self.structural.update(names_of(inner))

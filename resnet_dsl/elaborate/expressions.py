@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, replace
-from typing import Any
 
 from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
 from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
-from resnet_dsl.elaborate.derived import derived, formula_of, formulas_of, is_number, is_whole, plain
+from resnet_dsl.elaborate.derived import (
+    derived,
+    formula_of,
+    formulas_of,
+    is_number,
+    is_whole,
+    plain,
+    plain_number,
+)
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, show
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, Value, show
 from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
 from resnet_dsl.ir.ops import OPERATORS
 from resnet_dsl.ir.shapes import Shape
@@ -25,12 +32,12 @@ from resnet_dsl.syntax import ast
 
 MAX_CHAIN = 32
 SCALED = OPERATORS["scaled"]
-NUMERIC: dict[str, Callable[..., Any]] = {"min": min, "max": max, "round": round}
+NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, "round": round}
 
 NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
 
 
-def evaluate(ctx: Elaborator, expr: ast.Expr, env: Env, label: Tag | None = None) -> Any:
+def evaluate(ctx: Elaborator, expr: ast.Expr, env: Env, label: Tag | None = None) -> Value:
     """Return the value of an expression; `label` names the step it makes."""
     ctx.charge(expr.span)
     match expr:
@@ -66,9 +73,11 @@ def evaluate(ctx: Elaborator, expr: ast.Expr, env: Env, label: Tag | None = None
             return _pipe(ctx, expr, env)
         case ast.Call():
             return _call(ctx, expr, env, None, label)
+        case _:
+            raise AssertionError(f"{type(expr).__name__} stands in calls alone")
 
 
-def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Any:
+def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Value:
     if expr.id in env.choices:
         return Symbol(expr.id)
     if expr.id in env.names:
@@ -88,14 +97,14 @@ def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Any:
     return Function(what)
 
 
-def _placed(value: Any, name: str, env: Env) -> Any:
+def _placed(value: Value, name: str, env: Env) -> Value:
     """A function that the author gave for a parameter remembers where."""
     if isinstance(value, Function) and value.origin is None and name in env.origins:
         return replace(value, origin=env.origins[name])
     return value
 
 
-def _constant(ctx: Elaborator, const: ast.Const, scope: Scope) -> Any:
+def _constant(ctx: Elaborator, const: ast.Const, scope: Scope) -> Value:
     key = (scope, const.name)
     if key in ctx.deriving:
         way = [name for _, name in (*ctx.deriving[ctx.deriving.index(key) :], key)]
@@ -111,8 +120,8 @@ def _constant(ctx: Elaborator, const: ast.Const, scope: Scope) -> Any:
     return ctx.constants[key]
 
 
-def _record(ctx: Elaborator, expr: ast.Record, env: Env) -> Any:
-    record: dict[str, Any] = {}
+def _record(ctx: Elaborator, expr: ast.Record, env: Env) -> Value:
+    record: dict[str, Value] = {}
     origins: dict[str, Label] = {}
     for item in expr.fields:
         if item.name in record:
@@ -124,7 +133,7 @@ def _record(ctx: Elaborator, expr: ast.Record, env: Env) -> Any:
     return BAD if bad else tuple(record.items())
 
 
-def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Any:
+def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
@@ -147,22 +156,22 @@ def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Any:
     return sizes[expr.name]
 
 
-def _unary(ctx: Elaborator, expr: ast.Unary, env: Env) -> Any:
+def _unary(ctx: Elaborator, expr: ast.Unary, env: Env) -> Value:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
     if expr.operator == "not" and isinstance(value, bool):
         return not value
     if expr.operator == "-" and isinstance(value, int | float) and not isinstance(value, bool):
-        return ctx.combined("-", 0, value, -plain(value))
+        return ctx.combined("-", 0, value, -plain_number(value))
     if expr.operator == "-" and isinstance(value, Tensor):
         return step(ctx, SCALED.make({"scale": -1.0}), (value,), env, expr.span)
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
 
 
-def _logical(ctx: Elaborator, expr: ast.Binary, env: Env) -> Any:
+def _logical(ctx: Elaborator, expr: ast.Binary, env: Env) -> Value:
     """`and` and `or` look at their right side only where the left does not decide."""
-    value: Any = BAD
+    value: Value = BAD
     for side in (expr.left, expr.right):
         value = evaluate(ctx, side, env)
         if isinstance(value, Bad):
@@ -175,7 +184,7 @@ def _logical(ctx: Elaborator, expr: ast.Binary, env: Env) -> Any:
     return value
 
 
-def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> Any:
+def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> Value:
     if expr.operator in ("and", "or"):
         return _logical(ctx, expr, env)
     left = evaluate(ctx, expr.left, env)
@@ -186,7 +195,7 @@ def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> A
         return _join(ctx, expr, left, right, env, label)
     if expr.operator == "*" and isinstance(right, Function) and is_whole(left):
         ctx.decide(left)
-        return Repeat(plain(left), right)
+        return Repeat(plain_number(left), right)
     try:
         if expr.operator in ("==", "!=", "<", "<=", ">", ">="):
             ctx.decide(left, right)
@@ -196,7 +205,7 @@ def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> A
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
 
 
-def _join(ctx: Elaborator, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
+def _join(ctx: Elaborator, expr: ast.Binary, left: Value, right: Value, env: Env, label: Tag | None) -> Value:
     """Arithmetic of tensors: a step of two inputs, or of one input and a number."""
     if isinstance(left, Function) and env.x is not None:
         left = apply(ctx, left, env.x, env, expr.left.span)
@@ -209,31 +218,38 @@ def _join(ctx: Elaborator, expr: ast.Binary, left: Any, right: Any, env: Env, la
     if expr.operator == "/":
         return ctx.error("E0206", "`/` of two tensors", expr.at, "a tensor is divided by a number only")
     if expr.operator == "-":
-        right = step(ctx, SCALED.make({"scale": -1.0}), (right,), env, expr.at)
+        negative = step(ctx, SCALED.make({"scale": -1.0}), (right,), env, expr.at)
+        if isinstance(negative, Bad):
+            return BAD
+        right = negative
     op = OPERATORS["*" if expr.operator == "*" else "+"]()
     operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
     return step(ctx, op, operands, env, expr.at, label)
 
 
-def _scaled(ctx: Elaborator, expr: ast.Binary, left: Any, right: Any, env: Env, label: Tag | None) -> Any:
+def _scaled(
+    ctx: Elaborator, expr: ast.Binary, left: Value, right: Value, env: Env, label: Tag | None
+) -> Value:
     """A tensor and a number: `1 - x`, `0.5 * x`."""
     x, other = (left, right) if isinstance(left, Tensor) else (right, left)
     if not is_number(other):
         message = f"`{expr.operator}` of a tensor and {show(other)}"
         return ctx.error("E0206", message, expr.at, "the other side must be a tensor or a number")
-    number = derived(float(other), formula_of(other))
+    assert isinstance(x, Tensor)
+    plainly = float(other)
+    number = derived(plainly, formula_of(other))
     match expr.operator:
         case "+":
             values = {"shift": number}
         case "-":
-            negative = ctx.combined("-", 0.0, number, -float(number))
+            negative = ctx.combined("-", 0.0, number, -plainly)
             values = {"shift": negative} if x is left else {"scale": -1.0, "shift": number}
         case "*":
             values = {"scale": number}
         case _:
-            if x is right or number == 0.0:
+            if x is right or plainly == 0.0:
                 return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
-            values = {"scale": ctx.combined("/", 1.0, number, 1.0 / float(number))}
+            values = {"scale": ctx.combined("/", 1.0, number, 1.0 / plainly)}
     try:
         op = SCALED.make({name: plain(value) for name, value in values.items()})
     except ArgumentError as error:
@@ -241,7 +257,7 @@ def _scaled(ctx: Elaborator, expr: ast.Binary, left: Any, right: Any, env: Env, 
     return step(ctx, op, (x,), env, expr.at, label, derived=formulas_of(values))
 
 
-def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Any:
+def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Value:
     condition = evaluate(ctx, expr.condition, env)
     if isinstance(condition, Bad):
         return BAD
@@ -251,7 +267,7 @@ def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Any:
     return evaluate(ctx, expr.yes if condition else expr.no, env, label)
 
 
-def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Any:
+def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Value:
     tag = Tag(expr.label, expr.name_at)
     makes = expr.value
     while isinstance(makes, ast.Group):
@@ -263,7 +279,7 @@ def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Any:
     return value if isinstance(value, Tensor | Bad) else Staged(tag, value)
 
 
-def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Any:
+def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Value:
     value = tensor(ctx, expr.first, env)
     before = expr.first.span
     for index, item in enumerate(expr.steps):
@@ -271,7 +287,9 @@ def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Any:
             for other in expr.steps[index:]:
                 _check_step(ctx, other, env)
             return BAD
-        value = _step(ctx, item, replace(value, at=before), env, None)
+        made = _step(ctx, item, replace(value, at=before), env, None)
+        assert isinstance(made, Tensor | Bad)
+        value = made
         before = expr.first.span.to(item.span)
     return value
 
@@ -289,7 +307,7 @@ def _check_step(ctx: Elaborator, step: ast.Expr, env: Env) -> None:
             complete(ctx, bound, env, step.span)
 
 
-def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) -> Any:
+def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) -> Value:
     if isinstance(step, ast.Labelled):
         return _step(ctx, step.value, x, env, Tag(step.label, step.name_at))
     if isinstance(step, ast.Call):
@@ -302,7 +320,7 @@ def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | Non
     return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span)
 
 
-def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Any:
+def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Value:
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
         return _numeric(ctx, expr, env)
     function = evaluate(ctx, expr.callee, env)
@@ -321,21 +339,24 @@ def _is_numeric(ctx: Elaborator, name: str, env: Env) -> bool:
     return name in NUMERIC and name not in env.names and env.scope.find(name) is None
 
 
-def _numeric(ctx: Elaborator, expr: ast.Call, env: Env) -> Any:
+def _numeric(ctx: Elaborator, expr: ast.Call, env: Env) -> Value:
     name = expr.callee.id if isinstance(expr.callee, ast.Name) else ""
     if isinstance(expr.arguments[-1].value if expr.arguments else None, ast.Rest):
         return ctx.error("E0202", f"`...` passes nothing on to `{name}`", expr.span, "write the numbers out")
-    values = [evaluate(ctx, argument.value, env) for argument in expr.arguments]
-    if any(isinstance(value, Bad) for value in values):
+    found = [evaluate(ctx, argument.value, env) for argument in expr.arguments]
+    if any(isinstance(value, Bad) for value in found):
         return BAD
-    if not values or not all(map(is_number, values)):
+    values = [value for value in found if is_number(value)]
+    if not values or len(values) < len(found):
         return ctx.error("E0206", f"`{name}` takes numbers", expr.span)
     if name == "round" and len(values) > 1:
         return ctx.error("E0202", "`round` takes one number", expr.span)
     if name == "round":
         ctx.decide(values[0])
-        return round(plain(values[0]))
-    result = values[0]
+        return round(plain_number(values[0]))
+    number = plain_number(values[0])
+    result: Value = values[0]
     for value in values[1:]:
-        result = ctx.combined(name, result, value, NUMERIC[name](plain(result), plain(value)))
+        number = NUMERIC[name](number, plain_number(value))
+        result = ctx.combined(name, result, value, number)
     return result

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
-from resnet_dsl.elaborate.values import Tensor
+from resnet_dsl.elaborate.values import Tensor, Value
 from resnet_dsl.ir.arguments import ArgumentError
 from resnet_dsl.ir.network import BlockCall
 from resnet_dsl.ir.ops import Agreement, Join, Op
@@ -186,7 +185,7 @@ def _change(
     return None
 
 
-def _with(op: Op, name: str, value: Any) -> Op | None:
+def _with(op: Op, name: str, value: Value) -> Op | None:
     try:
         return replace(op, **{name: value}).normalised()
     except ArgumentError:
@@ -195,7 +194,7 @@ def _with(op: Op, name: str, value: Any) -> Op | None:
 
 def _variants(
     builder: BodyBuilder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
-) -> Iterator[tuple[int, tuple[str, Any, str]]]:
+) -> Iterator[tuple[int, tuple[str, Value, str]]]:
     """Yield steps that lead to a tensor, the last first, each with an argument to try."""
     for name in arguments:
         for index in _chain(builder, tensor.value):
@@ -214,7 +213,7 @@ def _chain(builder: BodyBuilder, value: int) -> Iterator[int]:
         value = builder.nodes[value].inputs[0]
 
 
-def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Any, str]]:
+def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Value, str]]:
     """Yield the values to try for an argument of an op, if it has that, and how each is written."""
     value = vars(op).get(name)
     if name == "ceil" and value is False:

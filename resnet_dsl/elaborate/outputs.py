@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import ModelState
-from resnet_dsl.elaborate.values import Bad, show
+from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.network import Network
 from resnet_dsl.syntax import ast
@@ -109,7 +108,7 @@ def check_frozen(state: ModelState, network: Network) -> None:
             state.error("E0201", message, _item_at(state, "freeze", path), hint)
 
 
-def preprocess(state: ModelState) -> tuple[tuple[str, Any], ...]:
+def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:
     """Return what the model says of its input data, checked."""
     setting = state.settings.find("preprocess")
     if setting is None or setting.value is None:
@@ -127,13 +126,15 @@ def preprocess(state: ModelState) -> tuple[tuple[str, Any], ...]:
         message = f"`preprocess` must be a record, not {show(value)}"
         state.error("E0204", message, setting.value_at, "`{ color: rgb  mean: [0.5, 0.5, 0.5] }`")
         return ()
+    assert isinstance(value, tuple)
     _check_channels(state, setting.value, dict(value))
     return tuple((name, str(item) if isinstance(item, Symbol) else item) for name, item in value)
 
 
-def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Any]) -> None:
+def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Value]) -> None:
     """Means and deviations are one number, or one a channel."""
-    channels = state.settings.value("input")[0] if isinstance(state.settings.value("input"), tuple) else 1
+    size = state.settings.value("input")
+    channels = size[0] if isinstance(size, tuple) else 1
     for item in record.fields:
         value = values.get(item.name)
         parts = value if isinstance(value, tuple) else (value,)
@@ -174,8 +175,8 @@ def check_size(state: ModelState, params: int, largest: str) -> None:
     state.findings.check()
 
 
-def check_expectations(state: ModelState, figures: dict[str, Any]) -> None:
-    """Check `expect:` against the true figures; skipped where a setting was overridden."""
+def check_expectations(state: ModelState, cost: dict[str, Value]) -> None:
+    """Check `expect:` against the true cost; skipped where a setting was overridden."""
     # Only the model's own: what its base expects holds for the base.
     setting = state.settings.layers[1].get("expect")
     if setting is None or setting.value is None or state.overridden:
@@ -184,7 +185,7 @@ def check_expectations(state: ModelState, figures: dict[str, Any]) -> None:
     if isinstance(setting.value, ast.Constant) and setting.value.value is None:
         return
     for item in items:
-        env = state.settings.env(setting, **figures)
+        env = state.settings.env(setting, **cost)
         held = state.elaborator.evaluate(item, env)
         if isinstance(held, Bad) or held is True:
             continue
@@ -192,12 +193,12 @@ def check_expectations(state: ModelState, figures: dict[str, Any]) -> None:
             message = f"an expectation is a comparison, not {_shown(held)}"
             state.error("E0206", message, item.span, "`params == 11_689_512`")
             continue
-        used = [name for name in figures if ast.mentions(item, name)]
-        truth = ", ".join(f"{name} is {_shown(figures[name])}" for name in used)
+        used = [name for name in cost if ast.mentions(item, name)]
+        truth = ", ".join(f"{name} is {_shown(cost[name])}" for name in used)
         message = "this expectation does not hold" + (f": {truth}" if truth else "")
         state.findings.add(Diagnostic("E0401", message, item.span))
     state.findings.check()
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Value) -> str:
     return f"{value:_}" if isinstance(value, int) else show(value)

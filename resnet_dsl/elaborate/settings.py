@@ -6,17 +6,17 @@ command line set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
-from resnet_dsl.elaborate.derived import derived, is_number, plain
+from resnet_dsl.elaborate.derived import derived, is_number
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD, Origin, show
+from resnet_dsl.elaborate.values import BAD, Origin, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.syntax import ast
@@ -26,7 +26,7 @@ MAX_CHAIN = 32
 # What a value of a field serves: the whole model, each block of a stage, or the first of each.
 Reach = Literal["model", "stage", "first block"]
 
-# The fields of models. Any other is a parameter of the block, given once or once a stage.
+# The fields of models. Value other is a parameter of the block, given once or once a stage.
 FIELDS: dict[str, Reach] = {
     "input": "model",
     "stem": "model",
@@ -107,11 +107,11 @@ class Settings:
             if setting is not None and not setting.span.source.ours
         }
 
-    def env(self, setting: Setting, **names: Any) -> Env:
+    def env(self, setting: Setting, **names: Value) -> Env:
         """Return the environment a setting is evaluated in: its own scope, all settings."""
 
-        def lookup(name: str, span: Span) -> Any:
-            return self.value(name, span, **names)
+        def lookup(name: str, span: Span) -> Value:
+            return self.value(name, span, names=names)
 
         return Env(
             setting.scope,
@@ -122,7 +122,13 @@ class Settings:
             parameters=self._names,
         )
 
-    def value(self, name: str, span: Span | None = None, choices: tuple[str, ...] = (), **names: Any) -> Any:
+    def value(
+        self,
+        name: str,
+        span: Span | None = None,
+        choices: tuple[str, ...] = (),
+        names: Mapping[str, Value] | None = None,
+    ) -> Value:
         """Return the value of a setting, MISSING if nobody set it, bad after an error."""
         setting = self.find(name)
         if setting is None:
@@ -139,7 +145,7 @@ class Settings:
         if len(self.active) > MAX_CHAIN:
             message = f"settings depend on each other more than {MAX_CHAIN} levels deep"
             return self.elaborator.error("E0209", message, span or setting.span)
-        env = self.env(setting, **names)
+        env = self.env(setting, **(names or {}))
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))
         self.active.append(name)
         try:
@@ -150,19 +156,19 @@ class Settings:
         finally:
             self.active.pop()
 
-    def _named(self, name: str, value: Any) -> Any:
+    def _named(self, name: str, value: Value) -> Value:
         """A number that a parameter of the model is: what is computed from it is derived from the name."""
         if name not in self._parameters or not is_number(value):
             return value
         self.elaborator.decide(value)  # another parameter that it was computed from
-        self.numbers[name] = plain(value)
+        self.numbers[name] = int(value) if isinstance(value, int) else float(value)
         return derived(value, Named(name))
 
     @cached_property
     def _parameters(self) -> frozenset[str]:
         return frozenset(name for name, setting in self.all() if setting.is_parameter)
 
-    def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Any:
+    def _value(self, name: str, setting: Setting, expr: ast.Expr, env: Env) -> Value:
         if env.choices and isinstance(expr, ast.Name) and not env.knows(expr.id):
             return not_a_choice(self.elaborator, f"`{name}`", expr, env.choices)
         value = self.elaborator.evaluate(expr, env)
@@ -173,7 +179,7 @@ class Settings:
         message = f"`{name}` must be one of {wanted}, not {show(value)}"
         return self.elaborator.error("E0204", message, setting.value_at)
 
-    def _endless(self, name: str, span: Span) -> Any:
+    def _endless(self, name: str, span: Span) -> Value:
         way = [*self.active[self.active.index(name) :], name]
         self.endless |= set(way)
         return self.elaborator.error("E0209", f"`{name}` needs itself: {' -> '.join(way)}", span)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
@@ -13,7 +13,7 @@ from resnet_dsl.elaborate.elaborator import MAX_OPS, Parameter
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Repeat, Staged, show
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Repeat, Staged, Value, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
@@ -61,7 +61,7 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _no_stages(state: ModelState, value: Any) -> tuple[Stage, ...]:
+def _no_stages(state: ModelState, value: Value) -> tuple[Stage, ...]:
     if value is MISSING:
         message = "a model needs `stages`: a list with the number of blocks of each"
         state.error("E0203", message, state.model.name_at, EXAMPLE)
@@ -71,7 +71,7 @@ def _no_stages(state: ModelState, value: Any) -> tuple[Stage, ...]:
     return ()
 
 
-def _named(state: ModelState, item: Any, index: int) -> tuple[str, Any]:
+def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
     """The name and the content of a stage; the name is claimed."""
     at = state.value_at("stages", index)
     name, content = f"layer{index + 1}", item
@@ -86,9 +86,10 @@ def _named(state: ModelState, item: Any, index: int) -> tuple[str, Any]:
     return name, content
 
 
-def _stage(state: ModelState, name: str, item: Any, first: Position) -> Stage | None:
-    runs = list(_runs(state, item, first))
-    if any(run is None for run in runs):
+def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage | None:
+    found = list(_runs(state, item, first))
+    runs = [run for run in found if run is not None]
+    if len(runs) < len(found):
         return None
     at = state.value_at("stages", first.stage)
     if sum(run.length for run in runs) > MAX_OPS:
@@ -121,7 +122,7 @@ def _pass_through(state: ModelState, body: Body, formulas: Derived) -> None:
     state.shape = body.output
 
 
-def _runs(state: ModelState, item: Any, first: Position, *inner: int) -> Iterator[Any]:
+def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Iterator[Run | None]:
     """Yield the runs of blocks that a stage is given as, or None after an error."""
     at = state.value_at("stages", first.stage, *inner)
     match item:
@@ -143,11 +144,13 @@ def _runs(state: ModelState, item: Any, first: Position, *inner: int) -> Iterato
                     yield from _runs(state, part, first, index)
                 else:
                     at = state.value_at("stages", first.stage, index)
-                    yield state.error("E0204", f"a stage lists blocks, not {show(part)}", at) and None
+                    state.error("E0204", f"a stage lists blocks, not {show(part)}", at)
+                    yield None
             return
     message = f"a stage is a positive number of blocks, or blocks written out, not {show(item)}"
     hint = "leave the stage out, and its values in other lists" if item in (0, ()) else ""
-    yield state.error("E0204", message, at, hint) and None
+    state.error("E0204", message, at, hint)
+    yield None
 
 
 def _default_block(state: ModelState, first: Position) -> Function | None:
@@ -192,7 +195,7 @@ def _block(state: ModelState, run: Run, name: str, at: Position) -> tuple[Body, 
 def _give(
     state: ModelState,
     parameters: list[Parameter],
-    given: dict[str, Any],
+    given: dict[str, Value],
     origins: dict[str, Origin],
     at: Position,
 ) -> bool:
@@ -214,16 +217,16 @@ def _give(
     return fine
 
 
-def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] = ()) -> Any:
+def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] = ()) -> Value:
     """The value of a field for one block; of a list it has one value a stage."""
     if FIELDS.get(name) == "first block" and at.block > 0:
         state.settings.read.add(name)
         return MISSING
     # What serves a whole stage cannot ask for the block's number.
-    names: dict[str, Any] = {"stage": at.stage}
+    names: dict[str, Value] = {"stage": at.stage}
     if FIELDS.get(name) != "stage":
         names["index"] = at.block
-    value = state.settings.value(name, choices=choices, **names)
+    value = state.settings.value(name, choices=choices, names=names)
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value
     if len(value) != at.stages:

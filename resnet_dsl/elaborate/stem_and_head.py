@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -12,7 +10,7 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, show
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, Value, show
 from resnet_dsl.ir.arguments import LARGEST
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -90,7 +88,7 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
     return body if body.nodes else None
 
 
-def _applied(state: ModelState, value: Any, env: Env, setting: Setting) -> Any:
+def _applied(state: ModelState, value: Value, env: Env, setting: Setting) -> Tensor | Bad:
     label = value.label if isinstance(value, Staged) else None
     function = value.value if isinstance(value, Staged) else value
     if isinstance(function, Function):
@@ -107,7 +105,7 @@ def _part_env(
     lookup = env.setting
     assert lookup is not None
 
-    def find(name: str, span: Span) -> Any:
+    def find(name: str, span: Span) -> Value:
         if name in state.features and setting is state.settings.find("head"):
             if name not in seen:
                 shape = state.features[name]

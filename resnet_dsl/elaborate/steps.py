@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
 from resnet_dsl.elaborate.fixits import repair
-from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor
+from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
 from resnet_dsl.ir.ops import Op
@@ -31,7 +30,7 @@ def step(
     label: Tag | None = None,
     origins: Mapping[str, Origin] | None = None,
     derived: Derived = (),
-) -> Any:
+) -> Tensor | Bad:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
     assert builder is not None
@@ -74,7 +73,7 @@ def _watch(
         for tensor in tensors
     ]
     if "channels" in derived:
-        changed: dict[str, Any] = {"channels": watching(vars(op)["channels"], derived["channels"])}
+        changed: dict[str, Value] = {"channels": watching(vars(op)["channels"], derived["channels"])}
         op = replace(op, **changed)
     op.shape(*shapes, extent=ctx.extent)
     if nothing:  # otherwise the step is there, and could do nothing as well
@@ -166,7 +165,7 @@ def add(
     span: Span,
     label: Tag | None,
     derived: Derived = (),
-) -> Any:
+) -> Tensor | Bad:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
     name, at = label if label is not None else (builder.numbered(kind), span)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.arguments import Dims, Symbol
@@ -12,12 +12,22 @@ from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
+Value = object
+"""What an expression of the language gives: asked what it is before it is used."""
+
 
 class Origin(NamedTuple):
     """Where the author gave something; `field` names the field of the model whose value it is."""
 
     span: Span
     field: str = ""
+
+
+class NameScope(Protocol):
+    """What names mean where a block was written; `scope.py` has it, which knows blocks."""
+
+    def find(self, name: str) -> tuple[Any, Any] | None:
+        """Return the scope that declares a name and what it means there."""
 
 
 class Tag(NamedTuple):
@@ -32,7 +42,7 @@ class Definition:
     """A block with the scope it was written in; compared by identity."""
 
     block: ast.Block
-    scope: Any
+    scope: NameScope
 
     @property
     def doc(self) -> str:
@@ -53,7 +63,7 @@ class Function:
     """
 
     target: Definition | type[Op]
-    bound: tuple[tuple[str, Any], ...] = ()
+    bound: tuple[tuple[str, Value], ...] = ()
     origin: Origin | None = field(compare=False, repr=False, default=None)
     origins: Mapping[str, Origin] = field(compare=False, repr=False, default_factory=dict)
     spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
@@ -79,7 +89,7 @@ class Staged:
     """A stage or step with a name: `label: value`."""
 
     label: Tag
-    value: Any
+    value: Value
 
 
 @dataclass(frozen=True)

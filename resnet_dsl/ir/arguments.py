@@ -32,7 +32,7 @@ class ArgumentRule:
     """A check of one argument; `what` completes “must be …”."""
 
     what: str
-    accept: Callable[[Any], Any]
+    accept: Callable[[object], object]
     choices: tuple[str, ...] = ()
 
     def coerce(self, value: object) -> Any:
@@ -45,30 +45,33 @@ class ArgumentRule:
         return accepted
 
 
-def _whole(low: int) -> Callable[[Any], Any]:
-    def accept(value: Any) -> int | None:
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= LARGEST
-        return value if fits else None
+def _whole(low: int) -> Callable[[object], int | None]:
+    def accept(value: object) -> int | None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return None
+        return value if low <= value <= LARGEST else None
 
     return accept
 
 
-def _pair(low: int) -> Callable[[Any], Any]:
+def _pair(low: int) -> Callable[[object], Pair | None]:
     whole = _whole(low)
 
-    def accept(value: Any) -> Pair | None:
-        if isinstance(value, tuple):
-            fits = len(value) == 2 and all(whole(part) is not None for part in value)
-            return (value[0], value[1]) if fits else None
-        return None if whole(value) is None else (value, value)
+    def accept(value: object) -> Pair | None:
+        parts = value if isinstance(value, tuple) else (value, value)
+        if len(parts) != 2:
+            return None
+        first, second = whole(parts[0]), whole(parts[1])
+        return None if first is None or second is None else (first, second)
 
     return accept
 
 
-def _real(low: float, high: float) -> Callable[[Any], Any]:
-    def accept(value: Any) -> float | None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if number and isfinite(value) and low <= value <= high else None
+def _real(low: float, high: float) -> Callable[[object], float | None]:
+    def accept(value: object) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if isfinite(value) and low <= value <= high else None
 
     return accept
 
@@ -91,7 +94,7 @@ def choice(*names: str) -> ArgumentRule:
 
 
 def argument(
-    rule: ArgumentRule, default: Any = MISSING, structure: Callable[[Any], object] | None = None
+    rule: ArgumentRule, default: Any = MISSING, structure: Callable[[object], object] | None = None
 ) -> Any:
     """Declare a dataclass field as an argument of the language, checked by `rule`.
 
@@ -101,12 +104,12 @@ def argument(
     return field(default=default, metadata={"rule": rule, "structure": structure or _words})
 
 
-def itself(value: Any) -> object:
+def itself(value: object) -> object:
     """Return the value: each is another structure."""
     return value
 
 
-def _words(value: Any) -> object:
+def _words(value: object) -> object:
     """What of a usual argument is structure: words and flags, and whether a pair is there at all."""
     if isinstance(value, str | bool):
         return value

@@ -1,4 +1,4 @@
-"""What a model amounts to: a table a stage or an op, and the same figures as JSON.
+"""What a model amounts to: a table a stage or an op, and the same as JSON.
 
 The JSON object, stable:
 
@@ -35,7 +35,7 @@ COLUMNS = ("output", "parameters", "MACs", "receptive field")
 
 @dataclass(frozen=True)
 class PartCost:
-    """The figures of stem, head or one stage; `blocks` is None where it has none."""
+    """What stem, head or one stage costs; `blocks` is None where it has none."""
 
     name: str
     blocks: int | None
@@ -48,7 +48,7 @@ class PartCost:
 
 
 def summary_json(program: Program) -> str:
-    """Return the figures of a model as a JSON object, described above, a stage or op a line."""
+    """Return the cost of a model as a JSON object, described above, a stage or op a line."""
     entries = (f"  {json.dumps(name)}: {_json(value)}" for name, value in summary_facts(program).items())
     return "{\n" + ",\n".join(entries) + "\n}"
 
@@ -61,22 +61,22 @@ def _json(value: Any) -> str:
 
 def summary_facts(program: Program) -> dict[str, Any]:
     """Return the object that `summary --format json` writes."""
-    figures, network = program.figures, program.network
+    cost, network = program.cost, program.network
     facts: dict[str, Any] = {
         "name": program.name,
-        "params": figures.params,
-        "trainable": figures.trainable,
-        "buffers": figures.buffers,
-        "macs": figures.macs,
-        "depth": figures.depth,
-        "activations": figures.activations,
+        "params": cost.params,
+        "trainable": cost.trainable,
+        "buffers": cost.buffers,
+        "macs": cost.macs,
+        "depth": cost.depth,
+        "activations": cost.activations,
         "input": list(network.input.at(network.extent)),
-        "output": list(next(iter(figures.output.values()))),
+        "output": list(next(iter(cost.output.values()))),
     }
-    if len(figures.output) > 1:
-        facts["outputs"] = {name: list(shape) for name, shape in figures.output.items()}
+    if len(cost.output) > 1:
+        facts["outputs"] = {name: list(shape) for name, shape in cost.output.items()}
     facts["stages"] = [_part_facts(part) for part in parts(program)]
-    facts["layers"] = [_layer_facts(layer) for layer in figures.layers]
+    facts["layers"] = [_layer_facts(layer) for layer in cost.layers]
     return facts
 
 
@@ -109,15 +109,15 @@ def _layer_facts(layer: OpCost) -> dict[str, Any]:
 
 
 def parts(program: Program) -> list[PartCost]:
-    """Return the figures of stem, each stage and head, in order, as far as the model has them."""
+    """Return the cost of stem, each stage and head, in order, as far as the model has them."""
     network, results = program.network, dict(program.graph.parts)
     blocks: dict[str, int | None] = {stage.name: len(stage.blocks) for stage in network.stages}
     named: dict[str, int | None] = {} if network.stem is None else {"stem": None}
     named |= blocks
     named |= {} if network.head is None else {"head": None}
-    by_name = {layer.node.name: layer for layer in program.figures.layers}
+    by_name = {layer.node.name: layer for layer in program.cost.layers}
     inside: dict[str, list[OpCost]] = {name: [] for name in named}
-    for layer in program.figures.layers:
+    for layer in program.cost.layers:
         inside[layer.node.part].append(layer)
     start = network.input.at(network.extent)
     return [
@@ -154,49 +154,50 @@ def summary_text(program: Program, layers: bool = False) -> str:
 
 def headline(program: Program) -> str:
     """Return the size of a model in a few words: `25,557,032 parameters, 4.089 GMACs`."""
-    macs = program.figures.macs
-    cost = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
-    return f"{program.figures.params:,} parameters, {cost}"
+    macs = program.cost.macs
+    counted = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
+    return f"{program.cost.params:,} parameters, {counted}"
 
 
 def _part_rows(program: Program) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
     for part in parts(program):
         blocks = "" if part.blocks is None else f"{part.blocks:,}"
-        figures = (_size(part.output), f"{part.params:,}", _number(part.macs), _field(part.field))
-        rows.append((part.name, blocks, *figures))
+        rows.append((part.name, blocks, *_cells(part)))
     return rows
 
 
 def _layer_rows(program: Program) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("layer", "op", *COLUMNS)]
-    for layer in program.figures.layers:
-        figures = (_size(layer.output), f"{layer.params:,}", _number(layer.macs), _field(layer.field))
-        rows.append((layer.node.name, layer.node.op.kind, *figures))
-    return rows
+    layers = program.cost.layers
+    return [
+        ("layer", "op", *COLUMNS),
+        *((layer.node.name, layer.node.op.kind, *_cells(layer)) for layer in layers),
+    ]
+
+
+def _cells(cost: PartCost | OpCost) -> tuple[str, ...]:
+    """The columns that parts and ops have alike."""
+    field = "all" if cost.field is None else f"{cost.field[0]}x{cost.field[1]}"
+    return _size(cost.output), f"{cost.params:,}", _number(cost.macs), field
 
 
 def _totals(program: Program) -> list[str]:
-    figures = program.figures
-    frozen = f", {figures.params - figures.trainable:,} frozen" if figures.trainable < figures.params else ""
-    activations = None if figures.activations is None else figures.activations * BYTES
-    weights = (figures.params + figures.buffers) * BYTES
-    flops = None if figures.macs is None else 2 * figures.macs
+    cost = program.cost
+    frozen = f", {cost.params - cost.trainable:,} frozen" if cost.trainable < cost.params else ""
+    activations = None if cost.activations is None else cost.activations * BYTES
+    weights = (cost.params + cost.buffers) * BYTES
+    flops = None if cost.macs is None else 2 * cost.macs
     lines = [
-        ("parameters", f"{figures.params:,} ({figures.trainable:,} trainable{frozen})"),
-        ("buffers", f"{figures.buffers:,}"),
+        ("parameters", f"{cost.params:,} ({cost.trainable:,} trainable{frozen})"),
+        ("buffers", f"{cost.buffers:,}"),
         ("weights", f"{_megabytes(weights)} as float32, buffers included"),
-        ("MACs", f"{_number(figures.macs)} (FLOPs: {_number(flops)})"),
+        ("MACs", f"{_number(cost.macs)} (FLOPs: {_number(flops)})"),
         ("activations", f"{_megabytes(activations)} as float32 at batch 1"),
-        ("depth", f"{figures.depth:,} weight layers"),
+        ("depth", f"{cost.depth:,} weight layers"),
     ]
-    lines += [("output", f"{name}: {_size(shape)}") for name, shape in _named_outputs(program)]
+    if len(cost.output) > 1:
+        lines += [("output", f"{name}: {_size(shape)}") for name, shape in cost.output.items()]
     return aligned(lines)
-
-
-def _named_outputs(program: Program) -> list[tuple[str, Known]]:
-    output = program.figures.output
-    return list(output.items()) if len(output) > 1 else []
 
 
 def _size(shape: Known) -> str:
@@ -205,10 +206,6 @@ def _size(shape: Known) -> str:
 
 def _number(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
-
-
-def _field(field: tuple[int, int] | None) -> str:
-    return "all" if field is None else f"{field[0]}x{field[1]}"
 
 
 def _megabytes(count: int | None) -> str:

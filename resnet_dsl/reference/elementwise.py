@@ -18,6 +18,7 @@ from resnet_dsl.ir.ops import (
     HardSwish,
     LeakyRelu,
     Op,
+    PRelu,
     Relu,
     Sigmoid,
     Silu,
@@ -101,6 +102,23 @@ def _register(kind: type[Op], value: Value, slope: Slope) -> None:
 
 for _kind, (_value, _slope) in ACTIVATIONS.items():
     _register(_kind, _value, _slope)
+
+
+@forward.register
+def _prelu(op: PRelu, call: OpCall) -> Array:
+    return np.where(call.x > 0.0, call.x, _slopes(call) * call.x)
+
+
+@backward.register
+def _prelu_back(op: PRelu, call: OpCall, result: Array, gradient: Array) -> Gradients:
+    by_x = gradient * np.where(call.x > 0.0, 1.0, _slopes(call))
+    by_slopes = (gradient * np.minimum(call.x, 0.0)).swapaxes(0, 1).reshape(call.x.shape[1], -1).sum(1)
+    return Gradients((by_x,), {"weight": by_slopes if op.per_channel else by_slopes.sum(keepdims=True)})
+
+
+def _slopes(call: OpCall) -> Array:
+    """(C,) or (1,) → (1, C, 1, 1) or (1, 1, 1, 1), or without height and width for vectors."""
+    return call.tensors["weight"].reshape(1, -1, *(1,) * (call.x.ndim - 2))
 
 
 @forward.register

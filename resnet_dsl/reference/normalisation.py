@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from resnet_dsl.ir.ops import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+from resnet_dsl.ir.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, statistics
 from resnet_dsl.reference.standardising import by_original, standardised
 from resnet_dsl.reference.windows import channel_windows
+
+PIXELS = (2, 3)  # the axes of height and width
 
 
 @forward.register
@@ -84,6 +86,22 @@ def _layer_norm_back(op: LayerNorm, call: OpCall, result: Array, gradient: Array
     normal, deviation = standardised(call.x, (1,), op.eps)
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     by_x = by_original(by_normal, normal, deviation, (1,))
+    return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
+
+
+@forward.register
+def _instance_norm(op: InstanceNorm, call: OpCall) -> Array:
+    normal, _ = standardised(call.x, PIXELS, op.eps)
+    return _scaled(call, normal) if op.affine else normal
+
+
+@backward.register
+def _instance_norm_back(op: InstanceNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
+    normal, deviation = standardised(call.x, PIXELS, op.eps)
+    if not op.affine:
+        return Gradients((by_original(gradient, normal, deviation, PIXELS),))
+    by_normal = gradient * _spread(call.tensors["weight"], call.x)
+    by_x = by_original(by_normal, normal, deviation, PIXELS)
     return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
 
 

@@ -116,7 +116,7 @@ def verify_forward(
             for part, result in _parts(graph):
                 if result in results:
                     blocks[part][column] = error_of(results[result], inner[result])
-            limit = bar(dtype, subject.program.figures.depth)
+            limit = bar(dtype, subject.program.cost.depth)
             # An output can be right by luck: a wrong value may be cut off by the next activation.
             # In single precision rounding alone can pass the bar inside, so outputs decide there.
             failed = any(found[output][column] > limit for found in outputs for output in found)
@@ -126,7 +126,7 @@ def verify_forward(
                     divergences.append(first or Divergence(column, "output", "", float("nan"), ""))
     return Forward(
         columns=tuple(columns),
-        bars={column: bar(column.dtype, subject.program.figures.depth) for column in columns},
+        bars={column: bar(column.dtype, subject.program.cost.depth) for column in columns},
         blocks=tuple(Row(part, None, errors) for part, errors in blocks.items()),
         outputs=tuple(
             Row(output, size, errors)

@@ -113,7 +113,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
     sizes = SMALL if None in own else (tuple(own),)
     tests = [(backend.name, backend.self_test) for backend in backends if backend.self_test is not None]
     files = tuple((Literal(b.name), Literal(program.name + b.suffix)) for b in backends)
-    depth = program.figures.depth
+    depth = program.cost.depth
     # Two engines may each be a bar away from the truth.
     bars = {dtype: 2 * bar(dtype, depth) for dtype in ("float64", "float32")}
     return TEMPLATE.format(

@@ -48,7 +48,7 @@ class Report:
 def as_text(report: Report) -> str:
     """Return the report as a table, blocks first, with the verdict last."""
     program = report.subject.program
-    lines = [f"{program.name}: {program.figures.params:,} parameters, {report.weights}", ""]
+    lines = [f"{program.name}: {program.cost.params:,} parameters, {report.weights}", ""]
     lines += _table(report)
     for name, wrong in report.starts.items():
         lines += [""] if wrong else []

@@ -82,6 +82,14 @@ def _layer_norm(op: ops.LayerNorm, node: GraphNode, extent: Extent) -> Iterator[
     yield from layer_norm(op, node)
 
 
+@lower.register
+def _instance_norm(op: ops.InstanceNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    count = node.shape.channels
+    plain = (Constant("model", (1.0,) * count), Constant("model", (0.0,) * count))
+    scale_and_shift = _parameters(node) or plain
+    yield OnnxNode("InstanceNormalization", (*node.inputs, *scale_and_shift), {"epsilon": op.eps})
+
+
 # --- elementwise -------------------------------------------------------------------------------
 
 
@@ -93,6 +101,14 @@ def _relu(op: ops.Relu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 @lower.register
 def _leaky_relu(op: ops.LeakyRelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("LeakyRelu", node.inputs, {"alpha": op.slope})
+
+
+@lower.register
+def _prelu(op: ops.PRelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    (slopes,) = _parameters(node)
+    if op.per_channel and not node.shape.is_vector:  # ONNX broadcasts from the last axis on
+        slopes = yield from step(node.name, "slopes", "Unsqueeze", slopes, Constant("int64", (1, 2)))
+    yield OnnxNode("PRelu", (*node.inputs, slopes), {})
 
 
 @lower.register

@@ -10,6 +10,7 @@ from resnet_dsl.ir.ops.elementwise import (
     Gelu,
     HardSwish,
     LeakyRelu,
+    PRelu,
     Relu,
     Sigmoid,
     Silu,
@@ -20,7 +21,14 @@ from resnet_dsl.ir.ops.elementwise import (
 from resnet_dsl.ir.ops.joins import Add, Agreement, Concat, Join, Multiply
 from resnet_dsl.ir.ops.layers import ChannelConv, Conv, FullyConnected
 from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, Upsample, ZeroPad
-from resnet_dsl.ir.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RunningNorm
+from resnet_dsl.ir.ops.normalisation import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RunningNorm,
+)
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
     AvgPool,
@@ -34,8 +42,9 @@ from resnet_dsl.ir.ops.windows import (
 CATALOGUE: dict[str, type[Op]] = {
     op.kind: op
     for op in (
-        Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm,
-        Relu, LeakyRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine, Dropout, StochasticDepth,
+        Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm,
+        Relu, LeakyRelu, PRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine,
+        Dropout, StochasticDepth,
         MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
         Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
     )
@@ -65,6 +74,7 @@ __all__ = [
     "GroupNorm",
     "HardSwish",
     "Init",
+    "InstanceNorm",
     "Join",
     "LayerNorm",
     "LeakyRelu",
@@ -73,6 +83,7 @@ __all__ = [
     "Mistake",
     "Multiply",
     "Op",
+    "PRelu",
     "PadChannels",
     "Padding",
     "Part",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument
-from resnet_dsl.ir.ops.base import Mistake, Op
+from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument, itself
+from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -31,6 +31,24 @@ class LeakyRelu(Op):
         for slope in (0.3, 0.2, 0.01):  # of Keras' layer, of its function, of torch
             if slope != self.slope:
                 yield Mistake(f"slope: {slope:g} instead of {self.slope:g}", replace(self, slope=slope))
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """x where it is positive, a learned slope times x elsewhere (He et al. 2015, “Delving deep”).
+
+    There is one slope, or one for each channel; `slope` is what they start at.
+    """
+
+    kind: ClassVar[str] = "prelu"
+    activation: ClassVar[bool] = True
+    fresh: ClassVar[bool] = True
+    per_channel: bool = argument(FLAG, False)
+    slope: float = argument(REAL, 0.25, structure=itself)
+
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
+        shape = (inputs[0].channels if self.per_channel else 1,)
+        return (TensorSpec("weight", shape, Init("constant", self.slope), "scale"),)
 
 
 @dataclass(frozen=True)

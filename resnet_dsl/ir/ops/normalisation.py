@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, EPSILON, RATE, REAL, ArgumentError, argument, itself
+from resnet_dsl.ir.arguments import COUNT, EPSILON, FLAG, RATE, REAL, ArgumentError, argument, itself
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -73,6 +73,40 @@ class LayerNorm(Op):
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Op):
+    """Instance normalisation (Ulyanov et al. 2016): each channel of each image by its own mean and variance.
+
+    The variance is biased. With `affine` each channel has a learned scale and shift, else it has none.
+    """
+
+    kind: ClassVar[str] = "instance_norm"
+    takes: ClassVar[str] = "map of more than one pixel"
+    fresh: ClassVar[bool] = True
+    eps: float = argument(EPSILON, 1e-5)
+    affine: bool = argument(FLAG, True)
+    gamma: float = argument(REAL, 1.0, structure=itself)
+
+    def normalised(self) -> Self:
+        if not self.affine and self.gamma != 1.0:
+            raise ArgumentError(self.kind, "gamma", "left out without `affine`: no scale starts at it")
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        needs_map(self, x)
+        if all(extent.of(size) == 1 for size in x.spatial):
+            message = f"instance_norm takes a map of more than one pixel, not {x.text(extent)}"
+            raise ShapeError("E0306", message, "a pixel less its own mean is 0")
+        return x
+
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        return True
+
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
+        return _scale_and_shift(inputs[0], self.gamma) if self.affine else ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,295 @@
+"""What a command line may say: every command with its options, read by argparse.
+
+Nothing is imported here but what the options need; the module of a command is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from resnet_dsl.version import __version__
+
+PROGRAM = "resnet-dsl"
+COLORS = ("auto", "always", "never")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with a usage error."""
+        self.exit(2, f"error: {message}\nfor help: {self.prog} --help\n")
+
+    @property
+    def option_names(self) -> list[str]:
+        """Every option as it is written: `--set`, `-o`."""
+        return [name for action in self._actions for name in action.option_strings]
+
+
+class Command(NamedTuple):
+    """A command: a line of help, what adds its options to a parser, and its function by module and name."""
+
+    help: str
+    options: Callable[[Parser], None]
+    place: str
+
+    @property
+    def function(self) -> Callable[[Namespace], int]:
+        """What runs it and returns the exit status; imported only now, since it needs what options do not."""
+        module, _, name = self.place.rpartition(".")
+        function: Callable[[Namespace], int] = getattr(
+            import_module(f"resnet_dsl.cli.commands.{module}"), name
+        )
+        return function
+
+
+def parse(argv: Sequence[str]) -> tuple[Command, Namespace]:
+    """Read a command line; raises SystemExit where it is wrong or asks for help, as argparse does."""
+    parser = _program_parser()
+    program = parser.parse_args(argv)
+    if program.command is None:
+        parser.print_help()
+        parser.exit(2)
+    name, rest = _name_and_rest(program.command, program.arguments)
+    if (group := _group(name)) and rest and rest[0] in ("-h", "--help"):
+        print("\n".join(f"{PROGRAM} {member}: {COMMANDS[member].help}" for member in group))
+        parser.exit()
+    if name not in COMMANDS:
+        known = _group(program.command) or list(COMMANDS)
+        hint = _closest(name, known) or f"there are {', '.join(known)}"
+        parser.error(f"no command `{name}`; {hint}")
+    parser = command_parser(name)
+    options, unknown = parser.parse_known_intermixed_args(rest)
+    if unknown:
+        parser.error(_unknown(unknown[0], parser))
+    options.color = getattr(options, "color", program.color)
+    return COMMANDS[name], options
+
+
+def command_parser(name: str) -> Parser:
+    """Return the parser of a command's options."""
+    command = COMMANDS[name]
+    description = f"{command.help[0].upper()}{command.help[1:]}."
+    parser = Parser(prog=f"{PROGRAM} {name}", description=description, allow_abbrev=False)
+    parser.add_argument("--color", choices=COLORS, default=argparse.SUPPRESS, help="colour diagnostics")
+    command.options(parser)
+    return parser
+
+
+def _program_parser() -> Parser:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items())
+    parser = Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [--help] [--version] [--color WHEN] COMMAND …",
+        description="One text, the same residual network in PyTorch, Keras and ONNX.",
+        epilog=f"commands:\n{listed}\n\n`{PROGRAM} COMMAND --help` says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument("--color", choices=COLORS, default="auto", help="colour diagnostics (default: auto)")
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _name_and_rest(command: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the command's name, which may be two words, and what follows it."""
+    if _group(command) and arguments and not arguments[0].startswith("-"):
+        return f"{command} {arguments[0]}", arguments[1:]
+    return command, arguments
+
+
+def _group(word: str) -> list[str]:
+    """Return the commands of two words that start with this one."""
+    return [name for name in COMMANDS if name.startswith(f"{word} ")]
+
+
+def _unknown(argument: str, parser: Parser) -> str:
+    if not argument.startswith("-"):
+        return f"unexpected argument `{argument}`"
+    hint = _closest(argument.split("=")[0], parser.option_names)
+    return f"unknown option {argument}" + (f"; {hint}" if hint else "")
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    from resnet_dsl.diagnostics.suggest import did_you_mean
+
+    return did_you_mean(name, known)
+
+
+# --- options -----------------------------------------------------------------------------------
+
+
+def _specs(parser: Parser) -> None:
+    parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, `-`, or a shipped name")
+    _settings(parser)
+
+
+def _spec(parser: Parser) -> None:
+    parser.add_argument("spec", metavar="SPEC", help="a path, `-`, or a shipped name")
+    _settings(parser)
+
+
+def _settings(parser: Parser) -> None:
+    parser.add_argument(
+        "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[],
+        help="set a parameter or field of the model",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="NAME", help="the model, of a file with several")
+
+
+def _format(parser: Parser, *names: str) -> None:
+    parser.add_argument("--format", choices=names, default=names[0], help=f"(default: {names[0]})")
+
+
+def _compile(parser: Parser) -> None:
+    _specs(parser)
+    parser.add_argument("--backend", metavar="NAME", help="torch, keras, onnx, … or all")
+    parser.add_argument("--emit", metavar="STAGE", help="ast, network, graph or a backend, to stdout")
+    parser.add_argument("-o", "--output", metavar="PATH", help="a file, a folder, or `-` for stdout")
+    parser.add_argument("--weights", metavar="FILE", help="write these weights into or beside the artefacts")
+    parser.add_argument("--seed", metavar="N", type=int, help="write the initial weights of this seed")
+    parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
+    _partial(parser)
+    _force(parser)
+
+
+def _partial(parser: Parser) -> None:
+    parser.add_argument(
+        "--partial", action="store_true", help="load the weights that fit, start the rest from the seed"
+    )
+
+
+def _force(parser: Parser) -> None:
+    parser.add_argument("--force", action="store_true", help="overwrite files that are not ours")
+
+
+def _check(parser: Parser) -> None:
+    _specs(parser)
+    _format(parser, "text", "json", "github", "sarif")
+
+
+def _summary(parser: Parser) -> None:
+    _spec(parser)
+    _format(parser, "text", "json")
+    parser.add_argument("--layers", action="store_true", help="a line for each op")
+
+
+def _list(parser: Parser) -> None:
+    _format(parser, "text", "json")
+
+
+def _expand(parser: Parser) -> None:
+    _spec(parser)
+    _format(parser, "network", "graph", "ast")
+
+
+def _verify(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
+    parser.add_argument(
+        "--train-steps", metavar="K", type=int, default=0, help="compare K steps of SGD too, in float64"
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights to use in place of random ones")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of weights and inputs (default: 0)")
+    parser.add_argument(
+        "--size", metavar="HxW", action="append", default=[], help="an input size, repeatable"
+    )
+    _format(parser, "text", "json")
+
+
+def _weights_init(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="its suffix is the format")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="(default: 0)")
+    _force(parser)
+
+
+def _weights_inspect(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a file of weights")
+    parser.add_argument("--spec", metavar="SPEC", help="compare with this model")
+    _from(parser)
+    _settings(parser)
+    _format(parser, "text", "json")
+
+
+def _from(parser: Parser) -> None:
+    parser.add_argument(
+        "--from", dest="from_library", metavar="LIBRARY",
+        help="its names are those of keras.applications, timm, …",
+    )  # fmt: skip
+
+
+def _weights_convert(parser: Parser) -> None:
+    parser.add_argument("source", metavar="SRC", help="a file of weights")
+    parser.add_argument("target", metavar="DST", help="the file to write; its suffix is the format")
+    parser.add_argument("--spec", metavar="SPEC", required=True, help="the model they are weights of")
+    _from(parser)
+    parser.add_argument(
+        "--to", dest="to_library", metavar="LIBRARY", help="write the names of timm, torchvision, …"
+    )
+    _settings(parser)
+    _partial(parser)
+    parser.add_argument("--seed", metavar="N", type=int, help="with --partial: starts the rest (default: 0)")
+    _force(parser)
+
+
+def _import(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a file of weights, or an ONNX model")
+    parser.add_argument("-o", "--output", metavar="SPEC", help="the file to write (default: stdout)")
+    parser.add_argument("--name", metavar="NAME", help="the model's name (default: after the file's)")
+    parser.add_argument("--stride-on", choices=("conv1", "conv2"), help="of bottlenecks: v1 or v1.5")
+    parser.add_argument(
+        "--shortcut", metavar="BLOCK", help="where no tensor tells: A, 'A(side=both)', none, …"
+    )
+    parser.add_argument("--input", metavar="CxHxW", help="the input's size")
+    parser.add_argument(
+        "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[],
+        help="a field of the spec as you know it",
+    )  # fmt: skip
+    _force(parser)
+
+
+def _gen_test(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all there are)")
+    parser.add_argument("-o", "--output", metavar="PATH", help="a file or a folder (default: here)")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is not ours")
+
+
+def _fmt(parser: Parser) -> None:
+    parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, or `-` for stdin to stdout")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something would")
+    parser.add_argument("--diff", action="store_true", help="change nothing; show what would")
+
+
+def _nothing(parser: Parser) -> None:
+    """For a command without options."""
+
+
+def _explain(parser: Parser) -> None:
+    parser.add_argument("code", metavar="CODE", nargs="?", help="such as E0301; all are listed without it")
+
+
+COMMANDS = {
+    "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
+    "check": Command("report what is wrong with specs", _check, "check.check"),
+    "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
+    "list": Command("list the shipped specs", _list, "list.list_"),
+    "expand": Command("show the program after elaboration", _expand, "expand.expand"),
+    "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
+    "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
+    "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),
+    "weights convert": Command("rewrite weights in another format", _weights_convert, "weights.convert"),
+    "import": Command("restore the spec from weights or an ONNX model", _import, "import_.import_"),
+    "gen-test": Command("write a test that proves your artefacts identical", _gen_test, "gen_test.gen_test"),
+    "fmt": Command("rewrite specs in the canonical form", _fmt, "fmt.fmt"),
+    "backends": Command("list the backends and what each needs", _nothing, "backends.backends"),
+    "explain": Command("explain the code of a diagnostic", _explain, "explain.explain"),
+}
