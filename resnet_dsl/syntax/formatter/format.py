@@ -26,7 +26,7 @@ def format_source(source: Source) -> str:
 
 
 def format_tree(tree: ast.File) -> str:
-    """Return the canonical text of a tree that was made, not parsed: its nodes are of no text, or of several."""
+    """Return the canonical text of a tree that was made: its nodes are of no text, or of several."""
     return _written(tree, Trivia(""), "<made>")
 
 
