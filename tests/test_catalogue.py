@@ -75,6 +75,7 @@ def test_an_op_takes_what_its_page_says(kind: str) -> None:
     assert maps == (takes != "vector, or map of one pixel")
 
 
+@pytest.mark.slow
 @each_op
 def test_an_op_computes_the_same_in_every_backend_at_any_size(kind: str) -> None:
     cases = tuple(case for case in cases_of(kind) if not case.needs_size)
@@ -86,6 +87,7 @@ def test_an_op_computes_the_same_in_every_backend_at_any_size(kind: str) -> None
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 @each_op
 def test_an_op_computes_the_same_in_every_backend_at_its_own_size(kind: str) -> None:
     """Where the size is known ONNX is written otherwise, and here each op is alone in its block."""
@@ -96,6 +98,7 @@ def test_an_op_computes_the_same_in_every_backend_at_its_own_size(kind: str) -> 
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind, op in CATALOGUE.items() if not op.random])
 def test_an_op_learns_the_same_in_every_backend_that_trains(kind: str) -> None:
     """Gradients of what is before the op are those through it; its own tensors have theirs."""

@@ -97,6 +97,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return sorted(map(str, folder.iterdir()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["format", "--diff"], ["check"]])
 def test_files_are_as_ruff_wants_them(command: list[str], files: list[str]) -> None:
     done = subprocess.run(
@@ -314,6 +315,7 @@ for name in EVERYWHERE:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
 def test_keras_on_pytorch_agrees_in_both_layouts(layout: str) -> None:
     env = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -441,6 +443,7 @@ def test_what_strides_and_dilates_is_computed_where_it_is_taken(layout: str, siz
     assert "Keras needs" not in backend.render(sized)
 
 
+@pytest.mark.slow
 def test_skresnet50_computes_in_keras_what_its_header_says() -> None:
     checked = compile_spec("skresnet50")
     assert multiply_adds(backend.build(checked)) == checked.cost.macs == 4_089_422_336
@@ -508,6 +511,7 @@ def step(model: Any, checked: Program, fit: bool) -> None:
         model.train_on_batch(x, goal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "fit"), [("backbone", True), ("frozen_dropout", False)])
 def test_a_training_step_changes_all_but_what_is_frozen(name: str, fit: bool) -> None:
     checked = program(name)
@@ -534,6 +538,7 @@ def test_a_frozen_part_drops_nothing_and_others_do(op: str) -> None:
     assert equal == [True, True, False]
 
 
+@pytest.mark.slow
 def test_build_takes_what_users_of_keras_change_first(layout: str) -> None:
     checked = compile_spec("resnet18")
     module = module_of(backend.render(checked), "m")
@@ -629,6 +634,7 @@ def test_a_bias_is_drawn_for_itself() -> None:
 SAVED = ("same", "pools", "backbone", "zero_gamma", "frozen_dropout", "modern", "arithmetic", "varied")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAVED)
 def test_models_and_weights_are_saved_and_loaded(name: str, tmp_path: Path) -> None:
     checked = program(name)

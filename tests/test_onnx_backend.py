@@ -338,6 +338,7 @@ def test_a_subsample_moves_values_that_are_not_numbers() -> None:
     assert np.isnan(backend.run(backend.build(stem("subsample(2)")), x)["output"]).all()
 
 
+@pytest.mark.slow
 def test_resnet18_gives_the_golden_logits() -> None:
     """torchvision's model with the same name-seeded weights, in double precision."""
     compiled = program("model resnet18 { stages: [2, 2, 2, 2]  block: basic }", input="3xHxW")

@@ -119,6 +119,7 @@ def test_a_wrong_start_is_a_failed_verdict_that_names_the_tensor(place: Path, tm
     assert facts["starts"] == {"late": [{"tensor": "bn1.weight", "wanted": "at 1", "found": "at 0"}]}
 
 
+@pytest.mark.slow
 def test_gen_test_leaves_out_what_has_no_self_test_and_the_rest_passes(place: Path, tmp_path: Path) -> None:
     assert ran(place, "compile", "small.resnet", "--backend", "all", "-o", f"{tmp_path}/")[0] == 0
     arguments = ("gen-test", "small.resnet", "--backends", "dot,echo,torch", "-o", f"{tmp_path}/")

@@ -115,6 +115,7 @@ def test_files_are_typed(files: list[str], tmp_path: Path) -> None:
     assert tool("mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path), *files) == ""
 
 
+@pytest.mark.slow
 def test_rendering_depends_on_nothing_but_the_spec() -> None:
     code = "from tests.test_torch_backend import *\nfor name in sorted(SPECS): print(source(name))"
     found = set()

@@ -208,6 +208,7 @@ TRAINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_five_steps_of_training_agree_to_1e_10(name: str) -> None:
     def chosen(more: Mapping[str, Any]) -> Program:
