@@ -1,8 +1,8 @@
 """Bodies to classes: blocks of one definition and one structure are written once, with parameters.
 
 Structure is what a backend writes: each step is lowered for each body, and bodies whose trees are alike
-but for numbers share a class. Numbers that differ become parameters (`parameters.py`). A call that
-some bodies lack, such as a projection, becomes a flag.
+but for numbers share a class (`grouping.py`). Numbers that differ become parameters (`parameters.py`). A
+call that some bodies lack, such as a projection, becomes a flag.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
+from resnet_dsl.codegen.grouping import BodyGroup, LoweredBody, distinct_bodies, grouped
 from resnet_dsl.codegen.lowering import (
     Lower,
     Lowering,
     Site,
     formula_of,
-    overwritable_values,
-    site,
     value_of,
 )
 from resnet_dsl.codegen.names import PYTHON, camel, class_name
@@ -167,9 +166,9 @@ def classes_of(
 
     `named` calls a class by its definition and what tells it from others of that, if it is not a class.
     """
-    bodies = _distinct(network)
-    lowered = {id(body): _Lowered(body, lower) for body in bodies}
-    groups = _grouped(bodies, lowered)
+    bodies = distinct_bodies(network)
+    lowered = {id(body): LoweredBody(body, lower) for body in bodies}
+    groups = grouped(bodies, lowered)
     uses: dict[int, ClassUse] = {}
     names = _class_names(groups, _counts(network), named or _class_named(reserved))
     taken = PYTHON | OWN | reserved | frozenset(names)
@@ -177,133 +176,6 @@ def classes_of(
         _Making(group, name, uses, taken, lowered).made() for group, name in zip(groups, names, strict=True)
     ]
     return Classes(tuple(made), uses, lower)
-
-
-# --- which bodies share a class ----------------------------------------------------------------
-
-
-class _Lowered:
-    """A body with each of its ops as the backend writes it there."""
-
-    def __init__(self, body: Body, lower: Lower) -> None:
-        overwritable = overwritable_values(body, frozenset({body.result}))
-        ops = [node for node in body.nodes if not isinstance(node.what, BlockCall)]
-        self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
-        self.ops = {name: lower(found) for name, found in self.sites.items()}
-        self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
-
-
-@dataclass(eq=False)
-class _Group:
-    """Bodies that become one class; the first has every call that any of them has."""
-
-    bodies: list[Body]
-    key: object
-    calls: dict[str, object]
-
-    @property
-    def fullest(self) -> Body:
-        return self.bodies[0]
-
-
-def _distinct(network: Network) -> list[Body]:
-    """Every body but stem and head themselves, inner ones before those that call them."""
-    found: dict[int, Body] = {}
-    for part, _, body in network.parts():
-        for inner in body.bodies():
-            if part not in ("stem", "head") or inner is not body:
-                found.setdefault(id(inner), inner)
-    return list(found.values())
-
-
-def _grouped(bodies: list[Body], lowered: dict[int, _Lowered]) -> list[_Group]:
-    groups: list[_Group] = []
-    of_body: dict[int, _Group] = {}
-    order = {id(body): index for index, body in enumerate(bodies)}
-    for level in _levels(bodies):
-        for body in sorted(level, key=lambda b: (-len(_calls(b, of_body)), order[id(b)])):
-            key, calls = _structure(body, of_body, lowered[id(body)]), _calls(body, of_body)
-            group = next((g for g in groups if g.key == key and calls.items() <= g.calls.items()), None)
-            if group is None:
-                group = _Group([], key, calls)
-                groups.append(group)
-            group.bodies.append(body)
-            of_body[id(body)] = group
-    return groups
-
-
-def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
-    """Bodies by how deep their definitions' calls go: a caller comes after what it calls.
-
-    By definition and not by body, so that uses with and without a projection meet.
-    """
-    below: dict[str, set[str]] = {body.definition: set() for body in bodies}
-    for body in bodies:
-        below[body.definition] |= {
-            n.what.body.definition for n in body.nodes if isinstance(n.what, BlockCall)
-        }
-    depth = dict.fromkeys(below, 0)
-    for _ in below:
-        for name, called in below.items():
-            depth[name] = max((depth[other] + 1 for other in called), default=0)
-    for level in sorted(set(depth.values())):
-        yield [body for body in bodies if depth[body.definition] == level]
-
-
-def _is_optional(node: Node) -> bool:
-    return isinstance(node.what, BlockCall) and len(node.inputs) == 1
-
-
-def _through(body: Body) -> dict[int, int]:
-    """Values renumbered as if calls of one input were not there: each is its input."""
-    values = {-1 - i: -1 - i for i in range(len(body.inputs))}
-    count = 0
-    for index, node in enumerate(body.nodes):
-        if _is_optional(node):
-            values[index] = values[node.inputs[0]]
-        else:
-            values[index] = count
-            count += 1
-    return values
-
-
-def _structure(body: Body, of_body: dict[int, _Group], lowered: _Lowered) -> object:
-    """What bodies of one class must share: everything but numbers and optional calls."""
-    values = _through(body)
-    nodes = tuple(
-        (
-            node.name,
-            id(of_body[id(node.what.body)])
-            if isinstance(node.what, BlockCall)
-            else lowered.skeletons[node.name],
-            tuple(values[value] for value in node.inputs),
-        )
-        for node in body.nodes
-        if not _is_optional(node)
-    )
-    return (body.definition, body.names, nodes, values[body.result])
-
-
-def _called(node: Node, of_body: dict[int, _Group]) -> int:
-    """The class that a call's block becomes, as a number."""
-    assert isinstance(node.what, BlockCall)
-    return id(of_body[id(node.what.body)])
-
-
-def _calls(body: Body, of_body: dict[int, _Group]) -> dict[str, object]:
-    """The optional calls of a body: what each calls, on what, and who takes the result."""
-    values = _through(body)
-    calls: dict[str, object] = {}
-    for index, node in enumerate(body.nodes):
-        if _is_optional(node) and isinstance(node.what, BlockCall):
-            takers = tuple(
-                (values[i], slot)
-                for i, other in enumerate(body.nodes)
-                for slot, value in enumerate(other.inputs)
-                if value == index
-            )
-            calls[node.name] = (id(of_body[id(node.what.body)]), values[node.inputs[0]], takers)
-    return calls
 
 
 def _counts(network: Network) -> Counter[int]:
@@ -318,7 +190,7 @@ def _class_named(reserved: frozenset[str]) -> Named:
     return named
 
 
-def _class_names(groups: list[_Group], counts: Counter[int], named: Named) -> list[str]:
+def _class_names(groups: list[BodyGroup], counts: Counter[int], named: Named) -> list[str]:
     """Names of the definition; the variant used most bears it plain, others say what they add."""
     names: list[str] = [""] * len(groups)
     order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
@@ -332,11 +204,11 @@ def _class_names(groups: list[_Group], counts: Counter[int], named: Named) -> li
     return names
 
 
-def _defines(group: _Group) -> str:
+def _defines(group: BodyGroup) -> str:
     return group.fullest.definition
 
 
-def _difference(group: _Group, other: _Group) -> str:
+def _difference(group: BodyGroup, other: BodyGroup) -> str:
     theirs = {node.name for node in other.fullest.nodes}
     mine = [node.name for node in group.fullest.nodes if node.name not in theirs]
     named = [name for name in mine if not name[-1].isdigit()]
@@ -351,11 +223,11 @@ class _Making:
 
     def __init__(
         self,
-        group: _Group,
+        group: BodyGroup,
         name: str,
         uses: dict[int, ClassUse],
         taken: frozenset[str],
-        lowered: dict[int, _Lowered],
+        lowered: dict[int, LoweredBody],
     ) -> None:
         self.group, self.name, self.uses, self.lowered = group, name, uses, lowered
         # A step and a number may both become attributes, so a number is never called as a step.
@@ -441,7 +313,7 @@ class _Making:
         return [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
 
 
-def _values(group: _Group) -> dict[str, list[Number]]:
+def _values(group: BodyGroup) -> dict[str, list[Number]]:
     """What formulas may use: channels of inputs, and the block's own numbers, each with its value by body."""
     full = group.fullest
     found: dict[str, list[Number]] = {}

@@ -1,0 +1,132 @@
+"""Which bodies share a class: those of one definition whose steps a backend writes alike but for numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from resnet_dsl.codegen.lowering import Lower, overwritable_values, site
+from resnet_dsl.ir.network import BlockCall, Body, Network, Node
+
+
+class LoweredBody:
+    """A body with each of its ops as the backend writes it there."""
+
+    def __init__(self, body: Body, lower: Lower) -> None:
+        overwritable = overwritable_values(body, frozenset({body.result}))
+        ops = [node for node in body.nodes if not isinstance(node.what, BlockCall)]
+        self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
+        self.ops = {name: lower(found) for name, found in self.sites.items()}
+        self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
+
+
+@dataclass(eq=False)
+class BodyGroup:
+    """Bodies that become one class; the first has every call that any of them has."""
+
+    bodies: list[Body]
+    key: object
+    calls: dict[str, object]
+
+    @property
+    def fullest(self) -> Body:
+        """The body that every step and call of the class is in."""
+        return self.bodies[0]
+
+
+def distinct_bodies(network: Network) -> list[Body]:
+    """Return every body but stem and head themselves, inner ones before those that call them."""
+    found: dict[int, Body] = {}
+    for part, _, body in network.parts():
+        for inner in body.bodies():
+            if part not in ("stem", "head") or inner is not body:
+                found.setdefault(id(inner), inner)
+    return list(found.values())
+
+
+def grouped(bodies: list[Body], lowered: dict[int, LoweredBody]) -> list[BodyGroup]:
+    """Return the groups in an order in which a class comes after those that it uses.
+
+    The body with the most optional calls comes first and founds a group; one that has fewer joins it.
+    """
+    groups: list[BodyGroup] = []
+    of_body: dict[int, BodyGroup] = {}
+    order = {id(body): index for index, body in enumerate(bodies)}
+    for level in _levels(bodies):
+        for body in sorted(level, key=lambda b: (-len(_calls(b, of_body)), order[id(b)])):
+            key, calls = _structure(body, of_body, lowered[id(body)]), _calls(body, of_body)
+            group = next((g for g in groups if g.key == key and calls.items() <= g.calls.items()), None)
+            if group is None:
+                group = BodyGroup([], key, calls)
+                groups.append(group)
+            group.bodies.append(body)
+            of_body[id(body)] = group
+    return groups
+
+
+def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
+    """Bodies by how deep their definitions' calls go: a caller comes after what it calls.
+
+    By definition and not by body, so that uses with and without a projection meet.
+    """
+    below: dict[str, set[str]] = {body.definition: set() for body in bodies}
+    for body in bodies:
+        below[body.definition] |= {
+            n.what.body.definition for n in body.nodes if isinstance(n.what, BlockCall)
+        }
+    depth = dict.fromkeys(below, 0)
+    for _ in below:
+        for name, called in below.items():
+            depth[name] = max((depth[other] + 1 for other in called), default=0)
+    for level in sorted(set(depth.values())):
+        yield [body for body in bodies if depth[body.definition] == level]
+
+
+def _is_optional(node: Node) -> bool:
+    return isinstance(node.what, BlockCall) and len(node.inputs) == 1
+
+
+def _through(body: Body) -> dict[int, int]:
+    """Values renumbered as if calls of one input were not there: each is its input."""
+    values = {-1 - i: -1 - i for i in range(len(body.inputs))}
+    count = 0
+    for index, node in enumerate(body.nodes):
+        if _is_optional(node):
+            values[index] = values[node.inputs[0]]
+        else:
+            values[index] = count
+            count += 1
+    return values
+
+
+def _structure(body: Body, of_body: dict[int, BodyGroup], lowered: LoweredBody) -> object:
+    """What bodies of one class must share: everything but numbers and optional calls."""
+    values = _through(body)
+    nodes = tuple(
+        (
+            node.name,
+            id(of_body[id(node.what.body)])
+            if isinstance(node.what, BlockCall)
+            else lowered.skeletons[node.name],
+            tuple(values[value] for value in node.inputs),
+        )
+        for node in body.nodes
+        if not _is_optional(node)
+    )
+    return (body.definition, body.names, nodes, values[body.result])
+
+
+def _calls(body: Body, of_body: dict[int, BodyGroup]) -> dict[str, object]:
+    """The optional calls of a body: what each calls, on what, and who takes the result."""
+    values = _through(body)
+    calls: dict[str, object] = {}
+    for index, node in enumerate(body.nodes):
+        if _is_optional(node) and isinstance(node.what, BlockCall):
+            takers = tuple(
+                (values[i], slot)
+                for i, other in enumerate(body.nodes)
+                for slot, value in enumerate(other.inputs)
+                if value == index
+            )
+            calls[node.name] = (id(of_body[id(node.what.body)]), values[node.inputs[0]], takers)
+    return calls
