@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_dsl.diagnostics.wording import counted
+from resnet_dsl.printing.table import aligned
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.forward import Column, Forward, Row
 from resnet_dsl.verify.start import WrongStart
@@ -87,14 +88,7 @@ def _table(report: Report) -> list[str]:
     rows += [(row.name, *_cells(row, forward)) for row in forward.blocks]
     rows += [(_output_name(row), *_cells(row, forward)) for row in forward.outputs]
     rows.append(("bar", *(f"{forward.bars[column]:.0e}" for column in forward.columns)))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return aligned(rows, right=range(1, len(titles) + 1))
 
 
 def _start(report: Report, column: Column) -> str:
@@ -119,7 +113,7 @@ def _cell(error: float | None, bar: float) -> str:
 
 
 def _training(report: Report) -> list[str]:
-    lines = [f"after {report.steps} steps of SGD with momentum and weight decay, float64, bar {BAR:.0e}"]
+    lines = [f"after {counted(report.steps, 'step')} of SGD with momentum and weight decay, float64, bar {BAR:.0e}"]
     for trained in report.training:
         shown = ", ".join(f"{kind} {error:.1e}" for kind, (error, _) in trained.errors.items())
         lines.append(f"  {trained.backend}: {shown}")
