@@ -113,7 +113,8 @@ def _cell(error: float | None, bar: float) -> str:
 
 
 def _training(report: Report) -> list[str]:
-    lines = [f"after {counted(report.steps, 'step')} of SGD with momentum and weight decay, float64, bar {BAR:.0e}"]
+    steps = counted(report.steps, "step")
+    lines = [f"after {steps} of SGD with momentum and weight decay, float64, bar {BAR:.0e}"]
     for trained in report.training:
         shown = ", ".join(f"{kind} {error:.1e}" for kind, (error, _) in trained.errors.items())
         lines.append(f"  {trained.backend}: {shown}")
