@@ -25,6 +25,7 @@ from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate_all
 from resnet_dsl.version import __version__
 from tests.conftest import Golden
+from tests.support.agreement import assert_agreement
 from tests.support.backends import in_full
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
@@ -534,6 +535,22 @@ def test_a_number_is_called_as_its_argument_where_one_step_has_it() -> None:
 def test_modules_with_numbers_for_names_are_in_a_container() -> None:
     assert "class InTurn(nn.Sequential):" in rendered("googlenet")
     assert "near = F.relu(self[0](near), inplace=True)" in rendered("skresnet50")
+
+
+def test_parts_that_several_steps_take_are_taken_apart_once() -> None:
+    text = """
+        block mine(width) {
+            a = x -> part(0, 2)
+            b = x -> part(1, 2)
+            near = (x -> part(0, 2)) + (x -> part(1, 2))
+            far = (x -> part(0, 2)) * (x -> part(1, 2))
+            return x + (concat(b, a, near, far, x -> part(1, 2)) -> conv(width, 1x1))
+        }
+        model net { input: 3xHxW  stem: conv(4, 3x3)  stages: [2]  widths: [4]  block: mine }
+    """
+    forward = backend.render(program(text)).partition("def forward")[2].partition("class ")[0]
+    assert forward.count("chunk") == 1
+    assert_agreement(program(text), [(8, 9)], [("torch", "float64")])
 
 
 def test_relu_is_in_place_behind_a_block_only_where_its_result_is_new() -> None:

@@ -86,29 +86,30 @@ class Statements:
     def _tree(self, value: int) -> Expression:
         return Name(self.names[value]) if value in self.names else self.trees[value]
 
-    def _parts(self, index: int, step: BlockStep, operands: list[Expression]) -> list[int] | None:
-        """The steps that take all parts of one value, this one first, if there are such."""
+    def _parts(self, index: int, step: BlockStep, operands: list[Expression]) -> list[tuple[int, ...]] | None:
+        """For each part of one value the steps that take it, if every part is taken."""
         own = self.unpack(step, operands)
-        if own is None or not isinstance(operands[0], Name):
+        if own is None or own.count < 2 or not isinstance(operands[0], Name):
             return None
-        found: dict[int, int] = {}
+        found: dict[int, tuple[int, ...]] = {}
         for other in range(index, len(self.steps)):
             same = self.steps[other].inputs == step.inputs
             part = self.unpack(self.steps[other], operands) if same else None
             if part is not None and part.whole == own.whole:
-                found.setdefault(part.index, other)
-        everything = sorted(found) == list(range(own.count))
-        return [found[i] for i in range(own.count)] if everything and own.count > 1 else None
+                found[part.index] = (*found.get(part.index, ()), other)
+        return [found[i] for i in range(own.count)] if len(found) == own.count else None
 
-    def _take_apart(self, parts: list[int], operands: list[Expression]) -> None:
-        for index in parts:
+    def _take_apart(self, parts: list[tuple[int, ...]], operands: list[Expression]) -> None:
+        """Write every part once, whoever takes it how often."""
+        for index in chain.from_iterable(parts):
             for value in self.steps[index].inputs:
                 self.pending[value] -= 1
         names: list[str] = []
-        for index in parts:
-            self.names[index] = self._name(self.steps[index].variable or self.default, frozenset(names))
-            names.append(self.names[index])
-        whole = self.unpack(self.steps[parts[0]], operands)
+        for same in parts:
+            name = self._name(self.steps[same[0]].variable or self.default, frozenset(names))
+            self.names.update(dict.fromkeys(same, name))
+            names.append(name)
+        whole = self.unpack(self.steps[parts[0][0]], operands)
         assert whole is not None
         self.lines.append(Assignment(tuple(names), whole.whole))
 
