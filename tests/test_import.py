@@ -380,6 +380,7 @@ def beside_graph(program: Program) -> dict[str, Any]:
     return {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", sorted(shipped()))
 def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
     program = compile_spec(spec)

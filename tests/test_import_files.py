@@ -156,6 +156,7 @@ def test_weights_of_keras_applications_give_the_shipped_spec(tmp_path: Path, imp
     assert expanded(compile_source(Source("x", text))) == expanded(compile_spec("resnet50_keras"))
 
 
+@pytest.mark.slow
 @pytest.mark.torchvision
 def test_the_page_shows_what_the_command_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imported: Imported

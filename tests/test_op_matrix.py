@@ -241,6 +241,7 @@ def test_a_use_of_an_op_is_one() -> None:
         assert kind in {node.op.kind for node in program(pipeline, "12x12").graph.nodes}, pipeline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipeline", [p for _, p in CASES if p not in NEEDS_SIZE])
 def test_an_op_computes_the_same_in_every_backend_at_any_size(pipeline: str) -> None:
     refused = "onnx" if pipeline in NEEDS_SIZE_IN_ONNX else ""
@@ -254,6 +255,7 @@ def test_what_onnx_cannot_do_at_any_size_is_refused(pipeline: str) -> None:
         in_full("onnx").build(program(pipeline, "HxW"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("pipeline", [p for _, p in CASES])
 def test_an_op_computes_the_same_in_every_backend_at_its_own_size(pipeline: str, size: Size) -> None:

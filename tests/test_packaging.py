@@ -75,6 +75,7 @@ def test_nothing_but_lark_and_jinja2_is_required(wheel: Path) -> None:
     assert {line.split()[1].split(">")[0] for line in required} == {"lark", "jinja2"}
 
 
+@pytest.mark.slow
 def test_sources_are_compiled_where_no_framework_is_installed(installed: Path, tmp_path: Path) -> None:
     for name in FRAMEWORKS:
         assert "No module named" in run(installed / "python", "-c", f"import {name}", status=1)

@@ -347,6 +347,7 @@ def test_models_are_scripted(name: str) -> None:
 DYNAMIC = {"nested": (20, 31), "backbone": (64, 65), "modern": (20, 31)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*DYNAMIC, "same", "se", "pools", "numbered", "several_inputs", "arithmetic", "varied"]
 )
@@ -361,6 +362,7 @@ def test_models_are_exported_with_an_open_batch_and_size(name: str) -> None:
     assert_equal(exported(other), model(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_models_compile_without_a_graph_break(name: str) -> None:
     checked = program(name)
