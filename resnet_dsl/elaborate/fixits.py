@@ -23,10 +23,10 @@ STRIDES = (1, 2, 3, 4, 8)
 
 
 def repair(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
-    """Return what to write so that the operands of a join agree."""
+    """Return what to write so that the operands of a join agree, or the map of an op is one pixel."""
     if isinstance(op, Join):
         return next(RULES[op.agreement](tensors, env, extent), "")
-    return ""
+    return "put `gap` before it: that leaves one pixel of a map of every size"
 
 
 def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterato
 
 
 def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
-    gate, main = sorted(tensors, key=lambda tensor: not tensor.shape.is_pixel)
+    gate, main = sorted(tensors, key=lambda tensor: not tensor.shape.is_pixel_at(extent))
     channels = main.shape.channels
     written = _written(channels, env, ("channels", "width"))
     if gate.shape.is_pixel and not main.shape.is_vector:
@@ -54,6 +54,8 @@ def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator
         found = _change(gate, wanted, env, extent, ("channels",))
         text = f"`{found.text}` at line {found.line}" if found else f"`conv({written}, 1x1)`"
         yield f"the gate needs {channels} channels: {text}"
+    if gate.shape.is_pixel_at(extent) and not gate.shape.is_pixel:
+        yield "put `gap` behind the gate: that leaves one pixel of a map of every size"
     if any(tensor.shape.is_vector for tensor in tensors):
         yield f"a gate is a map of one pixel: make it with `gap -> conv({written}, 1x1)`, without `fc`"
     if hint := _changed_step(tensors, env, extent):

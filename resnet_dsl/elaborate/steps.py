@@ -136,7 +136,7 @@ def _warn_of_sizes(
     if ctx.recovering:
         return
     place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
-    message = f"{op.joined} holds at {place} here, but {when}"
+    message = f"{op.joined or op.kind} holds at {place} here, but {when}"
     hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
     labels = _operand_labels(ctx, tensors)
     origin = _maker(tensors)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from resnet_dsl.analysis.input_sizes import input_sizes
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.provenance import MARK, digest
 from resnet_dsl.codegen.python import Dictionary, Literal
 from resnet_dsl.program import Program
+from resnet_dsl.verify.case import usual_sizes
 from resnet_dsl.verify.forward import bar
-
-SMALL = ((64, 64), (65, 65), (49, 70))
 
 TEMPLATE = '''\
 """Proves that the {name} artefacts beside this file are one model: same weights, same numbers."""
@@ -110,7 +110,8 @@ def test_the_artefacts_give_the_same_numbers(size, dtype):
 def source_of(program: Program, backends: Sequence[Backend]) -> str:
     """Return the test file for the artefacts of these backends, all of which have a self-test."""
     channels, *own = program.network.input.at(program.network.extent)
-    sizes = SMALL if None in own else (tuple(own),)
+    taken = input_sizes(program.graph) if None in own else None
+    sizes = usual_sizes(own, taken) if taken else (tuple(own),)
     tests = [(backend.name, backend.self_test) for backend in backends if backend.self_test is not None]
     files = tuple((Literal(b.name), Literal(program.name + b.suffix)) for b in backends)
     depth = program.cost.depth

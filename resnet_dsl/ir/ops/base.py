@@ -227,6 +227,13 @@ def initial(scheme: str, shape: tuple[int, ...]) -> Init:
             return Init("uniform", 1 / sqrt(fan_in), scheme, 1 / 3, "fan_in")
 
 
+def needs_vector(op: Op, x: Shape, extent: Extent, before: str) -> None:
+    """Raise ShapeError for a map of more than one pixel; `before` is what a person may put before the op."""
+    if not (x.is_vector or x.is_pixel_at(extent)):
+        message = f"{op.kind} takes a vector or a map of one pixel, not {x.text(extent)}"
+        raise ShapeError("E0306", message, f"put {before} before it")
+
+
 def needs_map(op: Op, x: Shape) -> None:
     """Raise ShapeError for a vector."""
     if x.is_vector:

@@ -8,9 +8,20 @@ from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, ArgumentError, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
+from resnet_dsl.ir.ops.base import (
+    Init,
+    Mistake,
+    Op,
+    TensorSpec,
+    Window,
+    divisors,
+    initial,
+    needs_map,
+    needs_vector,
+)
 from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.ir.sizes import when_not_one
 
 CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
 FC_INITS = choice("uniform", "glorot", "he_fan_in", "small")
@@ -93,10 +104,11 @@ class ChannelConv(Op):
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
-        if not (inputs[0].is_vector or inputs[0].is_pixel):
-            message = f"channel_conv takes a vector, not {inputs[0].text(extent)}"
-            raise ShapeError("E0306", message, "put `gap` before it")
+        needs_vector(self, inputs[0], extent, "`gap`")
         return inputs[0]
+
+    def fails_for(self, *inputs: Shape, extent: Extent) -> str:
+        return when_not_one(inputs[0].spatial)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (1, 1, self.kernel)
@@ -120,13 +132,11 @@ class FullyConnected(Op):
     init: str = argument(FC_INITS, "uniform")
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
-        if not (inputs[0].is_vector or inputs[0].is_pixel):
-            raise ShapeError(
-                "E0306",
-                f"fc takes a vector, not {inputs[0].text(extent)}",
-                "put `gap` or `flatten` before it",
-            )
+        needs_vector(self, inputs[0], extent, "`gap` or `flatten`")
         return Shape(self.channels)
+
+    def fails_for(self, *inputs: Shape, extent: Extent) -> str:
+        return when_not_one(inputs[0].spatial)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (self.channels, inputs[0].channels)
