@@ -45,12 +45,12 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
         free = load({"input": f"{channels}xHxW"})
     except CompileError:
         height, width = (SMALL if size is None else size for size in own)
-        _refuse(
-            [size for size in sizes if size != (height, width)], f"it is proved for {height}x{width} only"
-        )
+        others = [size for size in sizes if size != (height, width)]
+        _refuse(others, f"it is proved for {height}x{width} only")
         return Subject(program, ((height, width),), True)
     taken = input_sizes(free.graph)
-    assert taken is not None  # a network that holds for every size has a smallest
+    if taken is None:
+        raise UsageError("the network takes no input that is small enough to try")
     _refuse([size for size in sizes if not taken.take(*size)], f"it needs {taken.needs}")
     return Subject(free, sizes or usual_sizes(own, taken), False)
 

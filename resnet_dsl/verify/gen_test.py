@@ -13,6 +13,7 @@ from resnet_dsl.backend.interface import Backend
 from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.provenance import MARK, digest
 from resnet_dsl.codegen.python import Dictionary, Literal
+from resnet_dsl.codegen.seal import LINE
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import usual_sizes
 from resnet_dsl.verify.forward import bar
@@ -22,6 +23,7 @@ TEMPLATE = '''\
 
 # {mark} for the spec with sha256
 # {digest}
+# {seal}
 # Run it with pytest; it needs NumPy and the frameworks of the artefacts that are there.
 
 import importlib.util
@@ -121,6 +123,7 @@ def source_of(program: Program, backends: Sequence[Backend]) -> str:
         name=program.name,
         mark=MARK,
         digest=digest(program.network),
+        seal=LINE,
         artefacts=statement("ARTEFACTS = ", Dictionary(files), 0),
         sizes=repr(list(sizes)),
         bars=", ".join(f'"{dtype}": {limit}' for dtype, limit in bars.items()),
