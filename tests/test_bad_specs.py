@@ -61,7 +61,7 @@ FIXES = [
     ("shortcut_of_the_author_in_a_block_of_the_author", "shortcut: identity", "shortcut: B"),
     ("shortcut_of_two_arguments", "mine(channels)", "mine(channels, stride)"),
     ("shortcut_that_forgets_the_stride", "conv(width, 1x1)", "conv(width, 1x1, stride=stride)"),
-    ("shortcut_without_stride", "shortcut: mine", "shortcut: B"),
+    ("shortcut_without_stride", "conv(channels, 1x1)", "conv(channels, 1x1, stride=stride)"),
     ("unknown_block", "bottelneck", "bottleneck"),
 ]
 

@@ -217,7 +217,8 @@ def _apply_op(
 ) -> Tensor | Bad:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
-    return step(ctx, op, tuple(tensors), env, span, label, function.origins, formulas_of(function.bound))
+    derived = formulas_of(function.bound)
+    return step(ctx, op, tuple(tensors), env, span, label, function.origins, derived, function.origin)
 
 
 def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: Span) -> Bad:

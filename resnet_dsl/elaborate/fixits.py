@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -12,13 +13,14 @@ from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.values import Tensor, Value
 from resnet_dsl.ir.arguments import ArgumentError
-from resnet_dsl.ir.network import BlockCall
+from resnet_dsl.ir.network import BlockCall, Node
 from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 THE_BLOCKS_INPUT = "the block's input"
 MAX_TRIES = 200
 MAX_CHAIN = 64
+MAX_LEVELS = 4
 STRIDES = (1, 2, 3, 4, 8)
 
 
@@ -38,7 +40,9 @@ def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterato
     given = _is_short(short)
     projections = (_projection(main, short, env, extent), _projection(short, main, env, extent))
     changed = _changed_step(tensors, env, extent)
-    candidates = (*projections, changed) if given else (changed, *projections)
+    # A shortcut of the author's keeps what it does if one of its steps can be mended.
+    own = given and any(_steps_of(short, env))
+    candidates = (*projections, changed) if given and not own else (changed, *projections)
     for hint in candidates:
         if hint:
             yield hint + suffix
@@ -48,7 +52,7 @@ def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterato
 def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
     gate, main = sorted(tensors, key=lambda tensor: not tensor.shape.is_pixel)
     channels = main.shape.channels
-    written = _written(channels, env, ("channels", "width"))
+    written = _written(channels, env.names, ("channels", "width"))
     if gate.shape.is_pixel and not main.shape.is_vector:
         wanted = replace(gate.shape, channels=channels)
         found = _change(gate, wanted, env, extent, ("channels",))
@@ -96,12 +100,14 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     """A projection of `short`, or of the input that its shortcut takes, that gives the shape of `main`."""
     if short.maker is not None and short.maker.field:
         start = env.x.shape if isinstance(env.x, Tensor) else short.shape
-        return f"`{short.maker.field}: B`" if _projected(start, main.shape) else ""
+        lost = _lost(_steps_of(short, env))
+        without = f", which leaves out {', '.join(f'`{kind}`' for kind in lost)}" if lost else ""
+        return f"`{short.maker.field}: B`{without}" if _projected(start, main.shape) else ""
     stride = _projected(short.shape, main.shape)
     if stride is None:
         return ""
-    channels = _written(main.shape.channels, env, ("channels", "width"))
-    strided = _written(stride, env, ("stride",), exact=True)
+    channels = _written(main.shape.channels, env.names, ("channels", "width"))
+    strided = _written(stride, env.names, ("stride",), exact=True)
     call = f"B({channels})" if stride == 1 else f"B({channels}, {strided})"
     if strided == "stride":
         call = f"B({channels}, stride)"
@@ -111,6 +117,30 @@ def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
     if name.isidentifier():
         return f"project it: `{name} -> {call}`"
     return f"project the side of {short.shape.text(extent)}: `-> {call}`"
+
+
+def _steps_of(short: Tensor, env: Env) -> Iterator[Op]:
+    """Yield the ops that the author wrote on the way to what a shortcut made."""
+    builder = env.builder
+    return iter(()) if builder is None else _written_ops(_Line(builder.nodes, builder.inputs), short.value)
+
+
+def _written_ops(line: _Line, value: int, level: int = 0) -> Iterator[Op]:
+    for index in _chain(line.nodes, value):
+        node = line.nodes[index]
+        if isinstance(node.what, Op):
+            yield from () if node.span.source.ours else (node.what,)
+        elif level < MAX_LEVELS:
+            yield from _written_ops(_Line.of(node.what), node.what.body.result, level + 1)
+
+
+def _lost(steps: Iterator[Op]) -> list[str]:
+    """The kinds of ops that a projection does not have: it is one weight layer and one norm."""
+    found = list(steps)
+    lost = Counter(op.kind for op in found)
+    lost.subtract([op.kind for op in found if op.weighted][:1])
+    lost.subtract([op.kind for op in found if op.normalises][:1])
+    return [kind for kind, count in lost.items() if count > 0]
 
 
 def _projected(start: Shape, wanted: Shape) -> int | None:
@@ -130,9 +160,9 @@ def _shape(op: Op, shapes: Sequence[Shape], extent: Extent) -> Shape | None:
         return None
 
 
-def _written(number: int, env: Env, names: Sequence[str], exact: bool = False) -> str:
+def _written(number: int, given: Mapping[str, Value], names: Sequence[str], exact: bool = False) -> str:
     """A number as the block would write it: by the name of a parameter, or of two multiplied."""
-    known = {name: value for name, value in env.names.items() if is_whole(value)}
+    known = {name: value for name, value in given.items() if is_whole(value)}
     for name in names:
         if known.get(name) == number:
             return name
@@ -155,6 +185,24 @@ class _Change:
     line: int
 
 
+@dataclass(frozen=True)
+class _Line:
+    """Steps in a row: those of the body under construction, or of a block that it calls."""
+
+    nodes: Sequence[Node]
+    inputs: Sequence[Shape]
+    names: Mapping[str, Value] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, call: BlockCall) -> _Line:
+        """The steps of a block that is called, and what its parameters are there."""
+        return cls(call.body.nodes, call.body.inputs, dict(call.body.arguments))
+
+    def shape(self, value: int) -> Shape:
+        """The shape of a value before anything is changed."""
+        return self.inputs[-1 - value] if value < 0 else self.nodes[value].shape
+
+
 def _changed_step(tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
     """One argument of one step before either operand that makes the shapes agree."""
     for tensor, other in ((tensors[1], tensors[0]), (tensors[0], tensors[1])):
@@ -173,16 +221,47 @@ def _change(
     builder = env.builder
     if builder is None or wanted.is_vector:
         return None
-    for index, (name, value, written) in islice(
-        _variants(builder, tensor, wanted, env, arguments), MAX_TRIES
-    ):
-        node = builder.nodes[index]
-        assert isinstance(node.what, Op)
-        changed = _with(node.what, name, value)
-        if changed and _reinfer(builder, tensor.value, index, changed, extent) == wanted:
-            order = [argument for argument, _, _ in node.what.arguments()]
-            return _Change(with_argument(node.span, order, name, written), node.span.place[0])
-    return None
+    line = _Line(builder.nodes, builder.inputs, env.names)
+    tries = (
+        found
+        for name in arguments
+        for found in _variants(line, tensor.value, name, wanted, extent)
+    )
+    return next((change for change, shape in islice(tries, MAX_TRIES) if shape == wanted), None)
+
+
+def _variants(
+    line: _Line, value: int, name: str, wanted: Shape, extent: Extent, level: int = 0
+) -> Iterator[tuple[_Change, Shape | None]]:
+    """Yield changes of one argument in the steps that lead to a value, the last first, and its shape then."""
+    for index in _chain(line.nodes, value):
+        node = line.nodes[index]
+        inputs = [line.shape(of) for of in node.inputs]
+        if isinstance(node.what, BlockCall):
+            inner = _Line.of(node.what)
+            below = _variants(inner, node.what.body.result, name, wanted, extent, level + 1)
+            tried = below if level < MAX_LEVELS else iter(())
+        else:
+            tried = _changed(node, node.what, name, inputs, wanted, line.names, extent)
+        for change, shape in tried:
+            yield change, _reinfer(line, value, index, shape, extent)
+
+
+def _changed(
+    node: Node,
+    op: Op,
+    name: str,
+    inputs: Sequence[Shape],
+    wanted: Shape,
+    names: Mapping[str, Value],
+    extent: Extent,
+) -> Iterator[tuple[_Change, Shape | None]]:
+    """Yield one step with other values of an argument, if the author wrote it, and its shape with each."""
+    order = [argument for argument, _, _ in op.arguments()]
+    for value, written in () if node.span.source.ours else _values(op, name, wanted, names):
+        if (other := _with(op, name, value)) is not None:
+            change = _Change(with_argument(node.span, order, name, written), node.span.place[0])
+            yield change, _shape(other, inputs, extent)
 
 
 def _with(op: Op, name: str, value: Value) -> Op | None:
@@ -192,28 +271,16 @@ def _with(op: Op, name: str, value: Value) -> Op | None:
         return None
 
 
-def _variants(
-    builder: BodyBuilder, tensor: Tensor, wanted: Shape, env: Env, arguments: Sequence[str]
-) -> Iterator[tuple[int, tuple[str, Value, str]]]:
-    """Yield steps that lead to a tensor, the last first, each with an argument to try."""
-    for name in arguments:
-        for index in _chain(builder, tensor.value):
-            node = builder.nodes[index]
-            if isinstance(node.what, Op) and not node.span.source.ours:
-                for value, written in _values(node.what, name, wanted, env):
-                    yield index, (name, value, written)
-
-
-def _chain(builder: BodyBuilder, value: int) -> Iterator[int]:
+def _chain(nodes: Sequence[Node], value: int) -> Iterator[int]:
     """Yield the nodes from a value back along first inputs."""
     for _ in range(MAX_CHAIN):
         if value < 0:
             return
         yield value
-        value = builder.nodes[value].inputs[0]
+        value = nodes[value].inputs[0]
 
 
-def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Value, str]]:
+def _values(op: Op, name: str, wanted: Shape, names: Mapping[str, Value]) -> Iterator[tuple[Value, str]]:
     """Yield the values to try for an argument of an op, if it has that, and how each is written."""
     value = vars(op).get(name)
     if name == "ceil" and value is False:
@@ -221,28 +288,24 @@ def _values(op: Op, name: str, wanted: Shape, env: Env) -> Iterator[tuple[Value,
     if name == "pad" and value is not None:
         yield "half", "half"
     if name == "channels" and op.weighted:
-        yield wanted.channels, _written(wanted.channels, env, ("channels", "width"))
+        yield wanted.channels, _written(wanted.channels, names, ("channels", "width"))
     if name == "stride" and isinstance(value, tuple):
         for stride in STRIDES:
             if value != (stride, stride):
-                yield (stride, stride), _written(stride, env, ("stride",), exact=True)
+                yield (stride, stride), _written(stride, names, ("stride",), exact=True)
 
 
-def _reinfer(builder: BodyBuilder, value: int, index: int, changed: Op, extent: Extent) -> Shape | None:
-    """The shape of a value if one step before it were another op."""
-    shapes: dict[int, Shape | None] = {}
-
-    def shape(of: int) -> Shape | None:
-        return shapes[of] if of in shapes else builder.inputs[-1 - of] if of < 0 else builder.nodes[of].shape
-
-    for at in reversed(list(_chain(builder, value))):
-        node = builder.nodes[at]
-        before = [shape(of) for of in node.inputs]
-        op = changed if at == index else node.what
+def _reinfer(line: _Line, value: int, index: int, changed: Shape | None, extent: Extent) -> Shape | None:
+    """The shape of a value if that of one step before it were another."""
+    if changed is None:
+        return None
+    shapes: dict[int, Shape | None] = {index: changed}
+    for at in reversed(list(_chain(line.nodes, value))):
+        node = line.nodes[at]
+        if at == index or not any(of in shapes for of in node.inputs):
+            continue
+        before = [shapes.get(of, line.shape(of)) for of in node.inputs]
         known = [each for each in before if each is not None]
-        touched = at == index or any(of in shapes for of in node.inputs)
-        if isinstance(op, BlockCall) or len(known) < len(before):
-            shapes[at] = None if touched else node.shape
-        elif touched:
-            shapes[at] = _shape(op, known, extent)
-    return shape(value)
+        fine = isinstance(node.what, Op) and len(known) == len(before)
+        shapes[at] = _shape(node.what, known, extent) if fine and isinstance(node.what, Op) else None
+    return shapes.get(value, line.shape(value))

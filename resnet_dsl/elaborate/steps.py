@@ -30,6 +30,7 @@ def step(
     label: Tag | None = None,
     origins: Mapping[str, Origin] | None = None,
     derived: Derived = (),
+    maker: Origin | None = None,
 ) -> Tensor | Bad:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
@@ -45,13 +46,18 @@ def step(
         return _refused(ctx, error, op, tensors, env, span, origins or {})
     if when := op.fails_for(*shapes, extent=ctx.extent):
         _warn_of_sizes(ctx, op, tensors, env, span, when)
+    for doubt in op.doubts():
+        at = (origins or {}).get(doubt.argument)
+        ctx.report(
+            Diagnostic(doubt.code, doubt.message, span, hint=doubt.hint, severity="warning"), at or maker
+        )
     nothing = op.does_nothing(*shapes)
     _watch(ctx, op, tensors, builder, dict(derived), nothing)
     if nothing:
         ctx.structural.update(name for _, formula in derived for name in names_of(formula))
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
-    return add(ctx, op, tensors, shape, builder, span, label, derived)
+    return add(ctx, op, tensors, shape, builder, span, label, derived, maker)
 
 
 def _watch(
@@ -165,6 +171,7 @@ def add(
     span: Span,
     label: Tag | None,
     derived: Derived = (),
+    maker: Origin | None = None,
 ) -> Tensor | Bad:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
@@ -176,7 +183,8 @@ def add(
     builder.names[name] = at
     inputs = tuple(tensor.value for tensor in tensors)
     author = span if not span.source.ours else ctx.origin().span
-    node = Node(name, what, inputs, shape, builder.variable, span, author, derived)
+    given = author if not span.source.ours else None if maker is None else maker.span
+    node = Node(name, what, inputs, shape, builder.variable, span, author, derived, given)
     ctx.structural.update(_decided(node, builder))
     builder.nodes.append(node)
     builder.result_channels.append(channels_formula(node, builder.channels))
