@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
@@ -222,11 +221,7 @@ def _change(
     if builder is None or wanted.is_vector:
         return None
     line = _Line(builder.nodes, builder.inputs, env.names)
-    tries = (
-        found
-        for name in arguments
-        for found in _variants(line, tensor.value, name, wanted, extent)
-    )
+    tries = (found for name in arguments for found in _variants(line, tensor.value, name, wanted, extent))
     return next((change for change, shape in islice(tries, MAX_TRIES) if shape == wanted), None)
 
 

@@ -153,6 +153,10 @@ class Op:
         """What pixels of its input a pixel of the result depends on."""
         return Window()
 
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        """Return how many of the last rows and columns no window reads, at `extent`; empty for none."""
+        return ()
+
     def sees_whole_map(self, x: Shape, result: Shape) -> bool:
         """Whether each value of the result depends on every pixel of the input."""
         return result.is_vector or (result.is_pixel and not x.is_pixel)

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, ArgumentError, Pair, argument, choice
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
-from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
+from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, unread, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
@@ -66,6 +66,9 @@ class Conv(Op):
     @property
     def window(self) -> Window:
         return Window(self.kernel, self.stride, self.dilation)
+
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        return unread(self.window, self.pad, inputs[0], extent)
 
     def mistakes(self) -> Iterator[Mistake]:
         return padding_mistakes(self, self.pad)
