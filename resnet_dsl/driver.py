@@ -25,6 +25,7 @@ from pathlib import Path
 
 from resnet_dsl.advice import advise
 from resnet_dsl.advice.allowed_codes import misunderstood, without_allowed
+from resnet_dsl.advice.hint_trials import Trial
 from resnet_dsl.analysis.cost import Cost, cost_of
 from resnet_dsl.analysis.lower import lower
 from resnet_dsl.analysis.reachability import unused
@@ -33,6 +34,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.declared_names import check_declarations
+from resnet_dsl.elaborate.elaborator import MAX_WORK
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.elaborate.settings import Setting
@@ -42,6 +44,7 @@ from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
 
 MAX_USES = 16
+TRIAL_WORK = 50_000
 
 
 class NoModelError(CompileError):
@@ -63,6 +66,12 @@ def compile_source(
     overrides: Mapping[str, object] | None = None,
 ) -> Program:
     """Take a text through every stage up to the cost; `home` is the folder `use` starts from."""
+
+    def compiled(text: str) -> Program:
+        changed = Source(source.name, text)
+        return _compiled(changed, home, model, overrides or {}, TRIAL_WORK)
+
+    trial = Trial(source, compiled)
     try:
         program = _compiled(source, home, model, overrides or {})
     except NoModelError:
@@ -71,12 +80,18 @@ def compile_source(
         # Where an error is, a warning at the same place is of the same cause.
         wrong = {found.span for found in error.diagnostics if found.severity == "error"}
         shown = [d for d in error.diagnostics if d.severity == "error" or d.span not in wrong]
-        raise CompileError(without_allowed(shown)) from error.__cause__
-    return replace(program, warnings=without_allowed(program.warnings))
+        shown = list(without_allowed(shown))
+        raise CompileError(trial.with_hints_that_help(shown, None)) from error.__cause__
+    warnings = without_allowed(program.warnings)
+    return replace(program, warnings=trial.with_hints_that_help(warnings, program))
 
 
 def _compiled(
-    source: Source, home: Path | None, model: str | None, overrides: Mapping[str, object]
+    source: Source,
+    home: Path | None,
+    model: str | None,
+    overrides: Mapping[str, object],
+    max_work: int = MAX_WORK,
 ) -> Program:
     findings = Findings()
     scope = _declare_all(source, home, findings, ())
@@ -84,7 +99,7 @@ def _compiled(
     chosen = _choose(scope, model)
     settings = {name: _override(name, value, scope) for name, value in overrides.items()}
     try:
-        network, state = elaborate(chosen, scope, settings, _library(), findings)
+        network, state = elaborate(chosen, scope, settings, _library(), findings, max_work)
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None

@@ -307,3 +307,65 @@ def test_a_file_of_blocks_alone_is_checked(tmp_path: Path, capsys: pytest.Captur
     assert main(["check", str(empty)]) == 1
     assert main(["compile", str(good), "--emit", "graph"]) == 1
     assert capsys.readouterr().err.count("the file declares no model") == 2
+
+
+# --- hints ---------------------------------------------------------------------------------------
+
+FIXED = "block mine(channels, n = 1) { return x -> conv(channels, 1x1%s) -> bn }\n"
+POOLED = (
+    "block mine(channels, stride = 1) { return if stride == 1 and x.channels == channels then x else %s }\n"
+)
+
+
+def hints(text: str) -> list[str]:
+    try:
+        return [found.hint for found in warnings(text)]
+    except CompileError as error:
+        return [found.hint for found in error.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("block", "fields", "hint"),
+    [
+        # One stride suits one stage only: with it the next one fails.
+        (FIXED % ", stride=2", "", "`shortcut: B`"),
+        # The step that is wrong is mended where one is, and everything else kept.
+        (
+            POOLED % "x -> avgpool(2, pad=0) -> conv(channels, 1x1) -> bn",
+            "input: 3x240x240  stages: [1, 1, 1, 1]",
+            "write `avgpool(2, pad=0, ceil=true)` at line 1",
+        ),
+        (
+            POOLED % "x -> maxpool(3x3, stride=2, pad=0) -> conv(channels, 1x1) -> bn",
+            "",
+            "write `maxpool(3x3, stride=2, pad=half)` at line 1",
+        ),
+        (
+            POOLED % "x -> conv(channels, 1x1) -> bn",
+            "",
+            "write `conv(channels, 1x1, stride=stride)` at line 1",
+        ),
+        (
+            POOLED % "x -> gelu -> inner: twice(channels)",
+            "",
+            "write `conv(channels, 1x1, stride=2)` at line 2",
+        ),
+        # Where none is, what the projection does not do is said.
+        (
+            POOLED % "x -> maxpool(5, pad=0) -> avgpool(3, pad=0) -> conv(channels, 1x1) -> bn",
+            "",
+            "`shortcut: B`, which leaves out `avgpool`, `maxpool`",
+        ),
+    ],
+)
+def test_a_hint_helps_and_changes_no_more_than_it_says(block: str, fields: str, hint: str) -> None:
+    twice = "block twice(channels) { return x -> conv(channels, 1x1) -> bn }\n" * ("twice" in block)
+    model = f"model net {{ {fields or 'stages: [2, 2]'}  block: basic  shortcut: mine }}"
+    assert hints(block + twice + model)[-1] == hint
+
+
+def test_the_hint_of_a_warning_is_tried_too() -> None:
+    text = POOLED % "x -> avgpool(2, pad=0) -> conv(channels, 1x1) -> bn"
+    text += "model net { stages: [1, 1, 1, 1]  block: basic  shortcut: mine }"
+    assert hints(text) == ["write `avgpool(2, pad=0, ceil=true)` at line 1"]
+    assert hints(text.replace("pad=0", "pad=0, ceil=true")) == []

@@ -1,4 +1,7 @@
-"""What to write where tensors that meet do not agree; whatever is said has been tried on the shapes."""
+"""What to write where tensors that meet do not agree: remedies that have been tried on the shapes.
+
+Whether the whole program compiles with one is tried before it is shown: `advice/hint_trials.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from resnet_dsl.diagnostics.model import Remedy, Span
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
@@ -17,70 +21,73 @@ from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 THE_BLOCKS_INPUT = "the block's input"
+LEAVES_OUT = ", which leaves out "
 MAX_TRIES = 200
 MAX_CHAIN = 64
 MAX_LEVELS = 4
+MAX_REMEDIES = 4  # of one kind
 STRIDES = (1, 2, 3, 4, 8)
 
 
-def repair(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
-    """Return what to write so that the operands of a join agree."""
-    if isinstance(op, Join):
-        return next(RULES[op.agreement](tensors, env, extent), "")
-    return ""
+def remedies(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> tuple[Remedy, ...]:
+    """Return what may be written so that the operands of a join agree, the likeliest first."""
+    return tuple(RULES[op.agreement](tensors, env, extent)) if isinstance(op, Join) else ()
 
 
-def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
+def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[Remedy]:
     if len({tensor.shape.is_vector for tensor in tensors}) > 1:
-        yield "make both of them maps, or both vectors: `gap -> flatten` makes a vector of a map"
+        yield Remedy("make both of them maps, or both vectors: `gap -> flatten` makes a vector of a map")
+        return
     spread = "; one channel is never spread over many in an addition"
     suffix = spread if 1 in {tensor.shape.channels for tensor in tensors} else ""
     main, short = sorted(tensors, key=_is_short)
     given = _is_short(short)
-    projections = (_projection(main, short, env, extent), _projection(short, main, env, extent))
-    changed = _changed_step(tensors, env, extent)
+    projections = [*_projection(main, short, env, extent), *_projection(short, main, env, extent)]
+    changed = list(_changed_steps(tensors, env, extent))
     # A shortcut of the author's keeps what it does if one of its steps can be mended.
     own = given and any(_steps_of(short, env))
-    candidates = (*projections, changed) if given and not own else (changed, *projections)
-    for hint in candidates:
-        if hint:
-            yield hint + suffix
-    yield "bring both sides to one shape" + suffix
+    for remedy in (*projections, *changed) if given and not own else (*changed, *projections):
+        yield replace(remedy, hint=remedy.hint + suffix)
+    yield Remedy("bring both sides to one shape" + suffix)
 
 
-def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
+def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[Remedy]:
     gate, main = sorted(tensors, key=lambda tensor: not tensor.shape.is_pixel)
     channels = main.shape.channels
     written = _written(channels, env.names, ("channels", "width"))
     if gate.shape.is_pixel and not main.shape.is_vector:
         wanted = replace(gate.shape, channels=channels)
-        found = _change(gate, wanted, env, extent, ("channels",))
-        text = f"`{found.text}` at line {found.line}" if found else f"`conv({written}, 1x1)`"
-        yield f"the gate needs {channels} channels: {text}"
+        needs = f"the gate needs {channels} channels"
+        for change in _changes(gate, wanted, env, extent, ("channels",)):
+            yield Remedy(f"{needs}: `{change.text}` at line {change.line}", (change.edit,))
+        yield Remedy(f"{needs}: `conv({written}, 1x1)`")
     if any(tensor.shape.is_vector for tensor in tensors):
-        yield f"a gate is a map of one pixel: make it with `gap -> conv({written}, 1x1)`, without `fc`"
-    if hint := _changed_step(tensors, env, extent):
-        yield hint
-    yield "a product takes equal shapes, or a map and a gate of the same channels and one pixel"
+        yield Remedy(
+            f"a gate is a map of one pixel: make it with `gap -> conv({written}, 1x1)`, without `fc`"
+        )
+    yield from _changed_steps(tensors, env, extent)
+    yield Remedy("a product takes equal shapes, or a map and a gate of the same channels and one pixel")
 
 
-def _of_concatenation(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[str]:
+def _of_concatenation(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[Remedy]:
     if any(tensor.shape.is_vector for tensor in tensors):
-        yield "make all of them maps, or `flatten` the maps"
+        yield Remedy("make all of them maps, or `flatten` the maps")
     if len({tensor.shape.is_pixel for tensor in tensors}) > 1:
-        yield "pool all of them with `gap`, or none"
+        yield Remedy("pool all of them with `gap`, or none")
     for target in tensors:
         others = [tensor for tensor in tensors if tensor.shape.spatial != target.shape.spatial]
         wanted = [replace(tensor.shape, spatial=target.shape.spatial) for tensor in others]
         pairs = zip(others, wanted, strict=True)
-        found = [_change(tensor, shape, env, extent) for tensor, shape in pairs]
-        if found and all(found):
-            written = " and ".join(f"`{change.text}` at line {change.line}" for change in found if change)
-            yield f"give all one size: {written}"
-    yield "give all one stride and padding"
+        found = [next(_changes(tensor, shape, env, extent), None) for tensor, shape in pairs]
+        changes = [change for change in found if change is not None]
+        if found and len(changes) == len(found):
+            written = " and ".join(f"`{change.text}` at line {change.line}" for change in changes)
+            edits = tuple(dict.fromkeys(change.edit for change in changes))
+            yield Remedy(f"give all one size: {written}", edits)
+    yield Remedy("give all one stride and padding")
 
 
-RULES: dict[Agreement, Callable[[Sequence[Tensor], Env, Extent], Iterator[str]]] = {
+RULES: dict[Agreement, Callable[[Sequence[Tensor], Env, Extent], Iterator[Remedy]]] = {
     "shape": _of_addition,
     "shape or gate": _of_product,
     "size": _of_concatenation,
@@ -95,27 +102,31 @@ def _is_short(tensor: Tensor) -> bool:
     return tensor.description == THE_BLOCKS_INPUT or tensor.maker is not None
 
 
-def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> str:
-    """A projection of `short`, or of the input that its shortcut takes, that gives the shape of `main`."""
+def _projection(main: Tensor, short: Tensor, env: Env, extent: Extent) -> Iterator[Remedy]:
+    """Yield a projection of `short`, or of what its shortcut takes, that gives the shape of `main`."""
     if short.maker is not None and short.maker.field:
         start = env.x.shape if isinstance(env.x, Tensor) else short.shape
         lost = _lost(_steps_of(short, env))
-        without = f", which leaves out {', '.join(f'`{kind}`' for kind in lost)}" if lost else ""
-        return f"`{short.maker.field}: B`{without}" if _projected(start, main.shape) else ""
+        without = f"{LEAVES_OUT}{', '.join(f'`{kind}`' for kind in lost)}" if lost else ""
+        if _projected(start, main.shape):
+            yield Remedy(f"`{short.maker.field}: B`{without}", ((short.maker.span, "B"),))
+        return
     stride = _projected(short.shape, main.shape)
     if stride is None:
-        return ""
+        return
     channels = _written(main.shape.channels, env.names, ("channels", "width"))
     strided = _written(stride, env.names, ("stride",), exact=True)
     call = f"B({channels})" if stride == 1 else f"B({channels}, {strided})"
     if strided == "stride":
         call = f"B({channels}, stride)"
+    text = "" if short.at is None else short.at.source.text[short.at.start : short.at.end]
+    edits = () if short.at is None else ((short.at, f"({text} -> {call})"),)
     if short.description == THE_BLOCKS_INPUT:
-        return f"project the input: `x -> {call}`"
-    name = "" if short.at is None else short.at.source.text[short.at.start : short.at.end]
-    if name.isidentifier():
-        return f"project it: `{name} -> {call}`"
-    return f"project the side of {short.shape.text(extent)}: `-> {call}`"
+        yield Remedy(f"project the input: `x -> {call}`", edits)
+    elif text.isidentifier():
+        yield Remedy(f"project it: `{text} -> {call}`", edits)
+    else:
+        yield Remedy(f"project the side of {short.shape.text(extent)}: `-> {call}`", edits)
 
 
 def _steps_of(short: Tensor, env: Env) -> Iterator[Op]:
@@ -178,10 +189,20 @@ def _written(number: int, given: Mapping[str, Value], names: Sequence[str], exac
 
 @dataclass(frozen=True)
 class _Change:
-    """A step written anew, and its line."""
+    """A step written anew."""
 
     text: str
-    line: int
+    span: Span
+
+    @property
+    def line(self) -> int:
+        """The line of the step."""
+        return self.span.place[0]
+
+    @property
+    def edit(self) -> tuple[Span, str]:
+        """What is replaced by what."""
+        return self.span, self.text
 
 
 @dataclass(frozen=True)
@@ -202,27 +223,27 @@ class _Line:
         return self.inputs[-1 - value] if value < 0 else self.nodes[value].shape
 
 
-def _changed_step(tensors: Sequence[Tensor], env: Env, extent: Extent) -> str:
-    """One argument of one step before either operand that makes the shapes agree."""
+def _changed_steps(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[Remedy]:
+    """Yield one argument of one step before either operand that makes the shapes agree."""
     for tensor, other in ((tensors[1], tensors[0]), (tensors[0], tensors[1])):
-        if (found := _change(tensor, other.shape, env, extent)) is not None:
-            return f"write `{found.text}` at line {found.line}"
-    return ""
+        for change in _changes(tensor, other.shape, env, extent):
+            yield Remedy(f"write `{change.text}` at line {change.line}", (change.edit,))
 
 
-def _change(
+def _changes(
     tensor: Tensor,
     wanted: Shape,
     env: Env,
     extent: Extent,
     arguments: Sequence[str] = ("ceil", "pad", "stride"),
-) -> _Change | None:
+) -> Iterator[_Change]:
     builder = env.builder
     if builder is None or wanted.is_vector:
-        return None
+        return
     line = _Line(builder.nodes, builder.inputs, env.names)
     tries = (found for name in arguments for found in _variants(line, tensor.value, name, wanted, extent))
-    return next((change for change, shape in islice(tries, MAX_TRIES) if shape == wanted), None)
+    fits = (change for change, shape in islice(tries, MAX_TRIES) if shape == wanted)
+    yield from islice(dict.fromkeys(fits), MAX_REMEDIES)
 
 
 def _variants(
@@ -255,7 +276,7 @@ def _changed(
     order = [argument for argument, _, _ in op.arguments()]
     for value, written in () if node.span.source.ours else _values(op, name, wanted, names):
         if (other := _with(op, name, value)) is not None:
-            change = _Change(with_argument(node.span, order, name, written), node.span.place[0])
+            change = _Change(with_argument(node.span, order, name, written), node.span)
             yield change, _shape(other, inputs, extent)
 
 

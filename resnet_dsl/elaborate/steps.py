@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Remedy, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
-from resnet_dsl.elaborate.fixits import repair
+from resnet_dsl.elaborate.fixits import remedies
 from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
@@ -105,9 +105,9 @@ def _refused(
     """Report that an op does not fit its inputs, with each of them and what would help."""
     labels = _operand_labels(ctx, tensors) if error.operands else ()
     origin = _maker(tensors)
-    hint = error.hint
+    hint, tried = error.hint, _remedies(ctx, op, tensors, env) if error.operands else ()
     if error.operands:
-        hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
+        hint = tried[0].hint if tried else ""
         if origin is not None and not span.source.ours:
             labels += (Label(origin.span, "what made it is given here"),)
     else:
@@ -120,7 +120,8 @@ def _refused(
             hint = hint or "give `input` a size such as `3x224x224`"
         hint = f"`{given.field}: B`" if given else hint
     notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].description}",)
-    ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), origin)
+    found = Diagnostic(error.code, error.message, span, labels, notes, hint, remedies=tried)
+    ctx.report(found, origin)
     return BAD
 
 
@@ -143,10 +144,15 @@ def _warn_of_sizes(
         return
     place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
     message = f"{op.joined} holds at {place} here, but {when}"
-    hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
+    tried = _remedies(ctx, op, tensors, env)
     labels = _operand_labels(ctx, tensors)
-    origin = _maker(tensors)
-    ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), origin)
+    hint = tried[0].hint if tried else ""
+    found = Diagnostic("W0601", message, span, labels, hint=hint, severity="warning", remedies=tried)
+    ctx.report(found, _maker(tensors))
+
+
+def _remedies(ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], env: Env) -> tuple[Remedy, ...]:
+    return remedies(op, tensors, env, ctx.extent) if ctx.under_error_limit else ()
 
 
 def _maker(tensors: tuple[Tensor, ...]) -> Origin | None:
