@@ -35,9 +35,12 @@ def check_declarations(scope: Scope, findings: Findings) -> None:
 
 @dataclass(frozen=True)
 class _Reach:
-    """What is known at a point of a block; `open` where a function that is not known may offer choices."""
+    """What is known at a point of a block beside its names: the choices of what is called.
 
-    names: frozenset[str]
+    `open` is where a function that is not known may offer any.
+    """
+
+    choices: tuple[str, ...] = ()
     open: bool = False
 
 
@@ -47,6 +50,7 @@ class _Search:
 
     ctx: Elaborator
     definition: Definition
+    names: set[str] = field(default_factory=lambda: {"x"})  # grows from statement to statement
     functions: dict[str, Definition | type[Op]] = field(default_factory=dict)  # the steps that are one
 
     @property
@@ -58,19 +62,19 @@ class _Search:
     def search(self) -> None:
         """Report every name in the block that has no meaning there, and arguments that no callee takes."""
         block = self.definition.block
-        names = {"x", *(choice for parameter in block.parameters for choice in parameter.choices)}
+        self.names.update(choice for parameter in block.parameters for choice in parameter.choices)
         for parameter in block.parameters:
             own = parameter.span.source is block.span.source  # not one that `...` stands for
             if parameter.default is not None and own:
-                self._look(parameter.default, _Reach(frozenset(names)))
-            names.add(parameter.name)
+                self._look(parameter.default, _Reach())
+            self.names.add(parameter.name)
         for statement in block.statements:
-            self._look(statement.value, _Reach(frozenset(names)))
+            self._look(statement.value, _Reach())
             callee = statement.value.callee if isinstance(statement.value, ast.Call) else statement.value
-            if (target := self._target(callee, _Reach(frozenset(names)))) is not None:
+            if (target := self._target(callee)) is not None:
                 self.functions[statement.name] = target
-            names.add(statement.name)
-        self._look(block.result, _Reach(frozenset(names)))
+            self.names.add(statement.name)
+        self._look(block.result, _Reach())
 
     def _look(self, expr: ast.Node, reach: _Reach) -> None:
         if isinstance(expr, ast.Name):
@@ -82,15 +86,16 @@ class _Search:
                 self._look(child, reach)
 
     def _name(self, name: ast.Name, reach: _Reach) -> None:
-        if not reach.open and self._means_nothing(name, reach):
-            hint = self.ctx.suggest(name.id, (*reach.names, *self.scope.names()))
+        known = ("E0201", name.span) in self.ctx.findings.places
+        if not (reach.open or known) and self._means_nothing(name, reach):
+            hint = self.ctx.suggest(name.id, (*reach.choices, *self.names, *self.scope.names()))
             self.ctx.error("E0201", f"unknown name `{name.id}`", name.span, hint)
 
     def _call(self, call: ast.Call, reach: _Reach) -> None:
         numeric = isinstance(call.callee, ast.Name) and call.callee.id in NUMERIC
         if not numeric:
             self._look(call.callee, reach)
-        target = None if numeric else self._target(call.callee, reach)
+        target = None if numeric else self._target(call.callee)
         function = None if target is None else Function(target)
         parameters = {} if function is None else {p.name: p for p in signature(self.ctx, function)}
         for argument in call.arguments:
@@ -99,7 +104,7 @@ class _Search:
                 continue
             named = parameters.get(argument.name or "")
             choices = named.choices if named else tuple(c for p in parameters.values() for c in p.choices)
-            inner = _Reach(reach.names | set(choices))
+            inner = _Reach((*reach.choices, *choices))
             if function is None and not numeric and isinstance(argument.value, ast.Name | ast.If):
                 inner = replace(inner, open=True)  # it may be a choice of whatever is called
             if named and choices and function is not None and self._means_nothing(argument.value, inner):
@@ -109,13 +114,15 @@ class _Search:
                 self._look(argument.value, inner)
 
     def _means_nothing(self, expr: ast.Expr, reach: _Reach) -> TypeGuard[ast.Name]:
-        return isinstance(expr, ast.Name) and expr.id not in reach.names and self.scope.find(expr.id) is None
+        if not isinstance(expr, ast.Name) or expr.id in reach.choices or expr.id in self.names:
+            return False
+        return self.scope.find(expr.id) is None
 
-    def _target(self, callee: ast.Expr, reach: _Reach) -> Definition | type[Op] | None:
+    def _target(self, callee: ast.Expr) -> Definition | type[Op] | None:
         """What a call calls, where that is a block or op by its own name, or a step that is one."""
         if not isinstance(callee, ast.Name):
             return None
-        if callee.id in reach.names:
+        if callee.id in self.names:
             return self.functions.get(callee.id)
         found = self.scope.find(callee.id)
         return None if found is None or isinstance(found[1], ast.Const) else found[1]
