@@ -70,7 +70,7 @@ def bind(
             inputs.append(replace(value, at=argument.value.span))
             continue
         if name not in parameters:
-            _unknown_argument(ctx, function, argument, parameters)
+            unknown_argument(ctx, function, argument, parameters)
             fine = False
             continue
         if name in spans:
@@ -107,11 +107,13 @@ def _argument(
     if not choices:
         return ctx.evaluate(value, env)
     if isinstance(value, ast.Name) and value.id not in choices and not env.knows(value.id):
-        return not_a_choice(ctx, f"`{name}` of {function.name}", value, choices, _wanted(function, name))
+        return not_a_choice(
+            ctx, f"`{name}` of {function.name}", value, choices, wanted_choice(function, name)
+        )
     return ctx.evaluate(value, replace(env, choices=(*env.choices, *choices)))
 
 
-def _wanted(function: Function, name: str | None) -> str:
+def wanted_choice(function: Function, name: str | None) -> str:
     """What an op says of one of its arguments; nothing for a block."""
     rules = (
         {} if isinstance(function.target, Definition) else {n: r for n, r, _ in function.target.arguments()}
@@ -134,9 +136,10 @@ def _given_twice(ctx: Elaborator, name: str, argument: ast.Argument, call: ast.C
     ctx.error("E0202", f"`{name}` is given twice", argument.span, "keep one of them", labels)
 
 
-def _unknown_argument(
+def unknown_argument(
     ctx: Elaborator, function: Function, argument: ast.Argument, parameters: dict[str, Parameter]
 ) -> None:
+    """Report an argument that a function does not take."""
     takes = ", ".join(f"`{name}`" for name in parameters) or "no arguments"
     if argument.name is None:
         message = f"too many arguments: {function.name} takes {takes}"
@@ -217,7 +220,8 @@ def _apply_op(
 ) -> Tensor | Bad:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
-    return step(ctx, op, tuple(tensors), env, span, label, function.origins, formulas_of(function.bound))
+    derived = formulas_of(function.bound)
+    return step(ctx, op, tuple(tensors), env, span, label, function.origins, derived, function.origin)
 
 
 def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: Span) -> Bad:

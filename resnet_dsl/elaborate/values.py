@@ -51,7 +51,7 @@ class Definition:
         lines: list[str] = []
         while before and before[-1].strip().startswith("#"):
             lines.insert(0, before.pop().strip().lstrip("#").strip())
-        return " ".join(lines)
+        return " ".join(line for line in lines if not line.startswith("resnet-dsl:"))
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class Op:
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
+    normalises: ClassVar[bool] = False  # what a spec calls its norm
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> Self:
@@ -129,6 +130,10 @@ class Op:
         spec = next(spec for spec in fields(self) if spec.name == name)
         return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
 
+    def doubts(self) -> Iterator[Doubt]:
+        """Yield arguments that are allowed and seldom meant."""
+        yield from ()
+
     def through(self, *inputs: Shape) -> tuple[int, ...]:
         """Return which inputs the way from a network's input to its output goes through."""
         return tuple(range(len(inputs)))
@@ -147,6 +152,10 @@ class Op:
     def window(self) -> Window:
         """What pixels of its input a pixel of the result depends on."""
         return Window()
+
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        """Return how many of the last rows and columns no window reads, at `extent`; empty for none."""
+        return ()
 
     def sees_whole_map(self, x: Shape, result: Shape) -> bool:
         """Whether each value of the result depends on every pixel of the input."""
@@ -188,6 +197,16 @@ class Mistake:
     words: str
     op: Op
     zeros: Pair = (0, 0)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An argument that is allowed and seldom meant: the code of the warning, what is, what to write."""
+
+    code: str
+    argument: str
+    message: str
+    hint: str
 
 
 def _others(rule: ArgumentRule, value: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -110,6 +110,9 @@ class Dropout(Op):
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.rate == 0.0
 
+    def doubts(self) -> Iterator[Doubt]:
+        return _all_dropped(self.kind, self.rate)
+
 
 @dataclass(frozen=True)
 class StochasticDepth(Op):
@@ -124,6 +127,15 @@ class StochasticDepth(Op):
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.rate == 0.0
+
+    def doubts(self) -> Iterator[Doubt]:
+        return _all_dropped(self.kind, self.rate)
+
+
+def _all_dropped(kind: str, rate: float) -> Iterator[Doubt]:
+    if rate == 1.0:
+        message = f"{kind} with a rate of 1 drops everything: in training nothing comes through"
+        yield Doubt("W0619", "rate", message, "the rate is the share that is dropped, such as 0.1")
 
 
 @dataclass(frozen=True)

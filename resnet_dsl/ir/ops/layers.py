@@ -19,7 +19,7 @@ from resnet_dsl.ir.ops.base import (
     needs_map,
     needs_vector,
 )
-from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
+from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, unread, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import when_not_one
 
@@ -77,6 +77,9 @@ class Conv(Op):
     @property
     def window(self) -> Window:
         return Window(self.kernel, self.stride, self.dilation)
+
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        return unread(self.window, self.pad, inputs[0], extent)
 
     def mistakes(self) -> Iterator[Mistake]:
         return padding_mistakes(self, self.pad)

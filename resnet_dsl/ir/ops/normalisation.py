@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, EPSILON, FLAG, RATE, REAL, ArgumentError, argument, itself
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -18,8 +18,16 @@ class RunningNorm(Op):
     In evaluation its mean can take up a bias before it, its variance another eps.
     """
 
+    normalises: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5)
     momentum: float = argument(RATE, 0.1)
+
+    def doubts(self) -> Iterator[Doubt]:
+        if 0.9 <= self.momentum < 1:
+            kept = f"{round(1 - self.momentum, 9):g}"
+            message = f"a momentum of {self.momentum:g} gives the new batch nearly all the weight"
+            hint = f"Keras and ONNX write what is kept; here that is `momentum={kept}`"
+            yield Doubt("W0620", "momentum", message, hint)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
     kind: ClassVar[str] = "gn"
+    normalises: ClassVar[bool] = True
     fresh: ClassVar[bool] = True
     groups: int = argument(COUNT, 32)
     eps: float = argument(EPSILON, 1e-5)
@@ -68,6 +77,7 @@ class LayerNorm(Op):
     """Layer normalisation over the channels, each pixel by itself."""
 
     kind: ClassVar[str] = "ln"
+    normalises: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
@@ -83,6 +93,7 @@ class InstanceNorm(Op):
     """
 
     kind: ClassVar[str] = "instance_norm"
+    normalises: ClassVar[bool] = True
     takes: ClassVar[str] = "map of more than one pixel"
     fresh: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5)

@@ -48,6 +48,9 @@ class Pool(Op):
     def window(self) -> Window:
         return Window(self.kernel, self.stride)
 
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        return () if self.ceil else unread(self.window, self.pad, inputs[0], extent)
+
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad in ((0, 0), "same")
 
@@ -173,6 +176,22 @@ def padding_mistakes(op: Op, pad: Padding) -> Iterator[Mistake]:
     else:
         yield Mistake("padding: TensorFlow's `same` instead of symmetric", op.having("pad", "same"))
         yield Mistake("padding: none", op.having("pad", (0, 0)))
+
+
+def unread(window: Window, pad: Padding, x: Shape, extent: Extent) -> tuple[int, ...]:
+    """Return how many of the last rows and columns of a map a moving window stops before.
+
+    A window that steps over pixels between its places is meant to read some only.
+    """
+    lost = []
+    for i, size in enumerate(x.spatial):
+        span, stride = (window.kernel[i] - 1) * window.dilation[i] + 1, window.stride[i]
+        known = extent.of(size)
+        if known is None or pad == "same" or span < stride:
+            lost.append(0)
+        else:
+            lost.append(max(0, (known + 2 * pad[i] - span) % stride - pad[i]))
+    return tuple(lost)
 
 
 def windows(
