@@ -30,10 +30,14 @@ MAX_DIGITS = 18
 MAX_DEPTH = 4 * MAX_NESTING
 
 
+# Values that are no block and no op, so that none is a step.
+LITERALS = (ast.Number, ast.String, ast.Constant, ast.Dims, ast.List, ast.Record)
+
+
 class SyntaxProblem(Exception):
     """A problem found while a node is built; the parser turns it into a diagnostic."""
 
-    def __init__(self, code: str, message: str, span: Span, hint: str = "", write: str = "") -> None:
+    def __init__(self, code: str, message: str, span: Span, hint: str = "", write: str | None = None) -> None:
         self.write = write  # what the place should hold, if that can be told
         self.diagnostic = Diagnostic(code, message, span, hint=hint)
         super().__init__(message)
@@ -65,7 +69,7 @@ def _run(source: Source, start: str) -> ast.Node:
 def _put_right(source: Source, problem: SyntaxProblem, start: str) -> Diagnostic:
     """The diagnostic of a problem, with the line to write."""
     found = problem.diagnostic
-    if not problem.write or found.span is None:
+    if found.span is None:
         return found
     from resnet_dsl.syntax.mistakes import put_right
     from resnet_dsl.syntax.mistakes.place import Stop
@@ -103,7 +107,7 @@ def _unsafe_character(source: Source) -> Diagnostic | None:
         return None
     hint = "end the lines with a line feed" if match[0] == "\r" else ""
     span = Span(source, match.start(), match.start() + 1)
-    return Diagnostic("E0101", f"unexpected character {ascii(match[0])}", span, hint=hint)
+    return Diagnostic("E0101", f"unexpected character {match[0]!a}", span, hint=hint)
 
 
 def _without_mark(text: str) -> str:
@@ -201,7 +205,7 @@ class _Builder:
         # Names become identifiers in generated Python, so its own words are refused too.
         if token in KEYWORDS or keyword.iskeyword(token):
             message = f"`{token}` is a reserved word"
-            write = FOREIGN.get(token, "")
+            write = FOREIGN.get(token)
             raise SyntaxProblem("E0103", message, self._at(token), "take another name", write)
         if token.startswith("__"):
             message = f"`{token}` starts with two underscores"
@@ -275,6 +279,12 @@ class _Builder:
         return ast.Pipe(span, first, (step,))
 
     def labelled(self, span: Span, label: Token, value: ast.Expr) -> ast.Labelled:
+        before = self.source.text[: span.start].rstrip()
+        if before.endswith("->") and (label in KEYWORDS or isinstance(value, LITERALS)):
+            # What no step can be: the arrow is left over, and a field begins.
+            message = f"no step follows this `->`; `{label}` begins something else"
+            arrow = Span(self.source, len(before) - 2, len(before))
+            raise SyntaxProblem("E0101", message, arrow, write="")
         return ast.Labelled(span, self._name(label), value, name_span=self._at(label))
 
     def binary(self, span: Span, left: ast.Expr, operator: Token, right: ast.Expr) -> ast.Binary:

@@ -8,6 +8,7 @@ This package is imported when a text has a mistake, never for a good one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -19,7 +20,7 @@ from resnet_dsl.syntax.mistakes.mistake import Found, all_found
 from resnet_dsl.syntax.mistakes.numbers_and_sizes import NUMBERS
 from resnet_dsl.syntax.mistakes.other_languages import OTHER_LANGUAGES
 from resnet_dsl.syntax.mistakes.place import Stop
-from resnet_dsl.syntax.mistakes.python_words import PYTHON
+from resnet_dsl.syntax.mistakes.python_words import PYTHON, RESERVED
 from resnet_dsl.syntax.mistakes.repair import FindStop, line_to_write
 from resnet_dsl.syntax.mistakes.separators import SEPARATORS
 from resnet_dsl.syntax.mistakes.unexpected import unexpected
@@ -32,24 +33,28 @@ MAX_TRIED = 3
 def explained(stop: Stop, find_stop: FindStop) -> Diagnostic:
     """Return the diagnostic for the place where a text ceases to be a spec."""
     if stop.start == "start" and (foreign := foreign_text(stop.source.text)) is not None:
-        span = Span(stop.source, 0, 0)
+        span = Span(stop.source, foreign.at, foreign.at)
         fits = foreign.model and find_stop(Source("", foreign.model), "start") is None
         hint = f"write `{foreign.model}`" if fits else foreign.hint
         return Diagnostic("E0106", f"this is {foreign.what}, not a spec", span, hint=hint)
     found = list(islice(candidates(stop), MAX_TRIED))
     for mistake in found:
+        if mistake.write is None:
+            break
         if line := line_to_write(mistake, stop, find_stop, likeliest):
-            advice = f"{mistake.hint}: " if mistake.hint else ""
-            return _diagnostic(mistake, f"{advice}write `{line}`")
+            return _diagnostic(mistake, f"write `{line}`")
     return _diagnostic(found[0], _without_line(found[0])) if found else unexpected(stop)
 
 
-def put_right(stop: Stop, diagnostic: Diagnostic, write: str, find_stop: FindStop) -> Diagnostic:
-    """Return a diagnostic with the line to write, where that can be told."""
+def put_right(stop: Stop, diagnostic: Diagnostic, write: str | None, find_stop: FindStop) -> Diagnostic:
+    """Return the diagnostic of a node that cannot be, with the line to write where that can be told."""
     assert diagnostic.span is not None
+    if write is None:
+        word = stop.source.text[stop.at : stop.end]
+        return replace(diagnostic, hint=RESERVED.get(word, diagnostic.hint))
     found = Found(diagnostic.span, diagnostic.code, diagnostic.message, write)
     line = line_to_write(found, stop, find_stop, likeliest)
-    return _diagnostic(found, f"write `{line}`" if line else f"write `{write}`")
+    return _diagnostic(found, f"write `{line}`" if line else _without_line(found))
 
 
 def candidates(stop: Stop) -> Iterator[Found]:

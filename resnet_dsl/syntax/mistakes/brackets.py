@@ -56,7 +56,7 @@ def _before_something_else(stop: Stop, innermost: Opening) -> Found | None:
     if innermost.kind not in "CLG" or TERMINALS[wanted] not in stop.expected:
         return None
     match = BEGINS.match(text, begins)
-    if match is None and "\n" in text[:stop.at][len(text[: stop.at].rstrip()) :]:
+    if match is None and "\n" in text[: stop.at][len(text[: stop.at].rstrip()) :]:
         match = BEGINS_ON_A_NEW_LINE.match(text, begins)
     if match is None:
         return None

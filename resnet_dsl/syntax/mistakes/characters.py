@@ -47,15 +47,15 @@ CHARACTERS = {
     "’": ("a typographic quote", '"'),
 }
 ARROW = re.compile(r"[–—−-]\s*[>›»]")
-QUOTED = re.compile(r"'([^'\n]*)'|‘([^’\n]*)’|`([^`\n]*)`")
-QUOTES = {"'": "a text stands in double quotes", "‘": "a text stands in double quotes", "`": "nothing stands in backquotes"}
+QUOTED = re.compile(r"'([^'\n]*)'|‘([^’\n]*)’|`([^`\n]*)`|[“„”]([^“”\"\n]*)[“”\"]|«([^»\n]*)»")
+DOUBLE = "a text stands in plain double quotes"
 
 
 def character(stop: Stop) -> Found | None:
     """Return what a character that no token starts with stands for, or None where that is not known."""
     text, at = stop.source.text, stop.at
     char = text[at]
-    if char in QUOTES and (quoted := QUOTED.match(text, at)):
+    if quoted := QUOTED.match(text, at):
         return _quoted(stop.source, quoted, text[:at])
     if char in "–—−" and (arrow := ARROW.match(text, at)):
         return _found(stop.source, at, arrow.end(), "an arrow is written `->`", "->")
@@ -83,7 +83,7 @@ def _quoted(source: Source, quoted: re.Match[str], before: str) -> Found:
     if is_name and not re.search(r"\buse\s+\Z", before):
         message, write = f"`{inner}` stands without quotes", inner
     else:
-        message, write = QUOTES[quoted[0][0]], f'"{inner}"'
+        message, write = DOUBLE, f'"{inner}"'
     return _found(source, quoted.start(), quoted.end(), message, write)
 
 

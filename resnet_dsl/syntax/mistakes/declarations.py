@@ -11,7 +11,9 @@ from resnet_dsl.syntax.mistakes.mistake import Groups, Mistake
 NAMES = "names are letters, digits and `_`"
 
 MODEL = "(?:[Mm]odels?|[Nn]etwork|[Nn]et|[Mm]odul|[Mm]odule|[Aa]rchitecture|arch|graph|resnet|mdoel|modle|modell|struct|object|interface|type|MODEL)"
-BLOCK = "(?:[Bb]locks?|[Ll]ayer|fn|func|function|fun|macro|define|defblock|template|blcok|bloc|BLOCK|unit|cell)"
+BLOCK = (
+    "(?:[Bb]locks?|[Ll]ayer|fn|func|function|fun|macro|define|defblock|template|blcok|bloc|BLOCK|unit|cell)"
+)
 CONST = "(?:let|var|val|constant|consts?|CONST|Const|static|final|set|int|float|def|define|local|auto)"
 
 
@@ -26,7 +28,6 @@ DECLARATIONS = (
     Mistake(rf"§(?P<slip>{MODEL})(?= [{{])", "a network is declared with `model` and its name, not with `{slip}`", "model net", inside="T"),
     Mistake(rf"§(?P<slip>{BLOCK})(?=<gap><name> [{{(])", "a block is declared with `block`, not `{slip}`", "block", inside="T"),
     Mistake(rf"§(?P<slip>{CONST})(?=<gap><name> =)", "a constant is declared with `const`, not `{slip}`", "const", inside="T"),
-    Mistake(r"(?P<slip>§(?:let|var|val|const)<gap>)(?=<name> =)", "a step of a block is written `name = value`", "", inside="B"),
     Mistake(r"(?P<slip>§(?P<k>export|public|private|abstract|static)<gap>)(?=model|block|const)", "`{k}` says nothing here", "", inside="T"),
     Mistake(r"(?P<slip>§(?P<a><name>)) =(?!=)", "a constant is declared with `const`", "const {a}", inside="T"),
     # Names
@@ -42,11 +43,12 @@ DECLARATIONS = (
     Mistake(r"\buse (?P<slip><name>§(?:\.\w+|/[\w./]+))", "a file is named in quotes", '"{slip}"', inside="T"),
     Mistake(r"\buse (?P<slip><name>(?:,|§,) <name>)", "a line of `use` names one spec", None, "write `use` again", inside="T"),
     # Braces
-    Mistake(r"(?:block|model)<gap><name>(?: \([^()\n]*\))?(?P<slip>\s+)§(?=\w)", "`{{` is missing", " {{ ", inside="T", wants="LBRACE"),
+    Mistake(r"block<gap><name>(?P<slip><gap>§(?P<p>[\w,=]+?))\s*(?=\{|\n)", "parameters stand in parentheses", "({p})", inside="T", wants="LPAR"),
+    Mistake(r"(?:block|model)<gap><name>(?: \([^()\n]*\))?(?P<slip>)(?=<gap>§\w)", "`{{` is missing", " {{", inside="T", wants="LBRACE"),
+    Mistake(r"(?P<slip>§)\{", "`{{` follows a word and a name: `model net {{`", "model net ", inside="T", wants="MODEL"),
     Mistake(r"(?:block|model)<gap><name>(?P<slip> )§(?:=|-)", "`{{` stands here", None, inside="T", wants="LBRACE"),
-    Mistake(r"(?:block|model)<gap><name>(?P<slip>)(?P<a><gap>§(?:width|<name>)(?: =|, | {))", "parameters stand in parentheses: `block name(width)`", None, inside="T", wants="LPAR"),
     Mistake(r"(?:block|model)<gap><name> (?P<slip>§\[[^\]\n]*\])", "parameters stand in round parentheses", None, inside="T"),
-    Mistake(r"(?P<a><name>) = [^=§]*(?P<slip>§\})", "a block ends with `return` and its result", "return {a} }}", inside="B", wants="RETURN"),
+    Mistake(r"(?P<a><name>) = [^=§]*(?P<slip>§\})", "a block ends with `return` and its result", None, "`return {a}`", inside="B", wants="RETURN"),
     Mistake(r"(?P<slip>§\})", "a block ends with `return` and its result", None, "`return x -> …`", inside="B", wants="RETURN"),
     Mistake(r"§(?P<slip><name>) =(?!=)", "`return` is the last line of a block, and `{slip}` follows it", None, "put the steps above `return`", inside="B", wants="RBRACE"),
     Mistake(r"§(?P<slip>return)\b", "a block has one `return`, its last line", None, "a branch is written `return if c then a else b`", inside="B", wants="RBRACE"),

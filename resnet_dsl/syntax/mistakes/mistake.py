@@ -38,7 +38,7 @@ class Mistake:
     `stands` is a pattern in which `§` is where the parser stopped and a blank is any space; its group
     `slip` is what is marked, and what `write` takes the place of. Messages, hints and replacements name
     the groups: `{slip}`. `inside` is what has to be around (the letters of `Stop.inside`, from the
-    innermost back), `wants` a terminal that would have done.
+    innermost back), `wants` the terminals, any of which would have done.
     """
 
     stands: str
@@ -51,7 +51,7 @@ class Mistake:
 
     def found(self, stop: Stop) -> Found | None:
         """Return what this mistake is at a place, or None if it is another."""
-        if self.wants and self.wants not in stop.expected:
+        if self.wants and stop.expected.isdisjoint(self.wants.split("|")):
             return None
         if self.inside and not re.search(f"(?:{self.inside})\\Z", stop.inside):
             return None
@@ -60,7 +60,9 @@ class Mistake:
             return None
         groups = {name: (text or "").replace(MARK, "") for name, text in match.groupdict().items()}
         start, end = stop.offset(match.start("slip")), stop.offset(match.end("slip"))
-        write = self.write.format(**groups) if isinstance(self.write, str) else self.write and self.write(groups)
+        write = (
+            self.write.format(**groups) if isinstance(self.write, str) else self.write and self.write(groups)
+        )
         return Found(
             Span(stop.source, start, end),
             self.code,

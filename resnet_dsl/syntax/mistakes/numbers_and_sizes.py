@@ -16,15 +16,21 @@ def _size(groups: Groups) -> str:
     return "x".join(re.findall(r"\d+|H|W", groups["slip"]))
 
 
+def _upper(groups: Groups) -> str:
+    return groups["slip"].upper().replace("X", "x")
+
+
 def _thousands(groups: Groups) -> str:
     return f"{int(groups['n']) * BIG[groups['k']]:_}"
 
 
 NUMBERS = (
+    Mistake(r"(?P<slip>\d+<gap>[xX]<gap>§[\dHW]+(?: [xX×] [\dHW]+)*)", SIZE, _size),
+    Mistake(r"(?P<slip>\d+(?:[xX][hwHW\d]+)+) §", SIZE, _upper, inside="M", wants="COLON"),
     Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX×*] [\dHW]+(?: [xX×] [\dHW]+)*)", SIZE, _size),
     Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX]\d+(?: [xX] ?[\dHW]+)*)", SIZE, _size),
     Mistake(r"(?P<slip>\d+ §[xX](?:[\dHW]+[xX])*[\dHW]+)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+§(?:[xX][hwHW\d]+)+)", SIZE, lambda groups: groups["slip"].replace("h", "H").replace("w", "W").replace("X", "x")),
+    Mistake(r"(?P<slip>\d+§(?:[xX][hwHW\d]+)+)", SIZE, _upper),
     Mistake(r"(?P<slip>\d+(?:x\d+)*§x\w*)", SIZE, None),
     Mistake(r"(?P<slip>(?P<n>\d+)§(?P<k>[kKmM]))\b", "numbers are written out", _thousands),
     Mistake(r"(?P<slip>(?P<n>\d+(?:\.\d+)?)§[fFlLuU])\b", "a number has no letter behind it", "{n}"),

@@ -12,6 +12,7 @@ OTHER_LANGUAGES = (
     # Comments
     Mistake(r"(?P<slip>§//)", COMMENTS, "#"),
     Mistake(r"(?P<slip>//)[^\n§]*§", COMMENTS, "#"),
+    Mistake(r"(?P<slip>§/\* (?P<a>[^*\n]*?) \*/)(?= (?:\n|<end>))", COMMENTS, "# {a}"),
     Mistake(r"(?P<slip>§/\*(?P<a>[^*\n]*)\*/)", COMMENTS + ", and ends with its line", None),
     Mistake(r"(?P<slip>/§\*(?P<a>[^*\n]*)\*/)", COMMENTS + ", and ends with its line", None),
     Mistake(r"(?P<slip>/ ?§ ?\*)", COMMENTS, None, "put `#` in front of each line"),
@@ -25,10 +26,10 @@ OTHER_LANGUAGES = (
     Mistake(r"(?P<slip>§~=|§=/=|§/=)", "unequal is written `!=`", "!="),
     Mistake(r"(?P<slip>§\^)", "a power is written `**`", "**"),
     Mistake(r"(?P<slip>\+§\+|§\+\+)", "there is no `++`", None, "a name is given once; steps are `name = value`"),
-    Mistake(r"(?P<slip>[\w)] (?P<op><=?|>=?|==|!=) [\w.]+ )§(?:<=?|>=?|==|!=)", "comparisons do not chain", None, "write `a < b and b < c`"),
+    Mistake(r"(?P<slip>(?P<a>[\w.]+) (?P<o><=?|>=?|==|!=) (?P<b>[\w.]+) §(?P<p><=?|>=?|==|!=) (?P<c>[\w.]+))", "comparisons do not chain", "{a} {o} {b} and {b} {p} {c}"),
     Mistake(r"§(?P<slip>\?)", "there is no `?`", None, "a branch is written `if c then a else b`"),
     # YAML
-    Mistake(r"(?P<slip>§---|-§--|--§-)", "`---` is YAML's; nothing stands between declarations", ""),
+    Mistake(r"(?P<slip>§---|-§--|--§-)", "`---` is YAML's; nothing stands between declarations", "", "delete the line"),
     Mistake(r"(?P<slip>model|block) §:", "a {slip} has a name and stands in braces", "{slip} net {{", inside="T"),
     Mistake(r"(?P<slip>§(?P<a><name>)) :", "`{a}:` stands outside of a model", None, "fields stand in the braces of a model: `model net {{ {a}: … }}`", inside="T"),
     Mistake(r"§(?P<slip>[|>]-?)(?= \n)", "a text stands on one line, in double quotes", None),

@@ -83,7 +83,9 @@ def _open(text: str) -> list[Opening]:
     for match in TOKEN.finditer(text):
         token, offset = match[0], match.start()
         if token in "([{":
-            still.append(Opening(token, offset, _kind(token, declared, text[max(0, offset - 40) : offset], still)))
+            still.append(
+                Opening(token, offset, _kind(token, declared, text[max(0, offset - 40) : offset], still))
+            )
         elif token in ")]}":
             if still:
                 still.pop()

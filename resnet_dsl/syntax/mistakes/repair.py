@@ -52,7 +52,11 @@ def _applied(region: str, found: Found, shift: int, line: int) -> tuple[str, int
     """The region with a mistake put right, and where its line begins."""
     start, end, write = found.change.start - shift, found.change.end - shift, found.write or ""
     if not write:  # what is taken out takes the blanks on one side with it
-        while end < len(region) and region[end] in " \t" and region[start - 1 : start] in (" ", "\t", "\n", ""):
+        while (
+            end < len(region)
+            and region[end] in " \t"
+            and region[start - 1 : start] in (" ", "\t", "\n", "[", "(", "")
+        ):
             end += 1
     region = region[:start] + write + region[end:]
     return region, max(line, region.rfind("\n", 0, start) + 1)

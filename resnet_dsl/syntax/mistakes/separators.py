@@ -18,6 +18,7 @@ def _size(groups: Groups) -> str:
     return "x".join(re.findall(r"\w+", groups["slip"]))
 
 
+REPEATED = "repetition is the count of a stage: `stages: [3, 4, 6, 3]`; lists are written out"
 OF_FIELDS = "a field of a model is written `name: value`"
 OF_STEPS = "a step of a block is written `name = value`"
 VALUE = r"(?:<number>|\"[^\"\n]*\"|\d[\dxHW]*|[A-Za-z_]\w*)"
@@ -30,9 +31,9 @@ SEPARATORS = (
     Mistake(r"\binput : (?P<slip>\d+ §, \w+ , \w+)", "a size is written with `x`, not with commas", _size, inside="M"),
     Mistake(r": (?P<slip>(?P<a>[\w.]+) §(?P<b>(?:, [\w.]+(?! :)\b)+))", "a list takes square brackets", "[{a}{b}]", inside="[MR]"),
     Mistake(r"(?P<slip>\[ (?P<a>[^\[\]\n]+?)<gap>§for<gap>\w+<gap>in<gap>range \( (?P<n>1?\d) \) \])", "lists are written out; there is no `for`", _counted, inside="L"),
-    Mistake(r"§(?P<slip>for)\b", "there is no `for`", None, "repetition is the count of a stage: `stages: [3, 4, 6, 3]`; lists are written out"),
+    Mistake(r"§(?P<slip>for)\b", "there is no `for`", None, REPEATED),
     # Commas too many
-    Mistake(r"§(?P<slip>,)", "no comma stands between fields", "", "fields are separated by space: `{{ a: 1  b: 2 }}`", inside="[MR]"),
+    Mistake(r"§(?P<slip>,)", "no comma stands between fields; space is enough", "", inside="[MR]"),
     Mistake(r"§(?P<slip>,)", "no comma stands between the steps of a block", "", inside="B"),
     Mistake(r"(?P<slip>, §,)", "nothing stands between these commas", ","),
     Mistake(r"[(\[] §(?P<slip>,)", "nothing stands before this comma", ""),
@@ -42,20 +43,21 @@ SEPARATORS = (
     Mistake(r"[\w)\]\"](?P<slip>\s*)§(?P<b>\[)", "`,` is missing before `{b}`", ", ", inside="L", wants="COMMA"),
     # Semicolons
     Mistake(r"§(?P<slip>;)", "a list takes commas, not semicolons", ",", inside="[CLP]"),
-    Mistake(r"§(?P<slip>;+)", "nothing ends a line here: no `;`", "", "fields and steps are separated by space alone"),
+    Mistake(r"§(?P<slip>;+)", "no `;` stands between fields and steps; space is enough", ""),
     # Colons and equals signs
     Mistake(r"§(?P<slip>===)", "equality is `==`", "=="),
+    Mistake(r"<name> =(?P<slip>§=|=§)(?!=)", OF_STEPS, "", inside="[BT]", wants="NAME|LPAR|INT"),
     Mistake(r"==§(?P<slip>=)", "equality is `==`", ""),
     Mistake(r"\bif\b[^§\n]*[\w)]\s*§(?P<slip>=)(?!=)", "equality is `==`", "=="),
-    Mistake(r"<name> (?P<slip>§:=|:§=)", OF_FIELDS, ":", inside="[MR]"),
-    Mistake(r"<name> (?P<slip>§:=|:§=)", OF_STEPS, "=", inside="[BT]"),
-    Mistake(r"<name> §(?P<slip>==?)", OF_FIELDS, ":", inside="[MR]", wants="COLON"),
+    Mistake(r"<name>(?P<slip> §:=| :§=)", OF_FIELDS, ":", inside="[MR]"),
+    Mistake(r"<name>(?P<slip> §:=| :§=)", OF_STEPS, " =", inside="[BT]"),
+    Mistake(r"<name>(?P<slip> §==?)", OF_FIELDS, ":", inside="[MR]", wants="COLON"),
     Mistake(r"<name> §(?P<slip>\+=|-=|\*=)", "a name is given once; there is no `{slip}`", None, OF_STEPS, inside="B"),
-    Mistake(r"<name> §(?P<slip>==|<-|:)", OF_STEPS, "=", inside="[B]", wants="EQUAL"),
-    Mistake(r"\bconst<gap><name> §(?P<slip>:)", "a constant is written `const name = value`", "=", inside="[T]"),
+    Mistake(r"<name>(?P<slip> §(?:==|<-|:))", OF_STEPS, " =", inside="[B]", wants="EQUAL"),
+    Mistake(r"\bconst<gap><name>(?P<slip> §:=?)", "a constant is written `const name = value`", " =", inside="[T]"),
     Mistake(r"\bconst<gap><name>(?P<slip>\s+)§[\w\[(\"]", "`=` is missing: a constant is written `const name = value`", " = ", inside="T"),
-    Mistake(r"<name> §(?P<slip>: (?:int|float|bool|str|Tensor|list|tuple|nn\.Module))", "parameters have no types", "", inside="P"),
-    Mistake(r"<name> §(?P<slip>:)", "a default is written `name = value`", " =", inside="P"),
+    Mistake(r"<name>(?P<slip> §: (?:int|float|bool|str|Tensor|list|tuple|nn\.Module))", "parameters have no types", "", inside="P"),
+    Mistake(r"<name>(?P<slip> §:)", "a default is written `name = value`", " =", inside="P"),
     Mistake(r"(?P<slip>(?P<a>\b<field>))<gap>?§(?=[\w\[({\"-])", "`:` is missing after `{a}`", "{slip}:", inside="[MR]", wants="COLON"),
     Mistake(r"(?P<slip>(?P<a><name>))<gap>?§(?=[\d\[{\"-])", "`:` is missing after `{a}`", "{slip}:", inside="[MR]", wants="COLON"),
     Mistake(r"(?P<slip>(?P<a>\b<name>))<gap>§(?=x\b|\d|if\b)", "`=` is missing after `{a}`", "{slip} =", inside="B", wants="EQUAL"),

@@ -50,6 +50,7 @@ class Foreign:
     what: str
     hint: str
     model: str = ""
+    at: int = 0
 
 
 def foreign_text(text: str) -> Foreign | None:
@@ -63,8 +64,8 @@ def foreign_text(text: str) -> Foreign | None:
         if (found := _json(plain) or _yaml(plain)) is not None:
             return found
     for pattern, what, hint in kinds:
-        if re.search(pattern, text if what == "C++" else plain, re.MULTILINE):
-            return Foreign(what, hint)
+        if match := re.search(pattern, text if what == "C++" else plain, re.MULTILINE):
+            return Foreign(what, hint, at=match.start())
     return None
 
 
@@ -75,7 +76,9 @@ def foreign_bytes(data: bytes) -> str:
             return f"it is {what}" + (f"; {hint}" if hint else "")
     if data[8:10] == b'{"':
         return f"it is safetensors; {IMPORT}"
-    if data[:1] == b"\x08" and re.search(rb"\x12.(?:pytorch|tf2onnx|keras|onnx|resnet-dsl)|ai\.onnx|Conv", data[:4096], re.DOTALL):
+    if data[:1] == b"\x08" and re.search(
+        rb"\x12.(?:pytorch|tf2onnx|keras|onnx|resnet-dsl)|ai\.onnx|Conv", data[:4096], re.DOTALL
+    ):
         return f"it is ONNX; {IMPORT}"
     if data[1:2] == b"\x00" or data[:1] == b"\x00":
         return "it is binary, or text in UTF-16; save it as UTF-8"
