@@ -10,14 +10,16 @@ MAX_NAMES = 1_000
 
 # What other languages and libraries call fields of models, parameters and blocks, without their underscores.
 FOREIGN = {
-    "numclasses": "classes", "nclasses": "classes", "layers": "stages", "depths": "stages", "numblocks": "stages",
-    "blocks": "stages", "imagesize": "input", "inputshape": "input", "inputsize": "input", "planes": "width",
-    "outplanes": "width", "filters": "width", "channels": "width", "strides": "stride", "cardinality": "groups",
-    "widthpergroup": "base_width", "normlayer": "norm", "actlayer": "act", "downsample": "shortcut",
-    "dropoutrate": "drop_rate", "droppathrate": "drop_path", "classifier": "head", "top": "head", "backbone": "base",
-    "extends": "base", "parent": "base", "basicblock": "basic", "residualblock": "basic", "resblock": "basic",
-    "bottleneckblock": "bottleneck", "seblock": "se", "selayer": "se", "squeezeexcitation": "se", "squeezeexcite": "se",
-    "ecalayer": "eca", "ecamodule": "eca", "projection": "B",
+    "numclasses": "classes", "nclasses": "classes", "layers": "stages", "depths": "stages",
+    "numblocks": "stages", "blocks": "stages", "imagesize": "input", "inputshape": "input",
+    "inputsize": "input", "planes": "width", "outplanes": "width", "filters": "width",
+    "channels": "width", "strides": "stride", "cardinality": "groups", "widthpergroup": "base_width",
+    "normlayer": "norm", "actlayer": "act", "downsample": "shortcut", "dropoutrate": "drop_rate",
+    "droppathrate": "drop_path", "classifier": "head", "top": "head", "backbone": "base",
+    "extends": "base", "parent": "base", "basicblock": "basic", "residualblock": "basic",
+    "resblock": "basic", "bottleneckblock": "bottleneck", "seblock": "se", "selayer": "se",
+    "squeezeexcitation": "se", "squeezeexcite": "se", "ecalayer": "eca", "ecamodule": "eca",
+    "projection": "B",
 }  # fmt: skip
 
 
@@ -33,16 +35,26 @@ def close_names(name: str, known: Iterable[str], aliases: Iterable[tuple[str, st
     """
     names = sorted(set(islice(known, MAX_NAMES)))
     bare = bare_name(name)
-    same = [other for other in names if other.lower() == name.lower()]
-    plural = [other for other in names if other.lower().rstrip("s") == name.lower().rstrip("s")]
     alike = [other for other in names if bare_name(other) == bare]
     foreign = [other for alias, other in (*aliases, *FOREIGN.items()) if alias == bare and other in names]
-    return (
-        same
-        or plural
-        or list(dict.fromkeys((*alike, *foreign)))
-        or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    )
+    return _spelled(name, names) or list(dict.fromkeys((*alike, *foreign))) or _nearly_spelled(name, names)
+
+
+def spelled_alike(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that `name` is a misspelling of, whatever it means elsewhere."""
+    names = sorted(set(islice(known, MAX_NAMES)))
+    return _spelled(name, names) or _nearly_spelled(name, names)
+
+
+def _spelled(name: str, names: list[str]) -> list[str]:
+    """The name in other letters; else in the singular or plural."""
+    lower = name.lower()
+    same = [other for other in names if other.lower() == lower]
+    return same or [other for other in names if other.lower().rstrip("s") == lower.rstrip("s")]
+
+
+def _nearly_spelled(name: str, names: list[str]) -> list[str]:
+    return difflib.get_close_matches(name, names, n=3, cutoff=0.6)
 
 
 def did_you_mean(name: str, known: Iterable[str], aliases: Iterable[tuple[str, str]] = ()) -> str:

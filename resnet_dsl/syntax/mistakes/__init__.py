@@ -75,7 +75,7 @@ def likeliest(stop: Stop) -> Found | None:
 def _without_line(found: Found) -> str:
     if found.hint:
         return found.hint
-    return f"write `{' '.join(found.write.split())}`" if found.write and found.write.strip() else ""
+    return f"`{' '.join(found.write.split())}` belongs there" if found.write and found.write.strip() else ""
 
 
 def _diagnostic(found: Found, hint: str) -> Diagnostic:

@@ -21,7 +21,6 @@ ARROWS = (
     Mistake(r"(?P<slip>->) §(?=[\])},]|<end>)", NOTHING, ""),
     Mistake(r"(?P<slip>->)<gap>(?P<a>return)\b[^§\n]*\n?[^§\n]*§", NOTHING + "; `{a}` begins something else", "", inside="B"),
     Mistake(r"(?P<slip>->)<gap>(?P<a>return|block|model|const|use)\b §", NOTHING + "; `{a}` begins something else", ""),
-    Mistake(r"(?P<slip>->)<gap>(?:§(?P<a>(?:return|block|model|const|use))\b)", NOTHING + "; `{a}` begins something else", ""),
     Mistake(r"(?P<slip>->)<gap>(?P<a><name>) §[:=](?![=>])", NOTHING + "; `{a}` begins the next line", "", inside="[BMR]"),
     # Other signs
     Mistake(r"(?P<slip>-+§-*>|§--+>)", AN_ARROW, "->"),

@@ -45,7 +45,6 @@ SEPARATORS = (
     Mistake(r"§(?P<slip>;)", "a list takes commas, not semicolons", ",", inside="[CLP]"),
     Mistake(r"§(?P<slip>;+)", "no `;` stands between fields and steps; space is enough", ""),
     # Colons and equals signs
-    Mistake(r"§(?P<slip>===)", "equality is `==`", "=="),
     Mistake(r"<name> =(?P<slip>§=|=§)(?!=)", OF_STEPS, "", inside="[BT]", wants="NAME|LPAR|INT"),
     Mistake(r"==§(?P<slip>=)", "equality is `==`", ""),
     Mistake(r"\bif\b[^§\n]*[\w)]\s*§(?P<slip>=)(?!=)", "equality is `==`", "=="),
