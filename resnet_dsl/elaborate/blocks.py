@@ -7,7 +7,7 @@ from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
-from resnet_dsl.elaborate.calls import is_mistaken, report_label, written_call
+from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
@@ -233,7 +233,7 @@ def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: 
     labels: tuple[Label, ...] = ()
     if origin is not None and origin.span != at and not at.source.ours:
         labels = (Label(origin.span, f"{show(value)} is given here"),)
-    return ctx.error("E0204", f"{error}{suffix}", at, labels=labels, origin=origin)
+    return ctx.error("E0204", f"{error}{suffix}", at, of_thousands(at), labels, origin)
 
 
 def _apply_block(

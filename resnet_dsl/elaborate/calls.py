@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Sequence
 
 from resnet_dsl.diagnostics.model import Source, Span
@@ -94,3 +95,11 @@ def report_label(
     colon = source.text.index(":", span.end)
     message = f"an argument is given with `=`; `{name}:` is a label, the name of a step"
     ctx.error("E0202", message, Span(source, colon, colon + 1), f"write `{' '.join(text.split())}`")
+
+
+def of_thousands(at: Span) -> str:
+    """A hint where an argument is the end of a number with commas: `1,000`."""
+    text = at.source.text
+    digits = re.search(r"\b(\d{1,3}),\Z", text[max(0, at.start - 5) : at.start])
+    rest = text[at.start : at.end]
+    return f"a number has no commas: `{digits[1]}_{rest}`" if digits and re.fullmatch(r"\d{3}", rest) else ""

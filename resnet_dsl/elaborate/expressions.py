@@ -319,7 +319,8 @@ def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | Non
         return apply(ctx, value, x, env, step.span, label)
     if isinstance(value, Bad):
         return BAD
-    return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span)
+    hint = f"write `{value}`, without quotes" if isinstance(value, str) and env.knows(value) else ""
+    return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span, hint)
 
 
 def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Value:

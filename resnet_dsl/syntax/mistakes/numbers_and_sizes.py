@@ -27,9 +27,9 @@ def _thousands(groups: Groups) -> str:
 NUMBERS = (
     Mistake(r"(?P<slip>\d+<gap>[xX]<gap>§[\dHW]+(?: [xX×] [\dHW]+)*)", SIZE, _size),
     Mistake(r"(?P<slip>\d+(?:[xX][hwHW\d]+)+) §", SIZE, _upper, inside="M", wants="COLON"),
-    Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX×*] [\dHW]+(?: [xX×] [\dHW]+)*)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX]\d+(?: [xX] ?[\dHW]+)*)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+ §[xX](?:[\dHW]+[xX])*[\dHW]+)", SIZE, _size),
+    Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX×*] [\dHW]+(?: [xX×] [\dHW]+)*)(?!\w)", SIZE, _size),
+    Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX]\d+(?: [xX] [\dHW]+)*)(?!\w)", SIZE, _size),
+    Mistake(r"(?P<slip>\d+ §[xX](?:[\dHW]+[xX])*[\dHW]+)(?!\w)", SIZE, _size),
     Mistake(r"(?P<slip>\d+(?:x\d+)*§x\w*)", SIZE, None),
     Mistake(r"(?P<slip>(?P<n>\d+)§(?P<k>[kKmM]))\b", "numbers are written out", _thousands),
     Mistake(r"(?P<slip>(?P<n>\d+(?:\.\d+)?)§[fFlLuU])\b", "a number has no letter behind it", "{n}"),

@@ -37,5 +37,4 @@ OTHER_LANGUAGES = (
     Mistake(r"(?P<slip>§\"(?P<a><name>)\" :)", "the name of a field stands without quotes", "{a}:", inside="[MR]"),
     Mistake(r"(?P<slip>§\"(?P<a><name>)\" =)", "a name stands without quotes", "{a} =", inside="[BCP]"),
     Mistake(r"(?P<slip>§\"(?P<a><name>)\") [({]", "a name stands without quotes", "{a}", inside="T"),
-    Mistake(r"(?P<slip>-> §\"(?P<a><name>)\")", "a name stands without quotes", "-> {a}"),
 )  # fmt: skip

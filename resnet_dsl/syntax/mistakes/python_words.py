@@ -50,7 +50,7 @@ PYTHON = (
     Mistake(r"§(?P<slip>is)\b", "`is` is written `==`", "=="),
     Mistake(r"(?P<slip>\blambda)<gap>§", "there is no `lambda`", None, "what waits for its input is a function: `conv(64, 3x3)`, `relu`; more is a block"),
     Mistake(r"(?P<slip>\bx(?:\.shape|\.size\(\))? §\[ (?P<i>-?\d+) \])", "nothing is indexed; a tensor has `.channels`, `.height` and `.width`", "x.channels", inside="[BCGL]"),
-    Mistake(r"(?P<slip><name> §\[[^\]\n]*\])", "nothing is indexed: `[…]` is a list", None, "a tensor has `.channels`, `.height` and `.width`; `part` cuts its channels", inside="[TBCGLV]", wants="LPAR"),
+    Mistake(r"(?P<slip><name> §\[[^\]\n]*\])", "nothing is indexed: `[…]` is a list", None, "a tensor has `.channels`, `.height` and `.width`; `part` cuts its channels", inside="[BCGLV]", wants="LPAR"),
     Mistake(r"(?P<slip>\b[fr]§\"[^\"\n]*\")", "there are no strings with prefixes", None, "a text stands in plain quotes, and names a file alone"),
     Mistake(r"(?P<slip>§\"\"\")", "there are no strings of several lines", None, "comments start with `#`, and those above a block document it"),
     Mistake(r"(?P<slip>§@)[\w.]*", "there are no decorators, and no `@`", None, "delete it"),
