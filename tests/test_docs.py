@@ -322,7 +322,8 @@ def mistakes_table() -> str:
     for subject, group in groupby(examples(), lambda example: example.subject):
         if subject == "small texts":
             continue
-        rows += ["", f"## {subject[0].upper()}{subject[1:]}", "", "| written | message | help |", "|---|---|---|"]
+        rows += ["", f"## {subject[0].upper()}{subject[1:]}", ""]
+        rows += ["| written | message | help |", "|---|---|---|"]
         for example in group:
             (found, *_) = example.diagnostics()
             assert found.span is not None

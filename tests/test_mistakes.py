@@ -15,8 +15,8 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.syntax.mistakes import MISTAKES
-from resnet_dsl.syntax.mistakes.mistake import FIELDS as FIELD_WORDS
-from resnet_dsl.syntax.mistakes.mistake import Mistake
+from resnet_dsl.syntax.mistakes.slip import FIELDS as FIELD_WORDS
+from resnet_dsl.syntax.mistakes.slip import Slip
 from resnet_dsl.syntax.mistakes.whole_files import foreign_bytes
 from resnet_dsl.syntax.parser import parse
 from tests.conftest import Golden
@@ -24,7 +24,7 @@ from tests.support.mistakes import FILE, Example, examples, written
 
 EXAMPLES = list(examples())
 each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: ascii(example.name))
-INNER = re.compile(r'\[\["|\["[a-z]+", |Symbol|Tensor|Token|object at|__ANON|RBRACE|LPAR|RSQB|a tensor\]|None|tuple\(')
+INNER = re.compile(r'\["[a-z]+", |Symbol|Tensor|Token|object at|__ANON|RBRACE|LPAR|a tensor\]|None|tuple\(')
 
 
 def test_the_file_of_mistakes_is_up_to_date(golden: Golden) -> None:
@@ -82,16 +82,16 @@ def test_the_line_of_a_hint_parses_where_it_is_pasted(example: Example) -> None:
 
 
 def test_every_mistake_of_the_tables_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: set[Mistake] = set()
-    found = Mistake.found
+    seen: set[Slip] = set()
+    found = Slip.found
 
-    def counted(mistake: Mistake, stop: object) -> object:
+    def counted(mistake: Slip, stop: object) -> object:
         result = found(mistake, stop)  # type: ignore[arg-type]
         if result is not None:
             seen.add(mistake)
         return result
 
-    monkeypatch.setattr(Mistake, "found", counted)
+    monkeypatch.setattr(Slip, "found", counted)
     for example in EXAMPLES:
         example.diagnostics()
     assert [mistake.stands for mistake in MISTAKES if mistake not in seen] == []

@@ -15,8 +15,18 @@ from resnet_dsl.elaborate.follow_ups import is_misspelt
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Repeat, Staged, Value, is_list, show
-from resnet_dsl.ir.arguments import Dims
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    Definition,
+    Function,
+    Origin,
+    Repeat,
+    Staged,
+    Value,
+    is_list,
+    show,
+)
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
 

@@ -12,7 +12,9 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.driver import compile_source
 
 FILE = Path(__file__).parents[1] / "data" / "mistakes.txt"
-ENTRY = re.compile(r"^%%% (?P<title>[^\n]*)\n(?P<text>.*?)^%%%\n(?P<shown>.*?)(?=^%%% |^## |\Z)", re.MULTILINE | re.DOTALL)
+ENTRY = re.compile(
+    r"^%%% (?P<title>[^\n]*)\n(?P<text>.*?)^%%%\n(?P<shown>.*?)(?=^%%% |^## |\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ Names are in lower case, without underscores and `2d`, as suggestions compare th
 from __future__ import annotations
 
 ABSENT_ACTIVATIONS = frozenset((
-    "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign", "hardsigmoid",
-    "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold", "thresholdedrelu",
-    "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d", "logsoftmax", "maxout",
-    "quickgelu", "squaredrelu", "sinusoid",
+    "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign",
+    "hardsigmoid", "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold",
+    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d", "logsoftmax",
+    "maxout", "quickgelu", "squaredrelu", "sinusoid",
 ))  # fmt: skip
 
 DEPTHWISE = (

@@ -16,13 +16,13 @@ from resnet_dsl.syntax.mistakes.arrows import ARROWS
 from resnet_dsl.syntax.mistakes.brackets import bracket
 from resnet_dsl.syntax.mistakes.characters import character
 from resnet_dsl.syntax.mistakes.declarations import DECLARATIONS
-from resnet_dsl.syntax.mistakes.mistake import Found, all_found
 from resnet_dsl.syntax.mistakes.numbers_and_sizes import NUMBERS
 from resnet_dsl.syntax.mistakes.other_languages import OTHER_LANGUAGES
 from resnet_dsl.syntax.mistakes.place import Stop
 from resnet_dsl.syntax.mistakes.python_words import PYTHON, RESERVED
 from resnet_dsl.syntax.mistakes.repair import FindStop, line_to_write
 from resnet_dsl.syntax.mistakes.separators import SEPARATORS
+from resnet_dsl.syntax.mistakes.slip import Found, all_found
 from resnet_dsl.syntax.mistakes.unexpected import unexpected
 from resnet_dsl.syntax.mistakes.whole_files import foreign_text
 
@@ -79,4 +79,4 @@ def _without_line(found: Found) -> str:
 
 
 def _diagnostic(found: Found, hint: str) -> Diagnostic:
-    return Diagnostic(found.code, found.message, found.span, hint=hint)
+    return Diagnostic(found.code, found.message, found.span, found.labels, hint=hint)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from resnet_dsl.diagnostics.model import Span
-from resnet_dsl.syntax.mistakes.mistake import FIELDS, Found
+from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.syntax.mistakes.place import CLOSERS, Opening, Stop
+from resnet_dsl.syntax.mistakes.slip import FIELDS, Found
 from resnet_dsl.syntax.words import OPENING
 
 TERMINALS = {")": "RPAR", "]": "RSQB", "}": "RBRACE"}
@@ -41,7 +41,9 @@ def _closer(stop: Stop, token: str) -> Found | None:
     if any(opening.bracket == CLOSERS[token] for opening in stop.open):
         return _not_closed(stop, innermost, f"`{token}` follows")
     if wanted != "}":
-        return Found(span, "E0101", f"`{token}` does not close `{innermost.bracket}`", wanted, "")
+        opened = Label(Span(stop.source, innermost.offset, innermost.offset + 1), "opened here")
+        message = f"`{token}` does not close `{innermost.bracket}`"
+        return Found(span, "E0101", message, wanted, labels=(opened,))
     return Found(span, "E0101", f"this `{token}` closes nothing", "", "delete it")
 
 

@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.syntax.mistakes.mistake import Found
 from resnet_dsl.syntax.mistakes.place import Stop
+from resnet_dsl.syntax.mistakes.slip import Found
 
 # What a character is called, and what is written in its stead.
 CHARACTERS = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from resnet_dsl.syntax.mistakes.mistake import Groups, Mistake
+from resnet_dsl.syntax.mistakes.slip import Groups, Slip
 
 SIZE = "a size is whole numbers joined by a small `x`, without blanks: `3x3`, `3xHxW`"
 BIG = {"k": 1_000, "K": 1_000, "m": 1_000_000, "M": 1_000_000}
@@ -25,18 +25,18 @@ def _thousands(groups: Groups) -> str:
 
 
 NUMBERS = (
-    Mistake(r"(?P<slip>\d+<gap>[xX]<gap>§[\dHW]+(?: [xX×] [\dHW]+)*)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+(?:[xX][hwHW\d]+)+) §", SIZE, _upper, inside="M", wants="COLON"),
-    Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX×*] [\dHW]+(?: [xX×] [\dHW]+)*)(?!\w)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+(?:x\d+)* §[xX]\d+(?: [xX] [\dHW]+)*)(?!\w)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+ §[xX](?:[\dHW]+[xX])*[\dHW]+)(?!\w)", SIZE, _size),
-    Mistake(r"(?P<slip>\d+(?:x\d+)*§x\w*)", SIZE, None),
-    Mistake(r"(?P<slip>(?P<n>\d+)§(?P<k>[kKmM]))\b", "numbers are written out", _thousands),
-    Mistake(r"(?P<slip>(?P<n>\d+(?:\.\d+)?)§[fFlLuU])\b", "a number has no letter behind it", "{n}"),
-    Mistake(r"(?P<slip>(?P<n>\d+(?:\.\d+)?)§[eE])(?![\w+-])", "the exponent of this number is missing", None, "`1e-5`"),
-    Mistake(r"(?P<slip>(?P<n>\d+)\.§)(?!\w)", "a digit stands on both sides of the point", "{n}.0"),
-    Mistake(r"(?P<slip>§\.(?P<n>\d+))", "a digit stands on both sides of the point", "0.{n}"),
-    Mistake(r"(?P<slip>(?P<n>\d+)%)\s*§", "there is no percent sign", None, "write `0.2` for 20 %"),
-    Mistake(r"(?P<slip>§\+)(?=\d)", "a positive number has no sign", ""),
-    Mistake(r"(?P<slip>(?P<n>\d+)§(?P<a>[A-Za-z_]\w*))", "`{n}{a}` is neither a number nor a name", None, "a name starts with a letter"),
+    Slip(r"(?P<slip>\d+<gap>[xX]<gap>§[\dHW]+(?: [xX×] [\dHW]+)*)", SIZE, _size),
+    Slip(r"(?P<slip>\d+(?:[xX][hwHW\d]+)+) §", SIZE, _upper, inside="M", wants="COLON"),
+    Slip(r"(?P<slip>\d+(?:x\d+)* §[xX×*] [\dHW]+(?: [xX×] [\dHW]+)*)(?!\w)", SIZE, _size),
+    Slip(r"(?P<slip>\d+(?:x\d+)* §[xX]\d+(?: [xX] [\dHW]+)*)(?!\w)", SIZE, _size),
+    Slip(r"(?P<slip>\d+ §[xX](?:[\dHW]+[xX])*[\dHW]+)(?!\w)", SIZE, _size),
+    Slip(r"(?P<slip>\d+(?:x\d+)*§x\w*)", SIZE, None),
+    Slip(r"(?P<slip>(?P<n>\d+)§(?P<k>[kKmM]))\b", "numbers are written out", _thousands),
+    Slip(r"(?P<slip>(?P<n>\d+(?:\.\d+)?)§[fFlLuU])\b", "a number has no letter behind it", "{n}"),
+    Slip(r"(?P<slip>(?P<n>\d+(?:\.\d+)?)§[eE])(?![\w+-])", "the exponent of this number is missing", None, "`1e-5`"),
+    Slip(r"(?P<slip>(?P<n>\d+)\.§)(?!\w)", "a digit stands on both sides of the point", "{n}.0"),
+    Slip(r"(?P<slip>§\.(?P<n>\d+))", "a digit stands on both sides of the point", "0.{n}"),
+    Slip(r"(?P<slip>(?P<n>\d+)%)\s*§", "there is no percent sign", None, "write `0.2` for 20 %"),
+    Slip(r"(?P<slip>§\+)(?=\d)", "a positive number has no sign", ""),
+    Slip(r"(?P<slip>(?P<n>\d+)§(?P<a>[A-Za-z_]\w*))", "`{n}{a}` is neither a number nor a name", None, "a name starts with a letter"),
 )  # fmt: skip

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from resnet_dsl.diagnostics.model import Source
-from resnet_dsl.syntax.mistakes.mistake import Found
 from resnet_dsl.syntax.mistakes.place import Stop
+from resnet_dsl.syntax.mistakes.slip import Found
 
 MAX_ROUNDS = 12  # mistakes on one line
 MAX_REGION = 4_000  # characters that are parsed again in each round

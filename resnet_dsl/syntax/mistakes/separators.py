@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from resnet_dsl.syntax.mistakes.mistake import Groups, Mistake
+from resnet_dsl.syntax.mistakes.slip import Groups, Slip
 
 
 def _counted(groups: Groups) -> str:
@@ -25,40 +25,40 @@ VALUE = r"(?:<number>|\"[^\"\n]*\"|\d[\dxHW]*|[A-Za-z_]\w*)"
 
 SEPARATORS = (
     # Tuples and bare lists
-    Mistake(r"(?P<slip>\( \d+ §, \d+ (?:, \d+ )*\))", "a size is written with `x`, not as a tuple", _size, inside="CG"),
-    Mistake(r"\binput : (?P<slip>\( \w+ §, \w+ , \w+ \))", "a size is written with `x`, not as a tuple", _size, inside="MG"),
-    Mistake(r"(?P<slip>\( (?P<a>[^()§]*)§(?P<b>,[^()]*?),? \))", "a list takes square brackets, not round ones", "[{a}{b}]", inside="G"),
-    Mistake(r"\binput : (?P<slip>\d+ §, \w+ , \w+)", "a size is written with `x`, not with commas", _size, inside="M"),
-    Mistake(r": (?P<slip>(?P<a>[\w.]+) §(?P<b>(?:, [\w.]+(?! :)\b)+))", "a list takes square brackets", "[{a}{b}]", inside="[MR]"),
-    Mistake(r"(?P<slip>\[ (?P<a>[^\[\]\n]+?)<gap>§for<gap>\w+<gap>in<gap>range \( (?P<n>1?\d) \) \])", "lists are written out; there is no `for`", _counted, inside="L"),
-    Mistake(r"§(?P<slip>for)\b", "there is no `for`", None, REPEATED),
+    Slip(r"(?P<slip>\( \d+ §, \d+ (?:, \d+ )*\))", "a size is written with `x`, not as a tuple", _size, inside="CG"),
+    Slip(r"\binput : (?P<slip>\( \w+ §, \w+ , \w+ \))", "a size is written with `x`, not as a tuple", _size, inside="MG"),
+    Slip(r"(?P<slip>\( (?P<a>[^()§]*)§(?P<b>,[^()]*?),? \))", "a list takes square brackets, not round ones", "[{a}{b}]", inside="G"),
+    Slip(r"\binput : (?P<slip>\d+ §, \w+ , \w+)", "a size is written with `x`, not with commas", _size, inside="M"),
+    Slip(r": (?P<slip>(?P<a>[\w.]+) §(?P<b>(?:, [\w.]+(?! :)\b)+))", "a list takes square brackets", "[{a}{b}]", inside="[MR]"),
+    Slip(r"(?P<slip>\[ (?P<a>[^\[\]\n]+?)<gap>§for<gap>\w+<gap>in<gap>range \( (?P<n>1?\d) \) \])", "lists are written out; there is no `for`", _counted, inside="L"),
+    Slip(r"§(?P<slip>for)\b", "there is no `for`", None, REPEATED),
     # Commas too many
-    Mistake(r"§(?P<slip>,)", "no comma stands between fields; space is enough", "", inside="[MR]"),
-    Mistake(r"§(?P<slip>,)", "no comma stands between the steps of a block", "", inside="B"),
-    Mistake(r"(?P<slip>, §,)", "nothing stands between these commas", ","),
-    Mistake(r"[(\[] §(?P<slip>,)", "nothing stands before this comma", ""),
-    Mistake(r"(?P<slip>\.\.\.) ,? §", "`...` stands last: what a call gives by itself comes before it", None, inside="[CP]", wants="RPAR"),
+    Slip(r"§(?P<slip>,)", "no comma stands between fields; space is enough", "", inside="[MR]"),
+    Slip(r"§(?P<slip>,)", "no comma stands between the steps of a block", "", inside="B"),
+    Slip(r"(?P<slip>, §,)", "nothing stands between these commas", ","),
+    Slip(r"[(\[] §(?P<slip>,)", "nothing stands before this comma", ""),
+    Slip(r"(?P<slip>\.\.\.) ,? §", "`...` stands last: what a call gives by itself comes before it", None, inside="[CP]", wants="RPAR"),
     # Commas forgotten
-    Mistake(r"[\w)\]\"](?P<slip>\s+)§(?P<b>[\w.\"-]+)", "`,` is missing before `{b}`", ", ", inside="[CLP]", wants="COMMA"),
-    Mistake(r"[\w)\]\"](?P<slip>\s*)§(?P<b>\[)", "`,` is missing before `{b}`", ", ", inside="L", wants="COMMA"),
+    Slip(r"[\w)\]\"](?P<slip>\s+)§(?P<b>[\w.\"-]+)", "`,` is missing before `{b}`", ", ", inside="[CLP]", wants="COMMA"),
+    Slip(r"[\w)\]\"](?P<slip>\s*)§(?P<b>\[)", "`,` is missing before `{b}`", ", ", inside="L", wants="COMMA"),
     # Semicolons
-    Mistake(r"§(?P<slip>;)", "a list takes commas, not semicolons", ",", inside="[CLP]"),
-    Mistake(r"§(?P<slip>;+)", "no `;` stands between fields and steps; space is enough", ""),
+    Slip(r"§(?P<slip>;)", "a list takes commas, not semicolons", ",", inside="[CLP]"),
+    Slip(r"§(?P<slip>;+)", "no `;` stands between fields and steps; space is enough", ""),
     # Colons and equals signs
-    Mistake(r"<name> =(?P<slip>§=|=§)(?!=)", OF_STEPS, "", inside="[BT]", wants="NAME|LPAR|INT"),
-    Mistake(r"==§(?P<slip>=)", "equality is `==`", ""),
-    Mistake(r"\bif\b[^§\n]*[\w)]\s*§(?P<slip>=)(?!=)", "equality is `==`", "=="),
-    Mistake(r"<name>(?P<slip> §:=| :§=)", OF_FIELDS, ":", inside="[MR]"),
-    Mistake(r"<name>(?P<slip> §:=| :§=)", OF_STEPS, " =", inside="[BT]"),
-    Mistake(r"<name>(?P<slip> §==?)", OF_FIELDS, ":", inside="[MR]", wants="COLON"),
-    Mistake(r"<name> §(?P<slip>\+=|-=|\*=)", "a name is given once; there is no `{slip}`", None, OF_STEPS, inside="B"),
-    Mistake(r"<name>(?P<slip> §(?:==|<-|:))", OF_STEPS, " =", inside="[B]", wants="EQUAL"),
-    Mistake(r"\bconst<gap><name>(?P<slip> §:=?)", "a constant is written `const name = value`", " =", inside="[T]"),
-    Mistake(r"\bconst<gap><name>(?P<slip>\s+)§[\w\[(\"]", "`=` is missing: a constant is written `const name = value`", " = ", inside="T"),
-    Mistake(r"<name>(?P<slip> §: (?:int|float|bool|str|Tensor|list|tuple|nn\.Module))", "parameters have no types", "", inside="P"),
-    Mistake(r"<name>(?P<slip> §:)", "a default is written `name = value`", " =", inside="P"),
-    Mistake(r"(?P<slip>(?P<a>\b<field>))<gap>?§(?=[\w\[({\"-])", "`:` is missing after `{a}`", "{slip}:", inside="[MR]", wants="COLON"),
-    Mistake(r"(?P<slip>(?P<a><name>))<gap>?§(?=[\d\[{\"-])", "`:` is missing after `{a}`", "{slip}:", inside="[MR]", wants="COLON"),
-    Mistake(r"(?P<slip>(?P<a>\b<name>))<gap>§(?=x\b|\d|if\b)", "`=` is missing after `{a}`", "{slip} =", inside="B", wants="EQUAL"),
-    Mistake(r"{ (?P<slip>(?P<a>\b<name>))<gap>§(?=\w)", "`=` is missing after `{a}`", "{slip} =", inside="B", wants="EQUAL"),
+    Slip(r"<name> =(?P<slip>§=|=§)(?!=)", OF_STEPS, "", inside="[BT]", wants="NAME|LPAR|INT"),
+    Slip(r"==§(?P<slip>=)", "equality is `==`", ""),
+    Slip(r"\bif\b[^§\n]*[\w)]\s*§(?P<slip>=)(?!=)", "equality is `==`", "=="),
+    Slip(r"<name>(?P<slip> §:=| :§=)", OF_FIELDS, ":", inside="[MR]"),
+    Slip(r"<name>(?P<slip> §:=| :§=)", OF_STEPS, " =", inside="[BT]"),
+    Slip(r"<name>(?P<slip> §==?)", OF_FIELDS, ":", inside="[MR]", wants="COLON"),
+    Slip(r"<name> §(?P<slip>\+=|-=|\*=)", "a name is given once; there is no `{slip}`", None, OF_STEPS, inside="B"),
+    Slip(r"<name>(?P<slip> §(?:==|<-|:))", OF_STEPS, " =", inside="[B]", wants="EQUAL"),
+    Slip(r"\bconst<gap><name>(?P<slip> §:=?)", "a constant is written `const name = value`", " =", inside="[T]"),
+    Slip(r"\bconst<gap><name>(?P<slip>\s+)§[\w\[(\"]", "`=` is missing: a constant is written `const name = value`", " = ", inside="T"),
+    Slip(r"<name>(?P<slip> §: (?:int|float|bool|str|Tensor|list|tuple|nn\.Module))", "parameters have no types", "", inside="P"),
+    Slip(r"<name>(?P<slip> §:)", "a default is written `name = value`", " =", inside="P"),
+    Slip(r"(?P<slip>(?P<a>\b<field>))<gap>?§(?=[\w\[({\"-])", "`:` is missing after `{a}`", "{slip}:", inside="[MR]", wants="COLON"),
+    Slip(r"(?P<slip>(?P<a><name>))<gap>?§(?=[\d\[{\"-])", "`:` is missing after `{a}`", "{slip}:", inside="[MR]", wants="COLON"),
+    Slip(r"(?P<slip>(?P<a>\b<name>))<gap>§(?=x\b|\d|if\b)", "`=` is missing after `{a}`", "{slip} =", inside="B", wants="EQUAL"),
+    Slip(r"{ (?P<slip>(?P<a>\b<name>))<gap>§(?=\w)", "`=` is missing after `{a}`", "{slip} =", inside="B", wants="EQUAL"),
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """Texts that are no spec at all: what they are, and what they would be as one."""
 
+# ruff: noqa: E501  (a row of a table reads best on one line)
+
 from __future__ import annotations
 
 import json

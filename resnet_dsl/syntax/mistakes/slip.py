@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from resnet_dsl.diagnostics.model import Span
+from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.syntax.mistakes.place import MARK, Stop
 
 Groups = dict[str, str]
@@ -32,7 +32,7 @@ SHORT = {
 
 
 @dataclass(frozen=True)
-class Mistake:
+class Slip:
     """What stands in a text, and what was meant.
 
     `stands` is a pattern in which `§` is where the parser stopped and a blank is any space; its group
@@ -82,6 +82,7 @@ class Found:
     write: str | None = None
     hint: str = ""
     at: Span | None = None
+    labels: tuple[Label, ...] = ()
 
     @property
     def change(self) -> Span:
@@ -102,7 +103,7 @@ def _short(groups: Groups) -> Groups:
     return {name: text if len(text) <= 40 else f"{text[:40]}…" for name, text in shown.items()}
 
 
-def all_found(stop: Stop, table: tuple[Mistake, ...]) -> Iterator[Found]:
+def all_found(stop: Stop, table: tuple[Slip, ...]) -> Iterator[Found]:
     """Yield every mistake of a table that the place may be, the likeliest first."""
     for mistake in table:
         if (found := mistake.found(stop)) is not None:
