@@ -11,6 +11,9 @@ from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.syntax import ast
 
+# Values that are no block and no op, so that none is a step.
+LITERALS = (ast.Number, ast.String, ast.Constant, ast.Dims, ast.List, ast.Record)
+
 
 def is_misspelt(state: ModelState, field: str) -> bool:
     """Whether a field that is missing stands in the model under another name, which is reported by itself."""
@@ -28,7 +31,8 @@ def arrow_left_over(state: ModelState) -> Diagnostic | None:
         for before, step in _steps(field.value):
             between = Span(before.source, before.end, step.name_at.start)
             text = between.source.text[between.start : between.end]
-            if "\n" in text and step.label in FIELDS and step.label not in given and "->" in text:
+            is_field = step.label in FIELDS or isinstance(step.value, LITERALS)
+            if "\n" in text and is_field and step.label not in given and "->" in text:
                 at = between.start + text.index("->")
                 message = f"no step follows this `->`; `{step.label}` begins something else"
                 line = between.source.line(between.source.place(at)[0]).strip()

@@ -30,10 +30,6 @@ MAX_DIGITS = 18
 MAX_DEPTH = 4 * MAX_NESTING
 
 
-# Values that are no block and no op, so that none is a step.
-LITERALS = (ast.Number, ast.String, ast.Constant, ast.Dims, ast.List, ast.Record)
-
-
 class SyntaxProblem(Exception):
     """A problem found while a node is built; the parser turns it into a diagnostic."""
 
@@ -279,9 +275,8 @@ class _Builder:
         return ast.Pipe(span, first, (step,))
 
     def labelled(self, span: Span, label: Token, value: ast.Expr) -> ast.Labelled:
-        before = self.source.text[: span.start].rstrip()
-        if before.endswith("->") and (label in KEYWORDS or isinstance(value, LITERALS)):
-            # What no step can be: the arrow is left over, and a field begins.
+        before = self.source.text[: span.start].rstrip() if label in KEYWORDS else ""
+        if before.endswith("->"):  # the arrow is left over, and a field begins
             message = f"no step follows this `->`; `{label}` begins something else"
             arrow = Span(self.source, len(before) - 2, len(before))
             raise SyntaxProblem("E0101", message, arrow, write="")

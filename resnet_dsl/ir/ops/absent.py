@@ -8,8 +8,8 @@ from __future__ import annotations
 ABSENT_ACTIVATIONS = frozenset((
     "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign",
     "hardsigmoid", "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold",
-    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d", "logsoftmax",
-    "maxout", "quickgelu", "squaredrelu", "sinusoid",
+    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d",
+    "logsoftmax", "maxout", "quickgelu", "squaredrelu", "sinusoid",
 ))  # fmt: skip
 
 DEPTHWISE = (
