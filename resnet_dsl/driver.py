@@ -177,11 +177,20 @@ def read(spec: str | Path) -> tuple[Source, Path | None]:
 def _read_file(path: Path, name: str) -> Source:
     try:
         with path.open("rb") as file:
-            return Source(name, file.read(MAX_BYTES + 1).decode("utf-8"))
+            data = file.read(MAX_BYTES + 1)
+        return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}){_what_it_is(data)}") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _what_it_is(data: bytes) -> str:
+    """What a file that is no text is, behind a message."""
+    from resnet_dsl.syntax.mistakes.whole_files import foreign_bytes
+
+    what = foreign_bytes(data)
+    return f"; {what}" if what else ""
 
 
 # --- names -------------------------------------------------------------------------------------

@@ -346,7 +346,7 @@ def test_fmt_leaves_everything_if_one_text_does_not_parse(run: Run) -> None:
     Path("broken.resnet").write_text("model {")
     status, out, err = run("fmt", "ugly.resnet", "broken.resnet")
     assert (status, out) == (1, "")
-    assert "broken.resnet:1:7" in err
+    assert "broken.resnet:1:6" in err
     assert Path("ugly.resnet").read_text() == UGLY
 
 

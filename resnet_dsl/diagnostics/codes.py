@@ -65,6 +65,13 @@ _ALL = (
         "const n = 1\n\n" + model("stages: [n]  block: basic"),
     ),
     Page(
+        "E0106", "a file of another kind",
+        "The text is no spec at all: Python, JSON, YAML, a patch, a file with an unresolved merge. Where it\n"
+        "says what a model would, the hint has that model.",
+        '{ "name": "tiny", "stages": [2, 2], "block": "basic" }',
+        _model("stages: [2, 2]  block: basic"),
+    ),
+    Page(
         "E0201", "an unknown name",
         "The name is neither a step above, a parameter, a setting of the model, a constant, a block, an\n"
         "op, nor a part of the model. Blocks of other files need `use` first.",

@@ -7,12 +7,13 @@ from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
-from resnet_dsl.elaborate.calls import written_call
+from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import add, step
+from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
@@ -62,6 +63,9 @@ def bind(
         value = _argument(ctx, function, name, argument.value, choices, env)
         if takes_many and not parameters and isinstance(value, Function) and env.x is not None:
             value = apply(ctx, value, env.x, env, argument.value.span)  # as an operand of a sum would be
+        if argument.name is None and isinstance(value, Staged) and is_mistaken(function, value, parameters):
+            report_label(ctx, function, expr, value, parameters)
+            return None
         if isinstance(value, Bad):
             fine = False
             if argument.name is None:
@@ -146,7 +150,7 @@ def unknown_argument(
         ctx.error("E0202", message, argument.span, _wider(function, argument), origin=function.origin)
         return
     message = f"{function.name} has no argument `{argument.name}`; it takes {takes}"
-    hint = ctx.suggest(argument.name, parameters)
+    hint = unknown_argument_hint(ctx, function, argument.name, parameters)
     ctx.error("E0202", message, argument.name_at, hint, origin=function.origin)
 
 
@@ -233,7 +237,7 @@ def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: 
     labels: tuple[Label, ...] = ()
     if origin is not None and origin.span != at and not at.source.ours:
         labels = (Label(origin.span, f"{show(value)} is given here"),)
-    return ctx.error("E0204", f"{error}{suffix}", at, labels=labels, origin=origin)
+    return ctx.error("E0204", f"{error}{suffix}", at, of_thousands(at), labels, origin)
 
 
 def _apply_block(

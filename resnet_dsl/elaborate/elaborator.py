@@ -200,10 +200,10 @@ class Elaborator:
             notes[MAX_LEVELS - 3 : -2] = [f"… {len(notes) - MAX_LEVELS + 1} levels more"]
         return tuple(notes)
 
-    def suggest(self, name: str, known: Iterable[str]) -> str:
+    def suggest(self, name: str, known: Iterable[str], aliases: Iterable[tuple[str, str]] = ()) -> str:
         """Return a hint with names close to `name`; only so often, as a search takes its time."""
         self.suggestions += 1
-        return did_you_mean(name, known) if self.suggestions <= MAX_SUGGESTIONS else ""
+        return did_you_mean(name, known, aliases) if self.suggestions <= MAX_SUGGESTIONS else ""
 
     @property
     def under_error_limit(self) -> bool:

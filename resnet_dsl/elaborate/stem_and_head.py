@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, Value, show
-from resnet_dsl.ir.arguments import LARGEST
+from resnet_dsl.ir.arguments import LARGEST, Dims
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
@@ -114,7 +114,16 @@ def _applied(state: ModelState, value: Value, env: Env, setting: Setting) -> Ten
     function = value.value if isinstance(value, Staged) else value
     if isinstance(function, Function):
         return apply(state.elaborator, function, env.x, env, setting.value_at, label)
-    return state.error("E0206", f"a pipeline or `none` belongs here, not {show(value)}", setting.value_at)
+    message = f"a pipeline or `none` belongs here, not {_written(value, setting.value_at)}"
+    return state.error("E0206", message, setting.value_at)
+
+
+def _written(value: Value, at: Span) -> str:
+    """A value for a message; one that holds what has no name is shown as the author wrote it."""
+    text = " ".join(at.source.text[at.start : at.end].split())
+    return (
+        text if isinstance(value, tuple) and not isinstance(value, Dims) and len(text) <= 60 else show(value)
+    )
 
 
 def _part_env(

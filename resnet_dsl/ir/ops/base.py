@@ -84,6 +84,7 @@ class Op:
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
+    aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
     normalises: ClassVar[bool] = False  # what a spec calls its norm
 
@@ -104,6 +105,11 @@ class Op:
         """Yield name, rule and default (MISSING where it must be given) of each argument."""
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
+
+    @classmethod
+    def argument_aliases(cls) -> Iterator[tuple[str, str]]:
+        """Yield what other libraries call an argument, with its name."""
+        return ((alias, spec.name) for spec in fields(cls) for alias in spec.metadata["aliases"])
 
     def normalised(self) -> Self:
         """Return the op with what depends on its own arguments written out; raises ArgumentError."""

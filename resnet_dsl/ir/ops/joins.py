@@ -73,6 +73,7 @@ class Multiply(Join):
     """Product of equal shapes, or of a map and a gate: Cx1x1 for its channels, 1xHxW for its pixels."""
 
     kind: ClassVar[str] = "mul"
+    aliases: ClassVar[tuple[str, ...]] = ("multiply",)
     takes: ClassVar[str] = (
         "two of one shape, or a map and a gate: the same channels and one pixel, or one channel and "
         "the same pixels"
@@ -119,6 +120,7 @@ class Concat(Join):
     """The channels of all inputs one after the other."""
 
     kind: ClassVar[str] = "concat"
+    aliases: ClassVar[tuple[str, ...]] = ("concatenate", "cat")
     takes: ClassVar[str] = "two or more of one height and width, or vectors"
     gives: ClassVar[str] = "the channels of all"
     inputs: ClassVar[int | None] = None
