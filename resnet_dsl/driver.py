@@ -103,7 +103,9 @@ def _compiled(
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
-    except CompileError:
+    except CompileError as error:
+        if error.diagnostics != findings.shown:
+            raise  # the cause of what was found
         check_declarations(scope, findings)
         raise CompileError(findings.shown) from None
     check_declarations(scope, findings)

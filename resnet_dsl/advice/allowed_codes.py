@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.syntax.formatter.trivia import Comment, Trivia
@@ -65,6 +64,8 @@ def misunderstood(source: Source) -> Iterator[Diagnostic]:
             message = "this comment allows nothing: `allow` and codes of warnings have to follow"
             yield Diagnostic("W0621", message, at, hint=EXAMPLE, severity="warning")
     for allowance in allowances(source):
+        from resnet_dsl.diagnostics.codes import PAGES  # long, and seldom asked for
+
         code, span = allowance.code, allowance.span
         if code in PAGES and code.startswith("W"):
             continue

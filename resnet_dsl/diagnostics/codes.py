@@ -69,7 +69,7 @@ _ALL = (
         "The text is no spec at all: Python, JSON, YAML, a patch, a file with an unresolved merge. Where it\n"
         "says what a model would, the hint has that model.",
         '{ "name": "tiny", "stages": [2, 2], "block": "basic" }',
-        _model("stages: [2, 2]  block: basic"),
+        model("stages: [2, 2]  block: basic"),
     ),
     Page(
         "E0201", "an unknown name",

@@ -15,6 +15,7 @@ from resnet_dsl.elaborate.blocks import not_a_choice, signature, unknown_argumen
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.expressions import NUMERIC, evaluate
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.unknown_names import unknown_member
 from resnet_dsl.elaborate.values import Definition, Function
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent
@@ -81,9 +82,16 @@ class _Search:
             self._name(expr, reach)
         elif isinstance(expr, ast.Call):
             self._call(expr, reach)
-        else:
+        elif not (isinstance(expr, ast.Attribute) and self._is_elsewhere(expr)):
             for child in ast.children(expr):
                 self._look(child, reach)
+
+    def _is_elsewhere(self, expr: ast.Attribute) -> bool:
+        """Report `nn.Conv2d` and its like as one name, once."""
+        if ("E0201", expr.span) in self.ctx.findings.places:
+            return True
+        root = next(ast.names(expr), "")
+        return root not in self.names and unknown_member(self.ctx, expr, Env(self.scope)) is not None
 
     def _name(self, name: ast.Name, reach: _Reach) -> None:
         known = ("E0201", name.span) in self.ctx.findings.places
