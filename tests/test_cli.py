@@ -58,7 +58,8 @@ def fakes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
             f"BACKEND = Backend({name!r}, {suffix!r}, frozenset(), render)\n"
         )
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setattr(discovery, "backend_names", lambda: ["bytey", "texty"])
+    modules = {name: f"resnet_dsl_{name}" for name in ("bytey", "texty")}
+    monkeypatch.setattr(discovery, "backend_modules", lambda: modules)
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

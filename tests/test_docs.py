@@ -30,6 +30,7 @@ from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 from tests.support.mistakes import examples
+from tests.support.plugins import install
 
 ROOT = Path(__file__).parent.parent
 PAGES_OF_DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -225,9 +226,7 @@ assert (node.op_type, node.attributes) == ("Elu", {"alpha": 0.2})
 
 def test_the_backend_of_the_example_is_found_and_renders(tmp_path: Path) -> None:
     (text,) = [f.text for f in _of("python") if f.page.name == "add-a-backend.md" and "shown" not in f.words]
-    package = tmp_path / "resnet_dsl_dot"
-    package.mkdir()
-    (package / "__init__.py").write_text(text, encoding="utf-8")
+    install(tmp_path, "dot", text)
     check = """
 from resnet_dsl.cli.main import main
 from resnet_dsl.backend.discovery import backend_names

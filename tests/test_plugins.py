@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from tests.support.plugins import FULL, ROOT, install, install_dot, run_cli
+from tests.support.plugins import FULL, ROOT, install, install_dot, register, run_cli
 
 SPEC = "model small { input: 3x16x16  stem: conv(4, 3x3) -> bn -> relu  stages: []  head: gap -> fc(5) }"
 BROKEN = {
@@ -101,6 +101,7 @@ def test_verify_of_nothing_that_runs_is_an_error_of_use(place: Path) -> None:
 def test_a_wrong_start_is_a_failed_verdict_that_names_the_tensor(place: Path, tmp_path: Path) -> None:
     folder = tmp_path / "resnet_dsl_late"
     folder.mkdir()
+    register(tmp_path, "late")
     for file in (FULL / "resnet_dsl_echo").glob("*.py"):
         text = file.read_text().replace("echo", "late").replace('".npz"', '".late"')
         text = text.replace(
@@ -230,3 +231,24 @@ def test_plug_ins_import_of_the_compiler_what_a_backend_may(place: Path) -> None
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             if module.split(".")[0] == "resnet_dsl":
                 assert module.startswith("resnet_dsl.backend."), f"{file.name}: {module}"
+
+
+# --- what is no plug-in ------------------------------------------------------------------------
+
+
+def test_a_module_that_is_only_called_like_a_backend_never_runs(tmp_path: Path) -> None:
+    (tmp_path / "resnet_dsl_experiments.py").write_text("open('it_ran', 'w')\n")
+    (tmp_path / "json.py").write_text("open('it_ran', 'w')\n")
+    (tmp_path / "small.resnet").write_text(SPEC)
+    for arguments in (
+        ("backends",),
+        ("weights", "init", "small.resnet", "-o", "a.safetensors"),
+        ("weights", "inspect", "a.safetensors", "--spec", "small.resnet"),
+        ("check", "small.resnet"),
+        ("compile", "small.resnet", "--backend", "experiments"),
+    ):
+        done = run_cli(*arguments, cwd=tmp_path)
+        assert done.returncode == (2 if "experiments" in arguments else 0), done.stderr
+        assert "experiments" not in done.stdout
+    assert "no backend `experiments`" in done.stderr
+    assert not (tmp_path / "it_ran").exists()
