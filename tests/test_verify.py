@@ -415,3 +415,23 @@ def test_five_steps_of_training_agree_to_1e_10(name: str) -> None:
     for one in found:
         assert set(one.errors) == {"loss", "gradients", "weights", "velocity", "statistics"}
         assert max(error for error, _ in one.errors.values()) <= 1e-10, one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet50", "skresnet50"])
+def test_a_network_that_amplifies_rounding_trains_the_same_step_by_step(name: str) -> None:
+    """As a run it ends past any bar; the referee with its weights moved in the last bit does so too."""
+    text = f"use {name}\nmodel m {{ base: {name}  widths: [4, 8, 16, 32]  classes: 10 }}"
+
+    def narrow(more: Mapping[str, Any]) -> Program:
+        return compile_source(Source("m.resnet", text), overrides=more)
+
+    subject = subject_of(narrow, ((32, 32),))
+    backends = {backend: find_backend(backend) for backend in ("torch", "keras")}
+    for found in verify_training(subject, backends, calibrated_state(subject, 0), 3, 0):
+        assert found.passed, found
+        assert found.run is not None
+        assert found.run.error > 1e-10
+        assert found.run.sensitivity is not None
+        assert not found.run.tells
+        assert "too ill-conditioned to tell at 32x32" in "\n".join(lines_of([found], (32, 32)))

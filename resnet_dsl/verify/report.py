@@ -21,6 +21,7 @@ from resnet_dsl.verify.attempts import Failure
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.forward import BARS, TELLING, Column, Forward, Row
 from resnet_dsl.verify.start import WrongStart
+from resnet_dsl.verify.step_errors import largest
 from resnet_dsl.verify.training import Trained
 from resnet_dsl.verify.training_report import as_fields, finite, lines_of
 
@@ -99,7 +100,9 @@ def verdict(report: Report) -> str:
         for column, error in row.errors.items():
             worst[column.dtype] = max(worst[column.dtype], error)
     figures = ", ".join(f"{dtype} within {error:.1e}" for dtype, error in worst.items())
-    return f"identical ({figures} of the largest value)"
+    steps = max((largest(trained.errors) for trained in report.training), default=None)
+    trained = "" if steps is None else f"; each step of training within {steps:.1e}"
+    return f"identical ({figures} of the largest value{trained})"
 
 
 def _table(report: Report) -> list[str]:
