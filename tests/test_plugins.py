@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,8 +88,8 @@ def test_verify_goes_on_without_the_one_that_cannot_run_and_names_it(place: Path
     status, out, err = ran(place, "verify", "small.resnet", "--backends", names, "--train-steps", "1")
     assert (status, err) == (0, "")
     assert "\ndot: left out, it has no runtime\n" in out
-    assert "\n  onnx: left out, it has no trainer\n" in out
-    assert "\n  echo: loss " in out
+    assert "\nonnx: left out of training, it has no trainer\n" in out
+    assert re.search(r"^1 step of SGD .*  echo$", out, re.M)
     assert "verdict: identical" in out
 
 
@@ -118,6 +119,57 @@ def test_a_wrong_start_is_a_failed_verdict_that_names_the_tensor(place: Path, tm
     facts = json.loads(done.stdout)
     assert facts["passed"] is False
     assert facts["starts"] == {"late": [{"tensor": "bn1.weight", "wanted": "at 1", "found": "at 0"}]}
+
+
+# A file of the plug-in, the line before which it is spoilt, how, and what `verify` says of it.
+RUN, STEP = "    outputs = evaluate(", "        state, velocity = start"
+FAILING = {
+    "builds": (
+        "runtime.py", "    return load_state(EchoModel", "raise RuntimeError('no\\x1b[2J build\\nhere')",
+        "start, float64, float32, training: RuntimeError: no\\x1b[2J build here",
+    ),
+    "exits": ("runtime.py", RUN, "raise SystemExit('bye')", "float64, float32: SystemExit: bye"),
+    "fills": ("runtime.py", RUN, "np.zeros(1 << 50)", "float64, float32: MemoryError: Unable to allocate"),
+    "nothing": ("runtime.py", RUN, "return {}", "float64, float32: KeyError: 'output'"),
+    "looks": ("runtime.py", "    results = evaluate_all(", "raise ValueError", "float64, float32: ValueE"),
+    "trains": ("trainer.py", STEP, "    raise OSError('gone')", "training: OSError: gone"),
+    "stops": ("trainer.py", STEP, "    return", "training: ValueError: there are fewer steps than lessons"),
+    "quits": ("runtime.py", RUN, "__import__('os')._exit(7)", "float64: its process ended by an exit with"),
+    "breaks": ("runtime.py", RUN, "__import__('os').abort()", "float64: its process ended by SIGABRT"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is supervised where it can be copied safely")
+def test_what_fails_or_dies_is_a_row_of_verify_and_the_others_go_on(place: Path, tmp_path: Path) -> None:
+    for name, (spoilt, before, line, _) in FAILING.items():
+        folder = tmp_path / f"resnet_dsl_{name}"
+        folder.mkdir()
+        for file in (FULL / "resnet_dsl_echo").glob("*.py"):
+            text = file.read_text().replace("echo", name).replace('".npz"', f'".{name}"')
+            if file.name == spoilt:
+                assert before in text
+                text = text.replace(before, f"    {line}\n{before}")
+            (folder / file.name).write_text(text)
+    arguments = ("verify", "small.resnet", "--size", "16x16", "--train-steps", "2")
+    arguments += ("--backends", ",".join(["echo", *FAILING]))
+    done = run_cli(*arguments, path=(place, FULL, tmp_path), cwd=place)
+    assert done.returncode == 1, done.stderr
+    for name, (_, _, _, words) in FAILING.items():
+        assert f"\n{name}: fails in {words}" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert re.search(r"^output at 16x16 +0\.0e\+00 ", done.stdout, re.M)
+    assert "verdict: quits FAILS; breaks FAILS;" in done.stdout
+    assert "DIFFERENT" not in done.stdout
+    done = run_cli(*arguments, "--format", "json", path=(place, FULL, tmp_path), cwd=place)
+    facts = json.loads(done.stdout)
+    assert (done.returncode, facts["passed"]) == (1, False)
+    assert {failure["backend"] for failure in facts["failures"]} == set(FAILING)
+    assert facts["failures"][0] == {
+        "backend": "quits", "doing": "float64", "reason": "its process ended by an exit with status 7",
+    }  # fmt: skip
+    (echo, *_) = facts["training"]
+    assert (echo["backend"], echo["steps"], echo["each_step"]) == ("echo", 2, [0.0, 0.0])
+    assert (echo["run"]["error"], echo["run"]["sensitivity"], echo["run"]["verdict"]) == (0.0, None, "same")
 
 
 @pytest.mark.slow
