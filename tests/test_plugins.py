@@ -144,6 +144,7 @@ def test_what_fails_or_dies_is_a_row_of_verify_and_the_others_go_on(place: Path,
     for name, (spoilt, before, line, _) in FAILING.items():
         folder = tmp_path / f"resnet_dsl_{name}"
         folder.mkdir()
+        register(tmp_path, name)
         for file in (FULL / "resnet_dsl_echo").glob("*.py"):
             text = file.read_text().replace("echo", name).replace('".npz"', f'".{name}"')
             if file.name == spoilt:
