@@ -36,10 +36,10 @@ def render(program: Program) -> str:
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
     helpers = helpers_of(_trees(body, classes), cases)
     functions = functions_of(classes, helpers, layer_names)
-    build = build_function(program, body, classes, functions, layer_names)
+    frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
+    build = build_function(program, body, classes, functions, layer_names, returns=not frozen)
     used = build.names.union(*(function.names for function in functions.found.values()))
     called = helpers.called(used)
-    frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
     drops = bool(frozen) and any(node.op.random for node in program.graph.nodes)
     used = used.union(["layers"] * drops, *(helpers.names[name] for name in called))
     return template("resnet_dsl_keras").render(

@@ -134,7 +134,7 @@ def _part(
     overwritable = overwritable_values(body, frozenset({body.result}))
     steps = []
     for node in body.nodes:
-        frozen = name in network.frozen or node.name in network.frozen
+        frozen = network.freezes(name, node.name)
         if isinstance(node.what, BlockCall):
             what: Lowering | ClassUse = classes.use(node.what.body)
         else:

@@ -179,6 +179,13 @@ _ALL = (
         ),
     ),
     Page(
+        "E0214", "a part to freeze that the network does not have",
+        "`freeze` lists parts of the network as it is built. `stem: none` and `head: none` leave nothing that\n"
+        "could be frozen, and what no output needs is left out of the network.",
+        _model("stages: [1, 1]  block: basic  head: none  freeze: [layer1, head]"),
+        _model("stages: [1, 1]  block: basic  head: none  freeze: [layer1]"),
+    ),
+    Page(
         "E0301", "a residual addition of different shapes",
         "Both sides of an addition have the same channels, height and width for every input size; nothing\n"
         "is broadcast. Where a block changes the shape, its shortcut has to change it too: `B` projects\n"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
+from resnet_dsl.elaborate.freezing import frozen_parts
 from resnet_dsl.elaborate.inheritance import layers
 from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
-from resnet_dsl.elaborate.outputs import check_frozen, only_needed, paths, preprocess
+from resnet_dsl.elaborate.outputs import only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, Settings, layer_of
 from resnet_dsl.elaborate.stages import all_stages
@@ -31,9 +33,9 @@ def elaborate(
     state = ModelState(model, settings, findings, context, bool(overrides))
     settings.layers = [overrides, *layers(state, model, scope, overrides)]
     settings.layers += [layer_of(default, home) for default, home in defaults.models.values()]
-    network = _network(state, scope, overrides)
-    network = only_needed(state, network)
-    check_frozen(state, network)
+    whole = _network(state, scope, overrides)
+    network = only_needed(state, whole)
+    network = replace(network, frozen=frozen_parts(state, whole, network))
     check_use(state)
     findings.check()
     return network, state

@@ -16,6 +16,9 @@ from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
 
+PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
+
+
 @dataclass(frozen=True)
 class BlockCall:
     """A named use of a block inside a body: a level of its own in every parameter's name."""
@@ -165,6 +168,13 @@ class Network:
                 yield stage.name, f"{stage.name}.{index}", body
         if self.head is not None:
             yield "head", "", self.head
+
+    def freezes(self, part: str, name: str) -> bool:
+        """Whether the spec freezes the step or op `name` of a part."""
+        return any(
+            path == part if path in PARTS else path == name or name.startswith(f"{path}.")
+            for path in self.frozen
+        )
 
     @property
     def output(self) -> Shape:
