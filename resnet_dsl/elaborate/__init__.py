@@ -46,6 +46,8 @@ def _network(state: ModelState, scope: Scope, overrides: dict[str, Setting]) -> 
     shape = input_shape(state)
     state.elaborator.recovering = shape is None
     state.shape = start = shape or Shape(3, (Size("H"), Size("W")))
+    if state.settings.find(IN_CHANNELS) is not None:
+        state.channels = None  # formulas cannot say which of the two they mean
     stem = part(state, "stem")
     if isinstance(stem, Body):
         state.features["stem"], state.feature_channels["stem"] = stem.output, state.channels
@@ -81,10 +83,12 @@ def _parameters(state: ModelState, start: Shape) -> Iterator[ModelParameter]:
     for name, setting in state.settings.all():
         if name == "expect" and setting.value is not None:
             structural.update(ast.names(setting.value))
+    if state.settings.find(IN_CHANNELS) is not None:
+        structural.add(IN_CHANNELS)  # in generated code these are the input's
     for name, value in numbers.items():
         if name in state.used and name not in structural:
             yield ModelParameter(name, value)
-    if IN_CHANNELS not in structural and IN_CHANNELS not in numbers:
+    if IN_CHANNELS not in structural:
         yield ModelParameter(IN_CHANNELS, start.channels)
 
 
