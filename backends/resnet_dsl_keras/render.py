@@ -23,13 +23,12 @@ from resnet_dsl_keras.helpers import helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.model import build_function
 from resnet_dsl_keras.recursion import recursion_limit
-from resnet_dsl_keras.reserved_names import RESERVED, check_names
+from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 
 
 def render(program: Program) -> str:
-    """Return the source of a program's model; raises CompileError for a name that Keras needs."""
-    check_names(program)
+    """Return the source of a program's model."""
     classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
     body = model_body(program, classes, RESERVED)

@@ -46,7 +46,7 @@ def _network(state: ModelState, scope: Scope, overrides: dict[str, Setting]) -> 
     shape = input_shape(state)
     state.elaborator.recovering = shape is None
     state.shape = start = shape or Shape(3, (Size("H"), Size("W")))
-    if state.settings.find(IN_CHANNELS) is not None:
+    if state.settings.is_parameter(IN_CHANNELS):
         state.channels = None  # formulas cannot say which of the two they mean
     stem = part(state, "stem")
     if isinstance(stem, Body):
@@ -83,7 +83,7 @@ def _parameters(state: ModelState, start: Shape) -> Iterator[ModelParameter]:
     for name, setting in state.settings.all():
         if name == "expect" and setting.value is not None:
             structural.update(ast.names(setting.value))
-    if state.settings.find(IN_CHANNELS) is not None:
+    if state.settings.is_parameter(IN_CHANNELS):
         structural.add(IN_CHANNELS)  # in generated code these are the input's
     for name, value in numbers.items():
         if name in state.used and name not in structural:
