@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.python import Dictionary, Expression, Literal, Sequence
-from resnet_dsl.ir.network import BlockCall, Body, Node
+from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.program import Program
 
 CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
@@ -50,10 +50,3 @@ def frozen_constant(
             names.append(path)
     items = tuple(Literal(named(name)) for name in dict.fromkeys(names))
     return statement("FROZEN = ", Sequence("()", items), 0) if items else ""
-
-
-def has_parameters(node: Node, body: Body) -> bool:
-    """Whether a step keeps something: a block, or a layer with parameters."""
-    if isinstance(node.what, BlockCall):
-        return True
-    return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))

@@ -73,8 +73,8 @@ _ALL = (
     ),
     Page(
         "E0105", "too large or too deep to read",
-        "A text may have 1,000,000 bytes, 64 levels of parentheses, and numbers of 18 digits, so that\n"
-        "no spec can eat the machine. Give inner parts a name in a block of their own.",
+        "A text may have 1,000,000 bytes, 64 levels of parentheses, numbers of 18 digits and names of 200\n"
+        "letters, so that no spec can eat the machine. Give inner parts a name in a block of their own.",
         f"const n = {_DEEP}\n\n" + _model("stages: [n]  block: basic"),
         "const n = 1\n\n" + _model("stages: [n]  block: basic"),
     ),

@@ -10,6 +10,7 @@ from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.freezing import frozen_parts
 from resnet_dsl.elaborate.inheritance import layers
+from resnet_dsl.elaborate.layer_names import check_kept_names
 from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
 from resnet_dsl.elaborate.outputs import only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
@@ -36,6 +37,7 @@ def elaborate(
     whole = _network(state, scope, overrides)
     network = only_needed(state, whole)
     network = replace(network, frozen=frozen_parts(state, whole, network))
+    check_kept_names(state, network)
     check_use(state)
     findings.check()
     return network, state

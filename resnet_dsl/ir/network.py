@@ -183,6 +183,13 @@ class Network:
         return last[-1].output if last else self.input
 
 
+def has_parameters(node: Node, body: Body) -> bool:
+    """Whether a step keeps something under its name: a block, or a layer with parameters."""
+    if isinstance(node.what, BlockCall):
+        return True
+    return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
+
+
 def renamed(body: Body, names: dict[str, str]) -> Body:
     """Return the body with steps renamed."""
     nodes = (replace(node, name=names.get(node.name, node.name)) for node in body.nodes)
