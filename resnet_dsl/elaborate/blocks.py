@@ -12,7 +12,7 @@ from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.steps import add, step
+from resnet_dsl.elaborate.steps import NO_BODY, add, step
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
@@ -178,7 +178,8 @@ def apply(
     """Apply a function to its input: a step for an op, the steps of its body for a block."""
     tensors = [inputs] if isinstance(inputs, Tensor) else inputs
     if tensors is None or env.builder is None:
-        return ctx.error("E0206", f"`{function.name}` has no input here", span)
+        hint = NO_BODY if env.builder is None else ""
+        return ctx.error("E0206", f"`{function.name}` has no input here", span, hint)
     op = complete(ctx, function, env, span)
     if isinstance(op, Bad):
         return BAD
