@@ -26,7 +26,7 @@ def frozen_parts(state: ModelState, whole: Network, network: Network) -> tuple[s
                 state.elaborator.warn("W0602", message, at, "leave it out")
         elif path in known:
             message = f"`{path}` cannot be frozen: no output needs it, so that it is left out"
-            state.error("E0214", message, at, "leave it out here, or list it in `outputs` too")
+            state.error("E0214", message, at, "leave it out here, or list its part in `outputs` too")
         elif path in PARTS:
             message = f"`{path}` cannot be frozen: the network has none"
             state.error("E0214", message, at, "leave it out")
