@@ -23,12 +23,13 @@ INPUT = "input: 4x5x4"
 NORM = "block zz_norm() { return x -> bn }\n"
 
 # What files of ours, Python and frameworks mean by a name, and names that differ in little.
-TELLING = """
+_TELLING = """
     x y z i name self output outputs inputs last model layer layers part ops keras torch nn F math sys out
     result module bound build input_shape training forward half type state_dict weight bias list range super
     int float max print match _ _1 __x conv add pad get_item multiply batch_norm Conv2d PREPROCESS FROZEN
     conv1 conv_1 Conv1 norm norm_block x_channels in_channels stage stem head input layer1 layer1_0 a A a_ a_b
-""".split()
+"""
+TELLING = _TELLING.split()
 LONGEST = "n" * 190
 
 
@@ -58,7 +59,9 @@ def steps_without_weights(names: list[str]) -> str:
 
 def layers_of_a_block(names: list[str]) -> str:
     steps = " -> ".join(f"{name}: bn" for name in names)
-    return f"block zz_b() {{ return x -> {steps} }}\n" + model("stem: none  stages: [2]  block: zz_b  head: none")
+    return f"block zz_b() {{ return x -> {steps} }}\n" + model(
+        "stem: none  stages: [2]  block: zz_b  head: none"
+    )
 
 
 def blocks_in_a_block(names: list[str]) -> str:
@@ -84,7 +87,8 @@ def numbers_of_blocks(names: list[str]) -> str:
 
 def tensors_of_blocks(names: list[str]) -> str:
     bodies = (
-        f"block zz_{i}({name}) {{ return (x -> conv(4, 1x1)) + ({name} -> bn) }}\n" for i, name in enumerate(names)
+        f"block zz_{i}({name}) {{ return (x -> conv(4, 1x1)) + ({name} -> bn) }}\n"
+        for i, name in enumerate(names)
     )
     steps = " -> ".join(f"l{i}: zz_{i}({name}=x)" for i, name in enumerate(names))
     return "".join(bodies) + model(f"stem: x -> {steps}  stages: []  head: none")
@@ -189,9 +193,10 @@ def all_names() -> Iterator[str]:
     for owner in (nn.Module(), nn.Sequential, nn.ModuleList, keras.Model, keras.layers.Layer):
         yield from dir(owner)
     program = compiled(
-        "block zz_b(wide, rate = 0.1) { side = x -> conv(wide, 3x3) -> bn -> relu\n return side + (x -> B(wide)) }\n"
+        "block zz_b(wide, rate = 0.1) { side = x -> conv(wide, 3x3) -> bn -> relu\n"
+        "    return side + (x -> B(wide)) }\n"
         "model m(classes = 3) { input: 4x9x8  stem: conv(4, 3x3, pad=same) -> blurpool(3)  stages: [2, 1]"
-        "  widths: [4, 6]  block: zz_b  head: adaptive_avgpool(2) -> flatten -> fc(classes, init=uniform)"
+        "  wide: [4, 6]  block: zz_b  head: adaptive_avgpool(2) -> flatten -> fc(classes, init=uniform)"
         "  outputs: [stem, layer1, head]  freeze: [layer1] }"
     )
     for backend in ("torch", "keras"):
@@ -209,7 +214,9 @@ def test_every_name_that_means_something_gives_one_network_in_each_role(role: st
 
 @pytest.mark.parametrize("name", ["x", "torch", "keras", "m", "list", "Exception", "nn", "F", "zz", LONGEST])
 def test_a_model_may_have_any_name(name: str) -> None:
-    text = NORM + model("stem: none  stages: [2]  block: zz_norm  head: none").replace("model m", f"model {name}")
+    text = NORM + model("stem: none  stages: [2]  block: zz_norm  head: none").replace(
+        "model m", f"model {name}"
+    )
     program = compiled(text)
     assert_agreement(program, [SIZE], ENGINES)
     assert_names(program)

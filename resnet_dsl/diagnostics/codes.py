@@ -180,8 +180,8 @@ _ALL = (
     ),
     Page(
         "E0214", "a part to freeze that the network does not have",
-        "`freeze` lists parts of the network as it is built. `stem: none` and `head: none` leave nothing that\n"
-        "could be frozen, and what no output needs is left out of the network.",
+        "`freeze` lists parts of the network as it is built. `stem: none` and `head: none` leave nothing\n"
+        "that could be frozen, and what no output needs is left out of the network.",
         _model("stages: [1, 1]  block: basic  head: none  freeze: [layer1, head]"),
         _model("stages: [1, 1]  block: basic  head: none  freeze: [layer1]"),
     ),
@@ -271,8 +271,9 @@ _ALL = (
     ),
     Page(
         "E0601", "a name that a framework keeps for itself",
-        "A step becomes an attribute of a PyTorch module and a layer of a Keras model, under its own name,\n"
-        "which is also the name of its weights. Some names those classes need themselves.",
+        "A layer, a block or a stage becomes an attribute of a PyTorch module under its own name, which is\n"
+        "also the name of its weights. Those classes need some names themselves, and keep all that start\n"
+        "with `_`. A spec means the same everywhere, so these are refused whatever backend comes later.",
         _with_block(
             "block mine(width) {\n    return x -> forward: conv(width, 3x3) -> bn\n}",
             "stages: [1]  widths: [64]  block: mine",

@@ -48,7 +48,7 @@ def item_at(state: ModelState, name: str, path: str) -> Span:
 
 
 def part_hint(state: ModelState, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
-    """Return a hint with names of parts that may be meant: none that is listed already, inner ones only for inner ones."""
+    """Return a hint with parts that may be meant: none that is listed, inner ones only for inner ones."""
     names = [name for name in known if name not in listed]
     near = [name for name in names if name.count(".") == path.count(".")]
     outer = ", ".join(name for name in names if "." not in name)

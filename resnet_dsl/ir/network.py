@@ -15,7 +15,6 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
-
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
 
 
