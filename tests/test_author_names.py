@@ -19,6 +19,7 @@ from tests.support.backends import in_full
 
 ENGINES = (("torch", "float64"), ("keras", "float64"), ("onnx", "float32"))
 SIZE = (5, 4)
+AT_ONCE = 100  # an expression has 256 operations at most
 INPUT = "input: 4x5x4"
 NORM = "block zz_norm() { return x -> bn }\n"
 
@@ -163,12 +164,15 @@ def check(role: str, names: Iterable[str]) -> None:
         if code:
             with pytest.raises(CompileError) as found:
                 compiled(ROLES[role]([name]))
-            assert {each.code for each in found.value.diagnostics} == {code}, name
+            codes = {each.code for each in found.value.diagnostics if each.severity == "error"}
+            # A word of the language may be something else where it stands, and that does not fit.
+            assert codes == {code} or (name in WORDS and codes <= {"E0101", code}), name
         else:
             taken.append(name)
-    program = compiled(ROLES[role](taken))
-    assert_agreement(program, [SIZE], ENGINES)
-    assert_names(program)
+    for start in range(0, len(taken), AT_ONCE):
+        program = compiled(ROLES[role](taken[start : start + AT_ONCE]))
+        assert_agreement(program, [SIZE], ENGINES)
+        assert_names(program)
 
 
 def assert_names(program: Program) -> None:
