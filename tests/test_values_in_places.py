@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -54,7 +55,8 @@ def places(value: str) -> Iterator[str]:
         yield net(declared=f"block d(k = {value}) {{ return {text} }}", stem="x -> e: d -> d")
     for text in (
         "x -> ({})", "if {} then relu else relu", "x -> conv(({}).channels, 1x1)", "relu(x) + ({})", "-({})",
-        "x -> ({})(1)", "x -> conv({}, {})", "x -> conv(4, 3x3, stride={})", "concat(x, {})", "({}) * relu(x)",
+        "x -> ({})(1)", "x -> conv({}, {})", "x -> conv(4, 3x3, stride={})", "concat(x, {})",
+        "({}) * relu(x)",
     ):  # fmt: skip
         yield net(stem=text.replace("{}", value))
     yield net(f"(k = {value})", head="x -> k -> conv(k, 1x1)")
@@ -64,19 +66,15 @@ def places(value: str) -> Iterator[str]:
 @pytest.mark.parametrize("value", VALUES)
 def test_a_value_in_any_place_is_a_network_or_an_error(value: str) -> None:
     for text in places(value):
-        try:
+        with suppress(CompileError):  # anything else that is raised is a fault
             compile_source(Source("<text>", text))
-        except CompileError as error:
-            assert error.diagnostics
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "base", "k", "v"])
 def test_a_setting_from_outside_is_a_network_or_an_error(name: str) -> None:
     for value in VALUES:
-        try:
+        with suppress(CompileError, UsageError):
             compile_source(Source("<text>", net("(k = 1)", v="k")), overrides={name: value})
-        except (CompileError, UsageError) as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize(
