@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from resnet_dsl.backend.python_source import (
-    PYTHON,
     Assignment,
     BlockClass,
     BlockStep,
@@ -63,10 +63,10 @@ class Functions:
         """Return the call for one use on operands."""
         function = self.found[id(use.target)]
         given = [(name, value) for name, value in use.arguments if name in function.takes]
-        first = [value for name, value in given[:2] if name in FIRST]
-        keywords = [(name, value) for name, value in given if name not in FIRST or value not in first]
+        first = [value for _, value in takewhile(lambda argument: argument[0] in FIRST, given[:2])]
         named = (name,) if NAME in function.names else ()
-        return Call(Name(function.name), (operands[0], *named, *operands[1:], *first), tuple(keywords))
+        arguments = (operands[0], *named, *operands[1:], *first)
+        return Call(Name(function.name), arguments, tuple(given[len(first) :]))
 
     def computing(
         self,
@@ -127,13 +127,12 @@ def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) ->
 def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> BlockFunction:
     """A block's function; parameters that only its helpers' lesser forms had use for are left out."""
     numbers = frozenset(parameter.name for parameter in block.parameters)
-    inputs = [_input_name(name, numbers | functions.names) for name in block.inputs]
     lines, last = functions.computing(
-        block.steps, block.result, inputs, lambda step: layer_names.within(block, step), numbers
+        block.steps, block.result, block.inputs, lambda step: layer_names.within(block, step), numbers
     )
     used = names([last, *(line.value for line in lines)])
     takes = [parameter for parameter in block.parameters if parameter.name in used]
-    tensors = [f"{tensor}: {TENSOR}" for tensor in inputs]
+    tensors = [f"{tensor}: {TENSOR}" for tensor in block.inputs]
     named = [f"{NAME}: str"] if NAME in used else []
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
     text = [signature(f"def {block.name}", parameters, f" -> {TENSOR}:", 0)]
@@ -142,13 +141,6 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     return BlockFunction(
         block.name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes)
     )
-
-
-def _input_name(name: str, taken: frozenset[str]) -> str:
-    """What a block calls an input: as its author did, where that means nothing else in the file."""
-    while name in RESERVED | PYTHON | taken:
-        name += "_"
-    return name
 
 
 def function_name(definition: str, variant: str) -> str:

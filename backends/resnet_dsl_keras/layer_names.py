@@ -13,7 +13,8 @@ from itertools import takewhile
 from resnet_dsl.backend.ir import BlockCall, Body, Program
 from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
 from resnet_dsl.backend.refusals import UsageError
-from resnet_dsl_keras.tensor_names import layer_name
+from resnet_dsl_keras.reserved_names import operation_names
+from resnet_dsl_keras.tensor_names import apart, layer_name
 
 SEPARATORS = "-_."
 
@@ -24,6 +25,7 @@ class LayerNames:
     def __init__(self, program: Program, classes: Classes) -> None:
         self.given = {path: layer_name(name) for path, name in program.names.items()}
         self.classes = classes
+        self.operations = operation_names(program.graph)
         self.prefixes: dict[str, str] = {}
         self.ends: dict[tuple[int, str], str] = {}
         for part, path, body in program.network.parts() if self.given else ():
@@ -33,7 +35,10 @@ class LayerNames:
 
     def at(self, path: str) -> str:
         """Return the name of a layer, or what the names of a block's layers start with."""
-        return self.prefixes.get(path) or self.given.get(path) or layer_name(path)
+        if found := self.prefixes.get(path) or self.given.get(path):
+            return found
+        own = layer_name(path)
+        return apart(own) if self.operations.fullmatch(own) else own
 
     def within(self, block: BlockClass, step: str) -> Expression:
         """Return the expression of a step's name in the function of its block."""

@@ -56,9 +56,14 @@ class Build:
 
 
 def build_function(
-    program: Program, body: ModelBody, classes: Classes, functions: Functions, layer_names: LayerNames
+    program: Program,
+    body: ModelBody,
+    classes: Classes,
+    functions: Functions,
+    layer_names: LayerNames,
+    returns: bool = True,
 ) -> Build:
-    """Return the function that builds the program's model."""
+    """Return the function that builds the program's model; without `returns` the file goes on with it."""
     lines, result = _lines(body, classes, functions, layer_names)
     outputs: Expression = result
     if body.outputs:
@@ -68,7 +73,7 @@ def build_function(
     model = call("keras.Model", INPUTS, outputs, name=program.name)
     used = names([line.value for line in lines])
     text = [*_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
-    text.append(statement("model = " if program.network.frozen else "return ", model, 4))
+    text.append(statement("return " if returns else "model = ", model, 4))
     return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
 
 

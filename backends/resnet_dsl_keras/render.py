@@ -23,23 +23,22 @@ from resnet_dsl_keras.helpers import helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.model import build_function
 from resnet_dsl_keras.recursion import recursion_limit
-from resnet_dsl_keras.reserved_names import RESERVED, check_names
+from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 
 
 def render(program: Program) -> str:
-    """Return the source of a program's model; raises CompileError for a name that Keras needs."""
-    check_names(program)
+    """Return the source of a program's model."""
     classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
     body = model_body(program, classes, RESERVED)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
     helpers = helpers_of(_trees(body, classes), cases)
     functions = functions_of(classes, helpers, layer_names)
-    build = build_function(program, body, classes, functions, layer_names)
+    frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
+    build = build_function(program, body, classes, functions, layer_names, returns=not frozen)
     used = build.names.union(*(function.names for function in functions.found.values()))
     called = helpers.called(used)
-    frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
     drops = bool(frozen) and any(node.op.random for node in program.graph.nodes)
     used = used.union(["layers"] * drops, *(helpers.names[name] for name in called))
     return template("resnet_dsl_keras").render(

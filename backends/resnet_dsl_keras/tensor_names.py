@@ -38,9 +38,14 @@ def layer_name(path: str) -> str:
     return path.replace(".", "-")
 
 
+def apart(layer: str) -> str:
+    """Return the name for a layer that Keras would call an operation of its own as: `add-` for `add`."""
+    return f"{layer}-"
+
+
 def path_of(layer: str) -> str:
-    """Return the canonical path of a layer by its name in Keras."""
-    return layer.replace("-", ".")
+    """Return the canonical path of a layer by its name in Keras, told apart from an operation's or not."""
+    return ".".join(filter(None, layer.split("-")))
 
 
 def to_keras(value: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
+from itertools import takewhile
 
 from resnet_dsl.backend.python_source import (
     WIDTH,
@@ -44,6 +45,7 @@ from resnet_dsl_torch.rules import TorchLowering
 MAX_GAP = 8  # numbers left out in a chain become modules that do nothing
 TYPED = ("F.", "torch.")
 SELF = Name("self")
+FIRST = ("in_channels", "width", "channels")  # what every layer starts with goes unnamed
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,9 @@ def _keep_use(name: str, use: ClassUse) -> Iterator[str]:
 
 def construct(use: ClassUse) -> Call:
     """Return the call that makes a class for one use; what every layer starts with goes unnamed."""
-    first = [name for name, _ in use.arguments[:2] if name in ("in_channels", "width", "channels")]
-    plain = tuple(value for name, value in use.arguments if name in first)
-    named = tuple((name, value) for name, value in use.arguments if name not in first)
-    return Call(Name(use.target.name), plain, named)
+    first = tuple(takewhile(lambda argument: argument[0] in FIRST, use.arguments[:2]))
+    plain = tuple(value for _, value in first)
+    return Call(Name(use.target.name), plain, use.arguments[len(first) :])
 
 
 # --- forward -----------------------------------------------------------------------------------

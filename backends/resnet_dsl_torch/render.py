@@ -27,13 +27,12 @@ from resnet_dsl_torch import model
 from resnet_dsl_torch.blocks import SELF, attribute, class_text
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.initialise import StartSite, reset_lines, uses_math
-from resnet_dsl_torch.reserved_names import MODULE, RESERVED, check_names
+from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 from resnet_dsl_torch.rules import TorchLowering, lowered
 
 
 def render(program: Program) -> str:
-    """Return the source of a program's model; raises CompileError for a name that torch needs."""
-    check_names(program.network)
+    """Return the source of a program's model."""
     classes = classes_of(program.network, lowered, RESERVED | MODULE)
     taken = RESERVED.union(block.name for block in classes.classes)
     body = model_body(program, classes, RESERVED | MODULE)

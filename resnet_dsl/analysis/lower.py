@@ -17,9 +17,7 @@ def lower(network: Network) -> Graph:
         results[part] = current
         if path:
             results[path] = current
-    outputs = network.outputs or ("output",)
-    results["output"] = current
-    named = tuple((name, results[name]) for name in outputs)
+    named = tuple((name, results[name]) for name in network.outputs) or (("output", current),)
     return Graph(network, tuple(nodes), named, tuple(results.items()))
 
 

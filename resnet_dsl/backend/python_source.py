@@ -5,7 +5,7 @@ Importing it imports neither Jinja2 nor NumPy.
 
 from resnet_dsl.codegen.class_docs import made_of, needed_sizes
 from resnet_dsl.codegen.classes import INDEX, BlockClass, BlockStep, Classes, ClassUse, classes_of
-from resnet_dsl.codegen.constants import CONSTANTS, frozen_constant, has_parameters, preprocess_constant
+from resnet_dsl.codegen.constants import CONSTANTS, frozen_constant, preprocess_constant
 from resnet_dsl.codegen.live import module_of, own_classes
 from resnet_dsl.codegen.lowering import Lowering, Site
 from resnet_dsl.codegen.model_body import ModelBody, ModelPart, model_body, used_helpers
@@ -43,6 +43,7 @@ from resnet_dsl.codegen.python import (
 )
 from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
 from resnet_dsl.codegen.templates import template
+from resnet_dsl.ir.network import has_parameters
 
 __all__ = [
     "CONSTANTS", "INDEX", "IN_CHANNELS", "PYTHON", "WIDTH", "Argument", "Assignment", "Attribute",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, takewhile
+from itertools import chain, count, pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.grouping import BodyGroup, LoweredBody, distinct_bodies, grouped
@@ -21,13 +21,12 @@ from resnet_dsl.codegen.lowering import (
     formula_of,
     value_of,
 )
-from resnet_dsl.codegen.names import PYTHON, camel, class_name
+from resnet_dsl.codegen.names import OWN, PYTHON, camel, class_name, free_name
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
 from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
 from resnet_dsl.ir.formulas import Fixed, Formula, Number
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage, channels_name
 
-OWN = frozenset({"x", "self"})
 INDEX = "i"
 
 Named = Callable[[str, str], str]
@@ -170,7 +169,7 @@ def classes_of(
     lowered = {id(body): LoweredBody(body, lower) for body in bodies}
     groups = grouped(bodies, lowered)
     uses: dict[int, ClassUse] = {}
-    names = _class_names(groups, _counts(network), named or _class_named(reserved))
+    names = _class_names(groups, _counts(network), named or _class_named(reserved), PYTHON | reserved)
     taken = PYTHON | OWN | reserved | frozenset(names)
     made = [
         _Making(group, name, uses, taken, lowered).made() for group, name in zip(groups, names, strict=True)
@@ -190,7 +189,9 @@ def _class_named(reserved: frozenset[str]) -> Named:
     return named
 
 
-def _class_names(groups: list[BodyGroup], counts: Counter[int], named: Named) -> list[str]:
+def _class_names(
+    groups: list[BodyGroup], counts: Counter[int], named: Named, taken: frozenset[str]
+) -> list[str]:
     """Names of the definition; the variant used most bears it plain, others say what they add."""
     names: list[str] = [""] * len(groups)
     order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
@@ -198,9 +199,9 @@ def _class_names(groups: list[BodyGroup], counts: Counter[int], named: Named) ->
         group = groups[index]
         rivals = [g for i, g in enumerate(groups) if names[i] and _defines(g) == _defines(group)]
         extra = _difference(group, rivals[0]) if rivals else ""
-        variants = (f"{extra}{number}" for number in ("", *range(2, len(groups) + 2)))
+        variants = (f"{extra}{number}" for number in chain(("",), count(2)))
         tries = (named(_defines(group), variant) for variant in variants)
-        names[index] = next(name for name in tries if name not in names)
+        names[index] = next(name for name in tries if name not in names and name not in taken)
     return names
 
 
@@ -232,9 +233,10 @@ class _Making:
         self.group, self.name, self.uses, self.lowered = group, name, uses, lowered
         # A step and a number may both become attributes, so a number is never called as a step.
         steps = frozenset(node.name for node in group.fullest.nodes)
-        inputs = frozenset(group.fullest.names)
-        self.flags = {call: _free(call, taken | inputs) for call in group.calls if not self._has_always(call)}
-        self.varying = Varying(_values(group), taken | steps | inputs | frozenset(self.flags.values()))
+        self.inputs = _input_names(group.fullest, taken)
+        taken |= frozenset(self.inputs)
+        self.flags = {call: _free(call, taken) for call in group.calls if not self._has_always(call)}
+        self.varying = Varying(_values(group), taken | steps | frozenset(self.flags.values()))
 
     def made(self) -> BlockClass:
         """Return the class, and keep how each body uses it."""
@@ -244,7 +246,9 @@ class _Making:
         parameters = (*numbers, *(ClassParameter(flag, "bool") for flag in self.flags.values()))
         sites = self.lowered[id(full)].sites
         doc = true_of(self.group.bodies, {parameter.name for parameter in parameters})
-        block = BlockClass(self.name, full.definition, doc, parameters, full.names, steps, full.result, sites)
+        block = BlockClass(
+            self.name, full.definition, doc, parameters, self.inputs, steps, full.result, sites
+        )
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}
             given = [(p.name, Literal(self.varying.used[p.name][index])) for p in numbers]
@@ -323,7 +327,22 @@ def _values(group: BodyGroup) -> dict[str, list[Number]]:
         values = [dict(body.arguments).get(name) for body in group.bodies]
         if all(type(value) in (int, float) for value in values):
             found[name] = [value for value in values if value is not None]
-    return found
+    # The author may call a parameter as the file calls the channels of an input: that is two numbers.
+    written: dict[str, list[Number]] = {}
+    return {
+        name: values
+        for name, values in found.items()
+        if written.setdefault(parameter_name(name), values) == values
+    }
+
+
+def _input_names(body: Body, taken: frozenset[str]) -> tuple[str, ...]:
+    """What a class calls the values it takes: as the author does, where that means nothing else."""
+    x, *others = body.names
+    found = [x]
+    for name in others:
+        found.append(free_name(name, taken.union(found, set(others) - {name})))
+    return tuple(found)
 
 
 def argument_formulas(node: Node, body: Body) -> Iterator[tuple[str, Formula]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.python import Dictionary, Expression, Literal, Sequence
-from resnet_dsl.ir.network import BlockCall, Body, Node
+from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.program import Program
 
 CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
@@ -39,25 +39,14 @@ def frozen_constant(
     Stem and head are their own steps, of which those are named that `counts` is true for.
     """
     network = program.network
+    own = {"stem": network.stem, "head": network.head}
+    steps = {node.name: (node, part) for part in own.values() if part is not None for node in part.nodes}
     names: list[str] = []
     for path in network.frozen:
-        part = {"stem": network.stem, "head": network.head}.get(path)
+        part = own.get(path)
         if part is not None:
             names += [node.name for node in part.nodes if counts(node, part)]
-        elif all(counts(node, body) for node, body in _own_steps(program, path)):
+        elif path not in steps or counts(*steps[path]):
             names.append(path)
     items = tuple(Literal(named(name)) for name in dict.fromkeys(names))
     return statement("FROZEN = ", Sequence("()", items), 0) if items else ""
-
-
-def _own_steps(program: Program, path: str) -> list[tuple[Node, Body]]:
-    """The step of stem or head that has this name."""
-    bodies = [body for body in (program.network.stem, program.network.head) if body is not None]
-    return [(node, body) for body in bodies for node in body.nodes if node.name == path]
-
-
-def has_parameters(node: Node, body: Body) -> bool:
-    """Whether a step keeps something: a block, or a layer with parameters."""
-    if isinstance(node.what, BlockCall):
-        return True
-    return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))

@@ -8,7 +8,7 @@ from itertools import chain, count
 
 from resnet_dsl.codegen.classes import BlockStep, Classes, ClassUse
 from resnet_dsl.codegen.lowering import Lowering, formula_of, overwritable_values, site, value_of
-from resnet_dsl.codegen.names import PYTHON
+from resnet_dsl.codegen.names import OWN, PYTHON
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
@@ -53,8 +53,8 @@ class ModelBody:
 def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> ModelBody:
     """Return the body of a program's model; no variable or parameter is called as one of `reserved`."""
     network = program.network
-    taken = PYTHON.union(reserved)
-    parameters = _parameters(network, classes, taken)
+    taken = PYTHON.union(OWN, reserved, (block.name for block in classes.classes))
+    parameters = _parameters(network, classes, taken.union(_own_names(network)))
     kept = _variables((*network.outputs, *network.features), taken.union(p.name for p in parameters))
     parts: list[ModelPart | Stage] = []
     if network.stem is not None:
@@ -73,6 +73,13 @@ def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> M
 
 
 # --- parameters of the model -------------------------------------------------------------------
+
+
+def _own_names(network: Network) -> Iterator[str]:
+    """Yield the names of what the model keeps: its stages, and the steps of stem and head."""
+    yield from (stage.name for stage in network.stages)
+    for part in (network.stem, network.head):
+        yield from (node.name for node in part.nodes) if part is not None else ()
 
 
 def _parameters(network: Network, classes: Classes, taken: frozenset[str]) -> tuple[ClassParameter, ...]:
@@ -134,7 +141,7 @@ def _part(
     overwritable = overwritable_values(body, frozenset({body.result}))
     steps = []
     for node in body.nodes:
-        frozen = name in network.frozen or node.name in network.frozen
+        frozen = network.freezes(name, node.name)
         if isinstance(node.what, BlockCall):
             what: Lowering | ClassUse = classes.use(node.what.body)
         else:

@@ -10,6 +10,9 @@ from collections.abc import Container
 # Python's own names: what a spec calls so is called otherwise in a generated file.
 PYTHON = frozenset((*dir(builtins), *keyword.kwlist))
 
+# What every generated function or method may call so itself: its input, its instance, a value nobody reads.
+OWN = frozenset({"x", "self", "_"})
+
 # How the field spells the parts of the names of networks and blocks, in place of a capital first letter.
 SPELLED = {
     "se": "SE", "sk": "SK", "eca": "ECA", "wrn": "WRN", "vgg": "VGG", "google": "GoogLe", "fc": "FC",
@@ -42,6 +45,13 @@ def _part(word: str) -> str:
     return (
         SPELLED.get(front, front.capitalize()) + word[len(front) :] if front else word[:1].upper() + word[1:]
     )
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name of the author's, with what it takes behind it to mean nothing else."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def class_name(name: str, reserved: Container[str], suffix: str = "Block") -> str:

@@ -59,8 +59,8 @@ _ALL = (
     ),
     Page(
         "E0105", "too large or too deep to read",
-        "A text may have 1,000,000 bytes, 64 levels of parentheses, and numbers of 18 digits, so that\n"
-        "no spec can eat the machine. Give inner parts a name in a block of their own.",
+        "A text may have 1,000,000 bytes, 64 levels of parentheses, numbers of 18 digits and names of 200\n"
+        "letters, so that no spec can eat the machine. Give inner parts a name in a block of their own.",
         f"const n = {_DEEP}\n\n" + model("stages: [n]  block: basic"),
         "const n = 1\n\n" + model("stages: [n]  block: basic"),
     ),
@@ -172,6 +172,13 @@ _ALL = (
         ),
     ),
     Page(
+        "E0214", "a part to freeze that the network does not have",
+        "`freeze` lists parts of the network as it is built. `stem: none` and `head: none` leave nothing\n"
+        "that could be frozen, and what no output needs is left out of the network.",
+        model("stages: [1, 1]  block: basic  head: none  freeze: [layer1, head]"),
+        model("stages: [1, 1]  block: basic  head: none  freeze: [layer1]"),
+    ),
+    Page(
         "E0301", "a residual addition of different shapes",
         "Both sides of an addition have the same channels, height and width for every input size; nothing\n"
         "is broadcast. Where a block changes the shape, its shortcut has to change it too: `B` projects\n"
@@ -257,8 +264,9 @@ _ALL = (
     ),
     Page(
         "E0601", "a name that a framework keeps for itself",
-        "A step becomes an attribute of a PyTorch module and a layer of a Keras model, under its own name,\n"
-        "which is also the name of its weights. Some names those classes need themselves.",
+        "A layer, a block or a stage becomes an attribute of a PyTorch module under its own name, which is\n"
+        "also the name of its weights. Those classes need some names themselves, and keep all that start\n"
+        "with `_`. A spec means the same everywhere, so these are refused whatever backend comes later.",
         with_block(
             "block mine(width) {\n    return x -> forward: conv(width, 3x3) -> bn\n}",
             "stages: [1]  widths: [64]  block: mine",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.elaborate.elaborator import MAX_WORK, Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.follow_ups import arrow_left_over
+from resnet_dsl.elaborate.freezing import frozen_parts
 from resnet_dsl.elaborate.inheritance import layers
+from resnet_dsl.elaborate.layer_names import check_kept_names
 from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
-from resnet_dsl.elaborate.outputs import check_frozen, only_needed, paths, preprocess
+from resnet_dsl.elaborate.outputs import only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, Settings, layer_of
 from resnet_dsl.elaborate.stages import all_stages
@@ -37,9 +40,10 @@ def elaborate(
     state = ModelState(model, settings, findings, context, bool(overrides))
     settings.layers = [overrides, *layers(state, model, scope, overrides)]
     settings.layers += [layer_of(default, home) for default, home in defaults.models.values()]
-    network = _network(state, scope, overrides)
-    network = only_needed(state, network)
-    check_frozen(state, network)
+    whole = _network(state, scope, overrides)
+    network = only_needed(state, whole)
+    network = replace(network, frozen=frozen_parts(state, whole, network))
+    check_kept_names(state, network)
     check_use(state)
     findings.check()
     return network, state
@@ -50,6 +54,8 @@ def _network(state: ModelState, scope: Scope, overrides: dict[str, Setting]) -> 
     shape = input_shape(state)
     state.elaborator.recovering = shape is None
     state.shape = start = shape or Shape(3, (Size("H"), Size("W")))
+    if state.settings.is_parameter(IN_CHANNELS):
+        state.channels = None  # formulas cannot say which of the two they mean
     stem = part(state, "stem")
     if isinstance(stem, Body):
         state.features["stem"], state.feature_channels["stem"] = stem.output, state.channels
@@ -87,10 +93,12 @@ def _parameters(state: ModelState, start: Shape) -> Iterator[ModelParameter]:
     for name, setting in state.settings.all():
         if name == "expect" and setting.value is not None:
             structural.update(ast.names(setting.value))
+    if state.settings.is_parameter(IN_CHANNELS):
+        structural.add(IN_CHANNELS)  # in generated code these are the input's
     for name, value in numbers.items():
         if name in state.used and name not in structural:
             yield ModelParameter(name, value)
-    if IN_CHANNELS not in structural and IN_CHANNELS not in numbers:
+    if IN_CHANNELS not in structural:
         yield ModelParameter(IN_CHANNELS, start.channels)
 
 

@@ -8,11 +8,12 @@ from dataclasses import MISSING, replace
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
+from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.steps import add, step
+from resnet_dsl.elaborate.steps import NO_BODY, add, step
 from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
 from resnet_dsl.elaborate.values import (
     BAD,
@@ -185,7 +186,8 @@ def apply(
     """Apply a function to its input: a step for an op, the steps of its body for a block."""
     tensors = [inputs] if isinstance(inputs, Tensor) else inputs
     if tensors is None or env.builder is None:
-        return ctx.error("E0206", f"`{function.name}` has no input here", span)
+        hint = NO_BODY if env.builder is None else ""
+        return ctx.error("E0206", f"`{function.name}` has no input here", span, hint)
     op = complete(ctx, function, env, span)
     if isinstance(op, Bad):
         return BAD
@@ -254,14 +256,14 @@ def _apply_block(
     if label is None:
         with ctx.within(f"in block `{definition.block.name}`", span, origin, origins):
             return run_block(ctx, definition, given, tensors[0], env.builder, span)
-    extra = {name: value for name, value in given.items() if isinstance(value, Tensor)}
+    carried = Carried(definition, given)
     with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, origin, origins):
         body = body_of(ctx, definition, given, tensors[0].shape, span)
     if isinstance(body, Bad):
         return BAD
+    inputs = (tensors[0], *carried.direct, *carried.inputs.values())
     if body.result < 0:
-        return [tensors[0], *extra.values()][-1 - body.result]
-    inputs = (tensors[0], *extra.values())
+        return inputs[-1 - body.result]
     return add(ctx, BlockCall(body), inputs, body.output, env.builder, span, label, formulas_of(given))
 
 
@@ -274,22 +276,28 @@ def body_of(
     at: Span | None = None,
 ) -> Body | Bad:
     """Return the body of a block for these arguments; equal uses are elaborated once, counted `at`."""
-    shapes = [x, *(value.shape for value in given.values() if isinstance(value, Tensor))]
-    given = {name: ctx.stripped(value) for name, value in given.items()}
+    carried = Carried(definition, given)
+    shapes = [x, *(value.shape for value in (*carried.direct, *carried.inputs.values()))]
+    given = {name: ctx.stripped(value) for name, value in carried.given.items()}
     parts = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
     key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes))
     if key not in ctx.bodies:
-        ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span)
+        ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, tuple(carried.inputs))
     elif isinstance(found := ctx.bodies[key], Body):
         ctx.count(found.count, at or span)
     return ctx.bodies[key]
 
 
 def _elaborate_body(
-    ctx: Elaborator, definition: Definition, given: dict[str, Value], shapes: list[Shape], span: Span
+    ctx: Elaborator,
+    definition: Definition,
+    given: dict[str, Value],
+    shapes: list[Shape],
+    span: Span,
+    carried: tuple[str, ...],
 ) -> Body | Bad:
     tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
-    builder = BodyBuilder(shapes, input_names=["x", *tensors])
+    builder = BodyBuilder(shapes, input_names=["x", *tensors, *carried])
     names = iter(range(1, len(shapes)))
     values = {
         name: Tensor(-1 - next(names), value.shape, f"the parameter `{name}`")

@@ -1,4 +1,4 @@
-"""What a model shows the world: outputs, frozen parts, preprocessing, expectations."""
+"""What a model shows the world: outputs, preprocessing, expectations."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def paths(state: ModelState, name: str) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def _item_at(state: ModelState, name: str, path: str) -> Span:
-    """The place of one of the names that `outputs` or `freeze` lists."""
+def item_at(state: ModelState, name: str, path: str) -> Span:
+    """Return the place of one of the names that `outputs` or `freeze` lists."""
     setting = state.settings.find(name)
     value = None if setting is None else setting.value
     items = value.items if isinstance(value, ast.List) else ()
     return next((item.span for item in items if _dotted(item) == path), state.value_at(name))
 
 
-def _part_hint(state: ModelState, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
-    """Names of parts that may be meant: none that is listed already, inner ones only for inner ones."""
+def part_hint(state: ModelState, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
+    """Return a hint with parts that may be meant: none that is listed, inner ones only for inner ones."""
     names = [name for name in known if name not in listed]
     near = [name for name in names if name.count(".") == path.count(".")]
     outer = ", ".join(name for name in names if "." not in name)
@@ -78,8 +78,8 @@ def only_needed(state: ModelState, network: Network) -> Network:
     order += ["head"] if network.head is not None else []
     unknown = [output for output in network.outputs if output not in order]
     for output in unknown:
-        hint = _part_hint(state, output, network.outputs, order)
-        at = _item_at(state, "outputs", output)
+        hint = part_hint(state, output, network.outputs, order)
+        at = item_at(state, "outputs", output)
         state.error("E0201", f"the model has no part `{output}`", at, hint)
     if unknown or "head" in network.outputs:
         return network
@@ -94,18 +94,6 @@ def only_needed(state: ModelState, network: Network) -> Network:
         hint = "list what should stay, or write `head: none`" if left == ["head"] else "list what should stay"
         state.elaborator.warn("W0603", message, state.value_at("outputs"), hint)
     return replace(network, head=None, features=(), stages=tuple(s for s in stages if s.blocks))
-
-
-def check_frozen(state: ModelState, network: Network) -> None:
-    """Report parts to freeze that the model does not have."""
-    known = ["stem", *(stage.name for stage in network.stages), "head"]
-    known += [path for _, path, _ in network.parts() if path]
-    known += [node.name for part in (network.stem, network.head) if part for node in part.nodes]
-    for path in network.frozen:
-        if path not in known:
-            message = f"the model has no part `{path}` to freeze"
-            hint = _part_hint(state, path, network.frozen, known)
-            state.error("E0201", message, _item_at(state, "freeze", path), hint)
 
 
 def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:

@@ -159,11 +159,15 @@ class Settings:
 
     def _named(self, name: str, value: Value) -> Value:
         """A number that a parameter of the model is: what is computed from it is derived from the name."""
-        if name not in self._parameters or not is_number(value):
+        if not self.is_parameter(name) or not is_number(value):
             return value
         self.elaborator.decide(value)  # another parameter that it was computed from
         self.numbers[name] = int(value) if isinstance(value, int) else float(value)
         return derived(value, Named(name))
+
+    def is_parameter(self, name: str) -> bool:
+        """Return whether a model declares `name` as its parameter."""
+        return name in self._parameters
 
     @cached_property
     def _parameters(self) -> frozenset[str]:

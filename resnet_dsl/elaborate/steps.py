@@ -19,6 +19,7 @@ from resnet_dsl.ir.shapes import Shape, ShapeError
 Derived = tuple[tuple[str, Formula], ...]
 
 THE_INPUT = "the model's input"
+NO_BODY = "write the step in `stem`, in `head` or in a block, whose name a setting can be"
 
 
 def step(
@@ -34,7 +35,8 @@ def step(
 ) -> Tensor | Bad:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
-    assert builder is not None
+    if builder is None:
+        return ctx.error("E0206", "a setting is a value, and makes no step of the network", span, NO_BODY)
     if op.inputs is not None and len(tensors) != op.inputs:
         return _wrong_count(ctx, op, tensors, span)
     if op.inputs is None and len(tensors) < 2:

@@ -63,7 +63,4 @@ class Graph:
 
     def is_frozen(self, node: GraphNode) -> bool:
         """Whether the spec freezes the op."""
-        return any(
-            path == node.part or node.name == path or node.name.startswith(f"{path}.")
-            for path in self.network.frozen
-        )
+        return self.network.freezes(node.part, node.name)

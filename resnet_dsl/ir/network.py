@@ -15,6 +15,8 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
+
 
 @dataclass(frozen=True)
 class BlockCall:
@@ -167,11 +169,25 @@ class Network:
         if self.head is not None:
             yield "head", "", self.head
 
+    def freezes(self, part: str, name: str) -> bool:
+        """Whether the spec freezes the step or op `name` of a part."""
+        return any(
+            path == part if path in PARTS else path == name or name.startswith(f"{path}.")
+            for path in self.frozen
+        )
+
     @property
     def output(self) -> Shape:
         """The shape of the last part's result."""
         last = [body for _, _, body in self.parts()]
         return last[-1].output if last else self.input
+
+
+def has_parameters(node: Node, body: Body) -> bool:
+    """Whether a step keeps something under its name: a block, or a layer with parameters."""
+    if isinstance(node.what, BlockCall):
+        return True
+    return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
 
 
 def renamed(body: Body, names: dict[str, str]) -> Body:

@@ -27,6 +27,7 @@ MAX_WORDS = 100_000  # what takes the parser two seconds
 WORD = re.compile(r'"[^"\n]*"|#[^\n]*|\w+|[^\w\s]')
 MAX_NESTING = 64
 MAX_DIGITS = 18
+MAX_NAME = 200  # with what backends add to it, a file system takes it
 MAX_DEPTH = 4 * MAX_NESTING
 
 
@@ -206,6 +207,9 @@ class _Builder:
         if token.startswith("__"):
             message = f"`{token}` starts with two underscores"
             raise SyntaxProblem("E0103", message, self._at(token), "Python keeps such names")
+        if len(token) > MAX_NAME:
+            message = f"a name of {len(token):,} letters; the limit is {MAX_NAME}"
+            raise SyntaxProblem("E0105", message, self._at(token), "files and layers are called after it")
         return str(token)
 
     def start(self, span: Span, *declarations: ast.Declaration) -> ast.File:

@@ -204,7 +204,7 @@ def _as(state: Mapping[str, Array], dtype: str) -> dict[str, Array]:
 def _parts(graph: Graph) -> list[tuple[str, str]]:
     """Stem, blocks and head with the ops that give their results; a stage is its last block."""
     stages = {stage.name for stage in graph.network.stages}
-    return [(part, result) for part, result in graph.parts if part not in stages and part != "output"]
+    return [(part, result) for part, result in graph.parts if part not in stages]
 
 
 def _first(column: Column, truth: _Truth, results: Mapping[str, Array]) -> Divergence | None:

@@ -1,0 +1,56 @@
+"""Tensors within values: a block that was given one, and is handed on, takes it along into another body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+
+from resnet_dsl.elaborate.values import Definition, Function, Repeat, Staged, Tensor, Value
+from resnet_dsl.ir.arguments import Dims
+
+
+class Carried:
+    """Arguments as a body of its own sees them, the tensors within them being further inputs of it.
+
+    `inputs` has those tensors as they are outside, by the name of the input, behind the block's own
+    input and the `direct` ones, which are arguments themselves.
+    """
+
+    def __init__(self, definition: Definition, given: Mapping[str, Value]) -> None:
+        self.direct = [value for value in given.values() if isinstance(value, Tensor)]
+        self.inputs: dict[str, Tensor] = {}
+        self.taken = {"x", *(parameter.name for parameter in definition.block.parameters)}
+        self.given = {
+            name: value if isinstance(value, Tensor) else self._within(value, name)
+            for name, value in given.items()
+        }
+
+    def _within(self, value: Value, name: str) -> Value:
+        """The value with each tensor in it as the input of the body that it becomes."""
+        match value:
+            case Tensor():
+                return self._input(value, name)
+            case Function():
+                bound = tuple((inner, self._within(item, name)) for inner, item in value.bound)
+                return replace(value, bound=bound)
+            case Staged():
+                return replace(value, value=self._within(value.value, name))
+            case Repeat():
+                function = self._within(value.function, name)
+                assert isinstance(function, Function)
+                return replace(value, function=function)
+            case tuple() if not isinstance(value, Dims):
+                items = tuple(self._within(item, name) for item in value)
+                return value if items == value else items
+            case _:
+                return value
+
+    def _input(self, tensor: Tensor, name: str) -> Tensor:
+        known = next((known for known, other in self.inputs.items() if other == tensor), None)
+        if known is None:
+            tries = (f"{name}_{number}" for number in count(1))
+            known = next(each for each in tries if each not in self.taken and each not in self.inputs)
+            self.inputs[known] = tensor
+        place = 1 + len(self.direct) + list(self.inputs).index(known)
+        return Tensor(-1 - place, tensor.shape, f"what `{name}` was given")
