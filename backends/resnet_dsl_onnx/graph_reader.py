@@ -156,13 +156,15 @@ def _with_ceil_mode(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @cache
 def _defaults(op: str, opset: int) -> Mapping[str, Any]:
-    """The defaults of an op's attributes in an opset, of those that it has in ours."""
+    """The defaults of an op's attributes in an opset, of those that it has in ours.
+
+    One that came later by default changes nothing.
+    """
     try:
-        schema = defs.get_schema(op, opset)
+        known, schema = defs.get_schema(op, OPSET).attributes, defs.get_schema(op, opset).attributes
     except defs.SchemaError:
         return {}
-    known = _attribute_names(op)
-    defaults = {name: each.default_value for name, each in schema.attributes.items() if name in known}
+    defaults = {name: schema.get(name, each).default_value for name, each in known.items()}
     return {name: _attribute(value) for name, value in defaults.items() if value.type}
 
 
