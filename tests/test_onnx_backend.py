@@ -506,6 +506,28 @@ def test_the_spec_travels_with_the_model() -> None:
     assert json.loads(metadata["preprocess"])["mean"] == [0.5, 0.5, 0.5]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zeropad(1) -> affine(-0.0)",
+        "affine(0.0, 1) -> affine(-0.0)",
+        "affine(-0.0, 1) -> affine(0.0)",
+        "conv(1, 1x1) -> instance_norm(affine=false) -> affine(1, 1)",
+        "affine(1, 1) -> conv(1, 1x1) -> instance_norm(affine=false)",
+    ],
+)
+def test_constants_that_look_alike_are_kept_apart(text: str) -> None:
+    """Zero and minus zero, a number and a vector of that number."""
+    model = backend.build(stem(text))
+    assert_valid(model)
+    assert len({tensor.name for tensor in model.graph.initializer}) == len(model.graph.initializer)
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+    signs = {name: bool(np.signbit(value).all()) for name, value in constants.items() if not value.any()}
+    assert signs.get("constant/-0.0", True)
+    assert not signs.get("constant/0.0", False)
+    assert np.isfinite(backend.run(model, batch("7x8").astype(np.float32))["output"]).all()
+
+
 # --- weights and precision ---------------------------------------------------------------------
 
 

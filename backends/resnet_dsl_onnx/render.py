@@ -110,10 +110,10 @@ def _graph(
     )
 
 
-def _constants(lowered: Sequence[Lowered]) -> dict[Constant, None]:
-    """Each constant once, in order."""
+def _constants(lowered: Sequence[Lowered]) -> list[Constant]:
+    """Each constant once, in order. Their names tell them apart: 0.0 and -0.0 are equal."""
     inputs = (given for _, part in lowered for given in part.inputs)
-    return dict.fromkeys(given for given in inputs if isinstance(given, Constant))
+    return list({_constant_name(given): given for given in inputs if isinstance(given, Constant)}.values())
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -152,7 +152,8 @@ def _constant_name(constant: Constant) -> str:
     if constant.name:
         return f"constant/{constant.name}"
     values = constant.value if isinstance(constant.value, tuple) else (constant.value,)
-    return f"constant/{','.join(map(str, values))}"
+    vector = "," if constant.kind == "model" and constant.value == values[:1] else ""  # of one number
+    return f"constant/{','.join(map(str, values))}{vector}"
 
 
 # --- nodes and values --------------------------------------------------------------------------
