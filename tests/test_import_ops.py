@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -19,7 +19,16 @@ from resnet_dsl.ir.arguments import FLAG, REAL, argument
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Init, Op, TensorSpec
 from resnet_dsl.ir.shapes import Extent, Shape
-from tests.test_import import beside_graph, compiled, expanded, from_shapes, graph_of, shapes_of
+from tests.test_import import (
+    beside_graph,
+    changed,
+    compiled,
+    expanded,
+    from_shapes,
+    graph_of,
+    node_of,
+    shapes_of,
+)
 
 pytest.importorskip("onnx")
 graph_reader = import_module("resnet_dsl_onnx.graph_reader")
@@ -139,3 +148,39 @@ def test_of_ops_that_differ_in_numbers_alone_the_graph_decides() -> None:
     assert slope is not None
     assert slope.op == CATALOGUE["leaky_relu"].make({"slope": 0.3})
     assert matcher.at("input") is None
+
+
+@pytest.mark.parametrize("size", ["HxW", "65x70"])
+@pytest.mark.parametrize("counted", ["", ", count_pad=true"], ids=["", "counted"])
+@pytest.mark.parametrize("given", [True, False], ids=["as others write it", "as ours"])
+def test_a_pool_that_rounds_up_comes_back(size: str, counted: str, given: bool) -> None:
+    """Others write `ceil_mode`, and may say that padding counts where there is none; ours pads behind."""
+    pools = f"maxpool(3x3, stride=2, pad=0, ceil=true) -> avgpool(2x2, pad=0, ceil=true{counted})"
+    stem = f"conv(8, 3x3) -> {pools}"
+    program = compiled(f"model net {{ input: 3x{size}  stages: [1, 1]  block: basic  stem: {stem} }}")
+    graph = graph_reader.without_weights(program)
+    for node in graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if given and "ceil_mode" in attributes:
+            assert list(attributes["pads"].ints) == [0, 0, 1, 1]
+            attributes["pads"].ints[:] = [0, 0, 0, 0]
+            attributes["ceil_mode"].i = 1
+            if counted and node.op_type == "AveragePool":
+                attributes["count_include_pad"].i = 1
+    found = replace(graph_reader._foreign(graph, graph_reader.OPSET), weights=shapes_of(program))
+    restored = from_graph(found, **beside_graph(program)).program
+    assert [line.replace("count_pad=true", "count_pad=false") for line in expanded(program)] == expanded(
+        restored
+    )
+
+
+def test_other_uneven_padding_is_refused() -> None:
+    program = compiled(
+        "model net { stages: [1, 1]  block: basic  stem: conv(8, 3x3) -> maxpool(3x3, stride=2) }"
+    )
+    graph = graph_of(program)
+    pool = node_of(graph, "maxpool1")
+    odd = {**pool.attributes, "ceil_mode": 0, "pads": (0, 0, 1, 2)}
+    assert graph_reader._with_ceil_mode(odd) == odd
+    with pytest.raises(NotExpressibleError, match="not the same on both sides"):
+        from_graph(changed(graph, pool.name, attributes=odd))

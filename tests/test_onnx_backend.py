@@ -506,6 +506,28 @@ def test_the_spec_travels_with_the_model() -> None:
     assert json.loads(metadata["preprocess"])["mean"] == [0.5, 0.5, 0.5]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zeropad(1) -> affine(-0.0)",
+        "affine(0.0, 1) -> affine(-0.0)",
+        "affine(-0.0, 1) -> affine(0.0)",
+        "conv(1, 1x1) -> instance_norm(affine=false) -> affine(1, 1)",
+        "affine(1, 1) -> conv(1, 1x1) -> instance_norm(affine=false)",
+    ],
+)
+def test_constants_that_look_alike_are_kept_apart(text: str) -> None:
+    """Zero and minus zero, a number and a vector of that number."""
+    model = backend.build(stem(text))
+    assert_valid(model)
+    assert len({tensor.name for tensor in model.graph.initializer}) == len(model.graph.initializer)
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+    signs = {name: bool(np.signbit(value).all()) for name, value in constants.items() if not value.any()}
+    assert signs.get("constant/-0.0", True)
+    assert not signs.get("constant/0.0", False)
+    assert np.isfinite(backend.run(model, batch("7x8").astype(np.float32))["output"]).all()
+
+
 # --- weights and precision ---------------------------------------------------------------------
 
 
@@ -570,6 +592,40 @@ def test_other_precisions_are_refused() -> None:
         backend.build(program(SMALL), "float16")
     with pytest.raises(TypeError, match="not int64"):
         backend.run(backend.build(program(SMALL)), np.zeros((1, 3, 8, 8), np.int64))
+
+
+# --- what only who trains on reads -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.1, 0.3, 0.9])
+def test_momentum_is_the_weight_of_the_old_statistics_in_onnx(momentum: float) -> None:
+    """By ONNX's own evaluator in training mode, against torch, whose momentum is the spec's."""
+    compiled = stem(f"bn(momentum={momentum})")
+    model = backend.load_state(backend.build(compiled, "float64"), random_state(compiled.graph, 1))
+    state = {name: torch.tensor(value).double() for name, value in backend.read_state(model).items()}
+    (node,) = model.graph.node
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    assert attributes["training_mode"].i == 0
+    assert attributes["momentum"].f == np.float32(1.0 - momentum)
+    attributes["training_mode"].i = 1
+    node.output.extend(["mean", "variance"])
+    for name in node.output[1:]:
+        model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, [4]))
+    x = batch("13x12")
+    _, mean, variance = onnx.reference.ReferenceEvaluator(model).run(None, {"input": x})
+    theirs = state["bn1.running_mean"].clone(), state["bn1.running_var"].clone()
+    F.batch_norm(torch.tensor(x), *theirs, training=True, momentum=momentum)
+    assert np.allclose(mean, theirs[0].numpy(), rtol=1e-6, atol=1e-7)
+    assert np.allclose(variance, theirs[1].numpy(), rtol=5e-3)  # torch's is unbiased
+
+
+def test_a_dropout_is_off_and_keeps_its_rate() -> None:
+    for rate in (0.2, 0.5, 0.7):
+        model = backend.build(stem(f"dropout({rate})"))
+        constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+        (node,) = model.graph.node
+        assert constants[node.input[1]] == np.float32(rate)
+        assert not constants[node.input[2]]
 
 
 # --- files -------------------------------------------------------------------------------------

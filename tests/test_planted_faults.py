@@ -109,7 +109,8 @@ def transposed(model: Any) -> None:
 
 def rounded_down(model: Any) -> None:
     for node in nodes(model, "AveragePool"):
-        attribute(node, "ceil_mode").i = 0
+        pads = attribute(node, "pads").ints
+        pads[2:] = pads[:2]
 
 
 def odd_row_before(model: Any) -> None:

@@ -40,7 +40,7 @@ GOLDEN = ("se", "inception", "numbered", "backbone", "zero_gamma", "modern", "ar
 # What a spec may make a file say: nothing else is called, whatever its text holds.
 CALLS = re.compile(
     r"super|range|max|len|isinstance|float|getattr|math\.sqrt"
-    r"|torch\.(cat|sigmoid|tanh|ones_like|tensor|outer|sqrt|var_mean)"
+    r"|torch\.(fx\.wrap|cat|sigmoid|tanh|ones_like|tensor|outer|sqrt|var_mean)"
     r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\d+\])?|super\(\)\.(__init__|train)"
     r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
@@ -449,6 +449,33 @@ def test_stochastic_depth_drops_whole_images_in_training_and_keeps_the_mean(step
     assert torch.equal(dropped.all(1), dropped.any(1))
     assert float(dropped.all(1).float().mean()) == pytest.approx(0.25, abs=0.03)
     torch.testing.assert_close(result, torch.where(result == 0, 0.0, kept / 0.75))
+
+
+@pytest.mark.parametrize("contained", [False, True], ids=["a step", "in a container"])
+def test_dropout_drops_its_share_in_training_and_keeps_the_mean(contained: bool) -> None:
+    torch.manual_seed(0)
+    block = "block own() { return x -> 0: dropout(0.25) -> 1: conv(4, 1x1) }\n"
+    stem = "own" if contained else "dropout(0.25)"
+    text = f"{block if contained else ''}model m {{ input: 4xHxW  stem: {stem}  stages: []  head: none }}"
+    model = backend.build(program(text))
+    inner = [module for module in model.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert len(inner) == contained
+    for convolution in inner:
+        torch.nn.init.dirac_(convolution.weight)
+    x = torch.rand(50, 4, 20, 20) + 0.5
+    assert torch.equal(model.eval()(x), x)
+    result = model.train()(x)
+    assert float((result == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    torch.testing.assert_close(result, torch.where(result == 0, 0.0, x / 0.75))
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3, 0.9])
+def test_momentum_is_the_weight_of_the_new_batch(momentum: float) -> None:
+    checked = network(f"bn(momentum={momentum})")
+    model, x = backend.build(checked).train(), batch(checked) + 3.0
+    model(x)
+    torch.testing.assert_close(model.bn1.running_mean, momentum * x.mean((0, 2, 3)))
+    torch.testing.assert_close(model.bn1.running_var, 1.0 - momentum + momentum * x.var((0, 2, 3)))
 
 
 def test_stochastic_depth_of_rate_one_drops_all() -> None:

@@ -29,6 +29,7 @@ from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx import nodes
 from resnet_dsl_onnx.render import OPSET, without_weights
 from resnet_dsl_onnx.rules import lower
+from resnet_dsl_onnx.rules.windows import padding_behind
 
 DOMAINS = ("", "ai.onnx")
 LARGEST = 64  # elements of a constant that are kept one by one
@@ -128,19 +129,42 @@ def _complete(
         usual |= {"strides": (1,) * axes, "dilations": (1,) * axes, "pads": (0, 0) * axes}
         if given.get("auto_pad", "NOTSET") != "NOTSET":
             del usual["pads"]
-    found = {**{name: usual[name] for name in usual.keys() & _attribute_names(op)}, **given}
+    found = _with_ceil_mode({**{name: usual[name] for name in usual.keys() & _attribute_names(op)}, **given})
     return found, frozenset(name for name, value in found.items() if usual.get(name) == value)
+
+
+def _with_ceil_mode(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A pool that is padded behind so that it rounds up, as we write it, as others do: with `ceil_mode`.
+
+    Whether padding counts in a mean says nothing where there is none.
+    """
+    if "ceil_mode" not in found or not all(
+        isinstance(found.get(name), tuple) for name in ("kernel_shape", "strides", "pads")
+    ):
+        return found
+    axes = len(found["kernel_shape"])
+    before, behind = found["pads"][:axes], found["pads"][axes:]
+    if len(found["strides"]) != axes or len(before) != len(behind):
+        return found
+    counted = found.get("count_include_pad", 0)
+    if behind != before and not counted and not found["ceil_mode"]:
+        if behind != padding_behind(found["kernel_shape"], found["strides"], before):
+            return found
+        return {**found, "pads": before * 2, "ceil_mode": 1}
+    return {**found, "count_include_pad": 0} if counted and not any(found["pads"]) else found
 
 
 @cache
 def _defaults(op: str, opset: int) -> Mapping[str, Any]:
-    """The defaults of an op's attributes in an opset, of those that it has in ours."""
+    """The defaults of an op's attributes in an opset, of those that it has in ours.
+
+    One that came later by default changes nothing.
+    """
     try:
-        schema = defs.get_schema(op, opset)
+        known, schema = defs.get_schema(op, OPSET).attributes, defs.get_schema(op, opset).attributes
     except defs.SchemaError:
         return {}
-    known = _attribute_names(op)
-    defaults = {name: each.default_value for name, each in schema.attributes.items() if name in known}
+    defaults = {name: schema.get(name, each).default_value for name, each in known.items()}
     return {name: _attribute(value) for name, value in defaults.items() if value.type}
 
 

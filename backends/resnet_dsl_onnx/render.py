@@ -25,6 +25,7 @@ IR_VERSION = 8
 ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 NUMBERS = "numbers"
 Lowered = tuple[GraphNode, OnnxNode]
+POOLS = ("MaxPool", "AveragePool")
 LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
 
 
@@ -68,21 +69,31 @@ def _lowered(graph: Graph) -> list[Lowered]:
 
 
 def _unfused(lowered: Iterable[Lowered]) -> Iterator[Lowered]:
-    """Put a node without effect between a Pad and the MaxPool after it.
+    """Put a node without effect between a Pad and the pool after it.
 
-    onnxruntime (1.31, `PadFusion`) and the ONNX optimizer make one MaxPool of the two, whose
-    padding is minus infinity where the Pad has zeros.
+    onnxruntime (1.31, `PadFusion`) and the ONNX optimizer make one pool of the two. A MaxPool pads with
+    minus infinity where the Pad has zeros, an AveragePool leaves its padding out or refuses one as long
+    as its window. What runtimes remove, such as a dropout, keeps the two no further apart.
     """
-    padded = set()
+    padded = set[str | Constant]()
     for node, part in lowered:
-        if part.op_type == "Pad":
+        if part.op_type == "Pad" or (_may_vanish(part) and not padded.isdisjoint(part.inputs)):
             padded.add(part.result(node.name))
-        if part.op_type == "MaxPool" and part.inputs[0] in padded:
+        if part.op_type in POOLS and part.inputs[0] in padded:
             apart = OnnxNode("Max", part.inputs * 2, {}, "apart")
             yield node, apart
             yield node, replace(part, inputs=(apart.result(node.name),))
         else:
             yield node, part
+
+
+def _may_vanish(part: OnnxNode) -> bool:
+    """Whether runtimes may take a node out, so that a neighbour of it meets the other.
+
+    A number may be so small, or so near to 1, that single precision has no effect of it.
+    """
+    with_number = any(isinstance(given, Constant) for given in part.inputs)
+    return part.op_type in ("Identity", "Dropout") or (part.op_type in ("Add", "Mul") and with_number)
 
 
 def _graph(
@@ -99,10 +110,10 @@ def _graph(
     )
 
 
-def _constants(lowered: Sequence[Lowered]) -> dict[Constant, None]:
-    """Each constant once, in order."""
+def _constants(lowered: Sequence[Lowered]) -> list[Constant]:
+    """Each constant once, in order. Their names tell them apart: 0.0 and -0.0 are equal."""
     inputs = (given for _, part in lowered for given in part.inputs)
-    return dict.fromkeys(given for given in inputs if isinstance(given, Constant))
+    return list({_constant_name(given): given for given in inputs if isinstance(given, Constant)}.values())
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -141,7 +152,8 @@ def _constant_name(constant: Constant) -> str:
     if constant.name:
         return f"constant/{constant.name}"
     values = constant.value if isinstance(constant.value, tuple) else (constant.value,)
-    return f"constant/{','.join(map(str, values))}"
+    vector = "," if constant.kind == "model" and constant.value == values[:1] else ""  # of one number
+    return f"constant/{','.join(map(str, values))}{vector}"
 
 
 # --- nodes and values --------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 
@@ -11,12 +11,15 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_value
+from resnet_dsl.backend.foreign_graph import KEEPS_NORMS, is_of_norm
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx.render import render
 from resnet_dsl_onnx.runtime import weights_of
 
 OURS = "resnet-dsl"
+COUNTS = (TensorProto.INT64, TensorProto.BOOL)
+FOLDED = f"a norm was folded into the convolution before it on export, and cannot be taken out; {KEEPS_NORMS}"
 
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
@@ -37,14 +40,48 @@ def read(path: Path) -> Contents:
         raise UsageError(f"{path}: not an ONNX model: it has no graph")
     ours = model.producer_name == OURS
     tensors: dict[str, Stored] = {}
-    for tensor in weights_of(model) if ours else model.graph.initializer:
+    for tensor in weights_of(model) if ours else _floating(model):
         name = _text(tensor.name)
         if name in tensors:
             raise UsageError(f"{path}: two initialisers are called {printable(name)}")
         tensors[name] = _stored(path, tensor)
     metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
-    return Contents("onnx", tensors, metadata)
+    if ours:
+        return Contents("onnx", tensors, metadata)
+    tensors |= _shared(model, tensors)
+    return Contents("onnx", tensors, metadata, refused=dict(_with_norms(model, tensors)), folded=FOLDED)
+
+
+def _floating(model: ModelProto) -> list[TensorProto]:
+    """The initialisers that may be weights: exporters number the shapes and places that a graph needs."""
+    return [
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.data_type not in COUNTS or len(tensor.dims) > 1 or "." in _text(tensor.name)
+    ]
+
+
+def _shared(model: ModelProto, tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+    """The tensors that are those of others: an exporter writes equal ones once and passes them on."""
+    found: dict[str, Stored] = {}
+    for node in model.graph.node:
+        if node.op_type == "Identity" and len(node.input) == len(node.output) == 1:
+            given, name = _text(node.input[0]), _text(node.output[0])
+            stored = found.get(given, tensors.get(given))
+            if stored is not None and name not in tensors:
+                found[name] = stored
+    taken = {_text(name) for node in model.graph.node if node.op_type != "Identity" for name in node.input}
+    return {name: stored for name, stored in found.items() if name in taken}
+
+
+def _with_norms(model: ModelProto, tensors: Mapping[str, Stored]) -> Iterator[tuple[str, str]]:
+    """The weights that an export has folded norms into, and why each is none of a layer."""
+    for node in model.graph.node:
+        if node.op_type == "Conv" and len(node.input) > 2:
+            weight, bias = map(_text, node.input[1:3])
+            if bias in tensors and is_of_norm(bias, weight):
+                yield weight, f"a norm is in it, of which the bias {printable(bias)} is the rest"
 
 
 def _text(value: str | bytes) -> str:

@@ -1,4 +1,7 @@
-"""Functions and classes a generated file carries where its network needs them, as source."""
+"""Functions and classes a generated file carries where its network needs them, as source.
+
+What `torch.fx` cannot look into, as it computes with sizes or branches on them, is one node of its graph.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ def same_pad(
     width = max((right - 1) * stride[1] + span[1] - x.shape[3], 0)
     left, above = width // 2, height // 2
     edges = (left, width - left, above, height - above)
-    return F.pad(x, edges, mode="constant", value=value)''',
+    return F.pad(x, edges, mode="constant", value=value)
+
+
+torch.fx.wrap("same_pad")  # one node of a traced graph''',
     "same_avg_pool": '''\
 def same_avg_pool(
     x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int]
@@ -41,7 +47,10 @@ def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tens
         return x
     shape = [1] * x.dim()
     shape[0] = x.shape[0]
-    return x * F.dropout(x.new_ones(shape), p=rate, training=True)''',
+    return x * F.dropout(x.new_ones(shape), p=rate, training=True)
+
+
+torch.fx.wrap("stochastic_depth")  # one node of a traced graph''',
     "ChannelConv1d": '''\
 class ChannelConv1d(nn.Conv1d):
     """A convolution over the channels of a vector, or of a map of one pixel."""

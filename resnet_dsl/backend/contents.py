@@ -36,7 +36,7 @@ class Contents:
     """What a file holds, under the names it gives; `notes` say what was done to get at them.
 
     Of a file with the names of another library there is more: `called` has its names by ours,
-    `unplaced` the shapes of tensors for which ours have no place, `refused` why tensors, under
+    `unplaced` the shapes of tensors for which ours have no place. `refused` says why tensors, under
     whichever name, cannot be converted.
     """
 
@@ -47,6 +47,9 @@ class Contents:
     called: Mapping[str, str] = field(default_factory=dict)
     unplaced: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    folded: str = ""
+    """Of a graph by others: what to do where it lacks a norm. An export may have put that into the layer
+    before it, whose tensors are no longer those of ours then, whatever they are called."""
 
 
 def metadata_value(text: str) -> Any:

@@ -9,6 +9,10 @@ from functools import cached_property
 from typing import Any
 
 IDENTITY = "Identity"
+KEEPS_NORMS = (
+    "in torch, torch.onnx.export keeps it with dynamo=False, training=TrainingMode.PRESERVE and "
+    "do_constant_folding=False"
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,11 @@ class ForeignGraph:
         """Return the node that takes a layer's weight."""
         return next(iter(self._users.get(f"{path}.weight", ())), None)
 
+    def has_norm_within(self, node: ForeignNode) -> bool:
+        """Whether a node takes the weight of a layer with the bias of a norm that was folded into it."""
+        weight, bias = (*node.inputs, "", "", "")[1:3]
+        return bias in self.weights and is_of_norm(bias, weight)
+
     def layers(self, node: ForeignNode) -> list[str]:
         """Return the paths of the layers whose weights a node takes."""
         return [name.rpartition(".")[0] for name in node.inputs if name in self.weights]
@@ -163,6 +172,11 @@ class ForeignGraph:
             found = {node.result: node for each in values for node in self.users(each)}
             yield from found.values()
             values = list(found)
+
+
+def is_of_norm(bias: str, weight: str) -> bool:
+    """Whether the bias beside a layer's weight is by its name no layer's: an export has made it of a norm."""
+    return weight.endswith(".weight") and not bias.endswith(".bias")
 
 
 def single(value: float) -> float:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from resnet_dsl.backend.foreign_graph import IDENTITY, ForeignConstant, ForeignGraph, ForeignNode, single
+from resnet_dsl.backend.foreign_graph import (
+    IDENTITY,
+    KEEPS_NORMS,
+    ForeignConstant,
+    ForeignGraph,
+    ForeignNode,
+    single,
+)
 from resnet_dsl.decompile.tensors import NotExpressibleError, Shapes
 from resnet_dsl.diagnostics.wording import dimensions, printable
 from resnet_dsl.program import Program
@@ -62,12 +69,14 @@ def check_not_folded(graph: ForeignGraph) -> None:
     """Raise NotExpressibleError where the batch norms have gone into the convolutions."""
     convs = [node for node in graph.nodes if node.op == "Conv"]
     nameless = [node for node in convs if graph.layers(node) and not any(graph.layers(node))]
-    if nameless and not any(node.op == "BatchNormalization" for node in graph.nodes):
-        raise NotExpressibleError(
-            f"{len(nameless):,} of its {len(convs):,} convolutions have weights without a layer's name, "
-            "and there is no batch norm: it was folded into them on export; in torch, "
-            "training=TrainingMode.PRESERVE and do_constant_folding=False keep it"
-        )
+    folded = [node for node in convs if graph.has_norm_within(node)]
+    if not (nameless or folded) or any(node.op == "BatchNormalization" for node in graph.nodes):
+        return
+    odd, what = (nameless, "weights without a layer's name") if nameless else (folded, "a bias of no layer")
+    raise NotExpressibleError(
+        f"{len(odd):,} of its {len(convs):,} convolutions have {what}, "
+        f"and there is no batch norm: it was folded into them on export; {KEEPS_NORMS}"
+    )
 
 
 class _Numbered:

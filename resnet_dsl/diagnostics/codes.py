@@ -175,8 +175,8 @@ _ALL = (
         "E0214", "a part to freeze that the network does not have",
         "`freeze` lists parts of the network as it is built. `stem: none` and `head: none` leave nothing\n"
         "that could be frozen, and what no output needs is left out of the network.",
-        model("stages: [1, 1]  block: basic  head: none  freeze: [layer1, head]"),
-        model("stages: [1, 1]  block: basic  head: none  freeze: [layer1]"),
+        model("stages: [1, 1]  block: basic  head: none  freeze: [stem, layer1, head]"),
+        model("stages: [1, 1]  block: basic  head: none  freeze: [stem, layer1]"),
     ),
     Page(
         "E0301", "a residual addition of different shapes",

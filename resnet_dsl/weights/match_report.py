@@ -39,6 +39,8 @@ class MatchReport:
     ignored: tuple[str, ...] = ()
     """torch's batch counters."""
     notes: tuple[str, ...] = ()
+    advice: str = ""
+    """What to do where no part of the source may be taken."""
 
     @property
     def fits(self) -> bool:

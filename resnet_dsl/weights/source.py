@@ -65,14 +65,15 @@ def weights_for(
 ) -> Weights | None:
     """Return the weights asked for, None if none are; those given may be under the names of a library.
 
-    Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits.
+    Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits,
+    or norms were folded into it.
     """
     check_choice(seed, weights, partial)
     if weights is None:
         return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
     state, report = examine(weights, program, library, partial)
-    if not report.fits and not (partial and state):
-        raise WeightsError(report, "" if partial or not state else HINT)
+    if not report.fits and (report.advice or not (partial and state)):
+        raise WeightsError(report, report.advice or ("" if partial or not state else HINT))
     origin: dict[str, object] = {"from": report.source}
     if library is not None:
         origin["names"] = library

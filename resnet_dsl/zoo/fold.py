@@ -43,7 +43,7 @@ class FoldedBiases:
 
 def fold_biases(biases: Mapping[str, Array], graph: Graph) -> FoldedBiases:
     """Find a running mean for each bias, by the path of its layer; one of zeros needs none."""
-    behind = _means_behind(graph)
+    behind = means_behind(graph)
     given = {path: bias for path, bias in biases.items() if bias.any()}
     means = {behind[path]: -bias.astype(np.float64) for path, bias in given.items() if path in behind}
     lost = tuple(path for path in given if path not in behind)
@@ -74,8 +74,8 @@ def shifted(value: Array, amount: Array | float) -> Array:
     return (value.astype(np.float64) + amount).astype(np.float32)
 
 
-def _means_behind(graph: Graph) -> dict[str, str]:
-    """The running mean of the norm behind each layer whose result goes nowhere else."""
+def means_behind(graph: Graph) -> dict[str, str]:
+    """Return the running mean of the norm behind each layer whose result goes nowhere else."""
     takers: dict[str, list[str]] = defaultdict(list)
     for node in graph.nodes:
         for given in node.inputs:

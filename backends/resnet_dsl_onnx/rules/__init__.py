@@ -180,12 +180,13 @@ def _local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Ext
 
 @lower.register
 def _max_pool(op: ops.MaxPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from pool("MaxPool", op, node, extent, {"dilations": (1, 1), "storage_order": 0})
+    yield from pool("MaxPool", op, node, extent, {"dilations": (1, 1), "storage_order": 0}, False)
 
 
 @lower.register
 def _avg_pool(op: ops.AvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from pool("AveragePool", op, node, extent, {"count_include_pad": int(op.count_pad)})
+    counts = {"count_include_pad": int(op.count_pad)}
+    yield from pool("AveragePool", op, node, extent, counts, op.count_pad)
 
 
 @lower.register

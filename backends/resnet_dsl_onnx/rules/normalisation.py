@@ -31,8 +31,11 @@ def layer_norm(op: ops.LayerNorm, node: GraphNode) -> Iterator[OnnxNode]:
 
 
 def local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    """Yield one LRN, or where runtimes refuse its numbers the nodes that it is made of."""
-    if op.alpha > 0.0 and op.beta > 0.0:
+    """Yield one LRN, or the nodes that it is made of where runtimes refuse its numbers.
+
+    OpenVINO (2026.4) takes the whole part of `bias` alone, so that one with a fraction is no LRN either.
+    """
+    if op.alpha > 0.0 and op.beta > 0.0 and float(op.k).is_integer():
         attributes = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
         yield OnnxNode("LRN", node.inputs, attributes)
         return

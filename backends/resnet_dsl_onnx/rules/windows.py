@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
+from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl.backend.refusals import CompileError, Diagnostic
-from resnet_dsl_onnx.nodes import OnnxNode
+from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 
 Sides = tuple[int, int]
 
@@ -25,24 +24,46 @@ def window(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent) -> dict[str
 
 
 def pool(
-    op_type: str, op: ops.Pool, node: GraphNode, extent: Extent, more: dict[str, Any]
+    op_type: str, op: ops.Pool, node: GraphNode, extent: Extent, more: dict[str, Any], zeros_count: bool
 ) -> Iterator[OnnxNode]:
-    """Yield one pool, or one for rows and one for columns where only one of the two rounds up.
+    """Yield one pool. It never has `ceil_mode`, which runtimes read in different ways.
 
-    ONNX's shape inference before opset 22 does not know that a last window which would start in
-    the padding is dropped. Where the sizes are known, `ceil_mode` is set only where it matters,
-    and there the inference is right. Maxima and means of windows, clipped or not, separate by axis.
+    Instead more is padded behind than before, and a mean leaves that out. Where zeros count, those
+    of the op itself are put around the map by a node of their own.
     """
-    rows, columns = (_rounds_up(op, node, extent, axis) for axis in (0, 1))
-    if rows == columns:
-        attributes = {**window(op, node, extent), "ceil_mode": int(rows), **more}
-        yield OnnxNode(op_type, node.inputs, attributes)
+    if op.pad == "same" or not _rounds_up(op, node, extent):
+        yield OnnxNode(op_type, node.inputs, {**window(op, node, extent), "ceil_mode": 0, **more})
         return
-    first = {**window(_along(op, 0), node, extent), "ceil_mode": int(rows), **more}
-    second = {**window(_along(op, 1), node, extent), "ceil_mode": int(columns), **more}
-    by_rows = OnnxNode(op_type, node.inputs, first, "rows")
-    yield by_rows
-    yield OnnxNode(op_type, (by_rows.result(node.name),), second)
+    (x,), before = node.inputs, op.pad
+    behind = padding_behind(op.kernel, op.stride, before)
+    if zeros_count and behind != before:
+        if any(before):
+            around = Constant("int64", (0, 0, *before) * 2)
+            x = yield from step(
+                node.name, "padded", "Pad", x, around, Constant("model", 0.0), mode="constant"
+            )
+        behind = (behind[0] - before[0], behind[1] - before[1])
+        before, more = (0, 0), {**more, "count_include_pad": 0}
+    pads = {"auto_pad": "NOTSET", "pads": (*before, *behind)}
+    size = {"kernel_shape": op.kernel, "strides": op.stride}
+    yield OnnxNode(op_type, (x,), {**size, **pads, "ceil_mode": 0, **more})
+
+
+def padding_behind(kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the padding behind under which rounding down gives as many windows as rounding up does.
+
+    Up to a stride less one is added. A last window that would start in the padding is dropped: so
+    one less than the window is the most, which is also the most that runtimes take.
+    """
+    return tuple(min(p + s, k) - 1 for k, s, p in zip(kernel, stride, pad, strict=True))
+
+
+def _rounds_up(op: ops.Pool, node: GraphNode, extent: Extent) -> bool:
+    """Whether a pool has to round up: where the size is known, if it matters."""
+    assert op.pad != "same"
+    axes = zip(node.input_shapes[0].spatial, node.shape.spatial, op.kernel, op.stride, op.pad, strict=True)
+    counts = ((extent.of(before.window(k, s, 2 * p)), extent.of(after)) for before, after, k, s, p in axes)
+    return op.ceil and any(floor is None or floor != count for floor, count in counts)
 
 
 def _has_same_upper(op: ops.Conv | ops.Pool) -> bool:
@@ -73,22 +94,3 @@ def _unknown_size(op: ops.Conv | ops.Pool, node: GraphNode) -> CompileError:
     message = f"onnx: `same` padding of this {op.kind} depends on the input's size"
     hint = "write numbers in `input:`, or the padding as a number"
     return CompileError([Diagnostic("E0307", message, node.author, hint=hint)])
-
-
-def _rounds_up(op: ops.Pool, node: GraphNode, extent: Extent, axis: int) -> bool:
-    """Whether `ceil_mode` must be set for an axis: where the size is known, if it matters."""
-    if not op.ceil or op.pad == "same":
-        return False
-    before, after = node.input_shapes[0].spatial[axis], node.shape.spatial[axis]
-    floor = extent.of(before.window(op.kernel[axis], op.stride[axis], 2 * op.pad[axis]))
-    return floor is None or floor != extent.of(after)
-
-
-def _along(op: ops.Pool, axis: int) -> ops.Pool:
-    """The pool over one axis alone."""
-
-    def only(pair: Pair, neutral: int) -> Pair:
-        return (pair[0], neutral) if axis == 0 else (neutral, pair[1])
-
-    pad = op.pad if op.pad == "same" else only(op.pad, 0)
-    return replace(op, kernel=only(op.kernel, 1), stride=only(op.stride, 1), pad=pad)

@@ -174,3 +174,5 @@ def _verdict(report: MatchReport) -> Iterable[str]:
     else:
         yield f"{len(report.fitting)} of {counted(report.total, 'tensor')} of {report.model} fit:"
         yield report.text(limit=None)
+        if report.advice:
+            yield f"note: {report.advice}"

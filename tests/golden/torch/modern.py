@@ -42,6 +42,9 @@ def same_pad(
     return F.pad(x, edges, mode="constant", value=value)
 
 
+torch.fx.wrap("same_pad")  # one node of a traced graph
+
+
 def blur_pool(x: torch.Tensor, taps: list[float], stride: int) -> torch.Tensor:
     """Blur each channel along both axes, mirrored at the edges; take each `stride`th pixel."""
     edge = (stride + len(taps) - 2) // 2
@@ -58,6 +61,9 @@ def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tens
     shape = [1] * x.dim()
     shape[0] = x.shape[0]
     return x * F.dropout(x.new_ones(shape), p=rate, training=True)
+
+
+torch.fx.wrap("stochastic_depth")  # one node of a traced graph
 
 
 class ChannelConv1d(nn.Conv1d):
