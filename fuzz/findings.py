@@ -7,7 +7,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.mutation import WORD
@@ -27,6 +27,8 @@ class Finding:
     @staticmethod
     def of(text: str, error: BaseException) -> Finding:
         """Return what an exception says of a text: its kind, and the place of ours that raised it."""
+        if isinstance(finding := getattr(error, "finding", None), Finding):
+            return finding
         frames = [f for f in traceback.extract_tb(error.__traceback__) if PACKAGE in f.filename]
         place = f"{Path(frames[-1].filename).name}:{frames[-1].name}" if frames else ""
         kind = getattr(error, "kind", type(error).__name__)
@@ -46,6 +48,7 @@ class Finding:
 
 def save(folder: Path, finding: Finding, suffix: str = ".resnet") -> bool:
     """Write a finding as a text with its message beside it; returns whether it is the first of its key."""
+    folder.mkdir(exist_ok=True)
     path = folder / f"{finding.name}{suffix}"
     known = path.with_suffix(".txt")
     if known.exists() and len(path.read_text(encoding="utf-8")) <= len(finding.text):
@@ -85,4 +88,4 @@ def minimised(finding: Finding, examine: Examine, seconds: float = 20) -> Findin
             else:
                 start += size
         size = size if changed and size == 1 else size // 2
-    return replace(finding, text="".join(words))
+    return finding

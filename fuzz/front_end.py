@@ -1,8 +1,8 @@
 """Random texts for parser, checks, formatter and messages; exit status 1 if one of them breaks a promise.
 
-    python -m fuzz.front_end --executions 1000000 --seed 0 --jobs 2
-    python -m fuzz.front_end --minutes 10
-    python -m fuzz.front_end --replay            the corpus alone, without atheris
+python -m fuzz.front_end --executions 1000000 --seed 0 --jobs 2
+python -m fuzz.front_end --minutes 10
+python -m fuzz.front_end --replay            the corpus alone, without atheris
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ class Figures:
 
     def __str__(self) -> str:
         total = self.outcomes.total()
+        rates = (total / max(seconds, 1e-9) for seconds in (self.seconds, self.cpu))
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.outcomes.most_common())
         return "\n".join((
             f"executions     {total:,} ({parts})",
-            f"rate           {total / max(self.seconds, 1e-9):,.0f}/s, {total / max(self.cpu, 1e-9):,.0f} a CPU second",
+            "rate           {:,.0f}/s, {:,.0f} a CPU second".format(*rates),
             f"coverage       {self.coverage:,} edges, {self.features:,} features, {self.corpus:,} texts kept",
             f"slowest text   {self.slowest:.2f} s of CPU (instrumented)",
             f"memory         {self.peak:.0f} MB at most",
@@ -91,7 +92,9 @@ def _guided(folder: Path, options: argparse.Namespace) -> Figures:
         numbers = map(str, (runs, seconds, 1000 * options.seed + job))
         command = [sys.executable, "-m", "fuzz.guided", str(home), *numbers]
         with (home / "log").open("wb") as log:
-            started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=FOLDER.parent, env=_environment()))
+            started.append(
+                subprocess.Popen(command, stdout=log, stderr=log, cwd=FOLDER.parent, env=_environment())
+            )
     for process in started:
         process.wait()
     return _figures(sorted(folder.iterdir()))
@@ -127,7 +130,7 @@ def _figures(homes: Iterable[Path]) -> Figures:
 
 
 def _found(folder: Path) -> list[str]:
-    """Confirm, shorten and keep the findings of the processes: instrumented code is slower than it should be."""
+    """Confirm, shorten and keep what the processes found: instrumented code is slower than it should be."""
     from fuzz.findings import confirmed, minimised, save
     from fuzz.invariants import examine
 

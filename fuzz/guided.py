@@ -1,4 +1,4 @@
-"""One process of the guided fuzzer: libFuzzer, by atheris, counts which code a text reaches and keeps what is new.
+"""One process of the guided fuzzer: libFuzzer counts which code a text reaches and keeps what is new.
 
 It is started by `fuzz.front_end`. What it finds and its figures go into a folder; texts that take long
 stay out of the way of others. The compiler has to be imported here first, as it is instrumented.
@@ -96,6 +96,7 @@ def main(folder: Path, runs: int, seconds: int, seed: int) -> None:
     gc.set_threshold(20_000, 20, 20)  # trees live as long as one execution
     options = [f"-seed={seed + 1}", f"-max_len={2 * LONGEST}", f"-runs={runs}", f"-max_total_time={seconds}"]
     options += ["-timeout=600", "-report_slow_units=600", "-rss_limit_mb=0", f"-artifact_prefix={folder}/"]
+    options += ["-mutate_depth=2"]  # a mutation is several changes as it is
     atheris.Setup(
         [sys.argv[0], *options, str(folder / "kept"), str(folder / "seeds")],
         run.execute, custom_mutator=run.change,

@@ -34,7 +34,23 @@ WORDS = ("use", "const", "block", "model", "return", "if", "then", "else", "and"
 NUMBERS = ("0", "1", "2", "3", "4", "5", "7", "8", "16", "33", "0.5", "1e-5", "1e9", "1_000", "08",
            "999999999999999999", "1e999", "3x3", "1x1", "2x3", "0x0", "3xHxW", "3x8x8", "1xHx9", "9x9x9x9",
            "1000000")  # fmt: skip
-STRANGE = ("\x00", "\r", "\ufeff", "é", "²", "٣", "日", "\u2028", "\x1b[31m", "\x85", ";", "\\", "'", "@", "ﬁ")
+STRANGE = (
+    "\x00",
+    "\r",
+    "\ufeff",
+    "é",
+    "²",
+    "٣",
+    "日",
+    "\u2028",
+    "\x1b[31m",
+    "\x85",
+    ";",
+    "\\",
+    "'",
+    "@",
+    "ﬁ",
+)
 # How often a stage repeats its blocks says nothing that one or two would not.
 REPEATED = re.compile(r"(stages: *\[|\bn *[:=] *)([^\]\n}]*)")
 
@@ -48,7 +64,7 @@ class Parts:
 
 
 def seeds() -> list[str]:
-    """Return the texts to start from, small ones first: specs, bad ones, the docs' examples, what once failed."""
+    """Return the texts to start from, small ones first: specs, examples, and what once failed."""
     found = {small(text) for text in seed_texts()}
     return sorted((text for text in found if _quick(text)), key=lambda text: (len(text), text))
 
@@ -79,7 +95,7 @@ def small(text: str) -> str:
 
 
 def _calm(text: str) -> str:
-    """Return a text without thousands of blocks: each takes seconds, as is known, and thousands of texts their place."""
+    """Return a text without thousands of blocks: one takes as long as a thousand other texts."""
     return REPEATED.sub(lambda found: found[1] + re.sub(r"\b\d[\d_]+\b", "2", found[2]), text)
 
 
@@ -99,7 +115,7 @@ def parts() -> Parts:
 
 @functools.lru_cache(maxsize=64)
 def places(text: str) -> tuple[tuple[str, int, int], ...]:
-    """Return the nodes of a text as (kind, start, end), one of its own for all expressions; none if it is wrong."""
+    """Return the nodes of a text as (kind, start, end); none if it cannot be parsed."""
     try:
         stack: list[ast.Node] = [parse(Source("seed", text))]
     except CompileError:
