@@ -6,6 +6,7 @@ import functools
 import resource
 import signal
 import time
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,7 @@ from resnet_dsl.syntax.formatter.format import format_source
 SECONDS = 2.0  # of CPU, for checking a text and for formatting it
 MEGABYTES = 300  # by which one text may raise the process's peak
 ONE_IN = 8  # refused texts is formatted and refused again
+STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # characters that a terminal obeys
 NAME = "text.resnet"
 
 
@@ -112,7 +114,8 @@ def _check_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
         for span in (diagnostic.span, *(label.span for label in diagnostic.labels)):
             _check_place(diagnostic, span)
     shown = render_all(diagnostics)
-    if bad := next((char for char in shown if char != "\n" and not char.isprintable()), None):
+    steering = (char for char in shown if char != "\n" and unicodedata.category(char) in STEERING)
+    if bad := next(steering, None):
         raise Broken("render", f"{bad!r} goes to the terminal:\n{shown!r}")
     render_all(diagnostics, color=True)
     for render in (render_json, render_github, render_sarif):

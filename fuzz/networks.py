@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections import Counter
@@ -55,10 +56,13 @@ class Tally:
     def __str__(self) -> str:
         seconds = time.monotonic() - self.start
         ops = f"{self.ops.total():,} ops of {len(self.ops)} kinds"
+        cpu = sum(
+            sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
         sensitive = self.sensitive.total()
         left_out = ", ".join(f"{n} {reason}" for reason, n in sorted(self.unsuitable.items())) or "none"
         lines = [
-            f"networks       {self.networks:,} in {seconds:,.0f} s, {ops}",
+            f"networks       {self.networks:,} in {seconds:,.0f} s ({cpu:,.0f} s of CPU), {ops}",
             f"refused        {self.refused} by the check, which is a finding",
             f"left out       {left_out}",
             f"comparisons    {self.checks.total():,}, {sensitive} past the bar and within rounding",
