@@ -27,7 +27,8 @@ from fuzz.random_network import RandomNetwork, random_network
 from fuzz.referee import Unsuitable, degenerate, job_of, noise
 
 NETWORKS = CORPUS / "networks"
-DEGENERATE = 100  # times the bar for a network of which a part is rounding alone
+# Times the bar, where a part of the network is rounding alone, made larger by every norm that follows.
+DEGENERATE = {"float64": 1e4, "float32": float("inf")}
 NOISE = 32  # times its own sensitivity to rounding a network may be off
 
 
@@ -169,9 +170,10 @@ def _is_rounding(job: Job, check: Check) -> bool:
     """Whether a difference past the bar is what rounding makes of this network, whoever runs it."""
     if check.message or check.bar == 0:
         return False
-    if check.error <= NOISE * noise(job, check.name.split()[-1]):
+    dtype = check.name.split()[-1]
+    if check.error <= NOISE * noise(job, dtype):
         return True
-    return check.error <= DEGENERATE * check.bar and degenerate(job)
+    return check.error <= DEGENERATE.get(dtype, 0.0) * check.bar and degenerate(job)
 
 
 def _finding(job: Job, check: Check) -> Finding:
