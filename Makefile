@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables fuzz clean
+.PHONY: demo test quick lint format golden docs-tables fuzz mutate clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -51,6 +51,11 @@ docs-tables: $(VENV)/test
 # Random texts for half the time, random networks for the other; docs/quality.md says what has to hold.
 fuzz: $(VENV)/fuzz
 	$(ONE_THREAD) $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS)
+
+# How many small faults the tests see; about an hour on two cores. ARGS="--areas sizes --sample 40" tries less.
+mutate: $(VENV)/test
+	$(PIP) -e '.[mutate]'
+	$(ONE_THREAD) $(BIN)/python -m tools.mutate --jobs $(JOBS) $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,7 @@ from typing import Any
 
 from resnet_dsl.backend.discovery import find_backend, runtime_of
 from resnet_dsl.backend.interface import LiveModel
+from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.driver import compile_source, compile_spec
@@ -118,7 +119,7 @@ class Model:
         if found.no_weights and (seed is not None or weights is not None):
             raise UsageError(found.no_weights)
         program = with_names(self.program, names, found)
-        return found.render(program, self._state(seed, weights, partial))
+        return sealed(found.render(program, self._state(seed, weights, partial)))
 
     def state(
         self,

@@ -8,6 +8,7 @@ lower      Network                                   → Graph           analysi
 reach      Graph: every op must reach an output                        analysis/reachability.py
 cost       Graph                                     → Cost            analysis/cost.py
 check      `expect:` against Cost                                      elaborate/outputs.py
+advise     what is valid and seldom meant                              advice/
 render     Network or Graph                          → source or bytes backends/, one folder each
 
 Each stage knows only those before it. A stage that finds errors raises CompileError with all of
@@ -19,8 +20,12 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from resnet_dsl.advice import advise
+from resnet_dsl.advice.allowed_codes import misunderstood, without_allowed
+from resnet_dsl.advice.hint_trials import Trial
 from resnet_dsl.analysis.cost import Cost, cost_of
 from resnet_dsl.analysis.lower import lower
 from resnet_dsl.analysis.reachability import unused
@@ -28,6 +33,8 @@ from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate import elaborate
+from resnet_dsl.elaborate.declared_names import check_declarations
+from resnet_dsl.elaborate.elaborator import MAX_WORK
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.elaborate.settings import Setting
@@ -37,6 +44,11 @@ from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
 
 MAX_USES = 16
+TRIAL_WORK = 50_000
+
+
+class NoModelError(CompileError):
+    """A text that is fine as far as it goes, but declares no model to compile."""
 
 
 def compile_spec(
@@ -54,16 +66,49 @@ def compile_source(
     overrides: Mapping[str, object] | None = None,
 ) -> Program:
     """Take a text through every stage up to the cost; `home` is the folder `use` starts from."""
+
+    def compiled(text: str) -> Program:
+        changed = Source(source.name, text)
+        return _compiled(changed, home, model, overrides or {}, TRIAL_WORK)
+
+    trial = Trial(source, compiled)
+    try:
+        program = _compiled(source, home, model, overrides or {})
+    except NoModelError:
+        raise
+    except CompileError as error:
+        # Where an error is, a warning at the same place is of the same cause.
+        wrong = {found.span for found in error.diagnostics if found.severity == "error"}
+        shown = [d for d in error.diagnostics if d.severity == "error" or d.span not in wrong]
+        shown = list(without_allowed(shown))
+        raise CompileError(trial.with_hints_that_help(shown, None)) from error.__cause__
+    warnings = without_allowed(program.warnings)
+    return replace(program, warnings=trial.with_hints_that_help(warnings, program))
+
+
+def _compiled(
+    source: Source,
+    home: Path | None,
+    model: str | None,
+    overrides: Mapping[str, object],
+    max_work: int = MAX_WORK,
+) -> Program:
     findings = Findings()
     scope = _declare_all(source, home, findings, ())
     findings.check()
     chosen = _choose(scope, model)
-    settings = {name: _override(name, value, scope) for name, value in (overrides or {}).items()}
+    settings = {name: _override(name, value, scope) for name, value in overrides.items()}
     try:
-        network, state = elaborate(chosen, scope, settings, _library(), findings)
+        network, state = elaborate(chosen, scope, settings, _library(), findings, max_work)
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
+    except CompileError as error:
+        if error.diagnostics != findings.shown:
+            raise  # the cause of what was found
+        check_declarations(scope, findings)
+        raise CompileError(findings.shown) from None
+    check_declarations(scope, findings)
     graph = lower(network)
     for diagnostic in unused(graph, chosen.name_at):
         findings.add(diagnostic)
@@ -71,7 +116,27 @@ def compile_source(
     cost = cost_of(graph)
     check_size(state, cost.params, _largest(cost))
     check_expectations(state, _expected_names(cost))
+    for diagnostic in (*advise(scope, state, graph), *misunderstood(source)):
+        findings.add(diagnostic)
     return Program(network, graph, cost, findings.shown)
+
+
+def check_blocks(source: Source, home: Path | None = None) -> tuple[Diagnostic, ...]:
+    """Check a file of blocks and constants without a model, and return its warnings.
+
+    Raises NoModelError if it has none of those either, CompileError where something is wrong with one.
+    """
+    findings = Findings()
+    scope = _declare_all(source, home, findings, ())
+    if not (scope.blocks or scope.constants):
+        _choose(scope, None)
+    check_declarations(scope, findings)
+    for diagnostic in misunderstood(source):
+        findings.add(diagnostic)
+    shown = without_allowed(findings.shown)
+    if findings.failed:
+        raise CompileError(shown)
+    return shown
 
 
 def _largest(cost: Cost) -> str:
@@ -114,11 +179,20 @@ def read(spec: str | Path) -> tuple[Source, Path | None]:
 def _read_file(path: Path, name: str) -> Source:
     try:
         with path.open("rb") as file:
-            return Source(name, file.read(MAX_BYTES + 1).decode("utf-8"))
+            data = file.read(MAX_BYTES + 1)
+        return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}){_what_it_is(data)}") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _what_it_is(data: bytes) -> str:
+    """What a file that is no text is, behind a message."""
+    from resnet_dsl.syntax.mistakes.whole_files import foreign_bytes
+
+    what = foreign_bytes(data)
+    return f"; {what}" if what else ""
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -197,7 +271,7 @@ def _choose(scope: Scope, name: str | None) -> ast.Model:
     if not scope.models:
         span = Span(scope.source, 0, 0)
         hint = "`model name { stages: [2, 2]  block: basic }`"
-        raise CompileError([Diagnostic("E0203", "the file declares no model", span, hint=hint)])
+        raise NoModelError([Diagnostic("E0203", "the file declares no model", span, hint=hint)])
     stem = Path(scope.source.name).stem
     chosen = scope.models.get(stem) or list(scope.models.values())[-1]
     return chosen[0]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
+from tests.support.mistakes import examples
+from tests.support.plugins import install
 
 ROOT = Path(__file__).parent.parent
 PAGES_OF_DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 LIBRARY = ROOT / "resnet_dsl" / "library"
 LANGUAGE = ROOT / "docs" / "language.md"
+MISTAKES = ROOT / "docs" / "mistakes.md"
 PENDING = {path for path in (ROOT / "docs" / "weights.md",) if not path.exists()}
 NAME = "example.resnet"
 
@@ -222,9 +226,7 @@ assert (node.op_type, node.attributes) == ("Elu", {"alpha": 0.2})
 
 def test_the_backend_of_the_example_is_found_and_renders(tmp_path: Path) -> None:
     (text,) = [f.text for f in _of("python") if f.page.name == "add-a-backend.md" and "shown" not in f.words]
-    package = tmp_path / "resnet_dsl_dot"
-    package.mkdir()
-    (package / "__init__.py").write_text(text, encoding="utf-8")
+    install(tmp_path, "dot", text)
     check = """
 from resnet_dsl.cli.main import main
 from resnet_dsl.backend.discovery import backend_names
@@ -314,6 +316,32 @@ def codes_table() -> str:
     return "\n".join(rows)
 
 
+def mistakes_table() -> str:
+    rows: list[str] = []
+    for subject, group in groupby(examples(), lambda example: example.subject):
+        if subject == "small texts":
+            continue
+        rows += ["", f"## {subject[0].upper()}{subject[1:]}", ""]
+        rows += ["| written | message | help |", "|---|---|---|"]
+        for example in group:
+            (found, *_) = example.diagnostics()
+            assert found.span is not None
+            line = found.span.source.line(found.span.place[0]).strip()
+            shown = line if line.isascii() else "".join(c if c.isprintable() else " " for c in line)
+            message = re.sub(r"; it takes .*", "; it takes …", found.message)
+            rows.append(f"| {_code(shown)} | {_cell(message)} | {_cell(found.hint)} |")
+    return "\n".join(rows[1:])
+
+
+def _code(text: str) -> str:
+    quotes = "``" if "`" in text else "`"
+    return f"{quotes}{text}{quotes}".replace("|", "\\|") if text else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def defaults() -> str:
     return "```text\n" + (LIBRARY / "model.resnet").read_text(encoding="utf-8") + "```"
 
@@ -330,19 +358,21 @@ GENERATED: dict[str, Callable[[], str]] = {
     "library/model.resnet": defaults,
     "codes": codes_table,
     "grammar": grammar,
+    "mistakes": mistakes_table,
 }
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_part_of_the_reference_is_up_to_date(name: str, request: pytest.FixtureRequest) -> None:
     """`pytest --update-golden` rewrites it."""
-    text = LANGUAGE.read_text(encoding="utf-8")
+    page = MISTAKES if name == "mistakes" else LANGUAGE
+    text = page.read_text(encoding="utf-8")
     pattern = rf"(?<=<!-- generated: {re.escape(name)} -->\n)(.*?)(?=<!-- end -->)"
     found = re.search(pattern, text, re.DOTALL)
     assert found is not None
     wanted = f"{GENERATED[name]()}\n"
     if request.config.getoption("--update-golden"):
-        LANGUAGE.write_text(text[: found.start()] + wanted + text[found.end() :], encoding="utf-8")
+        page.write_text(text[: found.start()] + wanted + text[found.end() :], encoding="utf-8")
     else:
         assert found[0] == wanted
 

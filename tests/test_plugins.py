@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import resnet_dsl
-from tests.support.plugins import FULL, ROOT, install, install_dot, run_cli
+from tests.support.plugins import FULL, ROOT, install, install_dot, register, run_cli
 
 SPEC = "model small { input: 3x16x16  stem: conv(4, 3x3) -> bn -> relu  stages: []  head: gap -> fc(5) }"
 BROKEN = {
@@ -87,8 +88,8 @@ def test_verify_goes_on_without_the_one_that_cannot_run_and_names_it(place: Path
     status, out, err = ran(place, "verify", "small.resnet", "--backends", names, "--train-steps", "1")
     assert (status, err) == (0, "")
     assert "\ndot: left out, it has no runtime\n" in out
-    assert "\n  onnx: left out, it has no trainer\n" in out
-    assert "\n  echo: loss " in out
+    assert "\nonnx: left out of training, it has no trainer\n" in out
+    assert re.search(r"^1 step of SGD .*  echo$", out, re.M)
     assert "verdict: identical" in out
 
 
@@ -101,6 +102,7 @@ def test_verify_of_nothing_that_runs_is_an_error_of_use(place: Path) -> None:
 def test_a_wrong_start_is_a_failed_verdict_that_names_the_tensor(place: Path, tmp_path: Path) -> None:
     folder = tmp_path / "resnet_dsl_late"
     folder.mkdir()
+    register(tmp_path, "late")
     for file in (FULL / "resnet_dsl_echo").glob("*.py"):
         text = file.read_text().replace("echo", "late").replace('".npz"', '".late"')
         text = text.replace(
@@ -117,6 +119,57 @@ def test_a_wrong_start_is_a_failed_verdict_that_names_the_tensor(place: Path, tm
     facts = json.loads(done.stdout)
     assert facts["passed"] is False
     assert facts["starts"] == {"late": [{"tensor": "bn1.weight", "wanted": "at 1", "found": "at 0"}]}
+
+
+# A file of the plug-in, the line before which it is spoilt, how, and what `verify` says of it.
+RUN, STEP = "    outputs = evaluate(", "        state, velocity = start"
+FAILING = {
+    "builds": (
+        "runtime.py", "    return load_state(EchoModel", "raise RuntimeError('no\\x1b[2J build\\nhere')",
+        "start, float64, float32, training: RuntimeError: no\\x1b[2J build here",
+    ),
+    "exits": ("runtime.py", RUN, "raise SystemExit('bye')", "float64, float32: SystemExit: bye"),
+    "fills": ("runtime.py", RUN, "np.zeros(1 << 50)", "float64, float32: MemoryError: Unable to allocate"),
+    "nothing": ("runtime.py", RUN, "return {}", "float64, float32: KeyError: 'output'"),
+    "looks": ("runtime.py", "    results = evaluate_all(", "raise ValueError", "float64, float32: ValueE"),
+    "trains": ("trainer.py", STEP, "    raise OSError('gone')", "training: OSError: gone"),
+    "stops": ("trainer.py", STEP, "    return", "training: ValueError: there are fewer steps than lessons"),
+    "quits": ("runtime.py", RUN, "__import__('os')._exit(7)", "float64: its process ended by an exit with"),
+    "breaks": ("runtime.py", RUN, "__import__('os').abort()", "float64: its process ended by SIGABRT"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is supervised where it can be copied safely")
+def test_what_fails_or_dies_is_a_row_of_verify_and_the_others_go_on(place: Path, tmp_path: Path) -> None:
+    for name, (spoilt, before, line, _) in FAILING.items():
+        folder = tmp_path / f"resnet_dsl_{name}"
+        folder.mkdir()
+        for file in (FULL / "resnet_dsl_echo").glob("*.py"):
+            text = file.read_text().replace("echo", name).replace('".npz"', f'".{name}"')
+            if file.name == spoilt:
+                assert before in text
+                text = text.replace(before, f"    {line}\n{before}")
+            (folder / file.name).write_text(text)
+    arguments = ("verify", "small.resnet", "--size", "16x16", "--train-steps", "2")
+    arguments += ("--backends", ",".join(["echo", *FAILING]))
+    done = run_cli(*arguments, path=(place, FULL, tmp_path), cwd=place)
+    assert done.returncode == 1, done.stderr
+    for name, (_, _, _, words) in FAILING.items():
+        assert f"\n{name}: fails in {words}" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert re.search(r"^output at 16x16 +0\.0e\+00 ", done.stdout, re.M)
+    assert "verdict: quits FAILS; breaks FAILS;" in done.stdout
+    assert "DIFFERENT" not in done.stdout
+    done = run_cli(*arguments, "--format", "json", path=(place, FULL, tmp_path), cwd=place)
+    facts = json.loads(done.stdout)
+    assert (done.returncode, facts["passed"]) == (1, False)
+    assert {failure["backend"] for failure in facts["failures"]} == set(FAILING)
+    assert facts["failures"][0] == {
+        "backend": "quits", "doing": "float64", "reason": "its process ended by an exit with status 7",
+    }  # fmt: skip
+    (echo, *_) = facts["training"]
+    assert (echo["backend"], echo["steps"], echo["each_step"]) == ("echo", 2, [0.0, 0.0])
+    assert (echo["run"]["error"], echo["run"]["sensitivity"], echo["run"]["verdict"]) == (0.0, None, "same")
 
 
 @pytest.mark.slow
@@ -230,3 +283,24 @@ def test_plug_ins_import_of_the_compiler_what_a_backend_may(place: Path) -> None
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             if module.split(".")[0] == "resnet_dsl":
                 assert module.startswith("resnet_dsl.backend."), f"{file.name}: {module}"
+
+
+# --- what is no plug-in ------------------------------------------------------------------------
+
+
+def test_a_module_that_is_only_called_like_a_backend_never_runs(tmp_path: Path) -> None:
+    (tmp_path / "resnet_dsl_experiments.py").write_text("open('it_ran', 'w')\n")
+    (tmp_path / "json.py").write_text("open('it_ran', 'w')\n")
+    (tmp_path / "small.resnet").write_text(SPEC)
+    for arguments in (
+        ("backends",),
+        ("weights", "init", "small.resnet", "-o", "a.safetensors"),
+        ("weights", "inspect", "a.safetensors", "--spec", "small.resnet"),
+        ("check", "small.resnet"),
+        ("compile", "small.resnet", "--backend", "experiments"),
+    ):
+        done = run_cli(*arguments, cwd=tmp_path)
+        assert done.returncode == (2 if "experiments" in arguments else 0), done.stderr
+        assert "experiments" not in done.stdout
+    assert "no backend `experiments`" in done.stderr
+    assert not (tmp_path / "it_ran").exists()

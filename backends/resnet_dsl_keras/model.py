@@ -21,6 +21,7 @@ from resnet_dsl.backend.python_source import (
     call,
     docstring,
     names,
+    needed_sizes,
     signature,
     statement,
 )
@@ -86,7 +87,7 @@ def _doc(program: Program) -> str:
     vector = program.network.input.is_vector
     shape = "the length of the input" if vector else "height, width and channels in either layout"
     returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
-    return f"{returned}. `input_shape` is {shape}"
+    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}"
 
 
 def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:

@@ -49,17 +49,17 @@ def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
     wrong = [f"missing {name}" for name in variables if name not in state]
     wrong += [f"unexpected {name}" for name in state if name not in variables]
     for name, variable in variables.items():
-        if name in state and _for(variable, state[name]).shape != tuple(variable.shape):
+        if name in state and written(variable, state[name]).shape != tuple(variable.shape):
             wrong.append(f"{name} has shape {np.asarray(state[name]).shape}")
     if wrong:
         raise ValueError("the weights do not fit the model: " + "; ".join(wrong))
     for name, variable in variables.items():
-        variable.assign(_for(variable, state[name]))
+        variable.assign(written(variable, state[name]))
     return model
 
 
-def _for(variable: Any, value: Array) -> Array:
-    """The value in the layout of a variable, if its shape is one that this can be."""
+def written(variable: Any, value: Array) -> Array:
+    """Return a tensor in the layout of a variable, if its shape is one that this can be."""
     shape = tuple(variable.shape)
     fits = variable.name == SLOPES and np.size(value) == np.prod(shape)
     return np.reshape(value, shape) if fits else to_keras(np.asarray(value))
@@ -94,4 +94,4 @@ def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
         ending = lowered_node(node).ending
         if ending is not None and node.name in layers:
             outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
-    return run(keras.Model(model.inputs[0], outputs), x)
+    return run(keras.Model(model.inputs[0], outputs), x) if outputs else {}

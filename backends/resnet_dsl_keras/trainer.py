@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
+import numpy as np
 
-from resnet_dsl.backend.interface import Sgd, Statistics, Training
+from resnet_dsl.backend.interface import Lesson, Sgd, Statistics, TrainedStep, TrainingState
 from resnet_dsl.backend.ir import Array
 from resnet_dsl.backend.refusals import UsageError
-from resnet_dsl_keras.runtime import in_torch, named_variables, read_state
+from resnet_dsl_keras.runtime import in_torch, load_state, named_variables, read_state, written
 
 # Keras keeps the biased variance; the file gives it the weight of the old statistics, rounded.
 STATISTICS = Statistics(unbiased=False, momentum=lambda m: 1 - round(1 - m, 12))
 
-Gradients = tuple[keras.KerasTensor, list[keras.KerasTensor]]  # the loss, and for each variable
+Gradients = tuple[keras.KerasTensor, list[keras.KerasTensor | None]]  # the loss, and for each variable
 
 
-def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-    """Take one step of Keras' own SGD on the cross-entropy for each batch.
+def steps(model: keras.Model, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[TrainedStep]:
+    """Yield each step of Keras' own SGD on the cross-entropy.
 
     Weight decay is added to the gradient (torch's L2), since Keras' `weight_decay` is decoupled.
     """
     if keras.backend.backend() != "tensorflow":
         raise UsageError("training is compared on Keras' TensorFlow backend only")
-    optimizer = keras.optimizers.SGD(learning_rate=sgd.lr, momentum=sgd.momentum)
     names = {id(variable): name for name, variable in named_variables(model)}
+    optimizer = keras.optimizers.SGD(learning_rate=sgd.lr, momentum=sgd.momentum)
+    optimizer.build(model.trainable_variables)
+    # Keras keeps -lr v; without momentum it keeps nothing.
+    kept = list(zip(model.trainable_variables, optimizer.momentums, strict=False))
     with_gradients = _gradients(model)
-    losses = []
-    gradients: dict[str, Array] = {}
-    for x, labels in batches:
-        loss, found = with_gradients(_nhwc(x), labels)
-        losses.append(float(loss))
-        pairs = list(zip(found, model.trainable_variables, strict=True))
+    for lesson in lessons:
+        if lesson.start is not None:
+            load_state(model, lesson.start.state)
+            for variable, moving in kept:
+                value = lesson.start.velocity.get(names[id(variable)])
+                moving.assign(np.zeros(moving.shape) if value is None else -sgd.lr * written(variable, value))
+        loss, found = with_gradients(_nhwc(lesson.x), lesson.labels)
+        pairs = [(g, v) for g, v in zip(found, model.trainable_variables, strict=True) if g is not None]
         gradients = {names[id(v)]: in_torch(v, g) for g, v in pairs}
-        optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], model.trainable_variables)
-    return Training(tuple(losses), gradients, read_state(model))
+        optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], [v for _, v in pairs])
+        velocity = {names[id(v)]: in_torch(v, moving) / -sgd.lr for v, moving in kept}
+        yield TrainedStep(float(loss), gradients, TrainingState(read_state(model), velocity))
 
 
 def _nhwc(x: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import set_external_data
 
+from resnet_dsl.backend.artefacts import Artefact, sealed, write_together
 from resnet_dsl.backend.refusals import UsageError
 
 # A protobuf message ends at 2 GiB; what is no weight needs room too.
@@ -32,14 +32,13 @@ def serialise(model: ModelProto) -> bytes:
 
 
 def write(model: ModelProto, path: Path) -> tuple[Path, ...]:
-    """Write the model, each file whole or not at all; returns the files, the model's first."""
+    """Write the model, all of its files or none; returns the files, the model's first."""
     if _weight_bytes(model) <= LARGEST:
-        _write_whole(path, [serialise(model)])
+        write_together([Artefact(path, sealed(serialise(model)))])
         return (path,)
     data = path.with_name(f"{path.name}.data")
     outline, tensors = _outline(model, data.name)
-    _write_whole(data, _aligned(tensors))
-    _write_whole(path, [serialise(outline)])
+    write_together([Artefact(data, _aligned(tensors)), Artefact(path, sealed(serialise(outline)))])
     return path, data
 
 
@@ -77,14 +76,3 @@ def _aligned(tensors: Iterable[TensorProto]) -> Iterator[bytes]:
     for tensor in tensors:
         yield tensor.raw_data
         yield bytes(-len(tensor.raw_data) % ALIGNMENT)
-
-
-def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write to a temporary file beside `path`, then rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(pieces)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

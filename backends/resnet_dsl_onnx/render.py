@@ -10,7 +10,7 @@ from pathlib import PurePath
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from resnet_dsl.backend.artefacts import __version__, digest
+from resnet_dsl.backend.artefacts import KEY, OPEN, __version__, digest
 from resnet_dsl.backend.initial_weights import initial_state
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
 from resnet_dsl.backend.refusals import UsageError
@@ -225,6 +225,7 @@ def _metadata(graph: Graph, lowered: Sequence[Lowered]) -> dict[str, str]:
         "resnet_dsl_version": __version__,
         "spec": PurePath(network.source.name).name,
         "spec_sha256": digest(network),
+        KEY: OPEN,
         "settings": json.dumps(dict(network.settings)),
         "preprocess": json.dumps(dict(network.preprocess)),
         "frozen": json.dumps(network.frozen),

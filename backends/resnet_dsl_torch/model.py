@@ -19,6 +19,7 @@ from resnet_dsl.backend.python_source import (
     Spread,
     Subscript,
     names,
+    needed_sizes,
     signature,
     statement,
 )
@@ -42,7 +43,7 @@ def doc(program: Program) -> str:
     """Return what the model's docstring says: its name and what it takes."""
     network = program.network
     size = network.input.text(network.extent).replace("x", " x ")
-    return f"The network {program.name}; its input is N x {size}"
+    return f"The network {program.name}; its input is N x {size}{needed_sizes(program)}"
 
 
 def opening(body: ModelBody) -> str:

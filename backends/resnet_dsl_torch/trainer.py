@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from resnet_dsl.backend.interface import Sgd, Statistics, Training
+from resnet_dsl.backend.interface import Lesson, Sgd, Statistics, TrainedStep, TrainingState
 from resnet_dsl.backend.ir import Array
-from resnet_dsl_torch.runtime import read_state
+from resnet_dsl_torch.runtime import load_state, read_state
 
 STATISTICS = Statistics(unbiased=True, momentum=float)
+VELOCITY = "momentum_buffer"  # as torch's SGD calls it in its state
 
 
-def train(model: torch.nn.Module, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-    """Take one step of torch's SGD on the cross-entropy for each batch, in the batch's dtype."""
-    model.to(torch.from_numpy(batches[0][0]).dtype).train()
-    optimizer = torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=sgd.lr,
-        momentum=sgd.momentum,
-        weight_decay=sgd.weight_decay,
-    )
-    losses = []
-    gradients: dict[str, Array] = {}
-    for x, labels in batches:
+def steps(model: torch.nn.Module, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[TrainedStep]:
+    """Yield each step of torch's SGD on the cross-entropy, in the precision of the images."""
+    optimizer: torch.optim.Optimizer | None = None
+    for lesson in lessons:
+        x = torch.from_numpy(lesson.x)
+        if optimizer is None:
+            model.to(x.dtype).train()
+            learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+            optimizer = torch.optim.SGD(learned, *sgd[:2], weight_decay=sgd.weight_decay)
+        if lesson.start is not None:
+            load_state(model, lesson.start.state)
+            _set_velocity(model, optimizer, lesson.start.velocity)
         optimizer.zero_grad()
-        result = model(torch.from_numpy(x))
+        result = model(x)
         logits = next(iter(result.values())) if isinstance(result, dict) else result
-        loss = F.cross_entropy(logits, torch.from_numpy(labels))
+        loss = F.cross_entropy(logits, torch.from_numpy(lesson.labels))
         loss.backward()
-        gradients = {
-            name: p.grad.numpy().copy() for name, p in model.named_parameters() if p.grad is not None
-        }
+        parameters = dict(model.named_parameters())
+        gradients = {n: p.grad.numpy().copy() for n, p in parameters.items() if p.grad is not None}
         optimizer.step()
-        losses.append(float(loss.detach()))
-    return Training(tuple(losses), gradients, read_state(model))
+        kept = {name: optimizer.state[p].get(VELOCITY) for name, p in parameters.items()}
+        velocity = {name: value.numpy().copy() for name, value in kept.items() if value is not None}
+        yield TrainedStep(float(loss.detach()), gradients, TrainingState(read_state(model), velocity))
+
+
+def _set_velocity(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, velocity: Mapping[str, Array]
+) -> None:
+    for name, parameter in model.named_parameters():
+        value = velocity.get(name)
+        buffer = None if value is None else torch.from_numpy(np.array(value)).to(parameter.dtype)
+        optimizer.state[parameter][VELOCITY] = buffer

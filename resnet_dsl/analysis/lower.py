@@ -37,7 +37,7 @@ def _lower(body: Body, path: str, part: str, inputs: list[str], nodes: list[Grap
             results.append(_lower(node.what.body, name, part, taken, nodes))
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
-        places = node.span, node.author
+        places = node.span, node.author, node.given
         nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, *places))
         results.append(name)
     return value(body.result)

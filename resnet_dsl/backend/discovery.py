@@ -1,14 +1,14 @@
 """Backends found by their names, and their parts: what one lacks is a sentence.
 
-A backend `x` is an importable package `resnet_dsl_x` that defines `BACKEND`: in a checkout a folder
-of `backends/`, installed a package of ours or anybody's.
+A backend `x` is a package that defines `BACKEND`: in a checkout the folder `backends/resnet_dsl_x`,
+installed the package that an entry point `x` of the group `resnet_dsl.backends` names. A module that is
+only called so, in the working directory say, is none.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import pkgutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,32 +18,48 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 
 PREFIX = "resnet_dsl_"
+GROUP = "resnet_dsl.backends"
+CHECKOUT = Path(__file__).parents[2] / "backends"
 
 
 def backend_names() -> list[str]:
-    """Return the names of the packages that are backends by their names, sound or not."""
-    _add_checkout()
-    names = {m.name.removeprefix(PREFIX) for m in pkgutil.iter_modules() if m.name.startswith(PREFIX)}
-    return sorted(names)
+    """Return the names of the backends that are in the checkout or installed, sound or not."""
+    return sorted(backend_modules())
+
+
+def backend_modules() -> dict[str, str]:
+    """Return the module of each backend by its name."""
+    from importlib.metadata import entry_points  # long to import, and not needed in a checkout for one name
+
+    return {point.name: point.module for point in entry_points(group=GROUP)} | _in_checkout()
+
+
+def _in_checkout() -> dict[str, str]:
+    """The backends of a bare checkout, which lie beside the package and not on the path."""
+    packages = CHECKOUT.glob(f"{PREFIX}*/__init__.py")
+    found = {path.parent.name.removeprefix(PREFIX): path.parent.name for path in packages}
+    if found and str(CHECKOUT) not in sys.path:
+        sys.path.append(str(CHECKOUT))
+    return found
 
 
 def find_backend(name: str) -> Backend:
     """Return a backend by name; raises UsageError for one that does not exist or cannot be imported."""
-    _add_checkout()
-    if not name.isidentifier() or importlib.util.find_spec(PREFIX + name) is None:
+    place = _in_checkout().get(name) or backend_modules().get(name)
+    if place is None:
         known = backend_names()
         hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
         raise UsageError(f"no backend `{name}`; {hint}")
     try:
-        module = importlib.import_module(PREFIX + name)
+        module = importlib.import_module(place)
     except Exception as error:  # a package of somebody else's raises what it likes
         raise UsageError(f"backend {name}: cannot be imported: {_in_a_line(error)}") from None
     found = vars(module).get("BACKEND")
     if not isinstance(found, Backend):
         what = "is not defined" if found is None else f"is of type {type(found).__name__}, not Backend"
-        raise UsageError(f"backend {name}: {PREFIX}{name}.BACKEND {what}")
+        raise UsageError(f"backend {name}: {place}.BACKEND {what}")
     if found.name != name:
-        raise UsageError(f"backend {name}: it is called {found.name!r} in {PREFIX}{name}.BACKEND")
+        raise UsageError(f"backend {name}: it is called {found.name!r} in {place}.BACKEND")
     return found
 
 
@@ -91,10 +107,3 @@ def needed(missing: Sequence[str], install: str) -> str:
 
 def _in_a_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _add_checkout() -> None:
-    """In a bare checkout the backends lie beside the package, not on the path."""
-    folder = Path(__file__).parents[2] / "backends"
-    if folder.is_dir() and importlib.util.find_spec(PREFIX + "torch") is None:
-        sys.path.append(str(folder))

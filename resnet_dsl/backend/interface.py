@@ -6,7 +6,7 @@ backend's package must not import its framework: a part that needs one is a `Cap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -62,12 +62,27 @@ class Sgd(NamedTuple):
     weight_decay: float
 
 
-class Training(NamedTuple):
-    """What steps of training leave: losses, the last step's gradients without decay, the weights."""
+class TrainingState(NamedTuple):
+    """All that a step of SGD starts from: the weights and statistics, and the velocity v of each weight."""
 
-    losses: tuple[float, ...]
+    state: Mapping[str, Array]
+    velocity: Mapping[str, Array]
+
+
+class Lesson(NamedTuple):
+    """A batch to take a step on, and what the model and its optimizer are set to before, if anything."""
+
+    x: Array
+    labels: Array
+    start: TrainingState | None = None
+
+
+class TrainedStep(NamedTuple):
+    """What a step gives: the loss before it, its gradients without decay, and what the next starts from."""
+
+    loss: float
     gradients: dict[str, Array]
-    state: dict[str, Array]
+    after: TrainingState
 
 
 @dataclass(frozen=True)
@@ -87,8 +102,12 @@ class Trainer(Protocol):
 
     STATISTICS: Statistics
 
-    def train(self, model: LiveModel, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-        """Take one step of SGD on the cross-entropy of the first output for each (images, labels)."""
+    def steps(self, model: LiveModel, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[TrainedStep]:
+        """Yield each step of SGD on the cross-entropy of the first output, in the precision of the images.
+
+        A lesson is taken when its step is asked for and not before: its start may be what the one
+        before gave. The first without a start begins with no velocity.
+        """
 
 
 class WeightFile(Protocol):

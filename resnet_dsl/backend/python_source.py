@@ -3,7 +3,7 @@
 Importing it imports neither Jinja2 nor NumPy.
 """
 
-from resnet_dsl.codegen.class_docs import made_of
+from resnet_dsl.codegen.class_docs import made_of, needed_sizes
 from resnet_dsl.codegen.classes import INDEX, BlockClass, BlockStep, Classes, ClassUse, classes_of
 from resnet_dsl.codegen.constants import CONSTANTS, frozen_constant, has_parameters, preprocess_constant
 from resnet_dsl.codegen.live import module_of, own_classes
@@ -51,6 +51,6 @@ __all__ = [
     "Negative", "Operand", "Sequence", "Site", "Slice", "Spread", "Statements", "StepName", "Subscript",
     "Unpacked", "affine", "binary", "call", "camel", "changed", "class_name", "classes_of", "docstring",
     "frozen_constant", "has_parameters", "listed", "made_of", "method", "model_body", "module_of", "names",
-    "own_classes", "preprocess_constant", "quoted", "several", "signature", "statement", "template",
-    "text", "used_helpers", "walk",
+    "needed_sizes", "own_classes", "preprocess_constant", "quoted", "several", "signature", "statement",
+    "template", "text", "used_helpers", "walk",
 ]  # fmt: skip

@@ -148,8 +148,16 @@ def _format(parser: Parser, *names: str) -> None:
     parser.add_argument("--format", choices=names, default=names[0], help=f"(default: {names[0]})")
 
 
+def _warnings(parser: Parser) -> None:
+    parser.add_argument(
+        "--warnings", choices=("default", "error", "none"), default="default",
+        help="report warnings, as errors with `error`, or none (default: default)",
+    )  # fmt: skip
+
+
 def _compile(parser: Parser) -> None:
     _specs(parser)
+    _warnings(parser)
     parser.add_argument("--backend", metavar="NAME", help="torch, keras, onnx, … or all")
     parser.add_argument("--emit", metavar="STAGE", help="ast, network, graph or a backend, to stdout")
     parser.add_argument("-o", "--output", metavar="PATH", help="a file, a folder, or `-` for stdout")
@@ -172,6 +180,7 @@ def _force(parser: Parser) -> None:
 
 def _check(parser: Parser) -> None:
     _specs(parser)
+    _warnings(parser)
     _format(parser, "text", "json", "github", "sarif")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
@@ -19,15 +19,26 @@ STDOUT = "-"
 
 @dataclass
 class Outcome:
-    """What became of several specs: the fine ones by name, and everything there is to say."""
+    """What became of several specs: the fine ones by name, and everything there is to say.
 
+    `warnings` says what becomes of those: as they are by `default`, as an `error`, or `none`. `blocks`
+    are the specs without a model, where those are fine too.
+    """
+
+    warnings: str = "default"
     programs: list[tuple[str, Program]] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def add(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Keep diagnostics; specs that use the same file would repeat them."""
-        self.diagnostics = list(dict.fromkeys([*self.diagnostics, *diagnostics]))
+    def add(self, diagnostics: Iterable[Diagnostic]) -> bool:
+        """Keep diagnostics; whether none of them is an error. Specs of the same file would repeat some."""
+        found = [self._weighed(d) for d in diagnostics if d.severity == "error" or self.warnings != "none"]
+        self.diagnostics = list(dict.fromkeys([*self.diagnostics, *found]))
+        return all(diagnostic.severity != "error" for diagnostic in found)
+
+    def _weighed(self, diagnostic: Diagnostic) -> Diagnostic:
+        return replace(diagnostic, severity="error") if self.warnings == "error" else diagnostic
 
     @property
     def status(self) -> int:
@@ -37,22 +48,30 @@ class Outcome:
         return 1 if any(d.severity == "error" for d in self.diagnostics) else 0
 
 
-def compiled(specs: Iterable[str], options: Namespace) -> Outcome:
-    """Compile every spec, whatever becomes of the others."""
-    from resnet_dsl.driver import compile_spec
+def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = False) -> Outcome:
+    """Compile every spec, whatever becomes of the others; `blocks_alone` takes files without a model too."""
+    from resnet_dsl.driver import NoModelError, check_blocks, compile_source, read
 
     settings = parse_settings(options.settings)
-    outcome = Outcome()
+    blocks_alone = blocks_alone and options.model is None and not settings
+    outcome = Outcome(options.warnings)
     for spec in specs:
         try:
-            program = compile_spec(spec, options.model, settings)
+            source, home = read(spec)
+            try:
+                program = compile_source(source, home, options.model, settings)
+            except NoModelError:
+                if not blocks_alone:
+                    raise
+                if outcome.add(check_blocks(source, home)):
+                    outcome.blocks.append(spec)
+            else:
+                if outcome.add(program.warnings):
+                    outcome.programs.append((spec, program))
         except CompileError as error:
             outcome.add(error.diagnostics)
         except UsageError as error:
             outcome.problems.append(str(error))
-        else:
-            outcome.programs.append((spec, program))
-            outcome.add(program.warnings)
     return outcome
 
 

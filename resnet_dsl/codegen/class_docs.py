@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from resnet_dsl.analysis.input_sizes import input_sizes
 from resnet_dsl.ir.network import Body
+from resnet_dsl.program import Program
 
 SENTENCE = re.compile(r"(?<=[.!?]) (?=[A-Z`])")
 QUOTED = re.compile(r"`(\w+)(?:: ?([^`]+))?`")
 LISTED = 6  # a longer list of steps says less than the code below it
+
+
+def needed_sizes(program: Program) -> str:
+    """Return how large an input has to be where the spec leaves that open: `, with H >= 8, W >= 8`."""
+    extent = program.network.extent
+    sizes = input_sizes(program.graph) if None in (extent.height, extent.width) else None
+    return f", with {sizes.needs}" if sizes is not None and sizes.needs else ""
 
 
 def true_of(bodies: Sequence[Body], parameters: Collection[str]) -> str:

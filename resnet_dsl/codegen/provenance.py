@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from resnet_dsl.codegen.seal import LINE
 from resnet_dsl.ir.network import Network
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
@@ -24,6 +25,7 @@ def origin(program: Program) -> Iterator[str]:
     network = program.network
     yield f"{MARK} from {plain(network.source.name)}; edit the spec, not this file."
     yield f"sha256 {digest(network)}"
+    yield LINE
     for name, value in network.settings:
         yield f"--set {name}={plain(value)}"
     macs = program.cost.macs

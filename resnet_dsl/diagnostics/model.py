@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -72,8 +72,20 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """A hint that can be tried: what it says to write, and in place of which stretches of text."""
+
+    hint: str
+    edits: tuple[tuple[Span, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Diagnostic:
-    """One finding: `code` is stable, `message` says what is, `hint` what to write."""
+    """One finding: `code` is stable, `message` says what is, `hint` what to write.
+
+    `remedies` are the hints there may be, the likeliest first; the first of them that helps is to be
+    the hint.
+    """
 
     code: str
     message: str
@@ -82,6 +94,7 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     hint: str = ""
     severity: Severity = "error"
+    remedies: tuple[Remedy, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def full_text(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
-from resnet_dsl.elaborate.elaborator import Elaborator
+from resnet_dsl.elaborate.elaborator import MAX_WORK, Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
+from resnet_dsl.elaborate.follow_ups import arrow_left_over
 from resnet_dsl.elaborate.inheritance import layers
 from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
 from resnet_dsl.elaborate.outputs import check_frozen, only_needed, paths, preprocess
@@ -23,10 +24,15 @@ from resnet_dsl.syntax import ast
 
 
 def elaborate(
-    model: ast.Model, scope: Scope, overrides: dict[str, Setting], defaults: Scope, findings: Findings
+    model: ast.Model,
+    scope: Scope,
+    overrides: dict[str, Setting],
+    defaults: Scope,
+    findings: Findings,
+    max_work: int = MAX_WORK,
 ) -> tuple[Network, ModelState]:
     """Return the network of a model and the state it came from; errors go to `findings`."""
-    context = Elaborator(findings, Extent(), evaluate, model.name_at)
+    context = Elaborator(findings, Extent(), evaluate, model.name_at, max_work=max_work)
     settings = Settings(context, [])
     state = ModelState(model, settings, findings, context, bool(overrides))
     settings.layers = [overrides, *layers(state, model, scope, overrides)]
@@ -52,6 +58,8 @@ def _network(state: ModelState, scope: Scope, overrides: dict[str, Setting]) -> 
     head = part(state, "head")
     outputs, frozen, about = paths(state, "outputs"), paths(state, "freeze"), preprocess(state)
     if state.elaborator.recovering or isinstance(stem, Bad) or isinstance(head, Bad):
+        if (arrow := arrow_left_over(state)) is not None:
+            raise CompileError([arrow])
         check_names(state)
         raise CompileError(state.findings.shown)
     return Network(

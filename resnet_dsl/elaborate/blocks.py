@@ -7,12 +7,13 @@ from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
-from resnet_dsl.elaborate.calls import written_call
+from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import add, step
+from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
@@ -62,6 +63,9 @@ def bind(
         value = _argument(ctx, function, name, argument.value, choices, env)
         if takes_many and not parameters and isinstance(value, Function) and env.x is not None:
             value = apply(ctx, value, env.x, env, argument.value.span)  # as an operand of a sum would be
+        if argument.name is None and isinstance(value, Staged) and is_mistaken(function, value, parameters):
+            report_label(ctx, function, expr, value, parameters)
+            return None
         if isinstance(value, Bad):
             fine = False
             if argument.name is None:
@@ -70,7 +74,7 @@ def bind(
             inputs.append(replace(value, at=argument.value.span))
             continue
         if name not in parameters:
-            _unknown_argument(ctx, function, argument, parameters)
+            unknown_argument(ctx, function, argument, parameters)
             fine = False
             continue
         if name in spans:
@@ -107,11 +111,13 @@ def _argument(
     if not choices:
         return ctx.evaluate(value, env)
     if isinstance(value, ast.Name) and value.id not in choices and not env.knows(value.id):
-        return not_a_choice(ctx, f"`{name}` of {function.name}", value, choices, _wanted(function, name))
+        return not_a_choice(
+            ctx, f"`{name}` of {function.name}", value, choices, wanted_choice(function, name)
+        )
     return ctx.evaluate(value, replace(env, choices=(*env.choices, *choices)))
 
 
-def _wanted(function: Function, name: str | None) -> str:
+def wanted_choice(function: Function, name: str | None) -> str:
     """What an op says of one of its arguments; nothing for a block."""
     rules = (
         {} if isinstance(function.target, Definition) else {n: r for n, r, _ in function.target.arguments()}
@@ -134,16 +140,17 @@ def _given_twice(ctx: Elaborator, name: str, argument: ast.Argument, call: ast.C
     ctx.error("E0202", f"`{name}` is given twice", argument.span, "keep one of them", labels)
 
 
-def _unknown_argument(
+def unknown_argument(
     ctx: Elaborator, function: Function, argument: ast.Argument, parameters: dict[str, Parameter]
 ) -> None:
+    """Report an argument that a function does not take."""
     takes = ", ".join(f"`{name}`" for name in parameters) or "no arguments"
     if argument.name is None:
         message = f"too many arguments: {function.name} takes {takes}"
         ctx.error("E0202", message, argument.span, _wider(function, argument), origin=function.origin)
         return
     message = f"{function.name} has no argument `{argument.name}`; it takes {takes}"
-    hint = ctx.suggest(argument.name, parameters)
+    hint = unknown_argument_hint(ctx, function, argument.name, parameters)
     ctx.error("E0202", message, argument.name_at, hint, origin=function.origin)
 
 
@@ -217,7 +224,8 @@ def _apply_op(
 ) -> Tensor | Bad:
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
-    return step(ctx, op, tuple(tensors), env, span, label, function.origins, formulas_of(function.bound))
+    derived = formulas_of(function.bound)
+    return step(ctx, op, tuple(tensors), env, span, label, function.origins, derived, function.origin)
 
 
 def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: Span) -> Bad:
@@ -229,7 +237,7 @@ def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: 
     labels: tuple[Label, ...] = ()
     if origin is not None and origin.span != at and not at.source.ours:
         labels = (Label(origin.span, f"{show(value)} is given here"),)
-    return ctx.error("E0204", f"{error}{suffix}", at, labels=labels, origin=origin)
+    return ctx.error("E0204", f"{error}{suffix}", at, of_thousands(at), labels, origin)
 
 
 def _apply_block(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Iterable, Sequence
 
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.elaborate.elaborator import Env
-from resnet_dsl.elaborate.values import Function
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
+from resnet_dsl.elaborate.values import Function, Staged
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_value
 
@@ -65,3 +67,39 @@ def with_argument(step: Span, order: Sequence[str], name: str, value: str) -> st
 
 def _text(span: Span) -> str:
     return " ".join(span.source.text[span.start : span.end].split())
+
+
+def is_mistaken(function: Function, value: Staged, parameters: Container[str]) -> bool:
+    """Whether `name: value` in a call was to be an argument: it names one, or an op takes no such value."""
+    return value.label.name in parameters or isinstance(function.target, type)
+
+
+def report_label(
+    ctx: Elaborator, function: Function, call: ast.Call, value: Staged, parameters: Iterable[str]
+) -> None:
+    """Report `name: value` in a call, which is a label there, once for all arguments so written."""
+    start, source = call.span.start, call.span.source
+    text = source.text[start : call.span.end]
+    takes = tuple(parameters)
+    for other in reversed(call.arguments):
+        if isinstance(other.value, ast.Labelled) and other.value.label in takes:
+            label, at = other.value.name_at, other.value.value.span
+            text = f"{text[: label.end - start]}={text[at.start - start :]}"
+    name, span = value.label
+    if name not in takes:
+        names = ", ".join(f"`{other}`" for other in takes) or "tensors alone"
+        hint = unknown_argument_hint(ctx, function, name, takes)
+        message = f"{function.name} has no argument `{name}`; it takes {names}"
+        ctx.error("E0202", message, span, hint, origin=function.origin)
+        return
+    colon = source.text.index(":", span.end)
+    message = f"an argument is given with `=`; `{name}:` is a label, the name of a step"
+    ctx.error("E0202", message, Span(source, colon, colon + 1), f"write `{' '.join(text.split())}`")
+
+
+def of_thousands(at: Span) -> str:
+    """A hint where an argument is the end of a number with commas: `1,000`."""
+    text = at.source.text
+    digits = re.search(r"\b(\d{1,3}),\Z", text[max(0, at.start - 5) : at.start])
+    rest = text[at.start : at.end]
+    return f"a number has no commas: `{digits[1]}_{rest}`" if digits and re.fullmatch(r"\d{3}", rest) else ""

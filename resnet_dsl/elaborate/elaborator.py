@@ -99,6 +99,7 @@ class Elaborator:
     deriving: list[tuple[Scope, str]] = field(default_factory=list)
     ops: int = 0
     work: int = 0
+    max_work: int = MAX_WORK
     suggestions: int = 0
     lists: dict[int, tuple[int, Value]] = field(default_factory=dict)
     recovering: bool = False
@@ -119,8 +120,8 @@ class Elaborator:
     def charge(self, span: Span, amount: int = 1) -> None:
         """Count evaluations, so that no text can keep the compiler busy for long."""
         self.work += amount
-        if self.work > MAX_WORK:
-            self._stop(f"more than {MAX_WORK:,} evaluations", span)
+        if self.work > self.max_work:
+            self._stop(f"more than {self.max_work:,} evaluations", span)
 
     def listed(self, items: tuple[Value, ...], span: Span) -> tuple[Value, ...]:
         """Return a list unless it is too long, with the lists inside it: they may be one list often."""
@@ -199,10 +200,10 @@ class Elaborator:
             notes[MAX_LEVELS - 3 : -2] = [f"… {len(notes) - MAX_LEVELS + 1} levels more"]
         return tuple(notes)
 
-    def suggest(self, name: str, known: Iterable[str]) -> str:
+    def suggest(self, name: str, known: Iterable[str], aliases: Iterable[tuple[str, str]] = ()) -> str:
         """Return a hint with names close to `name`; only so often, as a search takes its time."""
         self.suggestions += 1
-        return did_you_mean(name, known) if self.suggestions <= MAX_SUGGESTIONS else ""
+        return did_you_mean(name, known, aliases) if self.suggestions <= MAX_SUGGESTIONS else ""
 
     @property
     def under_error_limit(self) -> bool:

@@ -24,7 +24,8 @@ from resnet_dsl.elaborate.derived import (
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import step
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Repeat, Staged, Tag, Tensor, Value, show
+from resnet_dsl.elaborate.unknown_names import unknown_member, unknown_name
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Repeat, Staged, Tag, Tensor, Value, show
 from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
 from resnet_dsl.ir.ops import OPERATORS
 from resnet_dsl.ir.shapes import Shape
@@ -89,8 +90,7 @@ def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Value:
             return _placed(value, expr.id, env)
     found = env.scope.find(expr.id)
     if found is None:
-        hint = ctx.suggest(expr.id, env.all_names())
-        return ctx.error("E0201", f"unknown name `{expr.id}`", expr.span, hint)
+        return unknown_name(ctx, expr, env)
     scope, what = found
     if isinstance(what, ast.Const):
         return _constant(ctx, what, scope)
@@ -130,10 +130,12 @@ def _record(ctx: Elaborator, expr: ast.Record, env: Env) -> Value:
         origins.setdefault(item.name, Label(item.name_at, "given here first"))
         record[item.name] = evaluate(ctx, item.value, env)
     bad = len(record) < len(expr.fields) or any(isinstance(value, Bad) for value in record.values())
-    return BAD if bad else tuple(record.items())
+    return BAD if bad else Record(record.items())
 
 
 def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
+    if (unknown := unknown_member(ctx, expr, env)) is not None:
+        return unknown
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
@@ -317,7 +319,8 @@ def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | Non
         return apply(ctx, value, x, env, step.span, label)
     if isinstance(value, Bad):
         return BAD
-    return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span)
+    hint = f"write `{value}`, without quotes" if isinstance(value, str) and env.knows(value) else ""
+    return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span, hint)
 
 
 def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Value:

@@ -22,6 +22,7 @@ class Scope:
     constants: dict[str, ast.Const] = field(default_factory=dict)
     models: dict[str, tuple[ast.Model, Scope]] = field(default_factory=dict)
     parents: list[Scope] = field(default_factory=list)
+    uses: tuple[ast.Use, ...] = ()
 
     def find(self, name: str) -> tuple[Scope, Definition | ast.Const | type[Op]] | None:
         """Return what `name` means here and the scope it was declared in."""
@@ -69,7 +70,8 @@ class Scope:
 
 def declare(file: ast.File, source: Source, parents: list[Scope], findings: Findings) -> Scope:
     """Return the scope of a parsed file; names given twice anywhere in it are reported."""
-    scope = Scope(source, parents=parents)
+    uses = tuple(declaration for declaration in file.declarations if isinstance(declaration, ast.Use))
+    scope = Scope(source, parents=parents, uses=uses)
     check_duplicates(file, findings)
     for declaration in file.declarations:
         match declaration:

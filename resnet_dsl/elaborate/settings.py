@@ -16,6 +16,7 @@ from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.derived import derived, is_number
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.unknown_names import is_activation
 from resnet_dsl.elaborate.values import BAD, Origin, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
@@ -177,7 +178,8 @@ class Settings:
             return value
         wanted = ", ".join(f"`{choice}`" for choice in env.choices)
         message = f"`{name}` must be one of {wanted}, not {show(value)}"
-        return self.elaborator.error("E0204", message, setting.value_at)
+        hint = f"`act: {show(value)}` says which activation" if is_activation(value) else ""
+        return self.elaborator.error("E0204", message, setting.value_at, hint)
 
     def _endless(self, name: str, span: Span) -> Value:
         way = [*self.active[self.active.index(name) :], name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import MISSING
 from typing import NamedTuple
@@ -10,11 +11,22 @@ from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.derived import formulas_of
 from resnet_dsl.elaborate.elaborator import MAX_OPS, Parameter
+from resnet_dsl.elaborate.follow_ups import is_misspelt
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, Repeat, Staged, Value, show
-from resnet_dsl.ir.arguments import Dims
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    Definition,
+    Function,
+    Origin,
+    Repeat,
+    Staged,
+    Value,
+    is_list,
+    show,
+)
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
 
@@ -45,7 +57,7 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
     if isinstance(value, Bad):
         state.elaborator.recovering = True
         return ()
-    if not isinstance(value, tuple) or isinstance(value, Dims):
+    if not is_list(value):
         state.elaborator.recovering = True
         return _no_stages(state, value)
     stages: list[Stage] = []
@@ -62,13 +74,22 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
 
 
 def _no_stages(state: ModelState, value: Value) -> tuple[Stage, ...]:
-    if value is MISSING:
+    if value is MISSING and is_misspelt(state, "stages"):
+        pass
+    elif value is MISSING:
         message = "a model needs `stages`: a list with the number of blocks of each"
         state.error("E0203", message, state.model.name_at, EXAMPLE)
     else:
         message = f"`stages` must be a list with the number of blocks of each, not {show(value)}"
-        state.error("E0204", message, state.value_at("stages"), EXAMPLE)
+        at = state.value_at("stages")
+        state.error("E0204", message, at, _from_items(at.source.text[at.start : at.end]) or EXAMPLE)
     return ()
+
+
+def _from_items(text: str) -> str:
+    """A hint for a list that is written an item a line, which a sum is here: `- 2`."""
+    items = re.findall(r"^\s*- *([\w.]+)[ \t]*$", text, re.MULTILINE)
+    return f"write `stages: [{', '.join(items)}]`" if items and "\n" in text else ""
 
 
 def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
@@ -138,7 +159,7 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
         case Repeat(count=count) if count > 0:
             yield Run(count, item.function, at)
             return
-        case tuple() if item and not isinstance(item, Dims):
+        case tuple() if item and is_list(item):
             for index, part in enumerate(item):
                 if isinstance(part, Function | Repeat):
                     yield from _runs(state, part, first, index)
@@ -158,6 +179,8 @@ def _default_block(state: ModelState, first: Position) -> Function | None:
     block = MISSING if state.settings.find("block") is None else _field(state, "block", first)
     if isinstance(block, Function):
         return block
+    if block is MISSING and is_misspelt(state, "block"):
+        return None
     if block is MISSING:
         hint = "`block: basic` or `block: bottleneck`"
         state.error("E0203", "a model with stages needs a `block`", state.model.name_at, hint)
@@ -227,7 +250,7 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
     if FIELDS.get(name) != "stage":
         names["index"] = at.block
     value = state.settings.value(name, choices=choices, names=names)
-    if not isinstance(value, tuple) or isinstance(value, Dims):
+    if not is_list(value):
         return value
     if len(value) != at.stages:
         values, stages = "s" * (len(value) != 1), "s" * (at.stages != 1)

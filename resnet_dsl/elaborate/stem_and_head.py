@@ -11,10 +11,14 @@ from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, Value, show
-from resnet_dsl.ir.arguments import LARGEST
+from resnet_dsl.ir.arguments import LARGEST, Dims
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
+
+COLOURS = (3, 4)  # of an image, with an alpha channel or without
+SMALLEST_IMAGE = 8
+SURELY_AN_IMAGE = 100  # so many rows and columns, and at most twice as many of one as of the other
 
 
 def input_shape(state: ModelState) -> Shape | None:
@@ -45,9 +49,26 @@ def input_shape(state: ModelState) -> Shape | None:
     if not 0 < channels <= LARGEST:
         state.error("E0204", f"`input` must have a positive number of channels, not {channels}", span)
         return None
+    _warn_of_order(state, channels, known)
     state.elaborator.extent = Extent(known[0], known[1])
     state.elaborator.decide(*value)
     return Shape(int(channels), (Size("H"), Size("W")))
+
+
+def _warn_of_order(state: ModelState, channels: int, size: list[int | None]) -> None:
+    """Warn of an input whose last number looks like its channels: colours, or one of a square image."""
+    height, width = size
+    if height is None or width is None:
+        return
+    smaller, larger = sorted((channels, height))
+    image = smaller >= SMALLEST_IMAGE
+    # A signal of many channels has one column as well, and mostly more rows than channels.
+    surely = smaller == larger or (smaller >= SURELY_AN_IMAGE and larger <= 2 * smaller)
+    if image and (width in COLOURS or (width == 1 and surely)):
+        written, meant = f"{channels}x{height}x{width}", f"{width}x{channels}x{height}"
+        message = f"`{written}` is {channels} channels of {height}x{width} pixels: channels come first here"
+        hint = f"write `{meant}` if this is Keras' order"
+        state.elaborator.warn("W0613", message, state.value_at("input"), hint)
 
 
 def part(state: ModelState, name: str) -> Body | Bad | None:
@@ -93,7 +114,16 @@ def _applied(state: ModelState, value: Value, env: Env, setting: Setting) -> Ten
     function = value.value if isinstance(value, Staged) else value
     if isinstance(function, Function):
         return apply(state.elaborator, function, env.x, env, setting.value_at, label)
-    return state.error("E0206", f"a pipeline or `none` belongs here, not {show(value)}", setting.value_at)
+    message = f"a pipeline or `none` belongs here, not {_written(value, setting.value_at)}"
+    return state.error("E0206", message, setting.value_at)
+
+
+def _written(value: Value, at: Span) -> str:
+    """A value for a message; one that holds what has no name is shown as the author wrote it."""
+    text = " ".join(at.source.text[at.start : at.end].split())
+    return (
+        text if isinstance(value, tuple) and not isinstance(value, Dims) and len(text) <= 60 else show(value)
+    )
 
 
 def _part_env(

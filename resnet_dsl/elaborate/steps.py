@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
+from resnet_dsl.diagnostics.model import Diagnostic, Label, Remedy, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
-from resnet_dsl.elaborate.fixits import repair
+from resnet_dsl.elaborate.fixits import remedies
 from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
@@ -30,6 +30,7 @@ def step(
     label: Tag | None = None,
     origins: Mapping[str, Origin] | None = None,
     derived: Derived = (),
+    maker: Origin | None = None,
 ) -> Tensor | Bad:
     """Add one op to the body under construction and return its result."""
     builder = env.builder
@@ -45,13 +46,18 @@ def step(
         return _refused(ctx, error, op, tensors, env, span, origins or {})
     if when := op.fails_for(*shapes, extent=ctx.extent):
         _warn_of_sizes(ctx, op, tensors, env, span, when)
+    for doubt in op.doubts():
+        at = (origins or {}).get(doubt.argument)
+        ctx.report(
+            Diagnostic(doubt.code, doubt.message, span, hint=doubt.hint, severity="warning"), at or maker
+        )
     nothing = op.does_nothing(*shapes)
     _watch(ctx, op, tensors, builder, dict(derived), nothing)
     if nothing:
         ctx.structural.update(name for _, formula in derived for name in names_of(formula))
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
-    return add(ctx, op, tensors, shape, builder, span, label, derived)
+    return add(ctx, op, tensors, shape, builder, span, label, derived, maker)
 
 
 def _watch(
@@ -99,9 +105,9 @@ def _refused(
     """Report that an op does not fit its inputs, with each of them and what would help."""
     labels = _operand_labels(ctx, tensors) if error.operands else ()
     origin = _maker(tensors)
-    hint = error.hint
+    hint, tried = error.hint, _remedies(ctx, op, tensors, env) if error.operands else ()
     if error.operands:
-        hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
+        hint = tried[0].hint if tried else ""
         if origin is not None and not span.source.ours:
             labels += (Label(origin.span, "what made it is given here"),)
     else:
@@ -114,7 +120,8 @@ def _refused(
             hint = hint or "give `input` a size such as `3x224x224`"
         hint = f"`{given.field}: B`" if given else hint
     notes = () if error.operands or error.code != "E0306" else (f"its input is {tensors[0].description}",)
-    ctx.report(Diagnostic(error.code, error.message, span, labels, notes, hint), origin)
+    found = Diagnostic(error.code, error.message, span, labels, notes, hint, remedies=tried)
+    ctx.report(found, origin)
     return BAD
 
 
@@ -136,11 +143,16 @@ def _warn_of_sizes(
     if ctx.recovering:
         return
     place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
-    message = f"{op.joined} holds at {place} here, but {when}"
-    hint = repair(op, tensors, env, ctx.extent) if ctx.under_error_limit else ""
+    message = f"{op.joined or op.kind} holds at {place} here, but {when}"
+    tried = _remedies(ctx, op, tensors, env)
     labels = _operand_labels(ctx, tensors)
-    origin = _maker(tensors)
-    ctx.report(Diagnostic("W0601", message, span, labels, hint=hint, severity="warning"), origin)
+    hint = tried[0].hint if tried else ""
+    found = Diagnostic("W0601", message, span, labels, hint=hint, severity="warning", remedies=tried)
+    ctx.report(found, _maker(tensors))
+
+
+def _remedies(ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], env: Env) -> tuple[Remedy, ...]:
+    return remedies(op, tensors, env, ctx.extent) if ctx.under_error_limit else ()
 
 
 def _maker(tensors: tuple[Tensor, ...]) -> Origin | None:
@@ -165,6 +177,7 @@ def add(
     span: Span,
     label: Tag | None,
     derived: Derived = (),
+    maker: Origin | None = None,
 ) -> Tensor | Bad:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
@@ -176,7 +189,8 @@ def add(
     builder.names[name] = at
     inputs = tuple(tensor.value for tensor in tensors)
     author = span if not span.source.ours else ctx.origin().span
-    node = Node(name, what, inputs, shape, builder.variable, span, author, derived)
+    given = author if not span.source.ours else None if maker is None else maker.span
+    node = Node(name, what, inputs, shape, builder.variable, span, author, derived, given)
     ctx.structural.update(_decided(node, builder))
     builder.nodes.append(node)
     builder.result_channels.append(channels_formula(node, builder.channels))

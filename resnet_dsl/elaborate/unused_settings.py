@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_dsl.diagnostics.suggest import close_names
+from resnet_dsl.diagnostics.suggest import close_names, spelled_alike
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import FIELDS, Setting
@@ -40,7 +40,7 @@ def check_names(state: ModelState) -> None:
             if known or not mine or _is_declared(state, name, layer):
                 continue
             # A block that is not known may have any parameter: then only near misses are certain.
-            if state.blocks or close_names(name, _known(state, blocks)):
+            if state.blocks or close_names(name, FIELDS) or spelled_alike(name, _known(state, blocks)):
                 _unknown(state, name, setting, blocks)
 
 

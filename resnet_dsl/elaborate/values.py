@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.arguments import Dims, Symbol
@@ -51,7 +51,7 @@ class Definition:
         lines: list[str] = []
         while before and before[-1].strip().startswith("#"):
             lines.insert(0, before.pop().strip().lstrip("#").strip())
-        return " ".join(lines)
+        return " ".join(line for line in lines if not line.startswith("resnet-dsl:"))
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,10 @@ class Tensor:
     at: Span | None = field(compare=False, repr=False, default=None)
 
 
+class Record(tuple[tuple[str, Value], ...]):
+    """The fields of `{ name: value }`, in their order."""
+
+
 class Bad:
     """Stands for the result of something already reported; everything made of it is bad too."""
 
@@ -130,12 +134,14 @@ def show(value: object) -> str:
             return f'"{value}"'
         case Dims():
             return "x".join(map(str, value))
+        case Record():
+            return f"{{ {'  '.join(f'{name}: {_inner(item)}' for name, item in value)} }}"
         case tuple():
-            return f"[{', '.join(map(show, value))}]"
+            return f"[{', '.join(map(_inner, value))}]"
         case Function(bound=()):
             return value.name
         case Function():
-            arguments = ", ".join(f"{name}={show(item)}" for name, item in value.bound)
+            arguments = ", ".join(f"{name}={_inner(item)}" for name, item in value.bound)
             return f"{value.name}({arguments})"
         case Repeat():
             return f"{value.count} * {show(value.function)}"
@@ -143,3 +149,13 @@ def show(value: object) -> str:
             return f"{value.label.name}: {show(value.value)}"
         case _:
             return str(value)
+
+
+def _inner(value: object) -> str:
+    """A value within another; a tensor has no text of its own."""
+    return "…" if isinstance(value, Tensor) else show(value)
+
+
+def is_list(value: object) -> TypeGuard[tuple[Value, ...]]:
+    """Whether a value is a list: no size, and no record."""
+    return isinstance(value, tuple) and not isinstance(value, Dims | Record)

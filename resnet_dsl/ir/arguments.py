@@ -88,20 +88,45 @@ EPSILON = ArgumentRule("a small positive number", _real(1e-12, 1.0))
 REAL = ArgumentRule("a number", _real(-1e9, 1e9))
 
 
+# What other libraries call arguments that several ops have.
+OF_CHANNELS = (
+    "filters",
+    "outchannels",
+    "outfeatures",
+    "units",
+    "outplanes",
+    "planes",
+    "numoutput",
+    "numfilter",
+)
+OF_KERNEL = ("kernelsize", "poolsize", "size", "window", "windowsize", "filtersize", "kernelshape")
+OF_STRIDE = ("strides", "subsample")
+OF_PAD = ("padding", "pads", "bordermode")
+OF_EPS = ("epsilon",)
+OF_RATE = ("p", "prob", "droprate", "dropprob", "probability", "survivalprob")
+OF_INIT = ("kernelinitializer", "initializer", "weightinit")
+
+
 def choice(*names: str) -> ArgumentRule:
     """Return the rule for an argument that takes one of `names`."""
     return ArgumentRule(f"one of {', '.join(f'`{name}`' for name in names)}", lambda value: None, names)
 
 
 def argument(
-    rule: ArgumentRule, default: Any = MISSING, structure: Callable[[object], object] | None = None
+    rule: ArgumentRule,
+    default: Any = MISSING,
+    structure: Callable[[object], object] | None = None,
+    aliases: tuple[str, ...] = (),
 ) -> Any:
     """Declare a dataclass field as an argument of the language, checked by `rule`.
 
     `structure` says what of a value is structure and not a mere number: blocks that differ in it are
-    written as different classes (`itself`: in every value; `bool`: in whether it is 0).
+    written as different classes (`itself`: in every value; `bool`: in whether it is 0). `aliases` are what
+    other libraries call it, in lower case and without underscores.
     """
-    return field(default=default, metadata={"rule": rule, "structure": structure or _words})
+    return field(
+        default=default, metadata={"rule": rule, "structure": structure or _words, "aliases": aliases}
+    )
 
 
 def itself(value: object) -> object:

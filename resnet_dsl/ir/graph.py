@@ -17,7 +17,8 @@ INPUT = "input"
 class GraphNode:
     """One op; its result has its name, `inputs` are names of earlier results or `input`.
 
-    `span` is where the step stands, `author` what the author wrote that led there.
+    `span` is where the step stands, `author` what the author wrote that led there, `given` where the
+    author gave the op itself, if he did.
     """
 
     name: str
@@ -28,6 +29,7 @@ class GraphNode:
     part: str
     span: Span = field(compare=False, repr=False)
     author: Span = field(compare=False, repr=False)
+    given: Span | None = field(default=None, compare=False, repr=False)
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield the full name and the declaration of each tensor the op owns."""

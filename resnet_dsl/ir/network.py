@@ -29,7 +29,7 @@ class Node:
 
     `derived` has the formula of each argument that was computed from parameters of the body's block.
     `span` is where the step stands, `author` what the author wrote that led there, where `span` is
-    in the library.
+    in the library. `given` is where the author gave the op itself, None where the library chose it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Node:
     span: Span = field(compare=False, repr=False)
     author: Span = field(compare=False, repr=False)
     derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
+    given: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,6 +49,15 @@ class Shape:
         """Whether height and width are 1 whatever the input: what global pooling leaves."""
         return bool(self.spatial) and all(size == Size(None, 1) for size in self.spatial)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether height and width are the same for every input."""
+        return all(size.axis is None for size in self.spatial)
+
+    def is_pixel_at(self, extent: Extent) -> bool:
+        """Whether height and width are 1 at an input extent: by pooling, or because strides left no more."""
+        return bool(self.spatial) and all(extent.of(size) == 1 for size in self.spatial)
+
 
 class ShapeError(Exception):
     """An op that does not fit its inputs; the place is added by whoever knows it.

@@ -8,6 +8,7 @@ extents, so two of them are compared over one common period: nothing has to be s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd, lcm
 from typing import overload
@@ -103,6 +104,9 @@ def _reduced(axis: str, add: int, div: int, mul: int, of: Size | None) -> Size:
     return _reduced(axis, of.add + add * of.div, of.div * div, of.mul, of.of)
 
 
+ONE = Size(None, 1)
+
+
 def same(a: Size, b: Size) -> bool:
     """Whether two sizes are equal for every extent."""
     if a == b:
@@ -138,6 +142,12 @@ def when_different(a: Size, b: Size) -> str:
         if len(rests) * (period // modulus) == len(bad):
             return _in_words(noun, modulus, sorted(rests))
     return f"some {noun}"
+
+
+def when_not_one(sizes: Iterable[Size]) -> str:
+    """Say for which extents a map is more than one pixel, or none; empty if it is one for every extent."""
+    failing = [when_different(size, ONE) for size in sizes if size != ONE]
+    return f"fails for {' and '.join(dict.fromkeys(failing))}" if failing else ""
 
 
 def _period(a: Size, b: Size) -> int:

@@ -9,6 +9,8 @@ The JSON object, stable:
 `depth`        the most weight layers on one way from input to output
 `activations`  elements of all ops' results at batch 1
 `input`        channels, height, width; `output` likewise, of the first output
+`smallest`     height and width of the smallest input on which every window fits; `larger`: whether
+               `all`, `some` or `none` of the larger are taken; both only where the input is a map
 `outputs`      only where there are several: each by its name
 `stages`       objects of `name`, `blocks`, `output`, `params`, `trainable`, `buffers`, `macs`,
                `receptive_field` (height, width)
@@ -24,6 +26,7 @@ import json
 from dataclasses import dataclass
 
 from resnet_dsl.analysis.cost import Known, OpCost
+from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.printing.table import aligned, headed
 from resnet_dsl.program import Program
 
@@ -72,6 +75,8 @@ def summary_facts(program: Program) -> dict[str, object]:
         "input": list(network.input.at(network.extent)),
         "output": list(next(iter(cost.output.values()))),
     }
+    if (sizes := input_sizes(program.graph)) is not None:
+        facts |= {"smallest": [sizes.height, sizes.width], "larger": sizes.larger}
     if len(cost.output) > 1:
         facts["outputs"] = {name: list(shape) for name, shape in cost.output.items()}
     facts["stages"] = [_part_facts(part) for part in parts(program)]
@@ -155,7 +160,9 @@ def headline(program: Program) -> str:
     """Return the size of a model in a few words: `25,557,032 parameters, 4.089 GMACs`."""
     macs = program.cost.macs
     counted = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
-    return f"{program.cost.params:,} parameters, {counted}"
+    sizes = input_sizes(program.graph) if macs is None else None
+    needs = f"; needs {sizes.needs}" if sizes is not None and sizes.needs else ""
+    return f"{program.cost.params:,} parameters, {counted}{needs}"
 
 
 def _part_rows(program: Program) -> list[tuple[str, ...]]:
@@ -193,10 +200,20 @@ def _totals(program: Program) -> list[str]:
         ("MACs", f"{_number(cost.macs)} (FLOPs: {_number(flops)})"),
         ("activations", f"{_megabytes(activations)} as float32 at batch 1"),
         ("depth", f"{cost.depth:,} weight layers"),
+        ("input", _taken(input_sizes(program.graph))),
     ]
     if len(cost.output) > 1:
         lines += [("output", f"{name}: {_size(shape)}") for name, shape in cost.output.items()]
     return aligned(lines)
+
+
+def _taken(sizes: InputSizes | None) -> str:
+    """Which inputs are taken, in words."""
+    if sizes is None:
+        return "of this length only"
+    if sizes.larger == "none":
+        return "of this size only"
+    return f"{sizes.text} or {'any' if sizes.larger == 'all' else 'some, not every,'} larger"
 
 
 def _size(shape: Known) -> str:

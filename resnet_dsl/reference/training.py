@@ -60,11 +60,12 @@ class Derivatives:
 
 @dataclass(frozen=True, eq=False)
 class TrainingStep:
-    """One step of training: the loss before it, its gradients without decay, and the state after."""
+    """One step of training: the loss before it, its gradients without decay; state and velocity after."""
 
     loss: float
     gradients: dict[str, Array]
     state: dict[str, Array]
+    velocity: dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,24 +145,28 @@ def steps(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     unbiased: bool = True,
+    velocity: State | None = None,
 ) -> Iterator[TrainingStep]:
     """Yield each step of SGD on the cross-entropy of the first output, one step a batch.
 
     As torch: v = momentum v + (gradient + weight_decay w), then w -= lr v, for every parameter
-    that is not frozen. `unbiased` is torch's convention of the running variance.
+    that is not frozen; `velocity` is v at the start, of those that have one. `unbiased` is torch's
+    convention of the running variance.
     """
     current = {name: np.asarray(value, dtype=np.float64) for name, value in state.items()}
-    velocity: dict[str, Array] = {}
+    moving: dict[str, Array] = dict(velocity or {})
     output = graph.outputs[0][0]
     for batch in batches:
         tape = record(graph, current, batch.x, batch.masks)
         loss, by_logits = cross_entropy(tape.outputs()[output], np.asarray(batch.labels))
         gradients = backpropagate(tape, {output: by_logits}).parameters
-        for name, gradient in gradients.items():
-            velocity[name] = momentum * velocity.get(name, 0.0) + gradient + weight_decay * current[name]
-        moved = {name: current[name] - lr * velocity[name] for name in gradients}
+        moving = moving | {
+            name: momentum * moving.get(name, 0.0) + gradient + weight_decay * current[name]
+            for name, gradient in gradients.items()
+        }
+        moved = {name: current[name] - lr * moving[name] for name in gradients}
         current = current | moved | tape.statistics(unbiased)
-        yield TrainingStep(loss, gradients, current)
+        yield TrainingStep(loss, gradients, current, moving)
 
 
 def train(
@@ -175,7 +180,7 @@ def train(
 ) -> TrainingResult:
     """Take one step of SGD for each batch; see `steps`."""
     losses: list[float] = []
-    step = TrainingStep(0.0, {}, dict(state))
+    step = TrainingStep(0.0, {}, dict(state), {})
     # A step's state is the whole model: only the last is kept.
     for step in steps(graph, state, batches, lr, momentum, weight_decay, unbiased):
         losses.append(step.loss)

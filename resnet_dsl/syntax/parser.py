@@ -8,16 +8,19 @@ import keyword
 import os
 import re
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedInput
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 from lark.tree import Meta
 
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.syntax_errors import KEYWORDS, OPENING, WORDS, brackets, syntax_error, unsafe_character
+from resnet_dsl.syntax.words import FOREIGN, KEYWORDS, OPENING, UNSAFE, brackets
+
+if TYPE_CHECKING:
+    from resnet_dsl.syntax.mistakes.place import Stop
 
 MAX_BYTES = 1_000_000
 MAX_WORDS = 100_000  # what takes the parser two seconds
@@ -30,7 +33,8 @@ MAX_DEPTH = 4 * MAX_NESTING
 class SyntaxProblem(Exception):
     """A problem found while a node is built; the parser turns it into a diagnostic."""
 
-    def __init__(self, code: str, message: str, span: Span, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, span: Span, hint: str = "", write: str | None = None) -> None:
+        self.write = write  # what the place should hold, if that can be told
         self.diagnostic = Diagnostic(code, message, span, hint=hint)
         super().__init__(message)
 
@@ -51,9 +55,55 @@ def _run(source: Source, start: str) -> ast.Node:
         tree = _lark().parse(_without_mark(source.text), start=start)
         return _Builder(source).build(tree)
     except UnexpectedInput as error:
-        raise CompileError([syntax_error(source, error)]) from None
+        from resnet_dsl.syntax.mistakes import explained
+
+        raise CompileError([explained(_stop(source, error, start), _find_stop)]) from None
     except SyntaxProblem as problem:
-        raise CompileError([problem.diagnostic]) from None
+        raise CompileError([_put_right(source, problem, start)]) from None
+
+
+def _put_right(source: Source, problem: SyntaxProblem, start: str) -> Diagnostic:
+    """The diagnostic of a problem, with the line to write."""
+    found = problem.diagnostic
+    if found.span is None:
+        return found
+    from resnet_dsl.syntax.mistakes import put_right
+    from resnet_dsl.syntax.mistakes.place import Stop
+
+    stop = Stop(source, found.span.start, found.span.end, start=start)
+    return put_right(stop, found, problem.write, _find_stop)
+
+
+def _find_stop(source: Source, start: str) -> Stop | None:
+    """Return where a text ceases to be a spec, or None if it is one; nodes are not built."""
+    try:
+        _lark().parse(_without_mark(source.text), start=start)
+    except UnexpectedInput as error:
+        return _stop(source, error, start)
+    return None
+
+
+def _stop(source: Source, error: UnexpectedInput, start: str) -> Stop:
+    from resnet_dsl.syntax.mistakes.place import Stop
+
+    if not isinstance(error, UnexpectedToken):
+        at = error.pos_in_stream or 0
+        return Stop(source, at, at + 1, start=start)
+    token, expected = error.token, frozenset(error.accepts or ())
+    if token.type == "$END":
+        return Stop(source, len(source.text), len(source.text), "$END", expected, start)
+    at = token.start_pos or 0
+    return Stop(source, at, at + len(token), token.type, expected, start)
+
+
+def _unsafe_character(source: Source) -> Diagnostic | None:
+    """The error for the first character that no spec may hold, wherever it stands."""
+    match = UNSAFE.search(source.text)
+    if match is None:
+        return None
+    hint = "end the lines with a line feed" if match[0] == "\r" else ""
+    span = Span(source, match.start(), match.start() + 1)
+    return Diagnostic("E0101", f"unexpected character {match[0]!a}", span, hint=hint)
 
 
 def _without_mark(text: str) -> str:
@@ -98,7 +148,7 @@ def _check_limits(source: Source) -> None:
     if words > MAX_WORDS:
         message = f"the text has {words:,} words and signs; the limit is {MAX_WORDS:,}"
         raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
-    if (unsafe := unsafe_character(source)) is not None:
+    if (unsafe := _unsafe_character(source)) is not None:
         raise CompileError([unsafe])
     depth = 0
     for bracket, offset in brackets(source.text):
@@ -151,8 +201,8 @@ class _Builder:
         # Names become identifiers in generated Python, so its own words are refused too.
         if token in KEYWORDS or keyword.iskeyword(token):
             message = f"`{token}` is a reserved word"
-            hint = f"write `{WORDS[token]}`" if token in WORDS else "take another name"
-            raise SyntaxProblem("E0103", message, self._at(token), hint)
+            write = FOREIGN.get(token)
+            raise SyntaxProblem("E0103", message, self._at(token), "take another name", write)
         if token.startswith("__"):
             message = f"`{token}` starts with two underscores"
             raise SyntaxProblem("E0103", message, self._at(token), "Python keeps such names")
@@ -225,6 +275,11 @@ class _Builder:
         return ast.Pipe(span, first, (step,))
 
     def labelled(self, span: Span, label: Token, value: ast.Expr) -> ast.Labelled:
+        before = self.source.text[: span.start].rstrip() if label in KEYWORDS else ""
+        if before.endswith("->"):  # the arrow is left over, and a field begins
+            message = f"no step follows this `->`; `{label}` begins something else"
+            arrow = Span(self.source, len(before) - 2, len(before))
+            raise SyntaxProblem("E0101", message, arrow, write="")
         return ast.Labelled(span, self._name(label), value, name_span=self._at(label))
 
     def binary(self, span: Span, left: ast.Expr, operator: Token, right: ast.Expr) -> ast.Binary:

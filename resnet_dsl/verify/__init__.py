@@ -1,5 +1,6 @@
 """Verification: one network in every backend with the same weights and inputs, held against the referee.
 
-`forward.py` compares results, `training.py` steps of SGD, `causes.py` guesses why an op diverges,
-`subject.py` chooses sizes and weights, `diagnostics/render/terminal.py` prints what was found.
+`case.py` chooses sizes and weights, `forward.py` compares results, `training.py` steps of SGD,
+`sensitivity.py` says what the network makes of rounding, `diagnosis.py` and `training_causes.py` guess
+why something diverges, `attempts.py` keeps what fails, `report.py` prints what was found.
 """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT
@@ -34,7 +35,7 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
     """Return the subject for a way to load a program with more overrides.
 
     Sizes default to an even, an odd and a non-square one; a network that only takes its own size
-    (it flattens a map, say) is run at that.
+    (it flattens a map, say) is run at that. Raises UsageError for a size that the network does not take.
     """
     program = load({})
     channels, *own = program.network.input.at(program.network.extent)
@@ -44,27 +45,32 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
         free = load({"input": f"{channels}xHxW"})
     except CompileError:
         height, width = (SMALL if size is None else size for size in own)
+        others = [size for size in sizes if size != (height, width)]
+        _refuse(others, f"it is proved for {height}x{width} only")
         return Subject(program, ((height, width),), True)
-    for candidate in [sizes] if sizes else _candidates(own):
-        if all(_fits(load, channels, size) for size in candidate):
-            return Subject(free, candidate, False)
-    raise CompileError(program.warnings)
+    taken = input_sizes(free.graph)
+    if taken is None:
+        raise UsageError("the network takes no input that is small enough to try")
+    _refuse([size for size in sizes if not taken.take(*size)], f"it needs {taken.needs}")
+    return Subject(free, sizes or usual_sizes(own, taken), False)
 
 
-def _candidates(own: Sequence[int | None]) -> Iterator[Sizes]:
-    """Even, odd and non-square sizes: small ones first, then about the network's own."""
-    given = max(size or SMALL for size in own)
-    for base in dict.fromkeys((min(SMALL, given), given, 2 * given)):
-        even = base + base % 2
-        yield ((even, even), (even + 1, even + 1), (even - even // 4 + 1, even + 6))
+def _refuse(sizes: Sequence[InputSize], reason: str) -> None:
+    if sizes:
+        asked = "x".join(map(str, sizes[0]))
+        raise UsageError(f"the network takes no input of {asked}: {reason}; `--set input=…` gives it another")
 
 
-def _fits(load: Callable[[Mapping[str, Any]], Program], channels: int | None, size: InputSize) -> bool:
-    try:
-        load({"input": f"{channels}x{size[0]}x{size[1]}"})
-    except CompileError:
-        return False
-    return True
+def usual_sizes(own: Sequence[int | None], taken: InputSizes) -> Sizes:
+    """An even, an odd and a non-square size: small ones, but not too small for the network."""
+    base = max(min(SMALL, *(size or SMALL for size in own)), _roomy(taken.height), _roomy(taken.width))
+    even = base + base % 2
+    return ((even, even), (even + 1, even + 1), (even - even // 4 + 1, even + 6))
+
+
+def _roomy(smallest: int) -> int:
+    """A size of which three quarters are not less than the smallest that fits."""
+    return -(-4 * smallest // 3)
 
 
 def images(subject: Subject, size: InputSize, batch: int, seed: int) -> Array:

@@ -19,7 +19,8 @@ def likely_cause(node: GraphNode, inputs: tuple[Array, ...], tensors: Tensors, g
     right = forward(node.op, OpCall(inputs, tensors))
     for words, op, call in _mistakes(node, inputs, tensors):
         try:
-            wrong = forward(op, call)
+            with np.errstate(all="ignore"):
+                wrong = forward(op, call)
         except (ValueError, LookupError):  # such a mistake cannot be made here: the shapes do not fit
             continue
         if wrong.size and wrong.shape == got.shape and _explains(wrong, right, got):

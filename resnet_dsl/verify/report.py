@@ -2,27 +2,31 @@
 
 JSON: `name`, `passed`, `seed`, `weights`, `sizes`, `fixed_size`, `bars`, `starts` (by backend, the
 `tensor`s of a fresh model that start otherwise, `wanted` and `found`), `outputs` and `blocks` (each
-with `name`, `errors` by backend and precision), `divergences` (`backend`, `dtype`, `op`, `kind`,
-`error`, `cause`), `training` (`steps`, `backend`, `errors` with `error` and `tensor`, `cause`) and
-`untrained` and `skipped` (backends that do not train, or take no part at all, with the reason).
+with `name`, `errors` by backend and precision, `sensitivity` by precision), `divergences` (`backend`,
+`dtype`, `op`, `kind`, `error`, `cause`), `training` (`steps`, `backend`, `errors` with `error` and
+`tensor`, `each_step`, `run`, `cause`), `failures` (`backend`, `doing`, `reason`) and `untrained` and
+`skipped` (backends that do not train, or take no part at all, with the reason).
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.printing.table import aligned
+from resnet_dsl.verify.attempts import Failure
 from resnet_dsl.verify.case import Subject
-from resnet_dsl.verify.forward import Column, Forward, Row
+from resnet_dsl.verify.forward import BARS, TELLING, Column, Forward, Row
 from resnet_dsl.verify.start import WrongStart
-from resnet_dsl.verify.training import BAR, Trained
+from resnet_dsl.verify.step_errors import largest
+from resnet_dsl.verify.training import Trained
+from resnet_dsl.verify.training_report import as_fields, finite, lines_of
 
 LISTED = 8
+FAILS = "fails !"
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,23 @@ class Report:
     training: tuple[Trained, ...]
     left_out: tuple[tuple[str, str], ...]
     untrained: tuple[tuple[str, str], ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def passed(self) -> bool:
+        """Whether no backend failed, and all that was compared is as it should be."""
+        return not self.failures and self.agrees
+
+    @property
+    def agrees(self) -> bool:
         """Whether every model starts as it should, and everything compared is within its bar."""
-        started = not any(self.starts.values())
-        return started and self.forward.passed and all(trained.passed for trained in self.training)
+        return not self.differs and self.forward.passed
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs by more than rounding explains."""
+        trained = all(trained.passed for trained in self.training)
+        return any(self.starts.values()) or self.forward.differs or not trained
 
 
 def as_text(report: Report) -> str:
@@ -61,8 +76,14 @@ def as_text(report: Report) -> str:
         op = f"{divergence.op} ({divergence.kind})"
         where = f"first op that diverges: {op}, by {divergence.error:.1e}{cause}"
         lines += ["", f"{divergence.column.title}: {where}"]
-    if report.steps:
-        lines += ["", *_training(report)]
+    own = _own(report)
+    lines += ["", *own] if own else []
+    if report.training:
+        lines += ["", *lines_of(report.training, report.subject.sizes[0])]
+    if report.untrained:
+        lines += ["", *(f"{name}: left out of training, {reason}" for name, reason in report.untrained)]
+    if report.failures:
+        lines += ["", *_failures(report)]
     if report.left_out:
         lines += ["", *(f"{name}: left out, {reason}" for name, reason in report.left_out)]
     return "\n".join([*lines, "", f"verdict: {verdict(report)}"])
@@ -70,14 +91,18 @@ def as_text(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """Return the verdict in a line."""
+    failed = dict.fromkeys(failure.backend for failure in report.failures)
     if not report.passed:
-        return "DIFFERENT"
+        words = [] if report.agrees else ["DIFFERENT" if report.differs else "CANNOT TELL"]
+        return "; ".join([*words, *(f"{name} FAILS" for name in failed)])
     worst = dict.fromkeys(("float64", "float32"), 0.0)
     for row in report.forward.outputs:
         for column, error in row.errors.items():
             worst[column.dtype] = max(worst[column.dtype], error)
     figures = ", ".join(f"{dtype} within {error:.1e}" for dtype, error in worst.items())
-    return f"identical ({figures} of the largest value)"
+    steps = max((largest(trained.errors) for trained in report.training), default=None)
+    trained = "" if steps is None else f"; each step of training within {steps:.1e}"
+    return f"identical ({figures} of the largest value{trained})"
 
 
 def _table(report: Report) -> list[str]:
@@ -85,9 +110,9 @@ def _table(report: Report) -> list[str]:
     titles = [column.title for column in forward.columns]
     rows = [("largest difference / largest value", *titles)]
     rows.append(("start", *(_start(report, column) for column in forward.columns)))
-    rows += [(row.name, *_cells(row, forward)) for row in forward.blocks]
-    rows += [(_output_name(row), *_cells(row, forward)) for row in forward.outputs]
-    rows.append(("bar", *(f"{forward.bars[column]:.0e}" for column in forward.columns)))
+    rows += [(row.name, *_cells(row, report)) for row in forward.blocks]
+    rows += [(_output_name(row), *_cells(row, report)) for row in forward.outputs]
+    rows.append(("bar", *(f"{BARS[column.dtype]:.0e}" for column in forward.columns)))
     return aligned(rows, right=range(1, len(titles) + 1))
 
 
@@ -95,6 +120,8 @@ def _start(report: Report, column: Column) -> str:
     """A fresh model is built once, in single precision: distributions have no errors to show."""
     if column.dtype != "float32":
         return "-"
+    if column.backend not in report.starts:
+        return FAILS
     return f"{len(report.starts[column.backend])} !" if report.starts[column.backend] else "as said"
 
 
@@ -102,27 +129,38 @@ def _output_name(row: Row) -> str:
     return f"{row.name} at {row.size[0]}x{row.size[1]}" if row.size else row.name
 
 
-def _cells(row: Row, forward: Forward) -> list[str]:
-    return [_cell(row.errors.get(column), forward.bars[column]) for column in forward.columns]
+def _cells(row: Row, report: Report) -> list[str]:
+    failed = {(failure.backend, failure.doing) for failure in report.failures}
+    return [_cell(row, column, (column.backend, column.dtype) in failed) for column in report.forward.columns]
 
 
-def _cell(error: float | None, bar: float) -> str:
-    if error is None:
-        return "-"
-    return f"{error:.1e}" + ("" if error <= bar else " !")
+def _cell(row: Row, column: Column, failed: bool) -> str:
+    if column not in row.errors:
+        return FAILS if failed else "-"
+    return f"{row.errors[column]:.1e}" + ("" if row.passed(column) else " !")
 
 
-def _training(report: Report) -> list[str]:
-    steps = counted(report.steps, "step")
-    lines = [f"after {steps} of SGD with momentum and weight decay, float64, bar {BAR:.0e}"]
-    for trained in report.training:
-        shown = ", ".join(f"{kind} {error:.1e}" for kind, (error, _) in trained.errors.items())
-        lines.append(f"  {trained.backend}: {shown}")
-        for kind, (error, tensor) in trained.errors.items():
-            if error > BAR:
-                cause = f"; likely cause: {trained.cause}" if trained.cause else ""
-                lines.append(f"    {kind} differ most in {tensor or 'the loss'}{cause}")
-    return [*lines, *(f"  {name}: left out, {reason}" for name, reason in report.untrained)]
+def _own(report: Report) -> list[str]:
+    """A line for each output that is past a bar, with what the network itself makes of rounding."""
+    return [
+        f"{_output_name(row)}, {dtype}: {_of_network(found, row.allowed(dtype), TELLING[dtype])}"
+        for row in report.forward.outputs
+        for dtype, found in row.sensitivity.items()
+    ]
+
+
+def _of_network(sensitivity: float, bar: float, telling: float) -> str:
+    """What rounding explains, in words."""
+    own = f"the network's own sensitivity is {sensitivity:.1e}, so rounding explains {bar:.1e}"
+    return own if bar <= telling else f"{own}: too ill-conditioned to tell at this size"
+
+
+def _failures(report: Report) -> list[str]:
+    """A line for each reason: a backend that cannot be built fails in everything by the same."""
+    doing: dict[tuple[str, str], list[str]] = {}
+    for failure in report.failures:
+        doing.setdefault((failure.backend, failure.reason), []).append(failure.doing)
+    return [f"{name}: fails in {', '.join(what)}: {reason}" for (name, reason), what in doing.items()]
 
 
 def as_json(report: Report) -> str:
@@ -135,7 +173,7 @@ def as_json(report: Report) -> str:
         "weights": report.weights,
         "sizes": [list(size) for size in report.subject.sizes],
         "fixed_size": report.subject.fixed,
-        "bars": {_key(column): bar for column, bar in forward.bars.items()},
+        "bars": {_key(column): BARS[column.dtype] for column in forward.columns},
         "starts": {
             name: [{"tensor": w.tensor, "wanted": w.wanted, "found": w.found} for w in wrong]
             for name, wrong in report.starts.items()
@@ -148,12 +186,13 @@ def as_json(report: Report) -> str:
                 "dtype": d.column.dtype,
                 "op": d.op,
                 "kind": d.kind,
-                "error": _finite(d.error),
+                "error": finite(d.error),
                 "cause": d.cause,
             }
             for d in forward.divergences
         ],
-        "training": [_trained(report, trained) for trained in report.training],
+        "training": [as_fields(trained) for trained in report.training],
+        "failures": [{"backend": f.backend, "doing": f.doing, "reason": f.reason} for f in report.failures],
         "untrained": dict(report.untrained),
         "skipped": dict(report.left_out),
     }
@@ -165,14 +204,5 @@ def _key(column: Column) -> str:
 
 
 def _errors(row: Row) -> dict[str, Any]:
-    return {"name": row.name, "errors": {_key(c): _finite(e) for c, e in row.errors.items()}}
-
-
-def _finite(error: float) -> float | None:
-    """JSON has no infinity: null says that the results cannot be compared."""
-    return error if math.isfinite(error) else None
-
-
-def _trained(report: Report, trained: Trained) -> dict[str, Any]:
-    errors = {k: {"error": _finite(e), "tensor": tensor} for k, (e, tensor) in trained.errors.items()}
-    return {"backend": trained.backend, "steps": report.steps, "errors": errors, "cause": trained.cause}
+    errors = {_key(c): finite(e) for c, e in row.errors.items()}
+    return {"name": row.name, "errors": errors, "sensitivity": row.sensitivity}

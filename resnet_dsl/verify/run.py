@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
+from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
@@ -26,23 +27,27 @@ def verify(
     seed: int = 0,
     state: Mapping[str, Array] | None = None,
     sizes: Sizes = (),
-    say: Callable[[str], None] = lambda _: None,
+    attempts: Attempts | None = None,
 ) -> Report:
     """Verify a program in the named backends, or in all that are installed.
 
     `load` compiles the spec with more overrides; `state` are the weights to use in place of random
-    ones; `say` hears what is being run.
+    ones; backends that `attempts` has failures of already are not asked again.
     """
-    subject = subject_of(load, sizes)
-    backends, left_out = participants(names)
-    say("referee")
+    subject, attempts = subject_of(load, sizes), attempts or Attempts()
+    broken = {failure.backend for failure in attempts.failures}
+    backends, left_out = participants(names, attempts, broken)
     weights = "the given weights" if state is not None else f"random weights and statistics of seed {seed}"
     used = calibrated_state(subject, seed) if state is None else _double(state)
-    starts = {name: fresh_starts(subject.program, backend) for name, backend in backends.items()}
-    forward = verify_forward(subject, backends, used, seed, say)
-    training = verify_training(subject, backends, used, steps, seed, say) if steps else ()
+    starts = {}
+    for name, backend in backends.items():
+        with attempts.of(name, "start"):
+            starts[name] = fresh_starts(subject.program, backend)
+    forward = verify_forward(subject, backends, used, seed, attempts)
+    training = verify_training(subject, backends, used, steps, seed, attempts) if steps else ()
     idle = untrained(backends) if steps else ()
-    return Report(subject, seed, weights, starts, forward, steps, training, left_out, idle)
+    failures = tuple(attempts.failures)
+    return Report(subject, seed, weights, starts, forward, steps, training, left_out, idle, failures)
 
 
 def _double(state: Mapping[str, Array]) -> dict[str, Array]:
@@ -55,21 +60,30 @@ def fresh_starts(program: Program, backend: Backend) -> tuple[WrongStart, ...]:
     return wrong_starts(program.graph, runtime.read_state(runtime.build(program)))
 
 
-def participants(names: Sequence[str]) -> tuple[dict[str, Backend], tuple[tuple[str, str], ...]]:
+def participants(
+    names: Sequence[str], attempts: Attempts | None = None, broken: Collection[str] = ()
+) -> tuple[dict[str, Backend], tuple[tuple[str, str], ...]]:
     """Return the backends that can run here and why others are left out; all there are without names.
 
-    Raises UsageError where one that was asked for is not sound or not installed, or if none is left.
+    Those that are broken are in neither. Raises UsageError where one that was asked for is not sound
+    or not installed, or if none is left.
     """
     found = {name: find_backend(name) for name in names}
     left_out: dict[str, str] = {}
     if not names:
         backends, left_out = sound_backends()
         found = {backend.name: backend for backend in backends}
+    attempts = attempts or Attempts()
     for name, backend in list(found.items()):
+        if name in broken:
+            del found[name]
+            continue
+        attempts.announce(name, "import")
         if reason := _absence(backend, asked=bool(names)):
             del found[name]
             left_out[name] = reason
-    if not found:
+    attempts.announce("", "referee")
+    if not found and not broken:
         reasons = "".join(f"; {name}: left out, {reason}" for name, reason in left_out.items())
         raise UsageError(f"no backend is installed to verify{reasons}")
     return found, tuple(left_out.items())

@@ -1,23 +1,40 @@
-"""Training verification: gradients, statistics and weights after steps of SGD, against the referee."""
+"""Training verification: steps of SGD against the referee, one by one and as a run.
+
+Each step starts from the referee's state, its velocity too, and everything that the next one would
+start from is compared: steps that agree so make runs that agree, up to rounding. How far rounding
+goes in a run is the network's own doing, so a run is held to the network's sensitivity.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, tee
 
 import numpy as np
 
 from resnet_dsl.backend.discovery import lacking, runtime_of
-from resnet_dsl.backend.interface import Backend, Sgd, Statistics, Training
+from resnet_dsl.backend.interface import (
+    Backend,
+    Lesson,
+    Sgd,
+    Statistics,
+    TrainedStep,
+    TrainingState,
+)
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
-from resnet_dsl.ir.ops import RunningNorm
-from resnet_dsl.reference import Batch, train
-from resnet_dsl.reference.training import TrainingResult
+from resnet_dsl.reference import TrainingStep
+from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Subject, images
+from resnet_dsl.verify.sensitivity import RUNS, allowed, moved
+from resnet_dsl.verify.step_errors import Errors, Images, Left, errors_of, largest, referee_steps, state_after
+from resnet_dsl.verify.training_causes import StepTaken, cause_in_training
 
-BAR = 1e-10
+BAR = 1e-10  # of a step
+FLOOR = 1e-13  # of a run, however little the network makes of rounding
+TELLING = 1e-8  # a run that may differ by more tells nothing: a wrong eps shows at 1e-7
 BATCH = 8
 
 # Powers of two and their like: Keras takes its rates through single precision, where these are exact.
@@ -25,38 +42,86 @@ RATES = Sgd(lr=1 / 64, momentum=0.875, weight_decay=1 / 4096)
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One backend after the steps: the largest error of each kind, and the tensor it is in."""
+class WholeRun:
+    """All steps from one start: the errors at its end, and how far the network's own results move."""
 
-    backend: str
-    errors: dict[str, tuple[float, str]]
-    cause: str
+    errors: Errors
+    sensitivity: float | None = None
+    """None where it is not needed: the run is within the floor, or a step is off already."""
+
+    @property
+    def error(self) -> float:
+        """The largest error of any kind."""
+        return largest(self.errors)
+
+    @property
+    def bar(self) -> float:
+        """The largest error that rounding explains."""
+        return allowed(self.sensitivity, FLOOR)
 
     @property
     def passed(self) -> bool:
-        """Whether losses, gradients, statistics and weights are all within the bar."""
-        return all(error <= BAR for error, _ in self.errors.values())
+        """Whether rounding explains what differs."""
+        return self.error <= self.bar
+
+    @property
+    def tells(self) -> bool:
+        """Whether it means something that rounding explains what differs."""
+        return self.bar <= TELLING
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One backend: the errors of each step from the referee's state, and of the steps as a run."""
+
+    backend: str
+    steps: tuple[Errors, ...]
+    run: WholeRun | None
+    """None after a single step, which is the run."""
+    cause: str = ""
+
+    @property
+    def errors(self) -> Errors:
+        """The largest error of each kind in any step."""
+        return {kind: max(step[kind] for step in self.steps) for kind in self.steps[0]}
+
+    @property
+    def steps_agree(self) -> bool:
+        """Whether each step is within the bar in all that it leaves."""
+        return all(largest(step) <= BAR for step in self.steps)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the steps agree, and the run as far as rounding lets it."""
+        return self.steps_agree and (self.run is None or self.run.passed)
 
 
 def verify_training(
     subject: Subject, backends: Mapping[str, Backend], state: Mapping[str, Array], count: int, seed: int,
-    say: Callable[[str], None] = lambda _: None,
+    attempts: Attempts | None = None,
 ) -> tuple[Trained, ...]:  # fmt: skip
-    """Train every backend that trains for `count` steps, in float64."""
+    """Train every backend that trains for `count` steps, in float64; one that fails is left out."""
     graph = subject.program.graph
     random = [node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node)]
     if random:
         raise UsageError(f"training is random at {random[0]}; compare with the rate of it set to 0")
     batches = _batches(subject, count, seed)
-    found = []
-    for name, backend in backends.items():
+    start = TrainingState(state, _velocity(graph, state, seed))
+    attempts = attempts or Attempts()
+    found: list[Trained] = []
+    sensitivity: float | None = None
+    for backend in backends.values():
         if backend.trainer is None or lacking(backend, "trainer", backend.trainer):
             continue
-        say(f"{name} training")
-        runtime, trainer = runtime_of(backend), backend.trainer.load()
-        model = runtime.load_state(runtime.build(subject.program, "float64"), state)
-        result = trainer.train(model, batches, RATES)
-        found.append(_compare(name, graph, state, batches, trainer.STATISTICS, result))
+        result = _trained(subject, backend, start, batches, attempts)
+        if result is None:
+            continue
+        trained, truth, statistics = result
+        if trained.run is not None and trained.steps_agree and trained.run.error > FLOOR:
+            if sensitivity is None:  # it is the network's own: one does for all
+                sensitivity = _sensitivity(graph, start, batches, statistics, truth)
+            trained = replace(trained, run=replace(trained.run, sensitivity=sensitivity))
+        found.append(trained)
     return tuple(found)
 
 
@@ -66,7 +131,7 @@ def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"it {reason}") for name, reason in reasons if reason)
 
 
-def _batches(subject: Subject, count: int, seed: int) -> list[tuple[Array, Array]]:
+def _batches(subject: Subject, count: int, seed: int) -> list[Images]:
     """Images at the smallest size and labels below the number of classes."""
     classes = subject.program.graph.shape_of(subject.program.graph.outputs[0][1]).channels
     generator = np.random.Generator(np.random.Philox(seed))
@@ -77,70 +142,77 @@ def _batches(subject: Subject, count: int, seed: int) -> list[tuple[Array, Array
     ]
 
 
-def _compare(
-    name: str, graph: Graph, state: Mapping[str, Array], batches: Sequence[tuple[Array, Array]],
-    statistics: Statistics, result: Training,
-) -> Trained:  # fmt: skip
-    truth = _referee(graph, state, batches, statistics)
-    learned = {n for n, parameter in graph.parameters() if parameter.learned}
-    errors = {
-        "loss": (
-            max(abs(a - b) / max(abs(b), 1e-300) for a, b in zip(result.losses, truth.losses, strict=True)),
-            "",
-        ),
-        "gradients": _worst(result.gradients, truth.gradients, set(truth.gradients)),
-        "weights": _worst(result.state, truth.state, learned),
-        "statistics": _worst(result.state, truth.state, set(truth.state) - learned),
-    }
-    cause = _cause(graph, state, batches, statistics, result, errors)
-    return Trained(name, errors, cause)
+def _velocity(graph: Graph, state: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    """A velocity to start with: without one a wrong momentum would not show in the first step."""
+    generator = np.random.Generator(np.random.Philox(seed + 1))
+    found: dict[str, Array] = {}
+    for node in graph.nodes:
+        for name, parameter in node.parameters():
+            if parameter.learned and not graph.is_frozen(node):
+                # So small that the weights hardly move by it, and so large that its loss shows.
+                size = np.sqrt(np.square(state[name]).mean()) / 16
+                found[name] = size * np.asarray(generator.standard_normal(state[name].shape))
+    return found
 
 
-def _referee(
-    graph: Graph, state: Mapping[str, Array], batches: Sequence[tuple[Array, Array]], statistics: Statistics
-) -> TrainingResult:
-    """The same steps by the referee, with the statistics' convention of the framework."""
-    rounded = tuple(
-        replace(node, op=replace(node.op, momentum=statistics.momentum(node.op.momentum)))
-        if isinstance(node.op, RunningNorm)
-        else node
-        for node in graph.nodes
-    )
-    given = [Batch(x, labels) for x, labels in batches]
-    return train(replace(graph, nodes=rounded), state, given, *RATES, unbiased=statistics.unbiased)
+def _trained(
+    subject: Subject, backend: Backend, start: TrainingState, batches: Sequence[Images], attempts: Attempts
+) -> tuple[Trained, Left, Statistics] | None:
+    """The backend's steps, what the referee's leave, and by which convention; None if the backend fails."""
+    assert backend.trainer is not None
+    graph, part, several = subject.program.graph, (backend.name, "training"), len(batches) > 1
+    with attempts.of(*part):
+        runtime, trainer = runtime_of(backend), backend.trainer.load()
+        truths, ours = tee(referee_steps(graph, start, batches, RATES, trainer.STATISTICS))
+        # A lesson is taken when its step is asked for: what the referee left before it is there then.
+        starts = chain([start], map(state_after, ours))
+        guided = (Lesson(*batch, given) for batch, given in zip(batches, starts, strict=False))
+        alone = (Lesson(*batch, None if i else start) for i, batch in enumerate(batches))
+        ways = [guided, alone] if several else [guided]
+        models = [runtime.load_state(runtime.build(subject.program, "float64"), start.state) for _ in ways]
+        taken = [trainer.steps(model, way, RATES) for model, way in zip(models, ways, strict=True)]
+    found, cause, truth, run, before = [], "", Left(), Left(), start
+    for batch in batches:
+        if attempts.failed(*part):
+            return None
+        wanted = next(truths)
+        truth = truth.then(*_as_trained(wanted))
+        with attempts.of(*part):
+            step = _next(taken[0])
+            found.append(errors_of(graph, Left().then(*step), Left().then(*_as_trained(wanted))))
+            run = run.then(*_next(taken[1])) if several else run
+        if not attempts.failed(*part) and largest(found[-1]) > BAR and not cause:
+            case = StepTaken(graph, before, batch, RATES, trainer.STATISTICS, BAR)
+            cause = cause_in_training(case, wanted, step)
+        before = state_after(wanted)
+    whole = None
+    with attempts.of(*part):
+        whole = WholeRun(errors_of(graph, run, truth)) if several else None
+    if attempts.failed(*part):
+        return None
+    return Trained(backend.name, tuple(found), whole, cause), truth, trainer.STATISTICS
 
 
-def _worst(got: Mapping[str, Array], truth: Mapping[str, Array], names: set[str]) -> tuple[float, str]:
-    """The largest difference in any tensor, relative to that tensor's largest value, and its name."""
-    if not names:
-        return 0.0, ""
-    # A gradient that is zero but for rounding (a bias before a batch norm) is held to the largest.
-    scale = max(float(np.abs(truth[name]).max()) for name in names)
+def _next(taken: Iterator[TrainedStep]) -> TrainedStep:
+    step = next(taken, None)
+    if step is None:
+        raise ValueError("there are fewer steps than lessons")
+    return step
+
+
+def _as_trained(step: TrainingStep) -> TrainedStep:
+    return TrainedStep(step.loss, step.gradients, state_after(step))
+
+
+def _sensitivity(
+    graph: Graph, start: TrainingState, batches: Sequence[Images], statistics: Statistics, truth: Left
+) -> float:
+    """The largest error of the referee against itself, its weights moved in the last bit."""
     found = []
-    for name in names:
-        if name not in got or got[name].shape != truth[name].shape:
-            found.append((float("inf"), name))
-            continue
-        difference = float(np.abs(got[name] - truth[name]).max())
-        found.append((difference / max(float(np.abs(truth[name]).max()), 1e-5 * scale, 1e-300), name))
+    for run in range(RUNS):
+        left = Left()
+        near = start._replace(state=moved(graph, start.state, run))
+        for step in referee_steps(graph, near, batches, RATES, statistics):
+            left = left.then(*_as_trained(step))
+        found.append(largest(errors_of(graph, left, truth)))
     return max(found)
-
-
-def _cause(
-    graph: Graph, state: Mapping[str, Array], batches: Sequence[tuple[Array, Array]],
-    statistics: Statistics, result: Training, errors: dict[str, tuple[float, str]],
-) -> str:  # fmt: skip
-    """What was done wrong with the statistics, if only they are wrong."""
-    if errors["statistics"][0] <= BAR or errors["weights"][0] > BAR:
-        return ""
-    mistakes = {
-        "statistics: the variance is biased": replace(statistics, unbiased=False),
-        "statistics: the variance is unbiased": replace(statistics, unbiased=True),
-        "statistics: the momentum is inverted": replace(statistics, momentum=lambda m: 1 - m),
-    }
-    learned = {n for n, parameter in graph.parameters() if parameter.learned}
-    for words, mistake in mistakes.items():
-        truth = _referee(graph, state, batches, mistake)
-        if _worst(result.state, truth.state, set(truth.state) - learned)[0] <= BAR:
-            return words
-    return ""

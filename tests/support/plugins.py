@@ -14,10 +14,19 @@ FULL = ROOT / "tests" / "plugin"
 
 
 def install(folder: Path, name: str, text: str) -> None:
-    """Write a package that is a backend by its name."""
+    """Write a package that is a backend, and what an installer would leave beside it."""
     package = folder / f"resnet_dsl_{name}"
     package.mkdir()
     (package / "__init__.py").write_text(text, encoding="utf-8")
+    register(folder, name)
+
+
+def register(folder: Path, name: str) -> None:
+    """Write what an installer would: that the package `resnet_dsl_NAME` is a backend."""
+    about = folder / f"resnet_dsl_{name}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: resnet-dsl-{name}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[resnet_dsl.backends]\n{name} = resnet_dsl_{name}\n")
 
 
 def install_dot(folder: Path) -> None:

@@ -12,7 +12,7 @@ def check(options: Namespace) -> int:
     """Report what is wrong; diagnostics in a machine's format are the result, so on stdout."""
     from resnet_dsl.printing.summary import headline
 
-    outcome = compiled(options.specs, options)
+    outcome = compiled(options.specs, options, blocks_alone=True)
     as_text = options.format == "text"
     show_findings(outcome, options, diagnostics=as_text)
     if not as_text:
@@ -21,6 +21,8 @@ def check(options: Namespace) -> int:
         return outcome.status
     for _, program in outcome.programs:
         print(f"{program.name}: ok ({headline(program)})")
+    for spec in outcome.blocks:
+        print(f"{spec}: ok (no model)")
     return outcome.status
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.diagnostics.wording import printable
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
-    from resnet_dsl.cli.output import Artefact
+    from resnet_dsl.backend.writing import Artefact
 
 STAGES = ("ast", "network", "graph")
 
@@ -85,6 +86,7 @@ def _rendered(
     """Render every artefact of every program; what a backend cannot express goes to the outcome."""
     from resnet_dsl.backend.discovery import needed
     from resnet_dsl.cli.weight_choice import chosen_weights, companion_file
+    from resnet_dsl.codegen.seal import sealed
     from resnet_dsl.printing.stages import print_graph, print_network
     from resnet_dsl.printing.summary import headline
     from resnet_dsl.zoo.model_names import with_names
@@ -98,7 +100,7 @@ def _rendered(
         for backend in backends:
             try:
                 renamed = with_names(program, options.names, backend)
-                content = backend.render(renamed, weights.state if weights else None)
+                content = sealed(backend.render(renamed, weights.state if weights else None))
                 extra = companion_file(backend, renamed, weights)
             except CompileError as error:
                 outcome.add(error.diagnostics)
@@ -135,7 +137,8 @@ def _to_stdout(rendered: list[Rendered]) -> int:
 
 
 def _to_files(rendered: list[Rendered], options: Namespace) -> int:
-    from resnet_dsl.cli.output import Artefact, check_targets, make_folder, write_whole
+    from resnet_dsl.backend.writing import Artefact, write_together
+    from resnet_dsl.cli.output import check_targets, make_folder
 
     placed, folder = _placed(rendered, options.output)
     written = [(artefact, item.note) for artefact, item in zip(placed, rendered, strict=True)]
@@ -149,15 +152,15 @@ def _to_files(rendered: list[Rendered], options: Namespace) -> int:
     if folder is not None:
         make_folder(folder)
         check_targets((artefact.path for artefact in artefacts), options.force)
+    write_together(artefacts)
     for artefact, note in written:
-        write_whole(artefact)
-        print(f"wrote {artefact.path}" + (f" ({note})" if note else ""))
+        print(f"wrote {printable(str(artefact.path))}" + (f" ({note})" if note else ""))
     return 0
 
 
 def _placed(rendered: list[Rendered], output: str | None) -> tuple[list[Artefact], Path | None]:
     """Give each artefact its path: `output` itself for a single one, else in that folder."""
-    from resnet_dsl.cli.output import Artefact
+    from resnet_dsl.backend.writing import Artefact
 
     if output == "":
         raise UsageError("-o takes a path, not an empty text")

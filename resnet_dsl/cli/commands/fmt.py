@@ -13,7 +13,7 @@ from resnet_dsl.diagnostics.model import Source
 
 def fmt(options: Namespace) -> int:
     """Rewrite specs in the canonical form; nothing is written unless all can be read."""
-    from resnet_dsl.cli.output import Artefact, write_whole
+    from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.syntax.formatter.format import format_source
 
     outcome, done = Outcome(), []

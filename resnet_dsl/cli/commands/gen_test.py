@@ -8,9 +8,12 @@ from pathlib import Path
 
 from resnet_dsl.backend.discovery import find_backend, sound_backends
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.cli.output import Artefact, check_targets, write_whole
+from resnet_dsl.backend.writing import Artefact, write_whole
+from resnet_dsl.cli.output import check_targets
 from resnet_dsl.cli.programs import one_program
+from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.verify.gen_test import source_of
 
 
@@ -26,8 +29,9 @@ def gen_test(options: Namespace) -> int:
     check_targets([path], options.force)
     for line in left_out:
         print(f"note: {line}", file=sys.stderr)
-    write_whole(Artefact(path, source_of(program, backends)))
-    print(f"wrote {path}: run it beside {', '.join(program.name + b.suffix for b in backends)}")
+    write_whole(Artefact(path, sealed(source_of(program, backends))))
+    beside = ", ".join(program.name + backend.suffix for backend in backends)
+    print(f"wrote {printable(str(path))}: run it beside {beside}")
     return 0
 
 

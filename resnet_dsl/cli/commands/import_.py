@@ -6,12 +6,14 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from resnet_dsl.cli.output import Artefact, check_targets, write_whole
+from resnet_dsl.backend.writing import Artefact, write_whole
+from resnet_dsl.cli.output import check_targets
 from resnet_dsl.cli.programs import STDOUT, parse_settings
 from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.printing.summary import headline
 
 
@@ -36,5 +38,5 @@ def import_(options: Namespace) -> int:
         print(restored.text, end="")
         return 0
     write_whole(Artefact(target, restored.text))
-    print(f"wrote {target} ({headline(restored.program)})")
+    print(f"wrote {printable(str(target))} ({headline(restored.program)})")
     return 0

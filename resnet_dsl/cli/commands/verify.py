@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import one_program, parse_settings
+from resnet_dsl.cli.supervised import Announce, ProcessDied, supervised
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
-from resnet_dsl.verify.case import Sizes
+from resnet_dsl.verify.attempts import Attempts, Failure
+
+if TYPE_CHECKING:  # it needs NumPy, which starts threads: a process with threads is not copied
+    from resnet_dsl.verify.case import Sizes
 
 
 def verify(options: Namespace) -> int:
@@ -26,17 +32,37 @@ def verify(options: Namespace) -> int:
     def load(more: Mapping[str, object]) -> Program:
         return compile_source(source, home, options.model, {**overrides, **more})
 
-    from resnet_dsl.verify.report import as_json, as_text
-    from resnet_dsl.verify.run import verify as run
+    def work(dead: tuple[Failure, ...], announce: Announce) -> int:
+        from resnet_dsl.verify.report import as_json, as_text
+        from resnet_dsl.verify.run import verify as run
 
-    state = _weights(options.weights, program) if options.weights else None
-    report = run(load, names, options.train_steps, options.seed, state, sizes, _say)
-    print(as_json(report) if options.format == "json" else as_text(report))
-    return 0 if report.passed else 1
+        def begin(backend: str, doing: str) -> None:
+            announce(backend, doing)
+            _say(f"{backend} {doing}" if backend else "")
+
+        state = _weights(options.weights, program) if options.weights else None
+        attempts = Attempts(begin, list(dead))
+        report = run(load, names, options.train_steps, options.seed, state, sizes, attempts)
+        print(as_json(report) if options.format == "json" else as_text(report))
+        return 0 if report.passed else 1
+
+    return _without_the_dead(work)
+
+
+def _without_the_dead(work: Callable[[tuple[Failure, ...], Announce], int]) -> int:
+    """Verify; a backend of which the process dies is a failure, and the others are verified again."""
+    dead: tuple[Failure, ...] = ()
+    while True:
+        try:
+            return supervised(partial(work, dead))
+        except ProcessDied as died:
+            if not died.backend:
+                raise UsageError(f"verification stopped in the referee: {died}") from None
+            dead = (*dead, Failure(died.backend, died.doing, str(died)))
 
 
 def _say(what: str) -> None:
-    if sys.stderr.isatty():
+    if what and sys.stderr.isatty():
         print(f"running {what}", file=sys.stderr)
 
 

@@ -83,7 +83,7 @@ def _target(text: str, force: bool) -> Path:
 
 
 def _write(program: Program, weights: Weights | None, path: Path) -> int:
-    from resnet_dsl.cli.output import Artefact, write_whole
+    from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.registry import encode
 
     assert weights is not None
@@ -93,7 +93,7 @@ def _write(program: Program, weights: Weights | None, path: Path) -> int:
 
 def _write_named(program: Program, weights: Weights, path: Path, library: str) -> int:
     """Write weights under the names of a library, and say on stderr what was done to have them so."""
-    from resnet_dsl.cli.output import Artefact, write_whole
+    from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe
     from resnet_dsl.weights.formats.registry import encode_named
     from resnet_dsl.zoo.model_names import model_names
@@ -109,7 +109,7 @@ def _write_named(program: Program, weights: Weights, path: Path, library: str) -
 
 def _wrote(path: Path, state: Mapping[str, Array]) -> int:
     elements = sum(value.size for value in state.values())
-    print(f"wrote {path} ({counted(len(state), 'tensor')}, {elements:,} elements)")
+    print(f"wrote {printable(str(path))} ({counted(len(state), 'tensor')}, {elements:,} elements)")
     return 0
 
 

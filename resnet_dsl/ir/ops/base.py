@@ -84,7 +84,9 @@ class Op:
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
+    aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
+    normalises: ClassVar[bool] = False  # what a spec calls its norm
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> Self:
@@ -103,6 +105,11 @@ class Op:
         """Yield name, rule and default (MISSING where it must be given) of each argument."""
         for spec in fields(cls):
             yield spec.name, spec.metadata["rule"], spec.default
+
+    @classmethod
+    def argument_aliases(cls) -> Iterator[tuple[str, str]]:
+        """Yield what other libraries call an argument, with its name."""
+        return ((alias, spec.name) for spec in fields(cls) for alias in spec.metadata["aliases"])
 
     def normalised(self) -> Self:
         """Return the op with what depends on its own arguments written out; raises ArgumentError."""
@@ -129,6 +136,10 @@ class Op:
         spec = next(spec for spec in fields(self) if spec.name == name)
         return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
 
+    def doubts(self) -> Iterator[Doubt]:
+        """Yield arguments that are allowed and seldom meant."""
+        yield from ()
+
     def through(self, *inputs: Shape) -> tuple[int, ...]:
         """Return which inputs the way from a network's input to its output goes through."""
         return tuple(range(len(inputs)))
@@ -147,6 +158,10 @@ class Op:
     def window(self) -> Window:
         """What pixels of its input a pixel of the result depends on."""
         return Window()
+
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        """Return how many of the last rows and columns no window reads, at `extent`; empty for none."""
+        return ()
 
     def sees_whole_map(self, x: Shape, result: Shape) -> bool:
         """Whether each value of the result depends on every pixel of the input."""
@@ -190,6 +205,16 @@ class Mistake:
     zeros: Pair = (0, 0)
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """An argument that is allowed and seldom meant: the code of the warning, what is, what to write."""
+
+    code: str
+    argument: str
+    message: str
+    hint: str
+
+
 def _others(rule: ArgumentRule, value: Any) -> tuple[Any, ...]:
     """The values by which an argument is usually mistaken."""
     if rule is EPSILON:
@@ -225,6 +250,13 @@ def initial(scheme: str, shape: tuple[int, ...]) -> Init:
             return Init("normal", 0.01, scheme)
         case _:
             return Init("uniform", 1 / sqrt(fan_in), scheme, 1 / 3, "fan_in")
+
+
+def needs_vector(op: Op, x: Shape, extent: Extent, before: str) -> None:
+    """Raise ShapeError for a map of more than one pixel; `before` is what a person may put before the op."""
+    if not (x.is_vector or x.is_pixel_at(extent)):
+        message = f"{op.kind} takes a vector or a map of one pixel, not {x.text(extent)}"
+        raise ShapeError("E0306", message, f"put {before} before it")
 
 
 def needs_map(op: Op, x: Shape) -> None:

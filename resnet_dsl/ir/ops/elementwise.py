@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec
+from resnet_dsl.ir.arguments import FLAG, OF_RATE, RATE, REAL, argument, itself
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -16,6 +16,7 @@ class Relu(Op):
     """max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    aliases: ClassVar[tuple[str, ...]] = ("rectifiedlinear", "rectify")
     activation: ClassVar[bool] = True
 
 
@@ -24,8 +25,9 @@ class LeakyRelu(Op):
     """x where it is positive, `slope` times x elsewhere."""
 
     kind: ClassVar[str] = "leaky_relu"
+    aliases: ClassVar[tuple[str, ...]] = ("lrelu",)
     activation: ClassVar[bool] = True
-    slope: float = argument(REAL, 0.01)
+    slope: float = argument(REAL, 0.01, aliases=("negativeslope", "alpha"))
 
     def mistakes(self) -> Iterator[Mistake]:
         for slope in (0.3, 0.2, 0.01):  # of Keras' layer, of its function, of torch
@@ -41,6 +43,7 @@ class PRelu(Op):
     """
 
     kind: ClassVar[str] = "prelu"
+    aliases: ClassVar[tuple[str, ...]] = ("parametricrelu",)
     activation: ClassVar[bool] = True
     fresh: ClassVar[bool] = True
     per_channel: bool = argument(FLAG, False)
@@ -56,6 +59,7 @@ class Silu(Op):
     """x * sigmoid(x), also called swish."""
 
     kind: ClassVar[str] = "silu"
+    aliases: ClassVar[tuple[str, ...]] = ("swish",)
     activation: ClassVar[bool] = True
 
 
@@ -73,6 +77,7 @@ class HardSwish(Op):
     """x * min(max(x + 3, 0), 6) / 6."""
 
     kind: ClassVar[str] = "hard_swish"
+    aliases: ClassVar[tuple[str, ...]] = ("hswish", "hardsilu")
     activation: ClassVar[bool] = True
 
 
@@ -81,6 +86,7 @@ class Sigmoid(Op):
     """1 / (1 + exp(-x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    aliases: ClassVar[tuple[str, ...]] = ("logistic",)
     activation: ClassVar[bool] = True
 
 
@@ -104,11 +110,15 @@ class Dropout(Op):
     """Zero with probability `rate` in training and scale the rest up; nothing in evaluation."""
 
     kind: ClassVar[str] = "dropout"
+    aliases: ClassVar[tuple[str, ...]] = ("spatialdropout", "alphadropout")
     random: ClassVar[bool] = True
-    rate: float = argument(RATE, 0.5)
+    rate: float = argument(RATE, 0.5, aliases=OF_RATE)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.rate == 0.0
+
+    def doubts(self) -> Iterator[Doubt]:
+        return _all_dropped(self.kind, self.rate)
 
 
 @dataclass(frozen=True)
@@ -119,11 +129,21 @@ class StochasticDepth(Op):
     """
 
     kind: ClassVar[str] = "stochastic_depth"
+    aliases: ClassVar[tuple[str, ...]] = ("droppath",)
     random: ClassVar[bool] = True
-    rate: float = argument(RATE, 0.1)
+    rate: float = argument(RATE, 0.1, aliases=OF_RATE)
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.rate == 0.0
+
+    def doubts(self) -> Iterator[Doubt]:
+        return _all_dropped(self.kind, self.rate)
+
+
+def _all_dropped(kind: str, rate: float) -> Iterator[Doubt]:
+    if rate == 1.0:
+        message = f"{kind} with a rate of 1 drops everything: in training nothing comes through"
+        yield Doubt("W0619", "rate", message, "the rate is the share that is dropped, such as 0.1")
 
 
 @dataclass(frozen=True)

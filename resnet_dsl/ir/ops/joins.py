@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
-from resnet_dsl.ir.sizes import Size, first_difference, same, when_different
+from resnet_dsl.ir.sizes import Size, first_difference, same, when_different, when_not_one
 
 Agreement = Literal["shape", "shape or gate", "size"]
 
@@ -28,7 +28,7 @@ class Join(Op):
     agreement: ClassVar[Agreement]
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
-        result = self._joined_shape(inputs)
+        result = self._joined_shape(inputs, extent)
         found = self._disagreement(inputs, extent)
         if found is not None and found.here:
             raise self._different(f"; {found.when}" if found.when else "")
@@ -38,7 +38,7 @@ class Join(Op):
         found = self._disagreement(inputs, extent)
         return "" if found is None or found.here else found.when
 
-    def _joined_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+    def _joined_shape(self, inputs: tuple[Shape, ...], extent: Extent) -> Shape:
         """The shape of the result, heights and widths not compared; raises ShapeError."""
         raise NotImplementedError
 
@@ -62,7 +62,7 @@ class Add(Join):
     joined: ClassVar[str] = "residual addition"
     agreement: ClassVar[Agreement] = "shape"
 
-    def _joined_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+    def _joined_shape(self, inputs: tuple[Shape, ...], extent: Extent) -> Shape:
         if inputs[0].channels != inputs[1].channels or len(inputs[0].spatial) != len(inputs[1].spatial):
             raise self._different()
         return inputs[0]
@@ -73,6 +73,7 @@ class Multiply(Join):
     """Product of equal shapes, or of a map and a gate: Cx1x1 for its channels, 1xHxW for its pixels."""
 
     kind: ClassVar[str] = "mul"
+    aliases: ClassVar[tuple[str, ...]] = ("multiply",)
     takes: ClassVar[str] = (
         "two of one shape, or a map and a gate: the same channels and one pixel, or one channel and "
         "the same pixels"
@@ -84,18 +85,23 @@ class Multiply(Join):
     joined: ClassVar[str] = "product"
     agreement: ClassVar[Agreement] = "shape or gate"
 
-    def _joined_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+    def _joined_shape(self, inputs: tuple[Shape, ...], extent: Extent) -> Shape:
         a, b = inputs
         if a.channels == b.channels and len(a.spatial) == len(b.spatial):
-            return b if a.is_pixel else a
+            return b if a.is_pixel or (a.is_pixel_at(extent) and not b.is_pixel_at(extent)) else a
         wide, gate = (a, b) if b.channels == 1 else (b, a)
         if gate.channels != 1 or any(shape.is_vector or shape.is_pixel for shape in inputs):
             raise self._different()
         return wide
 
     def _disagreement(self, inputs: tuple[Shape, ...], extent: Extent) -> Disagreement | None:
-        # A gate of one pixel fits a map of every size.
-        return None if any(shape.is_pixel for shape in inputs) else super()._disagreement(inputs, extent)
+        # A gate of one pixel fits a map of every size; one that strides made is a gate at this size only.
+        if any(shape.is_pixel for shape in inputs):
+            return None
+        gates = [shape for shape in inputs if shape.is_pixel_at(extent)]
+        if len(gates) == 1 and not inputs[0].is_vector:
+            return Disagreement(False, when_not_one(gates[0].spatial))
+        return super()._disagreement(inputs, extent)
 
     def channels_of_result(
         self, inputs: tuple[Formula | None, ...], arguments: Mapping[str, Formula]
@@ -114,6 +120,7 @@ class Concat(Join):
     """The channels of all inputs one after the other."""
 
     kind: ClassVar[str] = "concat"
+    aliases: ClassVar[tuple[str, ...]] = ("concatenate", "cat")
     takes: ClassVar[str] = "two or more of one height and width, or vectors"
     gives: ClassVar[str] = "the channels of all"
     inputs: ClassVar[int | None] = None
@@ -121,7 +128,7 @@ class Concat(Join):
     joined: ClassVar[str] = "concatenation"
     agreement: ClassVar[Agreement] = "size"
 
-    def _joined_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+    def _joined_shape(self, inputs: tuple[Shape, ...], extent: Extent) -> Shape:
         if any(len(shape.spatial) != len(inputs[0].spatial) for shape in inputs):
             raise ShapeError(self.code, "concatenation of a map and a vector", operands=True)
         return replace(inputs[0], channels=sum(shape.channels for shape in inputs))

@@ -7,10 +7,36 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, REAL, ArgumentError, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
-from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, windows
+from resnet_dsl.ir.arguments import (
+    COUNT,
+    FLAG,
+    OF_CHANNELS,
+    OF_INIT,
+    OF_KERNEL,
+    OF_PAD,
+    OF_STRIDE,
+    PADDING,
+    PAIR,
+    REAL,
+    ArgumentError,
+    Pair,
+    argument,
+    choice,
+)
+from resnet_dsl.ir.ops.base import (
+    Init,
+    Mistake,
+    Op,
+    TensorSpec,
+    Window,
+    divisors,
+    initial,
+    needs_map,
+    needs_vector,
+)
+from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, unread, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.ir.sizes import when_not_one
 
 CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
 FC_INITS = choice("uniform", "glorot", "he_fan_in", "small")
@@ -25,18 +51,19 @@ class Conv(Op):
     """
 
     kind: ClassVar[str] = "conv"
+    aliases: ClassVar[tuple[str, ...]] = ("convolution",)
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`channels` × `floor((n + 2p - k) / s) + 1`; with `same`, `ceil(n / s)`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
-    channels: int = argument(COUNT)
-    kernel: Pair = argument(PAIR)
-    stride: Pair = argument(PAIR, (1, 1))
-    pad: Padding = argument(PADDING, "half")
-    groups: int = argument(COUNT, 1)
-    dilation: Pair = argument(PAIR, (1, 1))
-    bias: bool = argument(FLAG, False)
-    init: str = argument(CONV_INITS, "he")
+    channels: int = argument(COUNT, aliases=OF_CHANNELS)
+    kernel: Pair = argument(PAIR, aliases=OF_KERNEL)
+    stride: Pair = argument(PAIR, (1, 1), aliases=OF_STRIDE)
+    pad: Padding = argument(PADDING, "half", aliases=OF_PAD)
+    groups: int = argument(COUNT, 1, aliases=("cardinality", "numgroups"))
+    dilation: Pair = argument(PAIR, (1, 1), aliases=("dilationrate", "dilations", "rate"))
+    bias: bool = argument(FLAG, False, aliases=("usebias",))
+    init: str = argument(CONV_INITS, "he", aliases=OF_INIT)
     standardize: float = argument(REAL, 0.0, structure=bool)
 
     def normalised(self) -> Self:
@@ -67,6 +94,9 @@ class Conv(Op):
     def window(self) -> Window:
         return Window(self.kernel, self.stride, self.dilation)
 
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        return unread(self.window, self.pad, inputs[0], extent)
+
     def mistakes(self) -> Iterator[Mistake]:
         return padding_mistakes(self, self.pad)
 
@@ -84,7 +114,7 @@ class ChannelConv(Op):
 
     kind: ClassVar[str] = "channel_conv"
     takes: ClassVar[str] = "vector, or map of one pixel"
-    kernel: int = argument(COUNT)
+    kernel: int = argument(COUNT, aliases=OF_KERNEL)
     init: str = argument(CONV_INITS, "uniform")
 
     def normalised(self) -> Self:
@@ -93,10 +123,11 @@ class ChannelConv(Op):
         return self
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
-        if not (inputs[0].is_vector or inputs[0].is_pixel):
-            message = f"channel_conv takes a vector, not {inputs[0].text(extent)}"
-            raise ShapeError("E0306", message, "put `gap` before it")
+        needs_vector(self, inputs[0], extent, "`gap`")
         return inputs[0]
+
+    def fails_for(self, *inputs: Shape, extent: Extent) -> str:
+        return when_not_one(inputs[0].spatial)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (1, 1, self.kernel)
@@ -111,22 +142,21 @@ class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 
     kind: ClassVar[str] = "fc"
+    aliases: ClassVar[tuple[str, ...]] = ("linear", "dense", "fullyconnected", "innerproduct", "gemm")
     takes: ClassVar[str] = "vector, or map of one pixel"
     gives: ClassVar[str] = "vector of `channels`"
     fresh: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
-    channels: int = argument(COUNT)
-    bias: bool = argument(FLAG, True)
-    init: str = argument(FC_INITS, "uniform")
+    channels: int = argument(COUNT, aliases=OF_CHANNELS)
+    bias: bool = argument(FLAG, True, aliases=("usebias",))
+    init: str = argument(FC_INITS, "uniform", aliases=OF_INIT)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
-        if not (inputs[0].is_vector or inputs[0].is_pixel):
-            raise ShapeError(
-                "E0306",
-                f"fc takes a vector, not {inputs[0].text(extent)}",
-                "put `gap` or `flatten` before it",
-            )
+        needs_vector(self, inputs[0], extent, "`gap` or `flatten`")
         return Shape(self.channels)
+
+    def fails_for(self, *inputs: Shape, extent: Extent) -> str:
+        return when_not_one(inputs[0].spatial)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (self.channels, inputs[0].channels)

@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, INDEX, LARGEST, PAIR, ArgumentError, Pair, argument, choice
+from resnet_dsl.ir.arguments import (
+    COUNT,
+    INDEX,
+    LARGEST,
+    OF_CHANNELS,
+    OF_PAD,
+    OF_STRIDE,
+    PAIR,
+    ArgumentError,
+    Pair,
+    argument,
+    choice,
+)
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
@@ -59,7 +71,7 @@ class Subsample(Op):
     kind: ClassVar[str] = "subsample"
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`ceil(n / s)`"
-    stride: Pair = argument(PAIR)
+    stride: Pair = argument(PAIR, aliases=OF_STRIDE)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         (x,) = inputs
@@ -81,7 +93,7 @@ class PadChannels(Op):
 
     kind: ClassVar[str] = "pad_channels"
     gives: ClassVar[str] = "`channels`, not fewer than before"
-    channels: int = argument(COUNT)
+    channels: int = argument(COUNT, aliases=OF_CHANNELS)
     side: str = argument(choice("end", "both"), "end")
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -108,9 +120,10 @@ class ZeroPad(Op):
     """Zeros around the map: `amount` rows above and below, columns left and right."""
 
     kind: ClassVar[str] = "zeropad"
+    aliases: ClassVar[tuple[str, ...]] = ("zeropadding", "pad", "constantpad")
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`n + 2 * amount`"
-    amount: Pair = argument(PAIR)
+    amount: Pair = argument(PAIR, aliases=OF_PAD)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         (x,) = inputs
@@ -124,6 +137,7 @@ class Part(Op):
     """The channels of part `index`, from 0 on, of `of` equal parts."""
 
     kind: ClassVar[str] = "part"
+    aliases: ClassVar[tuple[str, ...]] = ("split", "chunk", "slice")
     gives: ClassVar[str] = "the channels divided by `of`"
     index: int = argument(INDEX)
     of: int = argument(COUNT)
@@ -160,10 +174,11 @@ class Upsample(Op):
     """A map `factor` times as large: pixels repeated, or interpolated between their centres."""
 
     kind: ClassVar[str] = "upsample"
+    aliases: ClassVar[tuple[str, ...]] = ("upsampling", "interpolate", "resize")
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`n * factor`"
-    factor: Pair = argument(PAIR, (2, 2))
-    mode: str = argument(choice("nearest", "bilinear"), "nearest")
+    factor: Pair = argument(PAIR, (2, 2), aliases=("scalefactor", "size", "scale"))
+    mode: str = argument(choice("nearest", "bilinear"), "nearest", aliases=("interpolation",))
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         (x,) = inputs

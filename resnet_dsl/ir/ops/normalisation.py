@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, EPSILON, FLAG, RATE, REAL, ArgumentError, argument, itself
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.arguments import COUNT, EPSILON, FLAG, OF_EPS, RATE, REAL, ArgumentError, argument, itself
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
@@ -18,8 +18,16 @@ class RunningNorm(Op):
     In evaluation its mean can take up a bias before it, its variance another eps.
     """
 
-    eps: float = argument(EPSILON, 1e-5)
+    normalises: ClassVar[bool] = True
+    eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
     momentum: float = argument(RATE, 0.1)
+
+    def doubts(self) -> Iterator[Doubt]:
+        if 0.9 <= self.momentum < 1:
+            kept = f"{round(1 - self.momentum, 9):g}"
+            message = f"a momentum of {self.momentum:g} gives the new batch nearly all the weight"
+            hint = f"Keras and ONNX write what is kept; here that is `momentum={kept}`"
+            yield Doubt("W0620", "momentum", message, hint)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,13 @@ class BatchNorm(RunningNorm):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
 
     kind: ClassVar[str] = "bn"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "batchnorm",
+        "batchnormalization",
+        "batchnormalisation",
+        "norm",
+        "frozenbatchnorm",
+    )
     fresh: ClassVar[bool] = True
     gamma: float = argument(REAL, 1.0, structure=itself)
 
@@ -44,9 +59,11 @@ class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
     kind: ClassVar[str] = "gn"
+    normalises: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("groupnorm", "groupnormalization", "groupnormalisation")
     fresh: ClassVar[bool] = True
-    groups: int = argument(COUNT, 32)
-    eps: float = argument(EPSILON, 1e-5)
+    groups: int = argument(COUNT, 32, aliases=("numgroups",))
+    eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -68,7 +85,9 @@ class LayerNorm(Op):
     """Layer normalisation over the channels, each pixel by itself."""
 
     kind: ClassVar[str] = "ln"
-    eps: float = argument(EPSILON, 1e-5)
+    aliases: ClassVar[tuple[str, ...]] = ("layernorm", "layernormalization", "layernormalisation")
+    normalises: ClassVar[bool] = True
+    eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
@@ -83,9 +102,11 @@ class InstanceNorm(Op):
     """
 
     kind: ClassVar[str] = "instance_norm"
+    normalises: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("instancenormalization", "in")
     takes: ClassVar[str] = "map of more than one pixel"
     fresh: ClassVar[bool] = True
-    eps: float = argument(EPSILON, 1e-5)
+    eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
     affine: bool = argument(FLAG, True)
     gamma: float = argument(REAL, 1.0, structure=itself)
 
@@ -118,6 +139,7 @@ class LocalResponseNorm(Op):
     """
 
     kind: ClassVar[str] = "lrn"
+    aliases: ClassVar[tuple[str, ...]] = ("localresponsenorm", "localresponsenormalization")
     takes: ClassVar[str] = "map"
     size: int = argument(COUNT, 5)
     alpha: float = argument(REAL, 1e-4)

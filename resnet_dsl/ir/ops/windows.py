@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from math import comb
 from typing import ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import COUNT, FLAG, PADDING, PAIR, ArgumentError, Pair, argument, itself
+from resnet_dsl.ir.arguments import (
+    COUNT,
+    FLAG,
+    OF_KERNEL,
+    OF_PAD,
+    OF_STRIDE,
+    PADDING,
+    PAIR,
+    ArgumentError,
+    Pair,
+    argument,
+    itself,
+)
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
@@ -24,10 +36,10 @@ class Pool(Op):
         "`floor((n + 2p - k) / s) + 1`; with `ceil=true` rounded up, but no window starts in the "
         "padding behind; with `same`, `ceil(n / s)`"
     )
-    kernel: Pair = argument(PAIR)
-    stride: Pair = argument(PAIR, (0, 0))
-    pad: Padding = argument(PADDING, "half")
-    ceil: bool = argument(FLAG, False)
+    kernel: Pair = argument(PAIR, aliases=OF_KERNEL)
+    stride: Pair = argument(PAIR, (0, 0), aliases=OF_STRIDE)
+    pad: Padding = argument(PADDING, "half", aliases=OF_PAD)
+    ceil: bool = argument(FLAG, False, aliases=("ceilmode",))
 
     def normalised(self) -> Self:
         stride = self.kernel if self.stride == (0, 0) else self.stride
@@ -48,6 +60,9 @@ class Pool(Op):
     def window(self) -> Window:
         return Window(self.kernel, self.stride)
 
+    def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
+        return () if self.ceil else unread(self.window, self.pad, inputs[0], extent)
+
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad in ((0, 0), "same")
 
@@ -61,6 +76,7 @@ class MaxPool(Pool):
     """The largest value of each window; padding counts as minus infinity."""
 
     kind: ClassVar[str] = "maxpool"
+    aliases: ClassVar[tuple[str, ...]] = ("maxpooling",)
 
     def mistakes(self) -> Iterator[Mistake]:
         yield from super().mistakes()
@@ -74,7 +90,8 @@ class AvgPool(Pool):
     """The mean of each window, over padding too only if `count_pad` says so."""
 
     kind: ClassVar[str] = "avgpool"
-    count_pad: bool = argument(FLAG, False)
+    aliases: ClassVar[tuple[str, ...]] = ("avgpooling", "averagepool", "averagepooling")
+    count_pad: bool = argument(FLAG, False, aliases=("countincludepad",))
 
     def normalised(self) -> Self:
         if self.pad == "same" and self.count_pad:
@@ -87,9 +104,10 @@ class AdaptiveAvgPool(Op):
     """The mean of `size` windows that share the map: rows floor(i * H / size) to ceil((i + 1) * H / size)."""
 
     kind: ClassVar[str] = "adaptive_avgpool"
+    aliases: ClassVar[tuple[str, ...]] = ("adaptiveaveragepooling",)
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`size`"
-    size: Pair = argument(PAIR)
+    size: Pair = argument(PAIR, aliases=("outputsize",))
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_map(self, inputs[0])
@@ -110,7 +128,7 @@ class BlurPool(Op):
     takes: ClassVar[str] = "map with more pixels than are mirrored"
     gives: ClassVar[str] = "as a pool with `p = (s + kernel - 2) // 2`"
     kernel: int = argument(COUNT, 3, structure=itself)  # the weights follow from it here, not in the file
-    stride: int = argument(COUNT, 2)
+    stride: int = argument(COUNT, 2, aliases=OF_STRIDE)
 
     @property
     def pad(self) -> int:
@@ -147,6 +165,14 @@ class GlobalAvgPool(Op):
     """The mean over height and width: Cx1x1."""
 
     kind: ClassVar[str] = "gap"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "globalavgpool",
+        "globalaveragepool",
+        "globalavgpooling",
+        "globalaveragepooling",
+        "globalpool",
+        "adaptiveavgpool",
+    )
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "the channels, one pixel"
 
@@ -173,6 +199,22 @@ def padding_mistakes(op: Op, pad: Padding) -> Iterator[Mistake]:
     else:
         yield Mistake("padding: TensorFlow's `same` instead of symmetric", op.having("pad", "same"))
         yield Mistake("padding: none", op.having("pad", (0, 0)))
+
+
+def unread(window: Window, pad: Padding, x: Shape, extent: Extent) -> tuple[int, ...]:
+    """Return how many of the last rows and columns of a map a moving window stops before.
+
+    A window that steps over pixels between its places is meant to read some only.
+    """
+    lost = []
+    for i, size in enumerate(x.spatial):
+        span, stride = (window.kernel[i] - 1) * window.dilation[i] + 1, window.stride[i]
+        known = extent.of(size)
+        if known is None or pad == "same" or span < stride:
+            lost.append(0)
+        else:
+            lost.append(max(0, (known + 2 * pad[i] - span) % stride - pad[i]))
+    return tuple(lost)
 
 
 def windows(

@@ -6,6 +6,8 @@ from pathlib import PurePath
 
 from resnet_dsl.backend.contents import KEY, Metadata
 from resnet_dsl.codegen.provenance import digest
+from resnet_dsl.codegen.seal import KEY as SEAL_KEY
+from resnet_dsl.codegen.seal import OPEN
 from resnet_dsl.program import Program
 from resnet_dsl.version import __version__
 
@@ -20,6 +22,7 @@ def describe(program: Program, origin: Metadata) -> dict[str, object]:
         "spec_sha256": digest(network),
         "settings": {name: str(value) for name, value in dict(network.settings).items()},
         "origin": dict(origin),
+        SEAL_KEY: OPEN,
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from resnet_dsl.backend.contents import Contents, Metadata, Stored
 from resnet_dsl.backend.discovery import missing_packages, needed, sound_backends
 from resnet_dsl.backend.interface import WeightFile, WeightFormat
+from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
@@ -85,7 +86,7 @@ def encode(program: Program, state: Mapping[str, Array], origin: Metadata, path:
     """Return the bytes of a file of weights in the format that `path` is called after."""
     check_writable(path)
     suffix = suffix_of(path)
-    return formats()[suffix].load().encode(program, state, describe(program, origin), suffix)
+    return sealed(formats()[suffix].load().encode(program, state, describe(program, origin), suffix))
 
 
 def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> bytes:
@@ -93,7 +94,7 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> 
     check_writable(path)
     suffix = suffix_of(path)
     try:
-        return formats()[suffix].load().encode_named(state, metadata, suffix)
+        return sealed(formats()[suffix].load().encode_named(state, metadata, suffix))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 

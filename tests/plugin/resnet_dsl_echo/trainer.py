@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
-from resnet_dsl.backend.interface import Sgd, Statistics, Training
-from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.interface import Lesson, Sgd, Statistics, TrainedStep, TrainingState
 from resnet_dsl.backend.referee import Batch
-from resnet_dsl.backend.referee import train as steps
+from resnet_dsl.backend.referee import steps as referee_steps
 from resnet_dsl_echo.runtime import EchoModel
 
 STATISTICS = Statistics(unbiased=True, momentum=float)
 
 
-def train(model: EchoModel, batches: Sequence[tuple[Array, Array]], sgd: Sgd) -> Training:
-    given = [Batch(x, labels) for x, labels in batches]
-    result = steps(model.program.graph, model.state, given, *sgd)
-    return Training(result.losses, result.gradients, result.state)
+def steps(model: EchoModel, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[TrainedStep]:
+    now = TrainingState(model.state, {})
+    for x, labels, start in lessons:
+        state, velocity = start or now
+        (step,) = referee_steps(model.program.graph, state, [Batch(x, labels)], *sgd, velocity=velocity)
+        now = TrainingState(step.state, step.velocity)
+        yield TrainedStep(step.loss, step.gradients, now)

@@ -1,0 +1,26 @@
+"""A page of the catalogue of diagnostics, and the small specs that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """What `explain` says of one code; `wrong` reports it, `right` does not."""
+
+    code: str
+    title: str
+    why: str
+    wrong: str
+    right: str
+
+
+def model(fields: str) -> str:
+    """Return a model of these fields."""
+    return f"model tiny {{\n    {fields}\n}}"
+
+
+def with_block(block: str, fields: str = "stages: [1]  block: mine") -> str:
+    """Return a block and a model that uses it."""
+    return f"{block}\n\n{model(fields)}"

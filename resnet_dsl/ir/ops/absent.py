@@ -1,0 +1,70 @@
+"""What other libraries have and the catalogue has not, with what to write in its stead.
+
+Names are in lower case, without underscores and `2d`, as suggestions compare them.
+"""
+
+from __future__ import annotations
+
+ABSENT_ACTIVATIONS = frozenset((
+    "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign",
+    "hardsigmoid", "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold",
+    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d",
+    "logsoftmax", "maxout", "quickgelu", "squaredrelu", "sinusoid",
+))  # fmt: skip
+
+DEPTHWISE = (
+    "a depthwise convolution has as many groups as channels: `conv(x.channels, 3x3, groups=x.channels)`"
+)
+TWO_AXES = "maps have two axes; a signal is `12x1x1000`, with kernels such as `1x7`"
+LARGER = "a map is made larger by `upsample(2)`, and changed by a convolution behind it"
+PIPELINE = "steps are joined by `->`: `x -> conv(64, 3x3) -> bn -> relu`"
+ABSENT_OPS = {
+    "depthwiseconv": DEPTHWISE,
+    "dwconv": DEPTHWISE,
+    "separableconv": DEPTHWISE + ", then `conv(width, 1x1)`",
+    "convtranspose": LARGER,
+    "conv2dtranspose": LARGER,
+    "transposedconv": LARGER,
+    "deconv": LARGER,
+    "deconvolution": LARGER,
+    "pixelshuffle": LARGER,
+    "conv1d": TWO_AXES,
+    "conv3d": TWO_AXES,
+    "batchnorm1d": "`bn` takes maps and vectors",
+    "batchnorm3d": "`bn` takes maps and vectors",
+    "maxpool1d": TWO_AXES,
+    "maxpool3d": TWO_AXES,
+    "avgpool1d": TWO_AXES,
+    "avgpool3d": TWO_AXES,
+    "globalmaxpool": "`gap` takes the mean; a maximum is `maxpool` with a kernel of the map's size",
+    "globalmaxpooling": "`gap` takes the mean; a maximum is `maxpool` with a kernel of the map's size",
+    "adaptivemaxpool": "`adaptive_avgpool` takes means; a maximum is `maxpool`",
+    "sequential": PIPELINE,
+    "modulelist": PIPELINE,
+    "moduledict": PIPELINE,
+    "reshape": "`flatten` makes a vector of a map",
+    "view": "`flatten` makes a vector of a map",
+    "permute": "`flatten` makes a vector of a map; layouts are the backends' matter",
+    "transpose": "`flatten` makes a vector of a map; layouts are the backends' matter",
+    "activation": "an activation is a step by its own name: `-> relu`",
+    "self": "a step is named where it is made, `name = …`, and used by that name",
+    "range": "lists are written out: `[0, 1, 2]`",
+}  # fmt: skip
+
+FROM_INPUT = "leave it out: what comes in says it"
+ABSENT_ARGUMENTS = {
+    "inchannels": FROM_INPUT,
+    "infeatures": FROM_INPUT,
+    "inplanes": FROM_INPUT,
+    "numfeatures": FROM_INPUT,
+    "numchannels": FROM_INPUT,
+    "inputdim": FROM_INPUT,
+    "axis": FROM_INPUT,
+    "dim": FROM_INPUT,
+    "inputshape": "the field `input:` of the model says it",
+    "dataformat": "leave it out: layouts are the backends' matter",
+    "inplace": "leave it out: the backends see to it",
+    "activation": "an activation is a step of its own: `-> relu`",
+    "name": "a label names a step: `name: conv(64, 3x3)`",
+    "paddingmode": "padding is zeros",
+}
