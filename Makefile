@@ -13,7 +13,10 @@ JOBS ?= 2
 # A process a core: more threads than that only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: demo test quick lint format golden docs-tables mutate clean
+MINUTES ?= 10
+SEED ?= 0
+
+.PHONY: demo test quick lint format golden docs-tables fuzz mutate clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -45,6 +48,10 @@ golden: $(VENV)/test
 docs-tables: $(VENV)/test
 	$(BIN)/pytest tests/test_docs.py --update-golden
 
+# Random texts for half the time, random networks for the other; docs/quality.md says what has to hold.
+fuzz: $(VENV)/fuzz
+	$(ONE_THREAD) $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS)
+
 # How many small faults the tests see; about an hour on two cores. ARGS="--areas sizes --sample 40" tries less.
 mutate: $(VENV)/test
 	$(PIP) -e '.[mutate]'
@@ -58,6 +65,10 @@ $(VENV)/bin/python:
 
 $(VENV)/demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[onnx]'
+	touch $@
+
+$(VENV)/fuzz: $(VENV)/test
+	$(PIP) -e '.[fuzz]'
 	touch $@
 
 # torchvision and timm are oracles; their own dependencies would replace the torch of the tests.

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from functools import partial, reduce
 from math import lcm, prod
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from resnet_dsl.ir.ops import CATALOGUE, Join
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import PERIOD_LIMIT, Size, first_difference, same, when_different
 
 few = partial(settings, deadline=None)
@@ -217,3 +220,15 @@ def test_sizes_of_too_long_a_period_are_called_different():
     b = Size("H").ceil(67).times(4).ceil(61 * 6)
     assert not same(a, b.plus(1))
     assert when_different(a, b.plus(1)) == "some heights"
+
+
+# --- joins -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("join", [op() for op in CATALOGUE.values() if issubclass(op, Join)], ids=str)
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_axis_that_differs_here_counts_before_one_that_differs_elsewhere(join: Join, turned: bool) -> None:
+    thirds = Size("H").window(3, 3, 2), Size("W").window(3, 3, 2)
+    fixed = Size(None, 3 if turned else 4), Size(None, 4 if turned else 3)
+    with pytest.raises(ShapeError):  # at 11x12 both thirds are 4
+        join.shape(Shape(2, thirds), Shape(2, fixed), extent=Extent(11, 12))

@@ -155,11 +155,14 @@ class Disagreement:
 
 def disagreement(shapes: tuple[Shape, ...], extent: Extent) -> Disagreement | None:
     """Return how the heights and widths of `shapes` differ, or None if they never do."""
-    for other in shapes[1:]:
-        for axis, (a, b) in enumerate(zip(shapes[0].spatial, other.spatial, strict=True)):
-            if not same(a, b):
-                return _difference(a, b, (extent.height, extent.width)[axis], extent)
-    return None
+    found = [
+        _difference(a, b, (extent.height, extent.width)[axis], extent)
+        for other in shapes[1:]
+        for axis, (a, b) in enumerate(zip(shapes[0].spatial, other.spatial, strict=True))
+        if not same(a, b)
+    ]
+    # Heights that differ elsewhere say nothing of widths that differ here.
+    return next((difference for difference in found if difference.here), found[0] if found else None)
 
 
 def _difference(a: Size, b: Size, known: int | None, extent: Extent) -> Disagreement:

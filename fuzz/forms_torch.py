@@ -1,0 +1,79 @@
+"""The forms that a torch model is carried in: each has to give the model's own results, to the last bit."""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import pickle
+from collections.abc import Callable
+
+import torch
+
+from fuzz.engines import Check, Subject
+from resnet_dsl.ir.arrays import Array
+
+
+def _run(model: Callable[[torch.Tensor], object], x: Array) -> dict[str, Array]:
+    with torch.no_grad():
+        result = model(torch.from_numpy(x))
+    outputs = result if isinstance(result, dict) else {"output": result}
+    return {name: value.numpy() for name, value in outputs.items() if isinstance(value, torch.Tensor)}
+
+
+def _state_dict(name: str, subject: Subject) -> Check:
+    file = io.BytesIO()
+    torch.save(subject.model.state_dict(), file)
+    file.seek(0)
+    fresh = subject.runtime.build(subject.program, "float64")
+    fresh.load_state_dict(torch.load(file, weights_only=True), strict=True)
+    return subject.same(name, _run(fresh.eval(), subject.x))
+
+
+def _pickled(name: str, subject: Subject) -> Check:
+    return subject.same(name, _run(pickle.loads(pickle.dumps(subject.model.eval())), subject.x))
+
+
+def _copied(name: str, subject: Subject) -> Check:
+    return subject.same(name, _run(copy.deepcopy(subject.model.eval()), subject.x))
+
+
+def _scripted(name: str, subject: Subject) -> Check:
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(subject.model.eval()), file)
+    file.seek(0)
+    return subject.same(name, _run(torch.jit.load(file), subject.x))
+
+
+def _exported(name: str, subject: Subject) -> Check:
+    model, x = subject.model.eval(), torch.from_numpy(subject.x)
+    open_batch = ({0: torch.export.Dim.AUTO},) if len(x) > 1 else None
+    exported = torch.export.export(model, (x,), dynamic_shapes=open_batch).module()
+    return subject.same(name, _run(exported, subject.x))
+
+
+def _trained(name: str, subject: Subject) -> Check:
+    """A step of training: gradients are finite, and the model is one that learns."""
+    model = copy.deepcopy(subject.model).train()
+    result = model(torch.from_numpy(subject.x))
+    outputs = result.values() if isinstance(result, dict) else [result]
+    loss = sum((value**2).mean() for value in outputs)
+    learned = [p for p in model.parameters() if p.requires_grad]
+    if learned and loss.requires_grad:
+        loss.backward()
+        if not all(bool(p.grad.isfinite().all()) for p in learned if p.grad is not None):
+            return Check(name, message="a gradient is not finite")
+    return Check(name)
+
+
+logging.getLogger("torch").setLevel(logging.ERROR)  # export says a sentence for every size
+
+FORMS = {
+    "state_dict": _state_dict,
+    "pickle": _pickled,
+    "deepcopy": _copied,
+    "script": _scripted,
+    "export": _exported,
+    "training": _trained,
+}
+RARELY = {"export": 4}

@@ -1,0 +1,303 @@
+"""Random blocks and pipelines that compile: any op with any arguments, on values of any shape.
+
+Nothing here names an op: which there are, what they take and which inputs fit them is asked of the
+catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, replace
+from random import Random
+
+from fuzz.sketch import (
+    BlockSketch,
+    Chosen,
+    Expression,
+    Given,
+    Literal,
+    Misfit,
+    Pair,
+    ParameterSketch,
+    Pipe,
+    Ref,
+    Sum,
+    Use,
+    Workshop,
+    parameters_of,
+    values_of,
+)  # fmt: skip
+from resnet_dsl.ir.arguments import (
+    COUNT,
+    EPSILON,
+    FLAG,
+    INDEX,
+    PADDING,
+    PAIR,
+    RATE,
+    REAL,
+    ArgumentRule,
+    Symbol,
+)
+from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.shapes import Shape
+
+VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
+    COUNT: (1, 2, 2, 3, 4, 4, 6, 5),
+    INDEX: (0, 1, 2),
+    PAIR: ((1, 1), (2, 2), (3, 3), (3, 3), (2, 1), (1, 3), (3, 2), (4, 3), (5, 5), 2, 3),
+    FLAG: (False, True),
+    PADDING: (*map(Symbol, ("half", "same", "valid")), (1, 1), (1, 0), (0, 2), 1),
+    RATE: (0.25,),
+    EPSILON: (1e-5, 1e-3),
+    REAL: (0.5, 0.75, 1.25, 2.0),
+}
+TRIES = 12
+SUMS = ("2 * {}", "{} / 2", "1 - {}", "{} - 0.5", "-{}", "0.25 + {}")
+STEPS = ("main", "short", "inner", "near", "far", "side", "gate", "rest", "wide", "low")
+LABELS = ("proj", "downsample", "left", "right", "alpha", "beta", "se", "mix", "last", "first")
+# Names that a parameter cannot have: those of fields, and what every block sees.
+TAKEN = (
+    *("x", "stage", "index", "block", "model", "input", "stem", "stages", "head", "base"),
+    *("outputs", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
+)
+UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1)
+OFTEN = tuple(kind for kind in UNARY if len(tuple(CATALOGUE[kind].arguments())) > 1)  # most can go wrong here
+JOINS = tuple(kind for kind, op in CATALOGUE.items() if op.inputs != 1)
+
+
+def values_for(rule: ArgumentRule) -> tuple[Literal, ...]:
+    """Return what an argument with this rule is tried with."""
+    found = tuple(map(Symbol, rule.choices)) if rule not in VALUES else VALUES[rule]
+    if not found:
+        raise KeyError(f"nothing is known to try where {rule.what} is wanted: VALUES has to say")
+    return found
+
+
+@dataclass
+class Drawing:
+    """A block or part while it is drawn: the values it has, its parameters, and those of its blocks."""
+
+    chance: Random
+    shop: Workshop
+    values: dict[str, Shape]
+    parameters: list[ParameterSketch]
+    may_have_parameters: bool
+    labels: list[str]
+
+    @property
+    def settings(self) -> dict[str, Literal]:
+        """The parameters' values at the first use, for which the block is drawn."""
+        return {p.name: p.value for p in self.parameters if p.value is not None}
+
+    def pick(self, *choices: Callable[[], Expression]) -> Expression:
+        """Draw by one of several ways until something comes of it."""
+        for _ in range(TRIES):
+            try:
+                return self.chance.choice(choices)()
+            except Misfit:
+                continue
+        raise Misfit("nothing fits")
+
+    # --- uses ---
+
+    def unary(self, x: Shape) -> tuple[Use, Shape]:
+        """Draw an op or block of one input that takes a shape; raises Misfit."""
+        blocks = [b for b in self.shop.blocks.values() if not any(p.is_tensor for p in b.parameters)]
+        for _ in range(TRIES):
+            block = self.chance.choice(blocks) if blocks and self.chance.random() < 0.15 else None
+            kind = self.chance.choice(OFTEN if self.chance.random() < 0.35 else UNARY)
+            for _ in range(TRIES):
+                before, labels = list(self.parameters), list(self.labels)
+                use = self._op(kind) if block is None else self._block(block)
+                try:  # what it counts for is counted when the network is whole
+                    return use, replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+                except Misfit:
+                    self.parameters[:], self.labels[:] = before, labels
+        raise Misfit("no op fits")
+
+    def _op(self, kind: str) -> Use:
+        given: list[tuple[str, Given]] = []
+        for name, rule, default in CATALOGUE[kind].arguments():
+            if default is MISSING or self.chance.random() < 0.4:
+                given.append((name, self._value(name, rule)))
+        if not given and self.may_have_parameters and self.chance.random() < 0.15:
+            found = self._parameter(ParameterSketch(self._free("act"), kind))
+            return Use(found.name, label=self._label())
+        return Use(kind, tuple(given), label=self._label())
+
+    def _value(self, name: str, rule: ArgumentRule) -> Given:
+        value = self.chance.choice(values_for(rule))
+        known = [p for p in self.parameters if p.rule is rule]
+        if known and self.chance.random() < 0.3:
+            factor = 2 if rule is COUNT and self.chance.random() < 0.3 else 1
+            return Ref(self.chance.choice(known).name, factor)
+        if self.may_have_parameters and self.chance.random() < 0.25:
+            wanted = "width" if name == "channels" else name
+            optional = not isinstance(value, Symbol) and self.chance.random() < 0.7
+            optional = optional or isinstance(value, Symbol)
+            return Ref(self._parameter(ParameterSketch(self._free(wanted), value, rule, optional)).name)
+        return value
+
+    def _parameter(self, parameter: ParameterSketch) -> ParameterSketch:
+        # Those that have to be given stand first, as in Python.
+        self.parameters = sorted([*self.parameters, parameter], key=lambda p: p.optional)
+        return parameter
+
+    def _free(self, name: str) -> str:
+        taken = {*TAKEN, *self.values, *(p.name for p in self.parameters), *self.shop.blocks}
+        return next(each for each in (name, *(f"{name}{n}" for n in range(2, 99))) if each not in taken)
+
+    def _label(self) -> str:
+        if self.chance.random() > 0.2 or not self.labels:
+            return ""
+        return self.labels.pop()
+
+    def _block(self, block: BlockSketch) -> Use:
+        given: list[tuple[str, Given]] = []
+        for parameter in block.parameters:
+            if parameter.is_tensor or (parameter.optional and self.chance.random() < 0.5):
+                continue
+            given.append((parameter.name, self.another_value(parameter)))
+        label = self.labels.pop() if self.labels and (block.labels or self.chance.random() < 0.4) else ""
+        if block.labels and not label:
+            raise Misfit("no label is left")
+        return Use(block.name, tuple(given), label=label)
+
+    def another_value(self, parameter: ParameterSketch) -> Literal:
+        """Draw a value for a parameter; mostly its own, with which the block is known to work."""
+        own = parameter.value
+        assert own is not None
+        if parameter.rule is None or self.chance.random() < 0.5:
+            return own
+        word = isinstance(own, Symbol)  # a parameter takes words, or it takes what is none
+        return self.chance.choice([v for v in values_for(parameter.rule) if isinstance(v, Symbol) == word])
+
+    # --- expressions ---
+
+    def pipe(self, start: str | None = None) -> Expression:
+        """A value through one to three uses."""
+        start = start or self.chance.choice(list(self.values))
+        x, uses = self.values[start], []
+        for _ in range(self.chance.choice((1, 1, 2, 3))):
+            use, x = self.unary(x)
+            uses.append(use)
+        wrapped = self.chance.random() < 0.1 and not any(use.label for use in uses)
+        return Pipe(start, tuple(uses), wrapped)
+
+    def join(self) -> Expression:
+        """Several values joined by an op, in a call or by its operator, or by a block that takes tensors."""
+        names = [self.chance.choice(list(self.values)) for _ in range(self.chance.choice((2, 2, 3)))]
+        if self.chance.random() < 0.4:
+            found: Expression = Pair(names[0], self.chance.choice(("+", "-", "*")), names[1])
+        else:
+            use = self._op(self.chance.choice(JOINS))
+            many = CATALOGUE[use.callee].inputs is None if use.callee in CATALOGUE else False
+            others = names[1:] if many else names[1:2]
+            found = Pipe(names[0], (replace(use, operands=tuple(("", name) for name in others)),))
+        self.shape_of(found)
+        return found
+
+    def use_with_tensor(self) -> Expression:
+        """A block that takes a further tensor, given in order or by name."""
+        blocks = [b for b in self.shop.blocks.values() if any(p.is_tensor for p in b.parameters)]
+        if not blocks:
+            raise Misfit("there is none")
+        block = self.chance.choice(blocks)
+        tensor = next(p.name for p in block.parameters if p.is_tensor)
+        first, other = (self.chance.choice(list(self.values)) for _ in range(2))
+        found = Pipe(first, (replace(self._block(block), operands=((tensor, other),)),))
+        self.shape_of(found)
+        return found
+
+    def residual(self) -> Expression:
+        """Two values of one shape, the second made to fit the first."""
+        names = list(self.values)
+        pairs = [(a, b) for a in names for b in names if a != b and self.values[a] == self.values[b]]
+        if not pairs:
+            raise Misfit("no two are alike")
+        left, right = self.chance.choice(pairs)
+        return Pair(left, self.chance.choice(("+", "+", "-", "*")), right)
+
+    def sum(self) -> Expression:
+        """Arithmetic of a value and a number."""
+        return Sum(self.chance.choice(SUMS), self.chance.choice(list(self.values)))
+
+    def chosen(self) -> Expression:
+        """One of two expressions by a parameter; the other may make a value of any shape."""
+        plain = [p for p in self.parameters if p.rule in (COUNT, FLAG)]
+        if not plain:
+            raise Misfit("nothing to choose by")
+        parameter, start = self.chance.choice(plain), self.chance.choice(list(self.values))
+        return Chosen(parameter.name, self.another_value(parameter), self.pipe(start), self.pipe(start))
+
+    def shape_of(self, expression: Expression) -> Shape:
+        """Return the shape of an expression; raises Misfit."""
+        return replace(self.shop, ops=0, tensors=0).shape(expression, self.values, self.settings)
+
+    def add(self, name: str, expression: Expression) -> None:
+        """Keep a step, whose value others may take."""
+        self.values[name] = self.shape_of(expression)
+
+
+def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape | None = None) -> BlockSketch:
+    """Return a block drawn for an input; every step of it is used."""
+    labels = list(LABELS)
+    chance.shuffle(labels)
+    if chance.random() < 0.15:  # numbers as names
+        labels = [str(n) for n in reversed(range(10))]
+    drawing = Drawing(chance, shop, {"x": x}, [], True, labels)
+    if skip is not None:
+        drawing.values["skip"] = skip
+        drawing.parameters.append(ParameterSketch("skip", None, optional=False))
+    steps: list[tuple[str, Expression]] = []
+    names = list(STEPS)
+    chance.shuffle(names)
+    ways = (
+        *(drawing.pipe, drawing.pipe, drawing.pipe, drawing.join, drawing.residual, drawing.sum),
+        *(drawing.chosen, drawing.use_with_tensor),
+    )  # fmt: skip
+    for _ in range(chance.choice((0, 1, 2, 3, 3))):
+        step = names.pop()
+        expression = drawing.pick(*ways)
+        drawing.add(step, expression)
+        steps.append((step, expression))
+    result = _result(drawing, steps, skip is not None)
+    used = _needed(steps, result)
+    expressions = [result, *(expression for _, expression in used)]
+    taken = {name for expression in expressions for name in values_of(expression)}
+    if "x" not in taken or (skip is not None and "skip" not in taken):
+        raise Misfit("an input is not used")
+    read = {name for expression in expressions for name in parameters_of(expression)}
+    parameters = tuple(p for p in drawing.parameters if p.is_tensor or p.name in read)
+    return BlockSketch(name, parameters, tuple(used), result)
+
+
+def _result(drawing: Drawing, steps: Sequence[tuple[str, Expression]], wanted: bool) -> Expression:
+    """What a block returns: the last step, joined with others where they fit, so that few are dropped."""
+    last = steps[-1][0] if steps else "x"
+    others = [name for name in drawing.values if name != last]
+    drawing.chance.shuffle(others)
+    if not wanted and drawing.chance.random() < 0.5:
+        return drawing.pipe(last)
+    if wanted:
+        others.sort(key=lambda name: name != "skip")
+    for other in others:
+        for kind in drawing.chance.sample(JOINS, len(JOINS)):
+            found = Pipe(last, (Use(kind, (), (("", other),)),))
+            try:
+                drawing.shape_of(found)
+            except Misfit:
+                continue
+            return found
+    return drawing.pipe(last)
+
+
+def _needed(steps: Sequence[tuple[str, Expression]], result: Expression) -> list[tuple[str, Expression]]:
+    """The steps that the result needs: one that is of no use is an error."""
+    wanted, found = values_of(result), []
+    for name, expression in reversed(steps):
+        if name in wanted:
+            wanted |= values_of(expression)
+            found.append((name, expression))
+    return found[::-1]

@@ -1,0 +1,101 @@
+"""What the backends have to give for a random network, and how far rounding alone can move it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from fuzz.engines import Job, finite
+from fuzz.random_network import RandomNetwork
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.driver import compile_source
+from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.graph import INPUT
+from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.program import Program
+from resnet_dsl.reference import evaluate, evaluate_all
+from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
+from resnet_dsl.verify.case import Subject, calibrated_state, images
+from resnet_dsl.verify.forward import error_of
+
+LARGEST = 1e6
+SIZES = ((7, 9), (12, 8))  # where the text is all that is known of a network
+UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
+
+
+class Unsuitable(Exception):
+    """A network that compiles and of which nothing can be compared: its results are not finite, say."""
+
+
+def job_of(network: RandomNetwork) -> tuple[Job, Counter[str]]:
+    """Return a network with weights, inputs and true results, and the kinds of its ops; raises Unsuitable."""
+    program = compile_source(Source("net.resnet", network.text))
+    sizes = network.sizes or _sizes(program, network.text)
+    subject = Subject(program, sizes, program.network.extent.height is not None)
+    with np.errstate(all="ignore"):
+        state = calibrated_state(subject, network.seed)
+        batch = 1 + network.seed % 3
+        inputs = tuple(images(subject, size, batch, network.seed + 1 + i) for i, size in enumerate(sizes))
+        truths = tuple(evaluate(program.graph, state, x) for x in inputs)
+    if not (finite(state) and all(map(finite, truths))):
+        raise Unsuitable("not finite")
+    if any(np.abs(value).max() > LARGEST for truth in truths for value in truth.values()):
+        raise Unsuitable("too large")
+    kinds = Counter(node.op.kind for node in program.graph.nodes)
+    return Job(network.seed, network.text, state, inputs, truths), kinds
+
+
+def _sizes(program: Program, text: str) -> tuple[tuple[int, ...], ...]:
+    channels, *own = program.network.input.at(program.network.extent)
+    if not own:
+        return ((),)
+    if None not in own:
+        return (tuple(n for n in own if n is not None),)
+    return tuple(size for size in SIZES if _fits(text, channels, size)) or (SIZES[0],)
+
+
+def _fits(text: str, channels: int | None, size: tuple[int, ...]) -> bool:
+    try:
+        override = {"input": f"{channels}x{size[0]}x{size[1]}"}
+        compile_source(Source("net.resnet", text), overrides=override)
+    except CompileError:
+        return False
+    return True
+
+
+def degenerate(job: Job) -> bool:
+    """Whether an op gives the same for other inputs: a norm over one value shows nothing but its rounding."""
+    graph = compile_source(Source("net.resnet", job.text)).graph
+    generator = np.random.default_rng(job.number)
+    x = job.inputs[0]
+    one, other = (evaluate_all(graph, job.state, y) for y in (x, generator.standard_normal(x.shape)))
+    apart = (np.abs(one[name] - other[name]).max() / max(np.abs(one[name]).max(), 1e-300) for name in one)
+    return bool(min(apart) < 1e-6)
+
+
+def noise(job: Job, dtype: str) -> float:
+    """Return the largest relative change of the results when every op's result is rounded at random.
+
+    A sum of a thousand terms is rounded more than once, hence the factor that callers take.
+    """
+    if dtype not in UNIT:
+        return 0.0
+    graph = compile_source(Source("net.resnet", job.text)).graph
+    worst = 0.0
+    for repeat in range(3):
+        generator = np.random.default_rng(repeat)
+
+        def moved(value: Array, generator: np.random.Generator = generator) -> Array:
+            return value * (1 + UNIT[dtype] * generator.uniform(-1, 1, value.shape))
+
+        for x, truth in zip(job.inputs, job.truths, strict=True):
+            extent = Extent(*x.shape[2:])
+            tensors = tensors_of(graph, {name: moved(value) for name, value in job.state.items()})
+            values = {INPUT: moved(as_batch(graph, x))}
+            for node in graph.nodes:
+                values[node.name] = moved(apply(node, called(node, tensors, values), extent))
+            for name, result in graph.outputs:
+                worst = max(worst, error_of(values[result], truth[name]))
+    return worst
