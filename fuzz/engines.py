@@ -27,7 +27,6 @@ from resnet_dsl.verify.start import wrong_starts
 
 State = Mapping[str, Array]
 BARS = {"float64": 1e-12, "float32": 1e-4}
-DECLINED = {"E0307"}  # ONNX has no `same` padding of a map whose size is open
 SLOWLY = {("onnx", "float64"): 8}  # one network in so many: ONNX's evaluator of doubles is in Python
 
 
@@ -147,18 +146,11 @@ def work(backend: str, connection: Connection) -> None:
         try:
             found = list(checks(backend, job))
         except CompileError as error:
-            found = [_declined(backend, error)]
+            codes = ", ".join(sorted({diagnostic.code for diagnostic in error.diagnostics}))
+            found = [Check(f"{backend} refuses {codes}", message=str(error))]
         except Exception as error:
             found = [Check(f"{backend} crash", message=_said(error))]
         connection.send(found)
-
-
-def _declined(backend: str, error: CompileError) -> Check:
-    """A network that the backend's format cannot express, as its documentation says; else a failure."""
-    codes = {diagnostic.code for diagnostic in error.diagnostics}
-    if codes <= DECLINED:
-        return Check(f"{backend} declines {', '.join(sorted(codes))}")
-    return Check(f"{backend} refuses {', '.join(sorted(codes))}", message=str(error))
 
 
 def _few_threads(backend: str) -> None:

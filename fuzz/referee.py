@@ -12,7 +12,7 @@ from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.arrays import Array
-from resnet_dsl.ir.graph import INPUT
+from resnet_dsl.ir.graph import INPUT, GraphNode
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate, evaluate_all
@@ -36,7 +36,7 @@ def job_of(network: RandomNetwork) -> tuple[Job, Counter[str]]:
     subject = Subject(program, sizes, program.network.extent.height is not None)
     with np.errstate(all="ignore"):
         state = calibrated_state(subject, network.seed)
-        batch = 1 + network.seed % 3
+        batch = (2 if any(map(_torch_wants_two, program.graph.nodes)) else 1) + network.seed % 2
         inputs = tuple(images(subject, size, batch, network.seed + 1 + i) for i, size in enumerate(sizes))
         truths = tuple(evaluate(program.graph, state, x) for x in inputs)
     if not (finite(state) and all(map(finite, truths))):
@@ -45,6 +45,12 @@ def job_of(network: RandomNetwork) -> tuple[Job, Counter[str]]:
         raise Unsuitable("too large")
     kinds = Counter(node.op.kind for node in program.graph.nodes)
     return Job(network.seed, network.text, state, inputs, truths), kinds
+
+
+def _torch_wants_two(node: GraphNode) -> bool:
+    """Whether torch refuses a batch of one: a group of one channel is one value where the map is a pixel."""
+    x = node.input_shapes[0]
+    return node.op.normalises and getattr(node.op, "groups", 0) == x.channels
 
 
 def _sizes(program: Program, text: str) -> tuple[tuple[int, ...], ...]:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import GraphNode
@@ -20,7 +19,6 @@ from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.run import fresh_starts
 from resnet_dsl.verify.training import verify_training
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
-from tests.support.backends import in_full
 from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of
 
 for framework in ("torch", "keras", "onnx", "onnxruntime"):
@@ -52,20 +50,6 @@ def apart(
     return found
 
 
-def taken(cases: tuple[Case, ...], backend: str) -> tuple[Case, ...]:
-    """The cases that a backend does at any size: ONNX refuses some windows padded as `same`."""
-    found = []
-    for case in cases:
-        try:
-            in_full(backend).render(compiled(model_of((case,), "HxW")))
-        except CompileError as refusal:
-            if {diagnostic.code for diagnostic in refusal.diagnostics} != {"E0307"}:
-                raise
-        else:
-            found.append(case)
-    return tuple(found)
-
-
 @each_op
 def test_an_op_takes_what_its_page_says(kind: str) -> None:
     vectors = any("vector" in case.operands for case in cases_of(kind))
@@ -79,11 +63,9 @@ def test_an_op_takes_what_its_page_says(kind: str) -> None:
 @each_op
 def test_an_op_computes_the_same_in_every_backend_at_any_size(kind: str) -> None:
     cases = tuple(case for case in cases_of(kind) if not case.needs_size)
-    by_onnx = taken(cases, "onnx")
     found = []
     for engine in ALL_ENGINES:
-        own = by_onnx if engine[0] == "onnx" else cases
-        found += apart(own, "HxW", SIZES, engine) if own else []
+        found += apart(cases, "HxW", SIZES, engine) if cases else []
     assert not found, "\n".join(found)
 
 

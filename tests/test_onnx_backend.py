@@ -15,7 +15,7 @@ from resnet_dsl_onnx import save
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.codegen.provenance import digest
-from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import initial_state, random_state
@@ -270,20 +270,11 @@ def test_an_op_at_a_known_size_computes_what_torch_computes(
     check(text, meaning, SIZES)
 
 
-@pytest.mark.parametrize(("text", "meaning"), OPS, ids=[text for text, _ in OPS])
+@pytest.mark.parametrize(("text", "meaning"), OPS + SIZED_OPS, ids=[text for text, _ in OPS + SIZED_OPS])
 def test_an_op_at_any_size_computes_what_torch_computes(
     text: str, meaning: Callable[[Any, State], Any]
 ) -> None:
     check(text, meaning, ["HxW"])
-
-
-@pytest.mark.parametrize("text", [text for text, _ in SIZED_OPS])
-def test_same_padding_that_needs_a_size_is_refused_without_one(text: str) -> None:
-    with pytest.raises(CompileError) as caught:
-        backend.render(stem(text))
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "E0307"
-    assert diagnostic.span is not None
 
 
 def check(text: str, meaning: Callable[[Any, State], Any], inputs: list[str]) -> None:

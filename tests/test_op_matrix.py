@@ -14,12 +14,10 @@ import pytest
 
 from resnet_dsl.backend.discovery import backend_names, find_backend
 from resnet_dsl.backend.interface import Backend
-from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.program import Program
 from resnet_dsl.reference import missing_rules
 from tests.support.agreement import ALL_ENGINES, Size, assert_agreement, compiled
-from tests.support.backends import in_full
 from tests.support.plugins import FULL
 
 TESTS = Path(__file__).parent
@@ -206,8 +204,6 @@ block twice() { return concat(x, x) }
 """
 # Its length is part of the model, so it needs the input's size.
 NEEDS_SIZE = {pipeline for pipeline in OPEN["flatten"] if not pipeline.startswith("gap")}
-# ONNX runtimes do `same` at any size only without dilation and where no stride is past its window.
-NEEDS_SIZE_IN_ONNX = ("conv(6, 3x1, stride=2, pad=same)", "conv(6, 3x3, stride=2, dilation=2, pad=same)")
 CASES = [(kind, pipeline) for kind, pipelines in OPEN.items() for pipeline in pipelines]
 
 
@@ -244,15 +240,7 @@ def test_a_use_of_an_op_is_one() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("pipeline", [p for _, p in CASES if p not in NEEDS_SIZE])
 def test_an_op_computes_the_same_in_every_backend_at_any_size(pipeline: str) -> None:
-    refused = "onnx" if pipeline in NEEDS_SIZE_IN_ONNX else ""
-    engines = [engine for engine in ALL_ENGINES if engine[0] != refused]
-    assert_agreement(program(pipeline, "HxW"), SIZES, engines, BARS)
-
-
-@pytest.mark.parametrize("pipeline", NEEDS_SIZE_IN_ONNX)
-def test_what_onnx_cannot_do_at_any_size_is_refused(pipeline: str) -> None:
-    with pytest.raises(CompileError, match="E0307"):
-        in_full("onnx").build(program(pipeline, "HxW"))
+    assert_agreement(program(pipeline, "HxW"), SIZES, ALL_ENGINES, BARS)
 
 
 @pytest.mark.slow

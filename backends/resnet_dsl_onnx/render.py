@@ -80,7 +80,8 @@ def _unfused(lowered: Iterable[Lowered]) -> Iterator[Lowered]:
         if part.op_type == "Pad" or (_may_vanish(part) and not padded.isdisjoint(part.inputs)):
             padded.add(part.result(node.name))
         if part.op_type in POOLS and part.inputs[0] in padded:
-            apart = OnnxNode("Max", part.inputs * 2, {}, "apart")
+            suffix = f"{part.suffix}/apart" if part.suffix else "apart"
+            apart = OnnxNode("Max", part.inputs * 2, {}, suffix)
             yield node, apart
             yield node, replace(part, inputs=(apart.result(node.name),))
         else:

@@ -14,7 +14,8 @@ from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu
 from resnet_dsl_onnx.rules.averages import adaptive_average
 from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
-from resnet_dsl_onnx.rules.windows import pool, window
+from resnet_dsl_onnx.rules.same_padding import computed_pads, padded
+from resnet_dsl_onnx.rules.windows import computes_same, pool, spans, unpadded, window
 
 INT64_MAX = 2**63 - 1
 CHANNELS = 1  # the axis
@@ -36,8 +37,13 @@ def _conv(op: ops.Conv, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     weight, *bias = _parameters(node)
     if op.standardize:
         weight = yield from standardised(node.name, weight, (1, 2, 3), op.standardize)
-    attributes = {**window(op, node, extent), "dilations": op.dilation, "group": op.groups}
-    yield OnnxNode("Conv", (*node.inputs, weight, *bias), attributes)
+    (x,), more = node.inputs, {"dilations": op.dilation, "group": op.groups}
+    if computes_same(op, node, extent):
+        pads = yield from computed_pads(node.name, x, spans(op), op.stride)
+        x = yield from padded(node.name, "padded", x, pads, 0.0)
+        yield OnnxNode("Conv", (x, weight, *bias), {**unpadded(op), **more})
+    else:
+        yield OnnxNode("Conv", (x, weight, *bias), {**window(op, node, extent), **more})
 
 
 @lower.register

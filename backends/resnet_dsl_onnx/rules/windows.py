@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
-from resnet_dsl.backend.ir import Extent, GraphNode, ops
-from resnet_dsl.backend.refusals import CompileError, Diagnostic
+from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
+from resnet_dsl_onnx.rules.same_padding import computed_pads, ones_like, padded
 
 Sides = tuple[int, int]
 
@@ -19,8 +20,10 @@ def window(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent) -> dict[str
         return {**size, "auto_pad": "NOTSET", "pads": (*op.pad, *op.pad)}
     if _has_same_upper(op):
         return {**size, "auto_pad": "SAME_UPPER"}
-    (top, bottom), (left, right) = (_sides(op, node, extent, axis) for axis in (0, 1))
-    return {**size, "auto_pad": "NOTSET", "pads": (top, left, bottom, right)}
+    rows, columns = (_sides(op, node, extent, axis) for axis in (0, 1))
+    if rows is None or columns is None:
+        raise AssertionError("the padding is computed where it depends on an open size")
+    return {**size, "auto_pad": "NOTSET", "pads": (rows[0], columns[0], rows[1], columns[1])}
 
 
 def pool(
@@ -31,6 +34,9 @@ def pool(
     Instead more is padded behind than before, and a mean leaves that out. Where zeros count, those
     of the op itself are put around the map by a node of their own.
     """
+    if computes_same(op, node, extent):
+        yield from _computed_same(op_type, op, node, more)
+        return
     if op.pad == "same" or not _rounds_up(op, node, extent):
         yield OnnxNode(op_type, node.inputs, {**window(op, node, extent), "ceil_mode": 0, **more})
         return
@@ -47,6 +53,40 @@ def pool(
     pads = {"auto_pad": "NOTSET", "pads": (*before, *behind)}
     size = {"kernel_shape": op.kernel, "strides": op.stride}
     yield OnnxNode(op_type, (x,), {**size, **pads, "ceil_mode": 0, **more})
+
+
+def computes_same(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent) -> bool:
+    """Whether the model has to compute the padding: it depends on a size that is open."""
+    if op.pad != "same" or _has_same_upper(op):
+        return False
+    return any(_sides(op, node, extent, axis) is None for axis in (0, 1))
+
+
+def unpadded(op: ops.Conv | ops.Pool) -> dict[str, Any]:
+    """The attributes of a window over a map that is padded already."""
+    return {"kernel_shape": op.kernel, "strides": op.stride, "auto_pad": "NOTSET", "pads": (0, 0, 0, 0)}
+
+
+def spans(op: ops.Conv | ops.Pool) -> Pair:
+    """The rows and columns from a window's first to its last."""
+    dilation = op.dilation if isinstance(op, ops.Conv) else (1, 1)
+    return (op.kernel[0] - 1) * dilation[0] + 1, (op.kernel[1] - 1) * dilation[1] + 1
+
+
+def _computed_same(op_type: str, op: ops.Pool, node: GraphNode, more: dict[str, Any]) -> Iterator[OnnxNode]:
+    """A pool over a computed padding, which a maximum never takes and a mean leaves out."""
+    (x,), name, mean = node.inputs, node.name, op_type == "AveragePool"
+    pads = yield from computed_pads(name, x, spans(op), op.stride)
+    around = yield from padded(name, "padded", x, pads, 0.0 if mean else -inf)
+    attributes = {**unpadded(op), "ceil_mode": 0, **more}
+    if not mean:
+        yield OnnxNode(op_type, (around,), attributes)
+        return
+    ones = yield from ones_like(name, x)
+    there = yield from padded(name, "there", ones, pads, 0.0)
+    sums = yield from step(name, "sums", op_type, around, **attributes)
+    counts = yield from step(name, "counts", op_type, there, **attributes)
+    yield OnnxNode("Div", (sums, counts), {})
 
 
 def padding_behind(kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[int, ...]) -> tuple[int, ...]:
@@ -76,21 +116,14 @@ def _has_same_upper(op: ops.Conv | ops.Pool) -> bool:
     return not dilated and all(stride <= kernel for stride, kernel in zip(op.stride, op.kernel, strict=True))
 
 
-def _sides(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent, axis: int) -> Sides:
-    """The rows (or columns) that `same` adds before and after, in numbers."""
-    dilation = op.dilation[axis] if isinstance(op, ops.Conv) else 1
-    span, stride = (op.kernel[axis] - 1) * dilation + 1, op.stride[axis]
+def _sides(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent, axis: int) -> Sides | None:
+    """The rows (or columns) that `same` adds before and after; None where they depend on an open size."""
+    span, stride = spans(op)[axis], op.stride[axis]
     size = extent.of(node.input_shapes[0].spatial[axis])
     if stride == 1 or span <= 2:
         total = span - 1  # nothing depends on the size but whether the last row is read at all
     elif size is not None:
         total = max((-(-size // stride) - 1) * stride + span - size, 0)
     else:
-        raise _unknown_size(op, node)
+        return None
     return total // 2, total - total // 2
-
-
-def _unknown_size(op: ops.Conv | ops.Pool, node: GraphNode) -> CompileError:
-    message = f"onnx: `same` padding of this {op.kind} depends on the input's size"
-    hint = "write numbers in `input:`, or the padding as a number"
-    return CompileError([Diagnostic("E0307", message, node.author, hint=hint)])
