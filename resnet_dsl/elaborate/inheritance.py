@@ -6,9 +6,8 @@ from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, layer_of
+from resnet_dsl.limits import BASES
 from resnet_dsl.syntax import ast
-
-MAX_BASES = 16
 
 
 def layers(
@@ -30,7 +29,7 @@ def layers(
             state.findings.check()  # whatever else is missing may be the base's to set
             return layers
         model, home = found
-        if any(model is other for other in seen) or len(seen) >= MAX_BASES:
+        if any(model is other for other in seen) or len(seen) >= BASES.most:
             names = [other.name for other in (*seen, model)]
             way = " -> ".join(names[names.index(model.name) :])
             state.error("E0209", f"model `{model.name}` is based on itself: {way}", base.value_at)

@@ -19,9 +19,8 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Origin, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
+from resnet_dsl.limits import CHAIN
 from resnet_dsl.syntax import ast
-
-MAX_CHAIN = 32
 
 # What a value of a field serves: the whole model, each block of a stage, or the first of each.
 Reach = Literal["model", "stage", "first block"]
@@ -142,8 +141,8 @@ class Settings:
             return BAD
         if name in self.active:
             return self._endless(name, span or setting.span)
-        if len(self.active) > MAX_CHAIN:
-            message = f"settings depend on each other more than {MAX_CHAIN} levels deep"
+        if len(self.active) > CHAIN.most:
+            message = f"settings depend on each other more than {CHAIN.most} levels deep"
             return self.elaborator.error("E0209", message, span or setting.span)
         env = self.env(setting, **(names or {}))
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.derived import formulas_of
-from resnet_dsl.elaborate.elaborator import MAX_OPS, Parameter
+from resnet_dsl.elaborate.elaborator import Parameter
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.steps import Derived
@@ -17,6 +17,7 @@ from resnet_dsl.elaborate.values import BAD, Bad, Definition, Function, Origin, 
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
+from resnet_dsl.limits import OPS
 
 
 class Run(NamedTuple):
@@ -92,8 +93,8 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     if len(runs) < len(found):
         return None
     at = state.value_at("stages", first.stage)
-    if sum(run.length for run in runs) > MAX_OPS:
-        state.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
+    if sum(run.length for run in runs) > OPS.most:
+        state.error("E0501", f"a stage of more than {OPS.most:,} blocks", at)
         return None
     blocks: list[Body] = []
     derived: list[Derived] = []
