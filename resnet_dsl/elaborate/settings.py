@@ -68,6 +68,7 @@ class Settings:
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
     endless: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)  # of what is given by place: `stage`, `index`
     numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
@@ -117,6 +118,7 @@ class Settings:
             names={**self._symbols, **names},
             setting=lookup,
             known=lambda: self._names.difference(self.active),
+            read=self.asked,
             origins=self._places,
             parameters=self._names,
         )

@@ -36,6 +36,7 @@ class Position(NamedTuple):
     block: int = 0
 
 
+INDEX = "index"  # what a field may call the number of the block that it is for
 X_CHANNELS = channels_name("x")
 EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
@@ -99,14 +100,24 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     blocks: list[Body] = []
     derived: list[Derived] = []
     for run in runs:
-        for _ in range(run.length):
-            made = _block(state, run, name, first._replace(block=len(blocks)))
+        left = run.length
+        while left:
+            position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
+            state.settings.asked.discard(INDEX)
+            made = _block(state, run, name, position)
             if isinstance(made, Bad):
                 return None
             body, formulas = made
-            blocks.append(body)
-            derived.append(formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels)))
+            given = formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels))
             _pass_through(state, body, formulas)
+            # Where no value asks which block it is for, one that changes no shape is the next one too.
+            alike = position.block > 0 and INDEX not in state.settings.asked
+            times = left if alike and before == (state.shape, state.channels) else 1
+            if times > 1:
+                state.elaborator.count((times - 1) * max(body.count, 1), at)
+            blocks += [body] * times
+            derived += [given] * times
+            left -= times
     return Stage(name, tuple(blocks), state.names[name], tuple(derived))
 
 
@@ -226,7 +237,7 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
     # What serves a whole stage cannot ask for the block's number.
     names: dict[str, Value] = {"stage": at.stage}
     if FIELDS.get(name) != "stage":
-        names["index"] = at.block
+        names[INDEX] = at.block
     value = state.settings.value(name, choices=choices, names=names)
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value

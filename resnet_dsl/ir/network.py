@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Source, Span
@@ -78,7 +79,7 @@ class Body:
             return Named(channels_name(self.names[-1 - value]))
         return channels_formula(self.nodes[value], self.channels)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """The number of ops, those of calls included."""
         return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
