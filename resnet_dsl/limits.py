@@ -21,7 +21,7 @@ class Limit:
 # --- texts: check, fmt and expand take at most two seconds and 300 MB for what is within these ---
 
 TEXT_BYTES = Limit(1_000_000, "bytes of a text", "E0105")
-TOKENS = Limit(100_000, "words and signs of a text, those of the files that it uses included", "E0105")
+TOKENS = Limit(25_000, "words and signs of a text, those of the files that it uses included", "E0105")
 NESTING = Limit(64, "brackets within each other", "E0105")
 STEPS = Limit(256, "operations or steps in one expression", "E0105")
 DIGITS = Limit(18, "digits of a whole number", "E0105")
@@ -37,7 +37,7 @@ CHAIN = Limit(32, "constants, or settings, that depend on each other in a row", 
 
 OPS = Limit(75_000, "ops of a network", "E0501")
 NAMES = Limit(10_000_000, "characters of the names of all ops together", "E0501")
-EVALUATIONS = Limit(1_000_000, "evaluations of expressions", "E0501")
+EVALUATIONS = Limit(300_000, "evaluations of expressions", "E0501")
 LIST = Limit(10_000, "items of a list, those of the lists in it included", "E0501")
 VALUE = Limit(10**18, "a number that arithmetic gives", "E0502")
 EXPONENT = Limit(64, "an exponent", "E0502")

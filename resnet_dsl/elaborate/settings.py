@@ -69,6 +69,7 @@ class Settings:
     active: list[str] = field(default_factory=list)
     endless: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)  # of what is given by place: `stage`, `index`
+    everywhere: dict[tuple[str, tuple[str, ...]], Value] = field(default_factory=dict)  # asking for neither
     numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:

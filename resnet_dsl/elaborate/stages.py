@@ -238,7 +238,7 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
     names: dict[str, Value] = {"stage": at.stage}
     if FIELDS.get(name) != "stage":
         names[INDEX] = at.block
-    value = state.settings.value(name, choices=choices, names=names)
+    value = _value(state, name, choices, names)
     if not isinstance(value, tuple) or isinstance(value, Dims):
         return value
     if len(value) != at.stages:
@@ -247,3 +247,16 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         with state.elaborator.without_frames():
             return state.error("E0207", message, state.value_at(name), "give one value, or one a stage")
     return value[at.stage]
+
+
+def _value(state: ModelState, name: str, choices: tuple[str, ...], names: dict[str, Value]) -> Value:
+    """The value of a field; what does not ask for stage or block is evaluated once for all of them."""
+    settings = state.settings
+    if (name, choices) in settings.everywhere:
+        return settings.everywhere[name, choices]
+    before, settings.asked = settings.asked, set()
+    value = settings.value(name, choices=choices, names=names)
+    if not settings.asked:
+        settings.everywhere[name, choices] = value
+    settings.asked |= before
+    return value

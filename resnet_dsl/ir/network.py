@@ -77,7 +77,15 @@ class Body:
             return self.input_channels[-1 - value]
         if value < 0:
             return Named(channels_name(self.names[-1 - value]))
-        return channels_formula(self.nodes[value], self.channels)
+        return self._channels[value]
+
+    @cached_property
+    def _channels(self) -> tuple[Formula | None, ...]:
+        """The same of every node, in their order: a chain of steps may be long."""
+        found: list[Formula | None] = []
+        for node in self.nodes:
+            found.append(channels_formula(node, lambda v: found[v] if v >= 0 else self.channels(v)))
+        return tuple(found)
 
     @cached_property
     def count(self) -> int:
