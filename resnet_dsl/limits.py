@@ -45,3 +45,9 @@ ARGUMENT = Limit(10**9, "a whole number that an op takes, or an extent of the in
 SHRINKING = Limit(1_000, "halvings of a map in a row, or as much by other strides", "E0502")
 CONSTANTS = Limit(10_000_000, "numbers of the constants of an ONNX model")
 PARAMETERS = Limit(10**11, "parameters of a model", "E0502")
+
+# --- options ---
+
+SEED = Limit(2**63 - 1, "a seed")
+TRAINING = Limit(10_000, "steps that `verify --train-steps` compares")
+ACTIVATIONS = Limit(10**9, "results of all ops for one image, at a size that `verify` runs")

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.limits import ACTIVATIONS
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
 
@@ -43,6 +44,7 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
     try:
         free = load({"input": f"{channels}xHxW"})
     except CompileError:
+        _check_activations(program)
         height, width = (SMALL if size is None else size for size in own)
         return Subject(program, ((height, width),), True)
     for candidate in [sizes] if sizes else _candidates(own):
@@ -61,10 +63,20 @@ def _candidates(own: Sequence[int | None]) -> Iterator[Sizes]:
 
 def _fits(load: Callable[[Mapping[str, Any]], Program], channels: int | None, size: InputSize) -> bool:
     try:
-        load({"input": f"{channels}x{size[0]}x{size[1]}"})
+        program = load({"input": f"{channels}x{size[0]}x{size[1]}"})
     except CompileError:
         return False
+    _check_activations(program)
     return True
+
+
+def _check_activations(program: Program) -> None:
+    """Raise UsageError where the results of all ops, which are compared one by one, would fill the memory."""
+    values = program.cost.activations or 0
+    if values > ACTIVATIONS.most:
+        size = program.network.input.text(program.network.extent)
+        message = f"at {size}, the ops of {program.name} have {values:,} results"
+        raise UsageError(f"{message}; `verify` takes {ACTIVATIONS.most:,} at most: ask for a smaller --size")
 
 
 def images(subject: Subject, size: InputSize, batch: int, seed: int) -> Array:
