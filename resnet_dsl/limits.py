@@ -46,6 +46,17 @@ SHRINKING = Limit(1_000, "halvings of a map in a row, or as much by other stride
 CONSTANTS = Limit(10_000_000, "numbers of the constants of an ONNX model")
 PARAMETERS = Limit(10**11, "parameters of a model", "E0502")
 
+# --- files of weights: inspect, and what convert and import read of one, take five seconds and twice the
+# file at most ---
+
+TENSORS = Limit(120_000, "tensors, groups or nodes of a file of weights")
+AXES = Limit(64, "axes of a tensor")
+HEADER = Limit(25_000_000, "bytes of the header of a .safetensors file")
+METADATA = Limit(2_000_000, "characters of the metadata of a file of weights")
+GROUPS = Limit(32, "groups within each other in a .h5 file")
+GRAPH = Limit(20_000_000, "bytes of an ONNX model beside its tensors")
+OPCODES = Limit(2_000_000, "opcodes of the pickle in a .pth file")
+
 # --- options ---
 
 SEED = Limit(2**63 - 1, "a seed")

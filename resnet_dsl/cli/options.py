@@ -134,7 +134,9 @@ def up_to(limit: Limit) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 30 and int(text) <= limit.most):
-            raise argparse.ArgumentTypeError(f"a whole number from 0 to {limit.most:,} is needed, not {text}")
+            raise argparse.ArgumentTypeError(
+                f"a whole number, 0 or more and at most {limit.most:,}, not {text}"
+            )
         return int(text)
 
     return read

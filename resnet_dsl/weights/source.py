@@ -54,7 +54,7 @@ def check_choice(seed: int | None, weights: Given | None, partial: bool) -> None
     if seed is not None and weights is not None and not partial:
         raise UsageError("either a seed or weights, not both; with `partial` the seed starts what they lack")
     if seed is not None and not 0 <= seed <= SEED.most:
-        raise UsageError(f"a seed is a whole number from 0 to {SEED.most:,}, not {seed}")
+        raise UsageError(f"a seed is 0 or more and at most {SEED.most:,}, not {seed}")
 
 
 def weights_for(
