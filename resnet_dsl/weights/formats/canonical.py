@@ -46,7 +46,7 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) ->
     for name in sorted(state):
         value = np.ascontiguousarray(state[name], "<f4")
         begin, end = end, end + value.nbytes
-        header[name] = {"dtype": "F32", "shape": list(np.shape(state[name])), "data_offsets": [begin, end]}
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [begin, end]}
         values.append(value.reshape(-1).view(np.uint8).data)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
@@ -102,9 +102,7 @@ def _metadata(path: Path, given: object) -> dict[str, Any]:
 def _place(name: str, entry: object) -> Place:
     """Read what the header says of a tensor, and hold its size against its dtype and shape."""
     match entry:
-        case {"dtype": str() as dtype, "shape": list() as shape, "data_offsets": [begin, end], **more} if (
-            not more
-        ):
+        case {"dtype": str() as dtype, "shape": list() as shape, "data_offsets": [begin, end]}:
             numbers = (*shape, begin, end)
         case _:
             raise ValueError(f"{name} lacks dtype, shape or place")
