@@ -13,7 +13,7 @@ JOBS ?= 2
 # A process a core: more threads than that only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: demo test quick lint format golden docs-tables clean
+.PHONY: demo test quick lint format golden docs-tables limits clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -44,6 +44,10 @@ golden: $(VENV)/test
 # The tables of docs/ that are made from the code: ops, blocks, codes, the grammar.
 docs-tables: $(VENV)/test
 	$(BIN)/pytest tests/test_docs.py --update-golden
+
+# docs/limits.md: the largest input within every bound, built and measured.
+limits: $(VENV)/test
+	$(ONE_THREAD) $(BIN)/python tools/limits.py
 
 clean:
 	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,6 +18,11 @@ class Limit:
     code: str = ""
 
 
+def all_limits() -> dict[str, Limit]:
+    """Return every bound by its name."""
+    return {name: value for name, value in globals().items() if isinstance(value, Limit)}
+
+
 # --- texts: check, fmt and expand take at most two seconds and 300 MB for what is within these ---
 
 TEXT_BYTES = Limit(1_000_000, "bytes of a text", "E0105")

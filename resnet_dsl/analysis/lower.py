@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
@@ -20,7 +18,7 @@ def lower(network: Network) -> Graph:
         features = [results[name] for name in network.features] if part == "head" else []
         before = len(nodes)
         current = _lower(body, path, part, [current, *features], nodes)
-        length += sum(len(node.name) for node in islice(nodes, before, None))
+        length += sum(len(node.name) for node in nodes[before:])
         if length > NAMES.most:
             message = f"the program is too large: the names of its ops have {length:,} characters together"
             raise CompileError([Diagnostic(NAMES.code, message, nodes[-1].author)])

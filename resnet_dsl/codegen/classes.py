@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise, takewhile
+from itertools import pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.grouping import BodyGroup, LoweredBody, distinct_bodies, grouped
@@ -118,7 +118,7 @@ class Classes:
 
 def _progressing(uses: Sequence[ClassUse], start: int) -> int:
     """How many of the uses, from `start` on, follow each other by the same steps."""
-    steps = (_steps(*pair) for pair in pairwise(islice(uses, start, None)))
+    steps = (_steps(*pair) for pair in pairwise(uses[index] for index in range(start, len(uses))))
     first = next(steps, None)
     if first is None:
         return 1

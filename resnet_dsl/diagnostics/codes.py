@@ -251,8 +251,8 @@ _ALL = (
     ),
     Page(
         "E0501", "too many ops",
-        "A network may have 100,000 ops, and elaborating it take 1,000,000 evaluations, so that no spec\n"
-        "can eat the machine.",
+        "A network may have 75,000 ops, elaborating it take 300,000 evaluations, and a spec use 64 files,\n"
+        "so that none can eat the machine.",
         _model("stages: [90_000, 90_000]  block: basic"),
         _model("stages: [200, 200, 200]  block: basic  widths: [16, 32, 64]"),
     ),

@@ -168,7 +168,7 @@ class _Builder:
 
     def use(self, span: Span, target: Token) -> ast.Use:
         shipped = target.type == "NAME"
-        if len(target) > PATH.most:
+        if len(target) - 2 > PATH.most:  # without its quotes
             raise SyntaxProblem("E0105", f"a path of more than {PATH.most} characters", span)
         return ast.Use(span, str(target) if shipped else target[1:-1], shipped)
 
