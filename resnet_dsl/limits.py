@@ -42,7 +42,7 @@ CHAIN = Limit(32, "constants, or settings, that depend on each other in a row", 
 
 OPS = Limit(75_000, "ops of a network", "E0501")
 NAMES = Limit(10_000_000, "characters of the names of all ops together", "E0501")
-EVALUATIONS = Limit(300_000, "evaluations of expressions", "E0501")
+EVALUATIONS = Limit(250_000, "evaluations of expressions", "E0501")
 LIST = Limit(10_000, "items of a list, those of the lists in it included", "E0501")
 VALUE = Limit(10**18, "a number that arithmetic gives", "E0502")
 EXPONENT = Limit(64, "an exponent", "E0502")
@@ -59,8 +59,8 @@ AXES = Limit(64, "axes of a tensor")
 HEADER = Limit(25_000_000, "bytes of the header of a .safetensors file")
 METADATA = Limit(2_000_000, "characters of the metadata of a file of weights")
 GROUPS = Limit(32, "groups within each other in a .h5 file")
-GRAPH = Limit(20_000_000, "bytes of an ONNX model beside its tensors")
-OPCODES = Limit(2_000_000, "opcodes of the pickle in a .pth file")
+GRAPH = Limit(16_000_000, "bytes of an ONNX model beside its tensors")
+OPCODES = Limit(1_500_000, "opcodes of the pickle in a .pth file")
 
 # --- options ---
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.driver import compile_source, shipped
+from resnet_dsl.driver import compile_source
 from resnet_dsl.limits import NESTING
+from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.format import format_source, format_tree, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,16 +34,17 @@ def parsed(path: Path) -> ModelProto:
 
 
 def _check(path: Path, data: mmap.mmap) -> None:
-    count = beside = 0
+    counts: Counter[int] = Counter()  # of nodes, tensors and values, by their field
+    beside = 0
     try:
         for field, start, end in _fields(data, 0, len(data)):
             if field != GRAPH_FIELD:
                 beside += end - start
             else:
                 for inner, begin, stop in _fields(data, start, end):
-                    count += 1
+                    counts[inner] += 1
                     beside += 0 if inner == TENSORS_FIELD else stop - begin
-                    check_tensors(path, count // 2)  # a node has a value, too
+                    check_tensors(path, counts[inner])
             if beside > GRAPH.most:
                 raise UsageError(f"{path}: its graph has more than {GRAPH.most:,} bytes beside its tensors")
     except (IndexError, ValueError):  # no model: protobuf will say so
