@@ -1,6 +1,6 @@
 """The compiler's stages in order; this docstring is the architecture.
 
-read       a path, `-`, or a shipped name            → Source
+read       a path, `-`, or a shipped name            → Source          sources.py
 parse      Source                                    → ast.File        syntax/parser.py
 declare    ast.File, and the files it uses           → Scope           elaborate/scope.py
 elaborate  a model of the Scope and its overrides    → Network         elaborate/
@@ -18,7 +18,6 @@ them; warnings travel with the Program.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,19 +30,20 @@ from resnet_dsl.analysis.lower import lower
 from resnet_dsl.analysis.reachability import unused
 from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
-from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
+from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.declared_names import check_declarations
-from resnet_dsl.elaborate.elaborator import MAX_WORK
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.elaborate.settings import Setting
+from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
-from resnet_dsl.shipped import PACKAGE, SUFFIX, shipped, specs_folder
+from resnet_dsl.shipped import PACKAGE, SUFFIX
+from resnet_dsl.sources import Files
+from resnet_dsl.sources import read as read
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.parser import MAX_BYTES, parse, parse_value
+from resnet_dsl.syntax.parser import parse, parse_value
 
-MAX_USES = 16
 TRIAL_WORK = 50_000
 
 
@@ -91,10 +91,10 @@ def _compiled(
     home: Path | None,
     model: str | None,
     overrides: Mapping[str, object],
-    max_work: int = MAX_WORK,
+    max_work: int = EVALUATIONS.most,
 ) -> Program:
     findings = Findings()
-    scope = _declare_all(source, home, findings, ())
+    scope = Files(findings, _library()).declare(source, home)
     findings.check()
     chosen = _choose(scope, model)
     settings = {name: _override(name, value, scope) for name, value in overrides.items()}
@@ -127,7 +127,7 @@ def check_blocks(source: Source, home: Path | None = None) -> tuple[Diagnostic, 
     Raises NoModelError if it has none of those either, CompileError where something is wrong with one.
     """
     findings = Findings()
-    scope = _declare_all(source, home, findings, ())
+    scope = Files(findings, _library()).declare(source, home)
     if not (scope.blocks or scope.constants):
         _choose(scope, None)
     check_declarations(scope, findings)
@@ -157,44 +157,6 @@ def _expected_names(cost: Cost) -> dict[str, object]:
     }
 
 
-# --- reading -----------------------------------------------------------------------------------
-
-
-def read(spec: str | Path) -> tuple[Source, Path | None]:
-    """Return the text of a spec (a path, `-` for standard input, or a shipped name) and its folder."""
-    if str(spec) == "-":
-        return Source("<stdin>", sys.stdin.read(MAX_BYTES + 1)), Path.cwd()
-    path = Path(spec)
-    if not path.is_file():
-        found = shipped().get(str(spec))
-        if found is None:
-            hint = did_you_mean(str(spec), shipped())
-            looks_like_path = path.suffix or len(path.parts) > 1
-            what = "no such file" if looks_like_path else "no such file or shipped spec"
-            raise UsageError(f"{what}: {spec}" + (f"; {hint}" if hint else ""))
-        path = found
-    return _read_file(path, str(spec) if path == Path(spec) else path.name), path.parent
-
-
-def _read_file(path: Path, name: str) -> Source:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        return Source(name, data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}){_what_it_is(data)}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-
-
-def _what_it_is(data: bytes) -> str:
-    """What a file that is no text is, behind a message."""
-    from resnet_dsl.syntax.mistakes.whole_files import foreign_bytes
-
-    what = foreign_bytes(data)
-    return f"; {what}" if what else ""
-
-
 # --- names -------------------------------------------------------------------------------------
 
 
@@ -208,57 +170,6 @@ def _library() -> Scope:
         scopes.append(declare(parse(source), source, list(scopes), findings))
     findings.check()
     return scopes[-1]
-
-
-def _declare_all(source: Source, home: Path | None, findings: Findings, using: tuple[str, ...]) -> Scope:
-    """Declare a file after the files it uses."""
-    file = parse(source)
-    parents = []
-    for use in (d for d in file.declarations if isinstance(d, ast.Use)):
-        found = _used(use, home, findings)
-        if found is None:
-            continue
-        path, name = found
-        if str(path) in using or len(using) >= MAX_USES:
-            way = " -> ".join(Path(each).name for each in (*using, str(path)))
-            message = f"files use each other without end: {way}"
-            findings.add(Diagnostic("E0209", message, use.span))
-            continue
-        text = _read_file(path, name)
-        parents.append(_declare_all(text, path.parent, findings, (*using, str(path))))
-    return declare(file, source, [*parents, _library()], findings)
-
-
-def _used(use: ast.Use, home: Path | None, findings: Findings) -> tuple[Path, str] | None:
-    """The file that a `use` names; only shipped specs and files below the spec's own folder."""
-    if use.shipped:
-        if use.target in shipped():
-            return shipped()[use.target], f"{use.target}{SUFFIX}"
-        hint = did_you_mean(use.target, shipped())
-        findings.add(Diagnostic("E0210", f"no shipped spec `{use.target}`", use.span, hint=hint))
-        return None
-    if home is None:
-        findings.add(Diagnostic("E0210", "this text has no folder to use files from", use.span))
-        return None
-    path, root = (home / use.target).resolve(), home.resolve()
-    if specs_folder().resolve() in path.parents and specs_folder().resolve() in root.parents:
-        root = specs_folder().resolve()
-    if Path(use.target).is_absolute() or root not in path.parents:
-        message = f"`{use.target}` is outside the spec's own folder"
-        findings.add(Diagnostic("E0210", message, use.span))
-        return None
-    if not path.is_file():
-        hint = _files_like(path, root)
-        findings.add(Diagnostic("E0210", f"no file `{use.target}`", use.span, hint=hint))
-        return None
-    return path, use.target
-
-
-def _files_like(path: Path, root: Path) -> str:
-    """Return a hint with the specs in the same folder that have almost the name."""
-    found = close_names(path.stem, (file.stem for file in path.parent.glob(f"*{SUFFIX}")))
-    names = [f"`{(path.parent / f'{name}{SUFFIX}').relative_to(root).as_posix()}`" for name in found]
-    return f"did you mean {one_of(names)}?" if names else ""
 
 
 def _choose(scope: Scope, name: str | None) -> ast.Model:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.driver import compile_source, shipped
+from resnet_dsl.driver import compile_source
+from resnet_dsl.limits import NESTING
+from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.format import format_source, format_tree, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH
 from resnet_dsl.syntax.formatter.trivia import comments
-from resnet_dsl.syntax.parser import MAX_NESTING, parse, parse_value
+from resnet_dsl.syntax.parser import parse, parse_value
 from tests.support.strategies import files, printed, texts, valid_specs
 
 GOLDEN = Path(__file__).parent / "golden" / "format"
@@ -160,7 +162,7 @@ def test_the_deepest_expressions_can_be_formatted(kind):
 
 @pytest.mark.parametrize(("opening", "closing"), [("(", ")"), ("[", "]"), ("f(", ")"), ("{ a: ", "}")])
 def test_the_deepest_brackets_can_be_formatted(opening, closing):
-    text = formatted(f"const a = {opening * MAX_NESTING}1 # in\n{closing * MAX_NESTING}")
+    text = formatted(f"const a = {opening * NESTING.most}1 # in\n{closing * NESTING.most}")
     assert formatted(text) == text
     assert text.count("# in") == 1
 

@@ -367,7 +367,7 @@ def test_the_command_prints_a_verdict_and_its_status_follows(
     [
         (["--backends", "torhc"], "did you mean `torch`?"),
         (["--size", "64"], "--size takes HxW"),
-        (["--train-steps", "-1"], "--train-steps takes a number"),
+        (["--train-steps", "-1"], "--train-steps: a whole number, 0 or more"),
     ],
 )
 def test_wrong_options_are_usage_errors(

@@ -128,7 +128,10 @@ def test_a_file_that_is_not_ours_needs_force(run: Run) -> None:
         (["weights", "init", "net.resnet", "-o", "a.safetensor"], "did you mean `.safetensors`?"),
         (["weights", "init", "net.resnet", "-o", "no/a.safetensors"], "the folder"),
         (["weights", "init", "net.resnet", "-o", "a.safetensors", "--seed", "-1"], "0 or more"),
-        (["weights", "init", "net.resnet", "-o", "a.safetensors", "--seed", "x"], "invalid int value"),
+        (
+            ["weights", "init", "net.resnet", "-o", "a.safetensors", "--seed", "x"],
+            "a whole number, 0 or more",
+        ),
         (["weights", "convert", "a.safetensors", "b.safetensors"], "required: --spec"),
         (["weights", "convert", "a.safetensors", "b.safetensors", "--spec", "net.resnet"], "No such file"),
         (

@@ -12,8 +12,11 @@ SAFE = 600  # operations that fit into it, with room for a notebook's or a test'
 def recursion_limit(graph: Graph, safe: int = SAFE) -> int:
     """Return the recursion limit that building and loading the model needs, 0 where the usual one does."""
     longest = {INPUT: 0}
+    depths: dict[tuple[int, ...], int] = {}  # uses of one body are written alike
     for node in graph.nodes:
-        before = max(longest[name] for name in node.inputs)
-        longest[node.name] = before + lowered_node(node).depth
+        key = id(node.op), id(node.shape), *map(id, node.input_shapes)
+        if key not in depths:
+            depths[key] = lowered_node(node).depth
+        longest[node.name] = max(longest[name] for name in node.inputs) + depths[key]
     depth = max(longest.values())
     return depth + USUAL if depth > safe else 0

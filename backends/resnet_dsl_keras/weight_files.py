@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import h5py
 import numpy as np
 
+from resnet_dsl.backend.bounds import GROUPS, check_metadata, check_tensors
 from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
 from resnet_dsl.backend.interface import LiveModel
 from resnet_dsl.backend.ir import Array, Program
@@ -144,7 +145,7 @@ def read(path: Path) -> Contents:
     root = file
     if isinstance(file.get(LEGACY_ROOT, getlink=True), h5py.HardLink):
         root = file[LEGACY_ROOT]
-    legacy = any(_names(root, LEGACY_LAYERS))
+    legacy = any(_names(path, root, LEGACY_LAYERS))
     found = _legacy(path, root) if legacy else _saved(path, file)
     tensors: dict[str, Stored] = {}
     for layer, variable, dataset in found:
@@ -154,7 +155,9 @@ def read(path: Path) -> Contents:
         tensors[name] = _stored(path, variable, dataset)
     if not tensors:
         raise UsageError(f"{path}: an HDF5 file without weights of Keras")
-    metadata = {KEY: metadata_value(str(file.attrs[KEY]))} if KEY in file.attrs else {}
+    ours = str(file.attrs[KEY]) if KEY in file.attrs else ""
+    check_metadata(path, len(ours))
+    metadata = {KEY: metadata_value(ours)} if ours else {}
     return Contents("keras legacy" if legacy else "keras", tensors, metadata)
 
 
@@ -163,7 +166,7 @@ Found = Iterator[tuple[str, str, h5py.Dataset]]
 
 def _saved(path: Path, file: h5py.File) -> Found:
     """Yield (layer, variable, dataset) of a `.weights.h5`; what a link leads to is not visited."""
-    for place, dataset in _datasets(file):
+    for place, dataset in _datasets(path, file):
         *above, number = PurePosixPath(place).parts
         if len(above) < 2 or above[-1] != "vars" or above[0] in NO_LAYERS or GENERATOR in above:
             continue
@@ -183,12 +186,12 @@ def _variable(kind: str, number: str, count: int) -> str:
 
 def _legacy(path: Path, root: h5py.Group) -> Found:
     """Yield (layer, variable, dataset) of a legacy file; in a group for a whole model, by the inner names."""
-    for layer in _names(root, LEGACY_LAYERS):
+    for layer in _names(path, root, LEGACY_LAYERS):
         if not isinstance(root.get(layer, getlink=True), h5py.HardLink):
             raise UsageError(f"{path}: no group for the layer {printable(layer)}")
         group = root[layer]
-        datasets = {place.removesuffix(":0"): dataset for place, dataset in _datasets(group)}
-        weights = [name.removesuffix(":0") for name in _names(group, "weight_names")]
+        datasets = {place.removesuffix(":0"): dataset for place, dataset in _datasets(path, group)}
+        weights = [name.removesuffix(":0") for name in _names(path, group, "weight_names")]
         owners = {PurePosixPath(weight).parent.name for weight in weights}
         for weight in weights:
             if weight not in datasets:
@@ -197,27 +200,50 @@ def _legacy(path: Path, root: h5py.Group) -> Found:
             yield layer if len(owners) == 1 else within.parent.name, within.name, datasets[weight]
 
 
-def _datasets(group: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
-    """Every dataset below a group, each once; soft and external links are not followed."""
-    found: list[tuple[str, h5py.Dataset]] = []
+def _datasets(path: Path, group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yield every dataset below a group, each once; soft and external links are not followed."""
+    seen: set[object] = set()
+    waiting: list[tuple[str, h5py.Group]] = [("", group)]
+    while waiting:
+        above, parent = waiting.pop()
+        check_tensors(path, len(seen) + len(parent))
+        if above.count("/") > GROUPS.most:
+            raise UsageError(f"{path}: more than {GROUPS.most} groups lie within each other")
+        inner = []
+        for name in sorted(parent):
+            if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
+                continue
+            item = parent[name]
+            if (key := _identity(item)) in seen:
+                continue
+            seen.add(key)
+            if isinstance(item, h5py.Dataset):
+                yield f"{above}{name}", item
+            elif isinstance(item, h5py.Group):
+                inner.append((f"{above}{name}/", item))
+        waiting += reversed(inner)
 
-    def visit(place: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            found.append((place, item))
 
-    group.visititems(visit)
-    return found
+def _identity(item: h5py.HLObject) -> object:
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str]:
+def _names(path: Path, group: h5py.Group, attribute: str) -> list[str]:
     """Names in an attribute, or in several where one would be too large."""
     if attribute in group.attrs:
-        return [_text(name) for name in group.attrs[attribute]]
+        return _listed(path, group, attribute)
     names, index = [], 0
     while f"{attribute}{index}" in group.attrs:
-        names += [_text(name) for name in group.attrs[f"{attribute}{index}"]]
+        names += _listed(path, group, f"{attribute}{index}")
+        check_tensors(path, len(names))
         index += 1
     return names
+
+
+def _listed(path: Path, group: h5py.Group, attribute: str) -> list[str]:
+    check_tensors(path, prod(group.attrs.get_id(attribute).shape))
+    return [_text(name) for name in group.attrs[attribute]]
 
 
 def _text(value: object) -> str:

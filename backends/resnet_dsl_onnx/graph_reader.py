@@ -14,7 +14,6 @@ import numpy as np
 from onnx import (
     AttributeProto,
     GraphProto,
-    ModelProto,
     NodeProto,
     TensorProto,
     ValueInfoProto,
@@ -27,6 +26,7 @@ from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, Fore
 from resnet_dsl.backend.ir import INPUT, Array, Extent, GraphNode, Program
 from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_onnx import nodes
+from resnet_dsl_onnx.message_sizes import parsed
 from resnet_dsl_onnx.render import OPSET, without_weights
 from resnet_dsl_onnx.rules import lower
 from resnet_dsl_onnx.rules.windows import padding_behind
@@ -66,8 +66,7 @@ def of_op(node: GraphNode) -> ForeignGraph:
 
 def read(path: Path) -> ForeignGraph:
     """Return the graph of a file; raises UsageError where it has not one input and some output."""
-    model = ModelProto()
-    model.ParseFromString(path.read_bytes())
+    model = parsed(path)
     opset = next((each.version for each in model.opset_import if each.domain in DOMAINS), OPSET)
     found = _foreign(model.graph, opset)
     if odd := found.misplaced():

@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import PurePath
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from resnet_dsl.backend.artefacts import KEY, OPEN, __version__, digest
+from resnet_dsl.backend.bounds import CONSTANTS
 from resnet_dsl.backend.initial_weights import initial_state
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
 from resnet_dsl.backend.refusals import UsageError
@@ -42,25 +53,33 @@ def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) ->
     if dtype not in ELEMENT:
         raise ValueError(f"an onnx model is built in {' or '.join(ELEMENT)}, not {dtype}")
     graph = program.graph
-    if state is None:
-        state = initial_state(graph, seed=0)
-    check_weights({name: parameter.shape for name, parameter in graph.parameters()}, state)
     lowered = _lowered(graph)
-    model = helper.make_model(
-        _graph(graph, lowered, _weights(graph, state, dtype), dtype),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+    check_constants(_constants(lowered))
+    if state is not None:
+        check_weights({name: parameter.shape for name, parameter in graph.parameters()}, state)
+    model = ModelProto(
         ir_version=IR_VERSION,
         producer_name="resnet-dsl",
         producer_version=__version__,
         doc_string=graph.network.source.text,
+        opset_import=[helper.make_opsetid("", OPSET)],
     )
+    _fill(model.graph, graph, lowered, dtype)
+    if state is None:
+        _add_weights(model.graph, graph, own := initial_state(graph, seed=0), dtype, own)
+    else:
+        _add_weights(model.graph, graph, state, dtype)
+    _add_constants(model.graph, lowered, dtype)
     helper.set_model_props(model, _metadata(graph, lowered))
     return _renamed(model, program) if program.names else model
 
 
 def without_weights(program: Program) -> GraphProto:
     """Return the graph of a program without its weights."""
-    return _graph(program.graph, _lowered(program.graph), (), "float32")
+    lowered, result = _lowered(program.graph), GraphProto()
+    _fill(result, program.graph, lowered, "float32")
+    _add_constants(result, lowered, "float32")
+    return result
 
 
 def _lowered(graph: Graph) -> list[Lowered]:
@@ -97,18 +116,19 @@ def _may_vanish(part: OnnxNode) -> bool:
     return part.op_type in ("Identity", "Dropout") or (part.op_type in ("Add", "Mul") and with_number)
 
 
-def _graph(
-    graph: Graph, lowered: Sequence[Lowered], weights: Iterable[TensorProto], dtype: str
-) -> GraphProto:
+def _fill(result: GraphProto, graph: Graph, lowered: Sequence[Lowered], dtype: str) -> None:
+    """Write nodes and values in place: a message that is added to another one is copied."""
     names = _value_names(graph)
-    return helper.make_graph(
-        [*(_node(node, part, names) for node, part in lowered), *_copies(graph, names)],
-        graph.network.name,
-        [_value(INPUT, graph.network.input, graph.network.extent, dtype)],
-        list(_outputs(graph, dtype)),
-        [*weights, *(_constant(constant, dtype) for constant in _constants(lowered))],
-        value_info=list(_inner_values(graph, names, dtype)),
-    )
+    result.name = graph.network.name
+    known: dict[object, list[AttributeProto]] = {}
+    for node, part in lowered:
+        _add_node(result, node, part, names, known)
+    result.node.extend(_copies(graph, names))
+    _add_value(result.input.add(), INPUT, graph.network.input, graph.network.extent, dtype)
+    shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
+    for output, name in graph.outputs:
+        _add_value(result.output.add(), output, shapes[name], graph.network.extent, dtype)
+    _add_inner_values(result, graph, names, dtype)
 
 
 def _constants(lowered: Sequence[Lowered]) -> list[Constant]:
@@ -160,53 +180,89 @@ def _constant_name(constant: Constant) -> str:
 # --- nodes and values --------------------------------------------------------------------------
 
 
-def _node(node: GraphNode, part: OnnxNode, names: dict[str, str]) -> NodeProto:
-    inputs = [
+def _add_node(
+    result: GraphProto,
+    node: GraphNode,
+    part: OnnxNode,
+    names: dict[str, str],
+    known: dict[object, list[AttributeProto]],
+) -> None:
+    added = result.node.add()
+    added.op_type = part.op_type
+    added.input.extend(
         _constant_name(given) if isinstance(given, Constant) else names.get(given, given)
         for given in part.inputs
-    ]
-    path = part.result(node.name)
-    output = path if part.suffix else names[node.name]
-    return helper.make_node(part.op_type, inputs, [output], name=path, **part.attributes)
+    )
+    added.name = path = part.result(node.name)
+    added.output.append(path if part.suffix else names[node.name])
+    key = part.op_type, *part.attributes.items()
+    if key not in known:
+        known[key] = [helper.make_attribute(name, value) for name, value in sorted(part.attributes.items())]
+    added.attribute.extend(known[key])
 
 
-def _value(name: str, shape: Shape, extent: Extent, dtype: str) -> ValueInfoProto:
+def _add_value(added: ValueInfoProto, name: str, shape: Shape, extent: Extent, dtype: str) -> None:
     """A value's type: the batch is free, heights and widths that are not given are formulas."""
     sizes = zip(shape.spatial, shape.at(extent)[1:], strict=True)
     spatial = [size.formula if known is None else known for size, known in sizes]
-    return helper.make_tensor_value_info(name, ELEMENT[dtype], ["N", shape.channels, *spatial])
+    added.name = name
+    kind = helper.make_tensor_type_proto(ELEMENT[dtype], ["N", shape.channels, *spatial])
+    added.type.CopyFrom(kind)
 
 
-def _outputs(graph: Graph, dtype: str) -> Iterator[ValueInfoProto]:
-    shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
-    for output, result in graph.outputs:
-        yield _value(output, shapes[result], graph.network.extent, dtype)
-
-
-def _inner_values(graph: Graph, names: dict[str, str], dtype: str) -> Iterator[ValueInfoProto]:
+def _add_inner_values(result: GraphProto, graph: Graph, names: dict[str, str], dtype: str) -> None:
     """Our shapes of what is no output: viewers show them, and ONNX's own inference confirms them."""
     outputs = {output for output, _ in graph.outputs}
+    alike: dict[int, ValueInfoProto] = {}  # uses of one body have shapes in common
     for node in graph.nodes:
-        if names[node.name] not in outputs:
-            yield _value(names[node.name], node.shape, graph.network.extent, dtype)
+        if (name := names[node.name]) in outputs:
+            continue
+        added = result.value_info.add()
+        if id(node.shape) in alike:
+            added.name = name
+            added.type.CopyFrom(alike[id(node.shape)].type)
+        else:
+            _add_value(added, name, node.shape, graph.network.extent, dtype)
+            alike[id(node.shape)] = added
 
 
 # --- tensors -----------------------------------------------------------------------------------
 
 
-def _weights(graph: Graph, state: Mapping[str, Array], dtype: str) -> Iterator[TensorProto]:
+def _add_weights(
+    result: GraphProto,
+    graph: Graph,
+    state: Mapping[str, Array],
+    dtype: str,
+    own: dict[str, Array] | None = None,
+) -> None:
+    """Write the tensors; those of a state of our `own` are let go, so that none is held twice for long."""
     for name, parameter in graph.parameters():
         size = parameter.size * np.dtype(dtype).itemsize
         if size > LARGEST_TENSOR:
             raise UsageError(f"{name} has {size / 1e9:.1f} GB; a tensor of an ONNX model has 2 at most")
-        yield numpy_helper.from_array(np.ascontiguousarray(state[name], dtype), name)
+        value = np.ascontiguousarray(state[name], dtype)
+        if own is not None:
+            del own[name]
+        result.initializer.add().CopyFrom(numpy_helper.from_array(value, name))
 
 
-def _constant(constant: Constant, dtype: str) -> TensorProto:
-    kind = dtype if constant.kind == "model" else constant.kind
-    value = np.array(constant.value, kind)
-    filled = np.resize(value, constant.shape) if constant.shape else value
-    return numpy_helper.from_array(filled, _constant_name(constant))
+def check_constants(constants: Iterable[Constant]) -> None:
+    """Raise UsageError where constants, which no weight file pays for, would fill the memory."""
+    elements = sum(prod(constant.shape) for constant in constants)
+    if elements > CONSTANTS.most:
+        raise UsageError(
+            f"the ONNX model would need {elements:,} numbers for constants such as windows of blurring; "
+            f"the limit is {CONSTANTS.most:,}"
+        )
+
+
+def _add_constants(result: GraphProto, lowered: Sequence[Lowered], dtype: str) -> None:
+    for constant in _constants(lowered):
+        kind = dtype if constant.kind == "model" else constant.kind
+        value = np.array(constant.value, kind)
+        filled = np.resize(value, constant.shape) if constant.shape else value
+        result.initializer.add().CopyFrom(numpy_helper.from_array(filled, _constant_name(constant)))
 
 
 def check_weights(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Array]) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from resnet_dsl.backend.bounds import check_metadata
 from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_value
 from resnet_dsl.backend.foreign_graph import KEEPS_NORMS, is_of_norm
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.refusals import UsageError, printable
+from resnet_dsl_onnx.message_sizes import parsed
 from resnet_dsl_onnx.render import render
 from resnet_dsl_onnx.runtime import weights_of
 
@@ -34,8 +36,7 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) ->
 
 def read(path: Path) -> Contents:
     """Return the initialisers of a model; the constants of our own rules are no weights."""
-    model = ModelProto()
-    model.ParseFromString(path.read_bytes())
+    model = parsed(path)
     if not model.ir_version or not model.graph.node:
         raise UsageError(f"{path}: not an ONNX model: it has no graph")
     ours = model.producer_name == OURS
@@ -45,6 +46,7 @@ def read(path: Path) -> Contents:
         if name in tensors:
             raise UsageError(f"{path}: two initialisers are called {printable(name)}")
         tensors[name] = _stored(path, tensor)
+    check_metadata(path, sum(len(entry.value) for entry in model.metadata_props))
     metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
     if ours:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
+import pickletools
 import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
 import torch
 
+from resnet_dsl.backend.bounds import OPCODES, check_tensors
 from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.refusals import UsageError
@@ -21,6 +24,7 @@ from resnet_dsl_torch.runtime import COUNTER
 NESTS = ("state_dict", "model")
 PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel, of torch.compile
 STATISTIC = "running_var"
+OLD_PICKLES = 4  # magic number, version, system, then the object
 OBJECT = re.compile(r"GLOBAL (\S+)")
 
 
@@ -70,8 +74,10 @@ def _load(path: Path) -> object:
     packed = zipfile.is_zipfile(path)
     if packed:
         with zipfile.ZipFile(path) as archive:
+            check_tensors(path, len(archive.infolist()))
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise UsageError(f"{path}: a compressed archive; torch.save writes none")
+    _check_pickle(path, packed)
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
     except UnpicklingError as error:
@@ -82,6 +88,26 @@ def _load(path: Path) -> object:
             f"{path}: holds more than tensors ({found[1][:100]!a}); "
             "unpickling that can run code, so the file is refused"
         ) from None
+
+
+def _check_pickle(path: Path, packed: bool) -> None:
+    """Count the pickle's opcodes, each of which may make an object: a short file could fill the memory."""
+    with ExitStack() as opened:
+        if packed:
+            archive = opened.enter_context(zipfile.ZipFile(path))
+            pickles = [entry for entry in archive.infolist() if entry.filename.endswith("data.pkl")]
+            files = [opened.enter_context(archive.open(entry)) for entry in pickles]
+        else:  # the old format: several pickles one behind the other, then the data
+            files = [opened.enter_context(path.open("rb"))] * OLD_PICKLES
+        count = 0
+        for file in files:
+            try:
+                for _ in pickletools.genops(file):
+                    count += 1
+                    if count > OPCODES.most:
+                        raise UsageError(f"{path}: its pickle has more than {OPCODES.most:,} opcodes")
+            except (ValueError, IndexError, UnicodeError):  # no pickle: loading it will say so
+                return
 
 
 def _stored(value: object) -> Stored:

@@ -11,10 +11,14 @@ from fractions import Fraction
 from math import ceil, prod
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import Op
+from resnet_dsl.ir.ops import Op, Window
+from resnet_dsl.limits import VALUE
 
 Known = tuple[int | None, ...]
-ONE_PIXEL = (Fraction(1), Fraction(1))
+Pixels = int | Fraction
+ONE_PIXEL = (1, 1)
+PIXEL = Window()
+FAR = VALUE.most  # of a receptive field that is larger nobody wants to know
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,17 @@ def cost_of(graph: Graph) -> Cost:
     """Return what a graph costs."""
     fields: dict[str, _Field | None] = {INPUT: _Field(ONE_PIXEL, ONE_PIXEL)}
     layers = []
+    alike: dict[tuple[int, ...], tuple[OpCost, Window | None]] = {}  # uses of one body cost the same
     for node in graph.nodes:
-        fields[node.name] = _field(node, [fields[name] for name in node.inputs])
-        layers.append(_layer(graph, node, fields[node.name]))
+        key = id(node.op), id(node.shape), *map(id, node.input_shapes)
+        if key not in alike:
+            whole = node.op.sees_whole_map(node.input_shapes[0], node.shape)
+            alike[key] = _layer(graph, node), None if whole else node.op.window
+        cost, window = alike[key]
+        field = fields[node.name] = _field(window, [fields[name] for name in node.inputs])
+        trainable = 0 if graph.is_frozen(node) else cost.params
+        size = None if field is None else field.size
+        layers.append(OpCost(node, cost.output, cost.params, trainable, cost.buffers, cost.macs, size))
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
     return Cost(
@@ -65,7 +77,8 @@ def cost_of(graph: Graph) -> Cost:
     )
 
 
-def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> OpCost:
+def _layer(graph: Graph, node: GraphNode) -> OpCost:
+    """What an op costs wherever it stands."""
     extent = graph.network.extent
     output = node.shape.at(extent)
     parameters = [parameter for _, parameter in node.parameters()]
@@ -78,10 +91,10 @@ def _layer(graph: Graph, node: GraphNode, field: _Field | None) -> OpCost:
         node=node,
         output=output,
         params=params,
-        trainable=0 if graph.is_frozen(node) else params,
+        trainable=params,
         buffers=sum(p.size for p in parameters if not p.learned),
         macs=macs,
-        field=None if field is None else field.size,
+        field=None,
     )
 
 
@@ -108,8 +121,8 @@ def _depth(graph: Graph) -> int:
 class _Field:
     """Receptive field and step between neighbours, in input pixels, by axis."""
 
-    extent: tuple[Fraction, Fraction]
-    step: tuple[Fraction, Fraction]
+    extent: tuple[Pixels, Pixels]
+    step: tuple[Pixels, Pixels]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -117,14 +130,20 @@ class _Field:
         return ceil(self.extent[0]), ceil(self.extent[1])
 
 
-def _field(node: GraphNode, inputs: list[_Field | None]) -> _Field | None:
-    """The field of a result; None once an op has seen the whole map."""
+def _field(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
+    """The field of a result; None once an op, which then has no window, has seen the whole map."""
     known = [field for field in inputs if field is not None]
-    if len(known) < len(inputs) or node.op.sees_whole_map(node.input_shapes[0], node.shape):
+    if window is None or len(known) < len(inputs):
         return None
+    if window == PIXEL and len(known) == 1:
+        return known[0]
     extent = (max(f.extent[0] for f in known), max(f.extent[1] for f in known))
     step = (max(f.step[0] for f in known), max(f.step[1] for f in known))
-    window = node.op.window
-    grown = [extent[i] + (window.kernel[i] - 1) * window.dilation[i] * step[i] for i in (0, 1)]
-    steps = [step[i] * window.stride[i] / window.factor[i] for i in (0, 1)]
+    grown = [min(extent[i] + (window.kernel[i] - 1) * window.dilation[i] * step[i], FAR) for i in (0, 1)]
+    steps = [_part(min(step[i] * window.stride[i], FAR), window.factor[i]) for i in (0, 1)]
     return _Field((grown[0], grown[1]), (steps[0], steps[1]))
+
+
+def _part(whole: Pixels, factor: int) -> Pixels:
+    """Divide; most steps are whole, and whole numbers are fast."""
+    return whole // factor if whole % factor == 0 else Fraction(whole) / factor

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.network import BlockCall, Body, Network
+from resnet_dsl.limits import NAMES
 
 
 def lower(network: Network) -> Graph:
     """Return the flat graph of a network."""
     nodes: list[GraphNode] = []
     results: dict[str, str] = {}
-    current = INPUT
+    current, length = INPUT, 0
     for part, path, body in network.parts():
         features = [results[name] for name in network.features] if part == "head" else []
+        before = len(nodes)
         current = _lower(body, path, part, [current, *features], nodes)
+        length += sum(len(node.name) for node in nodes[before:])
+        if length > NAMES.most:
+            message = f"the program is too large: the names of its ops have {length:,} characters together"
+            raise CompileError([Diagnostic(NAMES.code, message, nodes[-1].author)])
         results[part] = current
         if path:
             results[path] = current

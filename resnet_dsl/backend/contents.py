@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.limits import NESTING
 
 COUNTER = ".num_batches_tracked"
 """torch's batch counters: no part of a model's meaning."""
@@ -53,8 +55,21 @@ class Contents:
 
 
 def metadata_value(text: str) -> Any:
-    """Return a value of a file's metadata: JSON where it is that, else the text."""
+    """Return a value of a file's metadata: JSON where it is that and not nested too deep, else the text."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return found if _depth_within(found, NESTING.most) else text
+
+
+def _depth_within(value: object, depth: int) -> bool:
+    """Whether lists and objects nest at most so deep."""
+    level = [value]
+    for _ in range(depth + 1):
+        objects = (each.values() for each in level if isinstance(each, dict))
+        lists = (each for each in level if isinstance(each, list))
+        level = list(chain.from_iterable((*objects, *lists)))
+        if not level:
+            return True
+    return False

@@ -9,24 +9,31 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from resnet_dsl.cli.options import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
+    _take_the_place_of_closed_streams()
     _spell_out_what_cannot_be_encoded()
     try:
         status = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
+        sys.stderr.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Nobody reads on; without this the interpreter would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         return 2
     except Exception as error:
-        return _ended_by(error)
+        # Only output is left to fail, and stderr may be what failed.
+        with suppress(OSError):
+            _ended_by(error)
+            sys.stderr.flush()
+        _let_go_of_output()
+        return 2
     return status
 
 
@@ -37,6 +44,8 @@ def _run(argv: Sequence[str]) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     try:
         return command.function(options)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         return _ended_by(error, options.color)
 
@@ -60,6 +69,9 @@ def _ended_by(error: Exception, color: str = "auto") -> int:
     if isinstance(error, OSError):
         print(f"error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return 2
+    if isinstance(error, MemoryError):
+        print("error: there is not enough memory for this", file=sys.stderr)
+        return 2
     if os.environ.get("RESNET_DSL_TRACEBACK") == "1":
         import traceback
 
@@ -67,6 +79,31 @@ def _ended_by(error: Exception, color: str = "auto") -> int:
     message = " ".join(str(error).split())
     print(f"internal error: {type(error).__name__}: {message}; please report", file=sys.stderr)
     return 2
+
+
+def _take_the_place_of_closed_streams() -> None:
+    """Open what the caller closed (`>&-`), so that no file of ours gets its number.
+
+    What goes to a closed stdout is an error, as on a full disk; of a closed stderr nobody wants to know.
+    """
+    flags = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
+    for number, (name, flag) in enumerate(flags.items()):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flag)  # the lowest number that is free
+        if name != "stdin":
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _let_go_of_output() -> None:
+    """Send what is still buffered nowhere: the interpreter would complain of it once more at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
 
 
 def _spell_out_what_cannot_be_encoded() -> None:

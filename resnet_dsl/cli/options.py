@@ -6,11 +6,13 @@ Nothing is imported here but what the options need; the module of a command is i
 from __future__ import annotations
 
 import argparse
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
+from resnet_dsl.limits import SEED, TRAINING, Limit
 from resnet_dsl.version import __version__
 
 PROGRAM = "resnet-dsl"
@@ -23,6 +25,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with a usage error."""
         self.exit(2, f"error: {message}\nfor help: {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse keeps quiet of an output that fails.
+        (file or sys.stderr).write(message)
 
     @property
     def option_names(self) -> list[str]:
@@ -123,6 +129,19 @@ def _closest(name: str, known: Iterable[str]) -> str:
     return did_you_mean(name, known)
 
 
+def up_to(limit: Limit) -> Callable[[str], int]:
+    """Return what reads an option's whole number, from 0 to a limit."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 30 and int(text) <= limit.most):
+            raise argparse.ArgumentTypeError(
+                f"a whole number, 0 or more and at most {limit.most:,}, not {text}"
+            )
+        return int(text)
+
+    return read
+
+
 # --- options -----------------------------------------------------------------------------------
 
 
@@ -162,7 +181,9 @@ def _compile(parser: Parser) -> None:
     parser.add_argument("--emit", metavar="STAGE", help="ast, network, graph or a backend, to stdout")
     parser.add_argument("-o", "--output", metavar="PATH", help="a file, a folder, or `-` for stdout")
     parser.add_argument("--weights", metavar="FILE", help="write these weights into or beside the artefacts")
-    parser.add_argument("--seed", metavar="N", type=int, help="write the initial weights of this seed")
+    parser.add_argument(
+        "--seed", metavar="N", type=up_to(SEED), help="write the initial weights of this seed"
+    )
     parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
     _partial(parser)
     _force(parser)
@@ -203,10 +224,16 @@ def _verify(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
     parser.add_argument(
-        "--train-steps", metavar="K", type=int, default=0, help="compare K steps of SGD too, in float64"
+        "--train-steps",
+        metavar="K",
+        type=up_to(TRAINING),
+        default=0,
+        help="compare K steps of SGD too, in float64",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights to use in place of random ones")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of weights and inputs (default: 0)")
+    parser.add_argument(
+        "--seed", metavar="N", type=up_to(SEED), default=0, help="of weights and inputs (default: 0)"
+    )
     parser.add_argument(
         "--size", metavar="HxW", action="append", default=[], help="an input size, repeatable"
     )
@@ -216,7 +243,7 @@ def _verify(parser: Parser) -> None:
 def _weights_init(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="its suffix is the format")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="(default: 0)")
+    parser.add_argument("--seed", metavar="N", type=up_to(SEED), default=0, help="(default: 0)")
     _force(parser)
 
 
@@ -245,7 +272,9 @@ def _weights_convert(parser: Parser) -> None:
     )
     _settings(parser)
     _partial(parser)
-    parser.add_argument("--seed", metavar="N", type=int, help="with --partial: starts the rest (default: 0)")
+    parser.add_argument(
+        "--seed", metavar="N", type=up_to(SEED), help="with --partial: starts the rest (default: 0)"
+    )
     _force(parser)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, count, pairwise, takewhile
+from itertools import pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
 from resnet_dsl.codegen.grouping import BodyGroup, LoweredBody, distinct_bodies, grouped
@@ -110,19 +110,20 @@ class Classes:
         uses = [self.use(body) for body in stage.blocks]
         start = 0
         while start < len(uses):
-            count = _progressing(uses[start:])
+            count = _progressing(uses, start)
             yield (_of_index(uses[start], uses[start + 1], first(start)) if count > 1 else uses[start]), count
             start += count
 
 
-def _progressing(uses: Sequence[ClassUse]) -> int:
-    """How many of the uses, from the first, follow each other by the same steps."""
-    steps = [_steps(use, following) for use, following in pairwise(uses)]
-    if not steps or steps[0] is None:
+def _progressing(uses: Sequence[ClassUse], start: int) -> int:
+    """How many of the uses, from `start` on, follow each other by the same steps."""
+    steps = (_steps(*pair) for pair in pairwise(uses[index] for index in range(start, len(uses))))
+    first = next(steps, None)
+    if first is None:
         return 1
-    alike = 1 + len(list(takewhile(lambda step: step == steps[0], steps)))
+    alike = 2 + sum(1 for _ in takewhile(lambda step: step == first, steps))
     # Two that differ are no progression yet, and read better as they are.
-    return alike if alike > 2 or not any(steps[0]) else 1
+    return alike if alike > 2 or not any(first) else 1
 
 
 def _steps(use: ClassUse, following: ClassUse) -> tuple[int, ...] | None:
@@ -194,14 +195,22 @@ def _class_names(
 ) -> list[str]:
     """Names of the definition; the variant used most bears it plain, others say what they add."""
     names: list[str] = [""] * len(groups)
+    rivals: dict[str, int] = {}  # by definition, the first group of it that has a name
+    tried: dict[tuple[str, str], int] = {}  # how many variants of a name are taken
+    used = set(taken)
     order = sorted(range(len(groups)), key=lambda i: -sum(counts[id(body)] for body in groups[i].bodies))
     for index in order:
-        group = groups[index]
-        rivals = [g for i, g in enumerate(groups) if names[i] and _defines(g) == _defines(group)]
-        extra = _difference(group, rivals[0]) if rivals else ""
-        variants = (f"{extra}{number}" for number in chain(("",), count(2)))
-        tries = (named(_defines(group), variant) for variant in variants)
-        names[index] = next(name for name in tries if name not in names and name not in taken)
+        definition = _defines(groups[index])
+        rival = rivals.get(definition)
+        extra = "" if rival is None else _difference(groups[index], groups[rival])
+        while True:
+            number = tried[definition, extra] = tried.get((definition, extra), 0) + 1
+            name = named(definition, extra if number == 1 else f"{extra}{number}")
+            if name not in used:
+                break
+        names[index] = name
+        used.add(name)
+        rivals[definition] = index if rival is None else min(rival, index)
     return names
 
 
@@ -231,6 +240,11 @@ class _Making:
         lowered: dict[int, LoweredBody],
     ) -> None:
         self.group, self.name, self.uses, self.lowered = group, name, uses, lowered
+        self.having: dict[str, int] = {}
+        self.steps: dict[str, list[tuple[int, Node, Body]]] = {}
+        for index, body in enumerate(group.bodies):
+            for node in body.nodes:
+                self.steps.setdefault(node.name, []).append((index, node, body))
         # A step and a number may both become attributes, so a number is never called as a step.
         steps = frozenset(node.name for node in group.fullest.nodes)
         self.inputs = _input_names(group.fullest, taken)
@@ -264,7 +278,7 @@ class _Making:
 
     def _has_always(self, call: str) -> bool:
         """Whether every body of the group has this call, so that it needs no flag."""
-        return all(any(node.name == call for node in body.nodes) for body in self.group.bodies)
+        return len(self.steps[call]) == len(self.group.bodies)
 
     def _step(self, node: Node) -> BlockStep:
         among, nodes, owners = self._counterparts(node)
@@ -287,9 +301,15 @@ class _Making:
         numbers = [value_of(origin, node, body) for node, body in pairs]
         # The argument's own name says enough where one step alone has it, and the block means nothing by it.
         label = _label(origin)
-        if label in self.varying.values or sum(hasattr(n.what, origin.field) for n in owners[0].nodes) != 1:
+        if label in self.varying.values or self._having(origin.field) != 1:
             label = f"{origin.step}_{label}"
         return self.varying.expression(label, numbers, among, formula_of(origin, *pairs[0]))
+
+    def _having(self, name: str) -> int:
+        """How many steps of the class have an argument of this name."""
+        if name not in self.having:
+            self.having[name] = sum(hasattr(node.what, name) for node in self.group.fullest.nodes)
+        return self.having[name]
 
     def _inner_use(
         self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
@@ -308,12 +328,7 @@ class _Making:
 
     def _counterparts(self, node: Node) -> tuple[list[int], list[Node], list[Body]]:
         """The same step in every body of the group that has it."""
-        found = [
-            (index, other, body)
-            for index, body in enumerate(self.group.bodies)
-            for other in body.nodes
-            if other.name == node.name
-        ]
+        found = self.steps[node.name]
         return [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
 
 
@@ -323,8 +338,9 @@ def _values(group: BodyGroup) -> dict[str, list[Number]]:
     found: dict[str, list[Number]] = {}
     for index, name in enumerate(full.names):
         found[channels_name(name)] = [body.inputs[index].channels for body in group.bodies]
+    given = [dict(body.arguments) for body in group.bodies]
     for name, _ in full.arguments:
-        values = [dict(body.arguments).get(name) for body in group.bodies]
+        values = [arguments.get(name) for arguments in given]
         if all(type(value) in (int, float) for value in values):
             found[name] = [value for value in values if value is not None]
     # The author may call a parameter as the file calls the channels of an input: that is two numbers.

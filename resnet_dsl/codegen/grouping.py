@@ -50,15 +50,18 @@ def grouped(bodies: list[Body], lowered: dict[int, LoweredBody]) -> list[BodyGro
     The body with the most optional calls comes first and founds a group; one that has fewer joins it.
     """
     groups: list[BodyGroup] = []
+    by_key: dict[object, list[BodyGroup]] = {}
     of_body: dict[int, BodyGroup] = {}
     order = {id(body): index for index, body in enumerate(bodies)}
     for level in _levels(bodies):
         for body in sorted(level, key=lambda b: (-len(_calls(b, of_body)), order[id(b)])):
             key, calls = _structure(body, of_body, lowered[id(body)]), _calls(body, of_body)
-            group = next((g for g in groups if g.key == key and calls.items() <= g.calls.items()), None)
+            alike = by_key.setdefault(key, [])
+            group = next((g for g in alike if calls.items() <= g.calls.items()), None)
             if group is None:
                 group = BodyGroup([], key, calls)
                 groups.append(group)
+                alike.append(group)
             group.bodies.append(body)
             of_body[id(body)] = group
     return groups
@@ -74,12 +77,15 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
         below[body.definition] |= {
             n.what.body.definition for n in body.nodes if isinstance(n.what, BlockCall)
         }
-    depth = dict.fromkeys(below, 0)
-    for _ in below:
+    depth, before = dict.fromkeys(below, 0), dict[str, int]()
+    while depth != before:
+        before = dict(depth)
         for name, called in below.items():
             depth[name] = max((depth[other] + 1 for other in called), default=0)
-    for level in sorted(set(depth.values())):
-        yield [body for body in bodies if depth[body.definition] == level]
+    levels: dict[int, list[Body]] = {}
+    for body in bodies:
+        levels.setdefault(depth[body.definition], []).append(body)
+    yield from (levels[level] for level in sorted(levels))
 
 
 def _is_optional(node: Node) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, count
 
 from resnet_dsl.codegen.python import Binary, Call, Expression, Literal, Name
@@ -99,8 +100,13 @@ class Varying:
 
     def _free(self, label: str) -> str:
         label = f"step_{label}" if label[0].isdigit() else label
-        taken = self.taken.union(map(parameter_name, self.values), self.own)
-        return next(n for n in chain((label,), (f"{label}_{i}" for i in count(2))) if n not in taken)
+        tries = chain((label,), (f"{label}_{i}" for i in count(2)))
+        return next(n for n in tries if not (n in self.taken or n in self._meant or n in self.own))
+
+    @cached_property
+    def _meant(self) -> frozenset[str]:
+        """What the names that formulas use are called in code."""
+        return frozenset(map(parameter_name, self.values))
 
 
 def tree_of(formula: Formula) -> Expression:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -62,11 +63,13 @@ class Statements:
             value: step for step in self.steps for value in step.inputs if self.pending[value] == 1
         }
         self.names: dict[int, str] = {}
+        self.held: Counter[str] = Counter()  # by name, the values still needed that have it
         self.trees: dict[int, Expression] = {}
 
     def write(self, inputs: Sequence[str]) -> tuple[list[Assignment], Expression]:
         """Return the assignments and the expression of the result."""
-        self.names = {-1 - i: name for i, name in enumerate(inputs)}
+        for index, name in enumerate(inputs):
+            self._hold(-1 - index, name)
         for index, step in enumerate(self.steps):
             if index in self.names:
                 continue  # taken apart together with another part
@@ -79,7 +82,7 @@ class Statements:
             if not self._stays_inline(index, step, tree):
                 self._commit(index)
                 name = self._name(step.variable or self.default)
-                self.names[index] = name
+                self._hold(index, name)
                 self.lines.append(Assignment((name,), tree))
         return self.lines, self._tree(self.result)
 
@@ -102,12 +105,12 @@ class Statements:
     def _take_apart(self, parts: list[tuple[int, ...]], operands: list[Expression]) -> None:
         """Write every part once, whoever takes it how often."""
         for index in chain.from_iterable(parts):
-            for value in self.steps[index].inputs:
-                self.pending[value] -= 1
+            self._read(index)
         names: list[str] = []
         for same in parts:
             name = self._name(self.steps[same[0]].variable or self.default, frozenset(names))
-            self.names.update(dict.fromkeys(same, name))
+            for index in same:
+                self._hold(index, name)
             names.append(name)
         whole = self.unpack(self.steps[parts[0][0]], operands)
         assert whole is not None
@@ -126,15 +129,27 @@ class Statements:
 
     def _commit(self, index: int) -> None:
         """The statement of this value is written: what it reads, through inlined values too, is read."""
+        self._read(index)
         for value in self.steps[index].inputs:
-            self.pending[value] -= 1
             if value >= 0 and value not in self.names:
                 self._commit(value)
 
+    def _read(self, index: int) -> None:
+        """A step reads its operands: a name is free when nothing needs the values that have it."""
+        for value in self.steps[index].inputs:
+            self.pending[value] -= 1
+            if self.pending[value] == 0 and value in self.names:
+                self.held[self.names[value]] -= 1
+
+    def _hold(self, value: int, name: str) -> None:
+        """Give a value a name."""
+        self.names[value] = name
+        if self.pending.get(value, 0) > 0:
+            self.held[name] += 1
+
     def _name(self, wanted: str, others: frozenset[str] = frozenset()) -> str:
         """The wanted name, or the next that means nothing else and holds nothing still needed."""
-        held = {name for value, name in self.names.items() if self.pending.get(value, 0) > 0}
         near = ("y", "z") if wanted == self.default else ()
         tries: Iterator[str] = chain((wanted, *near), (f"{wanted}{n}" for n in count(2)))
-        taken = held | self.reserved | PYTHON | others
-        return next(name for name in tries if name not in taken)
+        taken = self.reserved | PYTHON | others
+        return next(name for name in tries if name not in taken and not self.held[name])

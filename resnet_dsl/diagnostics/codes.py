@@ -251,9 +251,9 @@ _ALL = (
     ),
     Page(
         "E0501", "too many ops",
-        "A network may have 100,000 ops, and elaborating it take 1,000,000 evaluations, so that no spec\n"
-        "can eat the machine.",
-        model("stages: [90_000, 90_000]  block: basic"),
+        "A network may have 75,000 ops, elaborating it take 250,000 evaluations, and a spec use 64 files,\n"
+        "so that none can eat the machine.",
+        model("stages: [60_000, 60_000]  block: basic"),
         model("stages: [200, 200, 200]  block: basic  widths: [16, 32, 64]"),
     ),
     Page(

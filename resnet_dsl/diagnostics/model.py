@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from resnet_dsl.diagnostics.suggest import did_you_mean as did_you_mean
@@ -14,11 +15,12 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Source:
-    """One text and the name it is shown under; `ours` marks the shipped library."""
+    """One text, the name it is shown under, and its file; `ours` marks the shipped library."""
 
     name: str
     text: str
     ours: bool = False
+    path: Path | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def _starts(self) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
-from resnet_dsl.elaborate.elaborator import MAX_WORK, Elaborator
+from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.follow_ups import arrow_left_over
 from resnet_dsl.elaborate.freezing import frozen_parts
@@ -23,6 +23,7 @@ from resnet_dsl.elaborate.values import Bad
 from resnet_dsl.ir.network import Body, ModelParameter, Network
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.syntax import ast
 
 
@@ -32,7 +33,7 @@ def elaborate(
     overrides: dict[str, Setting],
     defaults: Scope,
     findings: Findings,
-    max_work: int = MAX_WORK,
+    max_work: int = EVALUATIONS.most,
 ) -> tuple[Network, ModelState]:
     """Return the network of a model and the state it came from; errors go to `findings`."""
     context = Elaborator(findings, Extent(), evaluate, model.name_at, max_work=max_work)

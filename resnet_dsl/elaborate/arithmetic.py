@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_dsl.elaborate.values import Value, show
-
-LARGEST = 10**18
+from resnet_dsl.limits import EXPONENT, VALUE
 
 Number = int | float
 
@@ -51,7 +50,7 @@ def compute(sign: str, left: Value, right: Value) -> int | float:
         raise ArithmeticProblem("E0206", "division by zero") from None
     except OverflowError:
         raise ArithmeticProblem("E0502", "the number is too large") from None
-    if isinstance(value, complex) or not -LARGEST <= value <= LARGEST:
+    if isinstance(value, complex) or not -VALUE.most <= value <= VALUE.most:
         raise ArithmeticProblem("E0502", "the number is too large")
     return float(value) if isinstance(value, float) else int(value)
 
@@ -61,7 +60,7 @@ def _compute(sign: str, left: Number, right: Number) -> Number | complex:
         exact = isinstance(left, int) and isinstance(right, int) and right != 0 and left % right == 0
         return left // right if exact else left / right
     if sign == "**":
-        if abs(right) > 64 or abs(left) > LARGEST:
+        if abs(right) > EXPONENT.most or abs(left) > VALUE.most:
             raise ArithmeticProblem("E0502", "the power is too large")
         power: Number | complex = left**right
         return power

@@ -32,9 +32,9 @@ from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import BlockCall, Body
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.limits import CALLS
 from resnet_dsl.syntax import ast
 
-MAX_CALLS = 32
 COST_OF_A_CALL = 25
 
 
@@ -337,7 +337,7 @@ def run_block(
 ) -> Tensor | Bad:
     """Run a block's statements into `builder` and return its result."""
     block = definition.block
-    if definition in ctx.active or len(ctx.active) >= MAX_CALLS:
+    if definition in ctx.active or len(ctx.active) >= CALLS.most:
         return _endless(ctx, definition, span)
     ctx.count(1, span)
     ctx.charge(span, COST_OF_A_CALL)
@@ -358,7 +358,7 @@ def _endless(ctx: Elaborator, definition: Definition, span: Span) -> Bad:
     """Report a block that uses itself, with the way round, or one below too many others."""
     names = [outer.block.name for outer in ctx.active]
     if definition not in ctx.active:
-        return ctx.error("E0209", f"blocks use each other more than {MAX_CALLS} levels deep", span)
+        return ctx.error("E0209", f"blocks use each other more than {CALLS.most} levels deep", span)
     way = " -> ".join([*names[ctx.active.index(definition) :], definition.block.name])
     shown = f": {way}" if way.count("->") > 1 else ""
     hint = "blocks do not repeat themselves; write how often in `stages:`"

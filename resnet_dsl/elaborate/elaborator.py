@@ -17,13 +17,11 @@ from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Tag, Tenso
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.network import Body
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.limits import EVALUATIONS, LIST, OPS
 from resnet_dsl.syntax import ast
 
-MAX_OPS = 100_000
-MAX_WORK = 1_000_000
 MAX_SUGGESTIONS = 20
 MAX_LEVELS = 8
-MAX_LIST = 10_000
 
 
 class Parameter(NamedTuple):
@@ -99,7 +97,7 @@ class Elaborator:
     deriving: list[tuple[Scope, str]] = field(default_factory=list)
     ops: int = 0
     work: int = 0
-    max_work: int = MAX_WORK
+    max_work: int = EVALUATIONS.most
     suggestions: int = 0
     lists: dict[int, tuple[int, Value]] = field(default_factory=dict)
     recovering: bool = False
@@ -114,8 +112,8 @@ class Elaborator:
     def count(self, ops: int, span: Span) -> None:
         """Count ops (a use of a block that makes none counts as one) and stop past the limit."""
         self.ops += max(ops, 1)
-        if self.ops > MAX_OPS:
-            self._stop(f"more than {MAX_OPS:,} ops", span)
+        if self.ops > OPS.most:
+            self._stop(f"more than {OPS.most:,} ops", span)
 
     def charge(self, span: Span, amount: int = 1) -> None:
         """Count evaluations, so that no text can keep the compiler busy for long."""
@@ -126,8 +124,8 @@ class Elaborator:
     def listed(self, items: tuple[Value, ...], span: Span) -> tuple[Value, ...]:
         """Return a list unless it is too long, with the lists inside it: they may be one list often."""
         length = 1 + sum(self.lists.get(id(item), (1, ()))[0] for item in items)
-        if length > MAX_LIST:
-            self._stop(f"a list of more than {MAX_LIST:,} items", span)
+        if length > LIST.most:
+            self._stop(f"a list of more than {LIST.most:,} items", span)
         self.lists[id(items)] = (length, items)  # kept, so that its id stays its own
         return items
 

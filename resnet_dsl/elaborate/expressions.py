@@ -29,9 +29,9 @@ from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Repeat, Stag
 from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
 from resnet_dsl.ir.ops import OPERATORS
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.limits import CHAIN
 from resnet_dsl.syntax import ast
 
-MAX_CHAIN = 32
 SCALED = OPERATORS["scaled"]
 NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, "round": round}
 
@@ -109,8 +109,8 @@ def _constant(ctx: Elaborator, const: ast.Const, scope: Scope) -> Value:
     if key in ctx.deriving:
         way = [name for _, name in (*ctx.deriving[ctx.deriving.index(key) :], key)]
         return ctx.error("E0209", f"`{const.name}` needs itself: {' -> '.join(way)}", const.name_at)
-    if len(ctx.deriving) > MAX_CHAIN:
-        message = f"constants depend on each other more than {MAX_CHAIN} levels deep"
+    if len(ctx.deriving) > CHAIN.most:
+        message = f"constants depend on each other more than {CHAIN.most} levels deep"
         return ctx.error("E0209", message, const.name_at)
     if key not in ctx.constants:
         ctx.deriving.append(key)

@@ -6,9 +6,8 @@ from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, layer_of
+from resnet_dsl.limits import BASES
 from resnet_dsl.syntax import ast
-
-MAX_BASES = 16
 
 
 def layers(
@@ -30,7 +29,11 @@ def layers(
             state.findings.check()  # whatever else is missing may be the base's to set
             return layers
         model, home = found
-        if any(model is other for other in seen) or len(seen) >= MAX_BASES:
+        if len(seen) >= BASES.most:
+            message = f"models are based on each other more than {BASES.most} levels deep"
+            state.error(BASES.code, message, base.value_at)
+            state.findings.check()
+        if any(model is other for other in seen):
             names = [other.name for other in (*seen, model)]
             way = " -> ".join(names[names.index(model.name) :])
             state.error("E0209", f"model `{model.name}` is based on itself: {way}", base.value_at)

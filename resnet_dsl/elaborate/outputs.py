@@ -11,9 +11,9 @@ from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.network import Network
+from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
-MAX_PARAMETERS = 10**11
 PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")
 COLORS = ("rgb", "bgr", "gray")
 
@@ -154,9 +154,9 @@ def _listed(names: Sequence[str]) -> str:
 
 def check_size(state: ModelState, params: int, largest: str) -> None:
     """Refuse a model that no machine could hold; `largest` is its largest layer."""
-    if params <= MAX_PARAMETERS:
+    if params <= PARAMETERS.most:
         return
-    message = f"the model has {params:_} parameters; the limit is {MAX_PARAMETERS:_}"
+    message = f"the model has {params:_} parameters; the limit is {PARAMETERS.most:_}"
     note = f"the largest layer is {largest}"
     at = state.value_at("widths") if state.origin("widths") else state.model.name_at
     state.findings.add(Diagnostic("E0502", message, at, notes=(note,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
@@ -27,45 +28,39 @@ class Scope:
     def find(self, name: str) -> tuple[Scope, Definition | ast.Const | type[Op]] | None:
         """Return what `name` means here and the scope it was declared in."""
         for ours in (False, True):  # the library comes after every file that is used
-            if (found := self._declared(name, ours)) is not None:
-                return found
+            for scope in self.visible:
+                if scope.source.ours == ours and (name in scope.blocks or name in scope.constants):
+                    return scope, scope.blocks.get(name) or scope.constants[name]
         return (self, CATALOGUE[name]) if name in CATALOGUE else None
 
-    def _declared(self, name: str, ours: bool) -> tuple[Scope, Definition | ast.Const] | None:
-        if self.source.ours == ours:
-            if name in self.blocks:
-                return self, self.blocks[name]
-            if name in self.constants:
-                return self, self.constants[name]
-        found = (parent._declared(name, ours) for parent in self.parents)
-        return next((what for what in found if what is not None), None)
+    @cached_property
+    def visible(self) -> tuple[Scope, ...]:
+        """This scope and all above it, as they are searched: each once, however often it is used."""
+        found: dict[Scope, None] = {self: None}
+        for parent in self.parents:
+            found.update(dict.fromkeys(parent.visible))
+        return tuple(found)
 
     def find_model(self, name: str) -> tuple[ast.Model, Scope] | None:
         """Return the model `name` and the scope it was declared in."""
-        if name in self.models:
-            return self.models[name]
-        found = (parent.find_model(name) for parent in self.parents)
-        return next((model for model in found if model is not None), None)
+        return next((scope.models[name] for scope in self.visible if name in scope.models), None)
 
     def used(self) -> tuple[Source, ...]:
         """Return the texts that this one uses, those of the library not counted."""
-        found = dict.fromkeys(s for parent in self.parents for s in (parent.source, *parent.used()))
-        return tuple(source for source in found if not source.ours)
+        return tuple(dict.fromkeys(scope.source for scope in self.visible[1:] if not scope.source.ours))
 
     def names(self) -> Iterator[str]:
         """Yield every name that `find` would answer."""
-        yield from self.blocks
-        yield from self.constants
-        for parent in self.parents:
-            yield from parent.names()
+        for scope in self.visible:
+            yield from scope.blocks
+            yield from scope.constants
         yield from CATALOGUE
 
     def model_names(self) -> Iterator[str]:
         """Yield the name of every model that `find_model` would answer."""
-        yield from self.models
-        for parent in self.parents:
-            if not parent.source.ours:
-                yield from parent.model_names()
+        for scope in self.visible:
+            if scope is self or not scope.source.ours:
+                yield from scope.models
 
 
 def declare(file: ast.File, source: Source, parents: list[Scope], findings: Findings) -> Scope:

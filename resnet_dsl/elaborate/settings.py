@@ -20,9 +20,8 @@ from resnet_dsl.elaborate.unknown_names import is_activation
 from resnet_dsl.elaborate.values import BAD, Origin, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
+from resnet_dsl.limits import CHAIN
 from resnet_dsl.syntax import ast
-
-MAX_CHAIN = 32
 
 # What a value of a field serves: the whole model, each block of a stage, or the first of each.
 Reach = Literal["model", "stage", "first block"]
@@ -70,6 +69,8 @@ class Settings:
     read: set[str] = field(default_factory=set)
     active: list[str] = field(default_factory=list)
     endless: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)  # of what is given by place: `stage`, `index`
+    everywhere: dict[tuple[str, tuple[str, ...]], Value] = field(default_factory=dict)  # asking for neither
     numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
@@ -119,6 +120,7 @@ class Settings:
             names={**self._symbols, **names},
             setting=lookup,
             known=lambda: self._names.difference(self.active),
+            read=self.asked,
             origins=self._places,
             parameters=self._names,
         )
@@ -143,8 +145,8 @@ class Settings:
             return BAD
         if name in self.active:
             return self._endless(name, span or setting.span)
-        if len(self.active) > MAX_CHAIN:
-            message = f"settings depend on each other more than {MAX_CHAIN} levels deep"
+        if len(self.active) > CHAIN.most:
+            message = f"settings depend on each other more than {CHAIN.most} levels deep"
             return self.elaborator.error("E0209", message, span or setting.span)
         env = self.env(setting, **(names or {}))
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))

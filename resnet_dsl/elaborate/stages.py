@@ -10,7 +10,7 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.derived import formulas_of
-from resnet_dsl.elaborate.elaborator import MAX_OPS, Parameter
+from resnet_dsl.elaborate.elaborator import Parameter
 from resnet_dsl.elaborate.follow_ups import is_misspelt
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
@@ -29,6 +29,7 @@ from resnet_dsl.elaborate.values import (
 )
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import Body, Stage, channels_name
+from resnet_dsl.limits import OPS
 
 
 class Run(NamedTuple):
@@ -47,6 +48,7 @@ class Position(NamedTuple):
     block: int = 0
 
 
+INDEX = "index"  # what a field may call the number of the block that it is for
 X_CHANNELS = channels_name("x")
 EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
@@ -113,20 +115,30 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     if len(runs) < len(found):
         return None
     at = state.value_at("stages", first.stage)
-    if sum(run.length for run in runs) > MAX_OPS:
-        state.error("E0501", f"a stage of more than {MAX_OPS:,} blocks", at)
+    if sum(run.length for run in runs) > OPS.most:
+        state.error("E0501", f"a stage of more than {OPS.most:,} blocks", at)
         return None
     blocks: list[Body] = []
     derived: list[Derived] = []
     for run in runs:
-        for _ in range(run.length):
-            made = _block(state, run, name, first._replace(block=len(blocks)))
+        left = run.length
+        while left:
+            position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
+            state.settings.asked.discard(INDEX)
+            made = _block(state, run, name, position)
             if isinstance(made, Bad):
                 return None
             body, formulas = made
-            blocks.append(body)
-            derived.append(formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels)))
+            given = formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels))
             _pass_through(state, body, formulas)
+            # Where no value asks which block it is for, one that changes no shape is the next one too.
+            alike = position.block > 0 and INDEX not in state.settings.asked
+            times = left if alike and before == (state.shape, state.channels) else 1
+            if times > 1:
+                state.elaborator.count((times - 1) * max(body.count, 1), at)
+            blocks += [body] * times
+            derived += [given] * times
+            left -= times
     return Stage(name, tuple(blocks), state.names[name], tuple(derived))
 
 
@@ -248,8 +260,8 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
     # What serves a whole stage cannot ask for the block's number.
     names: dict[str, Value] = {"stage": at.stage}
     if FIELDS.get(name) != "stage":
-        names["index"] = at.block
-    value = state.settings.value(name, choices=choices, names=names)
+        names[INDEX] = at.block
+    value = _value(state, name, choices, names)
     if not is_list(value):
         return value
     if len(value) != at.stages:
@@ -258,3 +270,16 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         with state.elaborator.without_frames():
             return state.error("E0207", message, state.value_at(name), "give one value, or one a stage")
     return value[at.stage]
+
+
+def _value(state: ModelState, name: str, choices: tuple[str, ...], names: dict[str, Value]) -> Value:
+    """The value of a field; what does not ask for stage or block is evaluated once for all of them."""
+    settings = state.settings
+    if (name, choices) in settings.everywhere:
+        return settings.everywhere[name, choices]
+    before, settings.asked = settings.asked, set()
+    value = settings.value(name, choices=choices, names=names)
+    if not settings.asked:
+        settings.everywhere[name, choices] = value
+    settings.asked |= before
+    return value

@@ -11,10 +11,11 @@ from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, Value, show
-from resnet_dsl.ir.arguments import LARGEST, Dims
+from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.limits import ARGUMENT
 
 COLOURS = (3, 4)  # of an image, with an alpha channel or without
 SMALLEST_IMAGE = 8
@@ -26,7 +27,7 @@ def input_shape(state: ModelState) -> Shape | None:
     value = state.settings.value("input")
     if isinstance(value, Bad):
         return None
-    if is_whole(value) and 0 < value <= LARGEST:
+    if is_whole(value) and 0 < value <= ARGUMENT.most:
         state.elaborator.decide(value)
         return Shape(int(value))
     span = state.value_at("input")
@@ -37,7 +38,7 @@ def input_shape(state: ModelState) -> Shape | None:
     channels, height, width = value
     known: list[int | None] = []
     for size, axis in ((height, "H"), (width, "W")):
-        if is_whole(size) and 0 < size <= LARGEST:
+        if is_whole(size) and 0 < size <= ARGUMENT.most:
             known.append(int(size))
         elif size == axis:
             known.append(None)
@@ -46,7 +47,7 @@ def input_shape(state: ModelState) -> Shape | None:
             hint = f"write a positive number, or `{axis}` for any"
             state.error("E0204", f"`{show(size)}` is no {what} of `input`", span, hint)
             return None
-    if not 0 < channels <= LARGEST:
+    if not 0 < channels <= ARGUMENT.most:
         state.error("E0204", f"`input` must have a positive number of channels, not {channels}", span)
         return None
     _warn_of_order(state, channels, known)

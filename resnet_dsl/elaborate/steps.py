@@ -15,6 +15,7 @@ from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
+from resnet_dsl.limits import SHRINKING
 
 Derived = tuple[tuple[str, Formula], ...]
 
@@ -46,6 +47,8 @@ def step(
         shape = op.shape(*shapes, extent=ctx.extent)
     except ShapeError as error:
         return _refused(ctx, error, op, tensors, env, span, origins or {})
+    if any(size.div.bit_length() > SHRINKING.most for size in shape.spatial):
+        return ctx.error("E0502", "a map that is made smaller so often has no size", span)
     if when := op.fails_for(*shapes, extent=ctx.extent):
         _warn_of_sizes(ctx, op, tensors, env, span, when)
     for doubt in op.doubts():

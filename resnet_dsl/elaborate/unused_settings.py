@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from resnet_dsl.diagnostics.suggest import close_names, spelled_alike
 from resnet_dsl.elaborate.model_state import ModelState
-from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import FIELDS, Setting
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.syntax import ast
@@ -89,12 +88,6 @@ def _taken(blocks: list[Definition]) -> str:
 
 def _blocks(layers: list[dict[str, Setting]], state: ModelState) -> Iterator[Definition]:
     """Every block that the model's file and the library have."""
-    scopes: list[Scope] = [setting.scope for layer in layers for setting in layer.values()]
-    seen: list[Scope] = []
-    while scopes:
-        scope = scopes.pop()
-        if any(scope is other for other in seen):
-            continue
-        seen.append(scope)
+    own = dict.fromkeys(setting.scope for layer in layers for setting in layer.values())
+    for scope in dict.fromkeys(each for start in own for each in start.visible):
         yield from scope.blocks.values()
-        scopes += scope.parents

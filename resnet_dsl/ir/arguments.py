@@ -7,8 +7,9 @@ from dataclasses import MISSING, dataclass, field
 from math import isfinite
 from typing import Any
 
+from resnet_dsl.limits import ARGUMENT
+
 Pair = tuple[int, int]
-LARGEST = 10**9
 
 
 class Symbol(str):
@@ -49,7 +50,7 @@ def _whole(low: int) -> Callable[[object], int | None]:
     def accept(value: object) -> int | None:
         if isinstance(value, bool) or not isinstance(value, int):
             return None
-        return value if low <= value <= LARGEST else None
+        return value if low <= value <= ARGUMENT.most else None
 
     return accept
 

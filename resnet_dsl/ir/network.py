@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from resnet_dsl.diagnostics.model import Source, Span
@@ -79,9 +80,17 @@ class Body:
             return self.input_channels[-1 - value]
         if value < 0:
             return Named(channels_name(self.names[-1 - value]))
-        return channels_formula(self.nodes[value], self.channels)
+        return self._channels[value]
 
-    @property
+    @cached_property
+    def _channels(self) -> tuple[Formula | None, ...]:
+        """The same of every node, in their order: a chain of steps may be long."""
+        found: list[Formula | None] = []
+        for node in self.nodes:
+            found.append(channels_formula(node, lambda v: found[v] if v >= 0 else self.channels(v)))
+        return tuple(found)
+
+    @cached_property
     def count(self) -> int:
         """The number of ops, those of calls included."""
         return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)

@@ -16,19 +16,14 @@ from lark.tree import Meta
 
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
+from resnet_dsl.limits import CHARACTERS, DIGITS, NAME, NESTING, PATH, STEPS, TEXT_BYTES, TOKENS
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.words import FOREIGN, KEYWORDS, OPENING, UNSAFE, brackets
 
 if TYPE_CHECKING:
     from resnet_dsl.syntax.mistakes.place import Stop
 
-MAX_BYTES = 1_000_000
-MAX_WORDS = 100_000  # what takes the parser two seconds
 WORD = re.compile(r'"[^"\n]*"|#[^\n]*|\w+|[^\w\s]')
-MAX_NESTING = 64
-MAX_DIGITS = 18
-MAX_NAME = 200  # with what backends add to it, a file system takes it
-MAX_DEPTH = 4 * MAX_NESTING
 
 
 class SyntaxProblem(Exception):
@@ -139,29 +134,33 @@ def _table_cache(grammar: str) -> str | bool:
     return str(root / f"grammar-{hashlib.sha256(grammar.encode()).hexdigest()[:16]}.pickle")
 
 
+def words_of(source: Source) -> int:
+    """Return how many words and signs a text has: what parsing it costs."""
+    return sum(1 for _ in WORD.finditer(source.text, 0, TEXT_BYTES.most))
+
+
 def _check_limits(source: Source) -> None:
     """Refuse what is too large, unreadable or too deep before the parser sees it."""
     size = len(source.text.encode("utf-8", "surrogatepass"))
-    if size > MAX_BYTES:
-        message = f"the text has {size:,} bytes; the limit is {MAX_BYTES:,}"
+    if size > TEXT_BYTES.most:
+        message = f"the text has more than {TEXT_BYTES.most:,} bytes"
         raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
-    words = sum(1 for _ in WORD.finditer(source.text))
-    if words > MAX_WORDS:
-        message = f"the text has {words:,} words and signs; the limit is {MAX_WORDS:,}"
+    if (words := words_of(source)) > TOKENS.most:
+        message = f"the text has {words:,} words and signs; the limit is {TOKENS.most:,}"
         raise CompileError([Diagnostic("E0105", message, Span(source, 0, 0))])
     if (unsafe := _unsafe_character(source)) is not None:
         raise CompileError([unsafe])
     depth = 0
     for bracket, offset in brackets(source.text):
         depth += 1 if bracket in OPENING else -1
-        if depth > MAX_NESTING:
+        if depth > NESTING.most:
             raise CompileError([_too_deep(Span(source, offset, offset + 1))])
 
 
 def _too_deep(span: Span) -> Diagnostic:
     return Diagnostic(
         "E0105",
-        f"nested more than {MAX_NESTING} levels deep",
+        f"nested more than {NESTING.most} levels deep",
         span,
         hint="name the inner parts in a block of their own",
     )
@@ -179,8 +178,8 @@ class _Builder:
             items = [self._child(child) for child in subtree.children]
             depth = 1 + max((depth for _, depth in items), default=0)
             span = self._span(subtree.meta)
-            if depth > MAX_DEPTH:
-                message = f"more than {MAX_DEPTH} operations or steps in one expression"
+            if depth > STEPS.most:
+                message = f"more than {STEPS.most} operations or steps in one expression"
                 raise SyntaxProblem("E0105", message, span, "give its parts names of their own")
             node = getattr(self, subtree.data)(span, *(value for value, _ in items))
             self.built[id(subtree)] = node, depth
@@ -199,6 +198,9 @@ class _Builder:
         return Span(self.source, start, start + len(token))
 
     def _name(self, token: Token) -> str:
+        if len(token) > NAME.most:
+            message = f"a name of more than {NAME.most} characters"
+            raise SyntaxProblem("E0105", message, self._at(token), "files and layers are called after it")
         # Names become identifiers in generated Python, so its own words are refused too.
         if token in KEYWORDS or keyword.iskeyword(token):
             message = f"`{token}` is a reserved word"
@@ -207,9 +209,6 @@ class _Builder:
         if token.startswith("__"):
             message = f"`{token}` starts with two underscores"
             raise SyntaxProblem("E0103", message, self._at(token), "Python keeps such names")
-        if len(token) > MAX_NAME:
-            message = f"a name of {len(token):,} letters; the limit is {MAX_NAME}"
-            raise SyntaxProblem("E0105", message, self._at(token), "files and layers are called after it")
         return str(token)
 
     def start(self, span: Span, *declarations: ast.Declaration) -> ast.File:
@@ -220,6 +219,8 @@ class _Builder:
 
     def use(self, span: Span, target: Token) -> ast.Use:
         shipped = target.type == "NAME"
+        if len(target) - 2 > PATH.most:  # without its quotes
+            raise SyntaxProblem("E0105", f"a path of more than {PATH.most} characters", span)
         return ast.Use(span, str(target) if shipped else target[1:-1], shipped)
 
     def const(self, span: Span, name: Token, value: ast.Expr) -> ast.Const:
@@ -314,13 +315,13 @@ class _Builder:
         return ast.Name(span, self._name(token))
 
     def integer(self, span: Span, token: Token) -> ast.Number:
-        if len(token) > MAX_DIGITS:
-            raise SyntaxProblem("E0105", f"a number of more than {MAX_DIGITS} digits", span)
+        if len(token) > DIGITS.most:
+            raise SyntaxProblem("E0105", f"a number of more than {DIGITS.most} digits", span)
         return ast.Number(span, int(self._digits(token)), str(token))
 
     def real(self, span: Span, token: Token) -> ast.Number:
-        if len(token) > 4 * MAX_DIGITS:
-            raise SyntaxProblem("E0105", f"a number of more than {4 * MAX_DIGITS} characters", span)
+        if len(token) > CHARACTERS.most:
+            raise SyntaxProblem("E0105", f"a number of more than {CHARACTERS.most} characters", span)
         value = float(self._digits(token))
         if value in (float("inf"), float("-inf")):
             raise SyntaxProblem("E0105", f"`{token}` is too large for a number", span)
@@ -336,8 +337,8 @@ class _Builder:
         return ast.String(span, token[1:-1])
 
     def dims(self, span: Span, token: Token) -> ast.Dims:
-        if len(token) > 4 * MAX_DIGITS:
-            raise SyntaxProblem("E0105", f"a size of more than {4 * MAX_DIGITS} characters", span)
+        if len(token) > CHARACTERS.most:
+            raise SyntaxProblem("E0105", f"a size of more than {CHARACTERS.most} characters", span)
         parts = token.split("x")
         return ast.Dims(span, tuple(int(p) if p.isdigit() else p for p in parts))
 

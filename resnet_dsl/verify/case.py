@@ -14,6 +14,7 @@ from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.limits import ACTIVATIONS
 from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
 
@@ -44,6 +45,7 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
     try:
         free = load({"input": f"{channels}xHxW"})
     except CompileError:
+        _check_activations(program)
         height, width = (SMALL if size is None else size for size in own)
         others = [size for size in sizes if size != (height, width)]
         _refuse(others, f"it is proved for {height}x{width} only")
@@ -71,6 +73,15 @@ def usual_sizes(own: Sequence[int | None], taken: InputSizes) -> Sizes:
 def _roomy(smallest: int) -> int:
     """A size of which three quarters are not less than the smallest that fits."""
     return -(-4 * smallest // 3)
+
+
+def _check_activations(program: Program) -> None:
+    """Raise UsageError where the results of all ops, which are compared one by one, would fill the memory."""
+    values = program.cost.activations or 0
+    if values > ACTIVATIONS.most:
+        size = program.network.input.text(program.network.extent)
+        message = f"at {size}, the ops of {program.name} have {values:,} results"
+        raise UsageError(f"{message}; `verify` takes {ACTIVATIONS.most:,} at most: ask for a smaller --size")
 
 
 def images(subject: Subject, size: InputSize, batch: int, seed: int) -> Array:

@@ -11,6 +11,7 @@ from resnet_dsl.backend.discovery import find_backend, runtime_of, sound_backend
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.limits import TRAINING
 from resnet_dsl.program import Program
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
@@ -18,6 +19,7 @@ from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
 from resnet_dsl.verify.start import WrongStart, wrong_starts
 from resnet_dsl.verify.training import untrained, verify_training
+from resnet_dsl.weights.source import check_choice
 
 
 def verify(
@@ -34,6 +36,9 @@ def verify(
     `load` compiles the spec with more overrides; `state` are the weights to use in place of random
     ones; backends that `attempts` has failures of already are not asked again.
     """
+    check_choice(seed, None, False)
+    if not 0 <= steps <= TRAINING.most:
+        raise UsageError(f"training takes 0 to {TRAINING.most:,} steps, not {steps}")
     subject, attempts = subject_of(load, sizes), attempts or Attempts()
     broken = {failure.backend for failure in attempts.failures}
     backends, left_out = participants(names, attempts, broken)

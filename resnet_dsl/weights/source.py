@@ -16,6 +16,7 @@ from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.limits import SEED
 from resnet_dsl.program import Program
 from resnet_dsl.weights.match_report import MatchReport, WeightsError
 
@@ -52,8 +53,8 @@ def check_choice(seed: int | None, weights: Given | None, partial: bool) -> None
         raise UsageError("`partial` is about weights, and none are given")
     if seed is not None and weights is not None and not partial:
         raise UsageError("either a seed or weights, not both; with `partial` the seed starts what they lack")
-    if seed is not None and seed < 0:
-        raise UsageError(f"a seed is 0 or more, not {seed}")
+    if seed is not None and not 0 <= seed <= SEED.most:
+        raise UsageError(f"a seed is 0 or more and at most {SEED.most:,}, not {seed}")
 
 
 def weights_for(

@@ -13,6 +13,7 @@ from resnet_dsl.cli.supervised import Announce, ProcessDied, supervised
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.limits import ARGUMENT, DIGITS
 from resnet_dsl.program import Program
 from resnet_dsl.verify.attempts import Attempts, Failure
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:  # it needs NumPy, which starts threads: a process with thread
 def verify(options: Namespace) -> int:
     """Verify one spec in every backend asked for."""
     sizes, names = _sizes(options.size), _names(options.backends)
-    if options.train_steps < 0:
-        raise UsageError("--train-steps takes a number of steps")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
@@ -74,10 +73,15 @@ def _sizes(texts: list[str]) -> Sizes:
     sizes = []
     for text in texts:
         height, _, width = text.partition("x")
-        if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        if not (_is_extent(height) and _is_extent(width)):
             raise UsageError(f"--size takes HxW such as 64x65, not {text}")
         sizes.append((int(height), int(width)))
     return tuple(sizes)
+
+
+def _is_extent(text: str) -> bool:
+    short = text.isascii() and text.isdigit() and len(text) <= DIGITS.most
+    return short and 0 < int(text) <= ARGUMENT.most
 
 
 def _weights(path: str, program: Program) -> Mapping[str, Array]:

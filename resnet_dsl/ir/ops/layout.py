@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 from resnet_dsl.ir.arguments import (
     COUNT,
     INDEX,
-    LARGEST,
     OF_CHANNELS,
     OF_PAD,
     OF_STRIDE,
@@ -23,6 +22,7 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.limits import ARGUMENT
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Upsample(Op):
         (x,) = inputs
         needs_map(self, x)
         sizes = tuple(size.times(factor) for size, factor in zip(x.spatial, self.factor, strict=True))
-        if any(max(size.mul, extent.of(size) or 0) > LARGEST for size in sizes):
+        if any(max(size.mul, extent.of(size) or 0) > ARGUMENT.most for size in sizes):
             raise ShapeError("E0502", f"a map of {x.text(extent)} cannot be made larger any more")
         return Shape(x.channels, sizes)
 

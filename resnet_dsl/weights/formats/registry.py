@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from resnet_dsl.backend.bounds import AXES, check_tensors
 from resnet_dsl.backend.contents import Contents, Metadata, Stored
 from resnet_dsl.backend.discovery import missing_packages, needed, sound_backends
 from resnet_dsl.backend.interface import WeightFile, WeightFormat
@@ -32,12 +33,12 @@ LOOKS = {
 
 
 def _canonical() -> WeightFile:
-    from resnet_dsl.weights.formats import canonical  # needs safetensors
+    from resnet_dsl.weights.formats import canonical  # needs numpy
 
     return canonical
 
 
-NEEDED = ("safetensors", "numpy")
+NEEDED = ("numpy",)
 CANONICAL = WeightFormat("a safetensors file", NEEDED, NEEDED, _canonical, "resnet-dsl[weights]")
 
 
@@ -72,6 +73,10 @@ def read_contents(path: Path) -> Contents:
     _need(path, "reading", format.reading, format.install)
     with _reported(path, format, head):
         contents = format.load().read(path)
+    check_tensors(path, len(contents.tensors))
+    for name, stored in contents.tensors.items():
+        if len(stored.shape) > AXES.most:
+            raise UsageError(f"{path}: the tensor {printable(name)} has {len(stored.shape):,} axes")
     tensors = {name: _guarded(path, format, name, stored) for name, stored in contents.tensors.items()}
     return replace(contents, tensors=tensors)
 
