@@ -80,6 +80,10 @@ CONV = (
     BIAS,
     INIT,
 )
+DEPTHWISE_CONV = (
+    *(setting for setting in CONV if setting.name != "groups"),
+    HelperSetting("multiplier", NUMBER, 1),
+)
 
 # In the order that a file has them in: each after those that it calls.
 HELPERS: Mapping[str, Helper] = {
@@ -88,9 +92,15 @@ HELPERS: Mapping[str, Helper] = {
     "bias_start": Helper(
         "starts", (HelperParameter("init", WORD), HelperParameter("fan_in", NUMBER)), returns=START
     ),
+    "depthwise_start": Helper(
+        "starts",
+        (HelperParameter("init", WORD), HelperParameter("fan_in", NUMBER), HelperParameter("fan_out", NUMBER)),
+        returns=START,
+    ),
     "StandardizedConv2D": Helper("layers", returns=""),
     "conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), CONV),
     "standardized_conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), (*CONV, EPS)),
+    "depthwise_conv": Helper("layers", (*LAYER, KERNEL), DEPTHWISE_CONV),
     "channel_conv": Helper("layers", (*LAYER, HelperParameter("kernel", NUMBER)), (INIT,)),
     "fully_connected": Helper("layers", (*LAYER, CHANNELS), (BIAS, INIT)),
     "batch_norm": Helper("normalisation", LAYER, (EPS, HelperSetting("momentum", REAL), GAMMA)),
@@ -267,10 +277,15 @@ def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, Shared
         name: {setting.name: _found(setting, given, square) for setting in HELPERS[name].settings}
         for name, given in named.items()
     }
-    starts = [settings[INIT.name] for settings in found.values() if INIT.name in settings]
-    schemes = sorted({scheme for start in starts if start.varies for scheme in start.values})
-    start = {INIT.name: SharedSetting(INIT.name, None, tuple(schemes), varies=True)}
-    return {**found, "weight_start": start, "bias_start": start}
+    starts = {name: s[INIT.name] for name, s in found.items() if INIT.name in s and s[INIT.name].varies}
+    apart = {"depthwise_conv": "depthwise_start"}  # its kernel has other axes
+    schemes = {start: set[str]() for start in ("weight_start", "depthwise_start", "bias_start")}
+    for name, start in starts.items():
+        schemes[apart.get(name, "weight_start")].update(start.values)
+    return found | {
+        start: {INIT.name: SharedSetting(INIT.name, None, tuple(sorted(values)), varies=True)}
+        for start, values in schemes.items()
+    }
 
 
 def _found(setting: HelperSetting, calls: Iterable[Mapping[str, Expression]], square: bool) -> SharedSetting:

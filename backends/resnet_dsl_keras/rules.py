@@ -86,13 +86,13 @@ def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
 
 @lower.register
 def _(op: ops.Conv, site: Site) -> KerasLowering:
-    strides_and_dilates = op.stride != (1, 1) and op.dilation != (1, 1)
+    strides_and_dilates = _strides_and_dilates(op)
     if strides_and_dilates and not _leaves_gaps(op):
         return _computed_in_full(op, site)
-    case = _padding_case(op)
+    case, helper = _padding_case(op), _conv_helper(op, site)
     return KerasLowering(
         _conv(op, site, site.square("stride")),
-        cases=tuple((_conv_helper(op), c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
+        cases=tuple((helper, c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
         depth=2 if strides_and_dilates or case in ("strided", "pad") else 1,
         operations=("get_item",) * strides_and_dilates,
     )
@@ -101,15 +101,37 @@ def _(op: ops.Conv, site: Site) -> KerasLowering:
 def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     """The call of the helper at this stride; half the span is how a convolution pads if it does not say."""
     settings: dict[str, Argument] = {"stride": stride, "padding": _padding(op, site)}
-    settings |= {"dilation": site.square("dilation"), "groups": site.number("groups")}
-    settings |= {"bias": op.bias, "init": op.init}
+    settings |= {"dilation": site.square("dilation"), "bias": op.bias, "init": op.init}
+    helper = _conv_helper(op, site)
+    if helper == DEPTHWISE:
+        settings["multiplier"] = op.channels // op.groups
+        return helper_call(helper, site.square("kernel"), **settings)
+    settings["groups"] = site.number("groups")
     if op.standardize:
         settings["eps"] = site.number("standardize")
-    return helper_call(_conv_helper(op), site.number("channels"), site.square("kernel"), **settings)
+    return helper_call(helper, site.number("channels"), site.square("kernel"), **settings)
 
 
-def _conv_helper(op: ops.Conv) -> str:
-    return "standardized_conv" if op.standardize else "conv"
+DEPTHWISE = "depthwise_conv"
+
+
+def _conv_helper(op: ops.Conv, site: Site) -> str:
+    if op.standardize:
+        return "standardized_conv"
+    return DEPTHWISE if _is_depthwise(op, site) else "conv"
+
+
+def _is_depthwise(op: ops.Conv, site: Site) -> bool:
+    """Whether each channel is convolved by itself, which Keras on TensorFlow does faster as a layer of its own.
+
+    That layer has one stride for both axes; where a convolution also dilates, the layer has none.
+    """
+    strides = op.stride[0] == op.stride[1] or _strides_and_dilates(op)
+    return op.groups == site.shapes[0].channels > 1 and strides
+
+
+def _strides_and_dilates(op: ops.Conv) -> bool:
+    return op.stride != (1, 1) and op.dilation != (1, 1)
 
 
 def _padding(op: ops.Conv, site: Site) -> Argument:
@@ -144,7 +166,7 @@ def _leaves_gaps(op: ops.Conv) -> bool:
 
 def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
     """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
-    helper, case = _conv_helper(op), _padding_case(replace(op, stride=(1, 1)))
+    helper, case = _conv_helper(op, site), _padding_case(replace(op, stride=(1, 1)))
     code = _conv(op, site, 1)
     stride = site.square("stride")
     if op.pad == "same":

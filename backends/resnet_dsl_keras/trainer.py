@@ -25,7 +25,7 @@ def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) 
     if keras.backend.backend() != "tensorflow":
         raise UsageError("training is compared on Keras' TensorFlow backend only")
     optimizer = keras.optimizers.SGD(learning_rate=sgd.lr, momentum=sgd.momentum)
-    names = {id(variable): name for name, variable in named_variables(model)}
+    names = {id(named.variable): named for named in named_variables(model)}
     with_gradients = _gradients(model)
     losses = []
     gradients: dict[str, Array] = {}
@@ -33,7 +33,7 @@ def train(model: keras.Model, batches: Sequence[tuple[Array, Array]], sgd: Sgd) 
         loss, found = with_gradients(_nhwc(x), labels)
         losses.append(float(loss))
         pairs = list(zip(found, model.trainable_variables, strict=True))
-        gradients = {names[id(v)]: in_torch(v, g) for g, v in pairs}
+        gradients = {names[id(v)].name: in_torch(names[id(v)], g) for g, v in pairs}
         optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], model.trainable_variables)
     return Training(tuple(losses), gradients, read_state(model))
 
