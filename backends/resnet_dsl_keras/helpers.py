@@ -151,6 +151,9 @@ HELPERS: Mapping[str, Helper] = {
     "zero_pad": Helper("layout", (*LAYER, HelperParameter("amount", PAIR))),
 }
 
+# What is asked of helpers for a model that computes in double precision throughout.
+EXACT = frozenset({("upsample_bilinear", "exact")})
+
 
 @dataclass(frozen=True)
 class SharedSetting:

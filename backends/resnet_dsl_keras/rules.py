@@ -350,26 +350,32 @@ def _(op: ops.AvgPool, site: Site) -> KerasLowering:
         code = call("same_avg_pool", X, site.square("kernel"), site.square("stride"))
         sums = (_sum_operation(op.stride), "ones_like", *DIVISION)
         return KerasLowering(code, depth=3, operations=sums, ending=None)
-    code, cases = _pool("avg_pool", op, site, count_pad=op.count_pad), (("avg_pool", _pool_case(op)),)
-    if _pool_case(op) == "none":
+    case = _pool_case(op)
+    code, cases = _pool("avg_pool", op, site, count_pad=case == "pad" and op.count_pad), (("avg_pool", case),)
+    if case != "pad":
         return KerasLowering(code, cases=cases)
-    operations = ("pad", "ones_like", "average_pool", *DIVISION)
+    operations = ("pad", "ones_like", *DIVISION)
     return KerasLowering(code, depth=5, operations=operations, ending=None, cases=cases)
 
 
 def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
-    geometry = {
-        "stride": site.square("stride"),
-        "padding": "same" if op.pad == "same" else site.square("pad"),
-    }
-    return helper_call(helper, site.square("kernel"), **geometry, ceil=op.ceil, **settings)
+    same = _pool_case(op) == "same"
+    geometry: dict[str, Argument] = {"stride": site.square("stride")}
+    geometry["padding"] = "same" if same else site.square("pad")
+    return helper_call(helper, site.square("kernel"), **geometry, ceil=op.ceil and not same, **settings)
 
 
 def _pool_case(op: ops.Pool) -> str:
     """How a pool pads: as TensorFlow does, by an operation before it, or not."""
-    if op.pad == "same":
+    if op.pad == "same" or _rounds_up_as_same(op):
         return "same"
     return "pad" if op.ceil or any(op.pad) else "none"
+
+
+def _rounds_up_as_same(op: ops.Pool) -> bool:
+    """Whether TensorFlow's `same` does what a pool that rounds up does: it lacks one pixel, which is at the end."""
+    windows = zip(op.kernel, op.stride, strict=True)
+    return op.ceil and op.pad == (0, 0) and all(kernel <= 2 and kernel <= stride for kernel, stride in windows)
 
 
 @lower.register

@@ -28,8 +28,8 @@ with quiet_start():
 
 
 def build(program: Program, dtype: str = "float32") -> keras.Model:
-    """Return the rendered source's model."""
-    return build_source(render(program), program.name, dtype)
+    """Return the rendered source's model; in double precision that of its exact form."""
+    return build_source(render(program, exact=dtype == "float64"), program.name, dtype)
 
 
 def build_source(source: str, name: str, dtype: str) -> keras.Model:
