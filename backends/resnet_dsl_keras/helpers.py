@@ -68,6 +68,7 @@ class Helper:
 X, LAYER = (HelperParameter("x", TENSOR),), (HelperParameter("x", TENSOR), HelperParameter("name", WORD))
 CHANNELS, KERNEL = HelperParameter("channels", NUMBER), HelperParameter("kernel", PAIR)
 WINDOW = (KERNEL, HelperParameter("stride", PAIR))
+FANS = (HelperParameter("fan_in", NUMBER), HelperParameter("fan_out", NUMBER))
 CEIL, PADDING = HelperSetting("ceil", FLAG, False), HelperSetting("padding", PAIR, 0, told=True)
 POOL = (HelperSetting("stride", PAIR, told=True), PADDING, CEIL)
 EPS, GAMMA = HelperSetting("eps", REAL), HelperSetting("gamma", REAL, 1.0)
@@ -94,7 +95,11 @@ HELPERS: Mapping[str, Helper] = {
     ),
     "depthwise_start": Helper(
         "starts",
-        (HelperParameter("init", WORD), HelperParameter("fan_in", NUMBER), HelperParameter("fan_out", NUMBER)),
+        (
+            HelperParameter("init", WORD),
+            HelperParameter("fan_in", NUMBER),
+            HelperParameter("fan_out", NUMBER),
+        ),
         returns=START,
     ),
     "StandardizedConv2D": Helper("layers", returns=""),

@@ -35,7 +35,8 @@ class KerasLowering(Lowering):
     `depth` operations of Keras one behind the other, among them some that Keras itself names after
     `operations`. Its result is that of the layer `name-ending`, or else of the layer which has its
     name; an ending of None says that no layer has it. `computed` is what Keras computes where that
-    is more than the op, `parts` what gives this result and others at once.
+    is more than the op, `parts` what gives this result and others at once; `by_channels` says that the
+    layer is for inputs of as many channels as this one has.
     """
 
     cases: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -44,6 +45,7 @@ class KerasLowering(Lowering):
     ending: str | None = field(default="", compare=False)
     computed: ops.Op | None = field(default=None, compare=False)
     parts: Unpacked | None = None
+    by_channels: bool = field(default=False, compare=False)
 
 
 @singledispatch
@@ -95,6 +97,7 @@ def _(op: ops.Conv, site: Site) -> KerasLowering:
         cases=tuple((helper, c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
         depth=2 if strides_and_dilates or case in ("strided", "pad") else 1,
         operations=("get_item",) * strides_and_dilates,
+        by_channels=helper == DEPTHWISE,
     )
 
 
@@ -122,9 +125,9 @@ def _conv_helper(op: ops.Conv, site: Site) -> str:
 
 
 def _is_depthwise(op: ops.Conv, site: Site) -> bool:
-    """Whether each channel is convolved by itself, which Keras on TensorFlow does faster as a layer of its own.
+    """Whether each channel is convolved by itself: Keras has a layer for that, much faster on TensorFlow.
 
-    That layer has one stride for both axes; where a convolution also dilates, the layer has none.
+    That layer has one stride for both axes; where a convolution also dilates, the layer does not stride.
     """
     strides = op.stride[0] == op.stride[1] or _strides_and_dilates(op)
     return op.groups == site.shapes[0].channels > 1 and strides
@@ -182,6 +185,7 @@ def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
         operations=(operation,),
         ending=None,
         computed=replace(op, stride=(1, 1)),
+        by_channels=helper == DEPTHWISE,
     )
 
 
@@ -373,9 +377,9 @@ def _pool_case(op: ops.Pool) -> str:
 
 
 def _rounds_up_as_same(op: ops.Pool) -> bool:
-    """Whether TensorFlow's `same` does what a pool that rounds up does: it lacks one pixel, which is at the end."""
+    """Whether a pool that rounds up lacks one pixel at most, which TensorFlow's `same` has at the end too."""
     windows = zip(op.kernel, op.stride, strict=True)
-    return op.ceil and op.pad == (0, 0) and all(kernel <= 2 and kernel <= stride for kernel, stride in windows)
+    return op.ceil and op.pad == (0, 0) and all(kernel <= min(stride, 2) for kernel, stride in windows)
 
 
 @lower.register
