@@ -43,7 +43,7 @@ pytest.importorskip("torch")
 torch_backend = in_full("torch")
 
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
-GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
+GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic", "depthwise")
 
 CALLS = re.compile(
     r"keras\.(Input|Model|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
@@ -300,7 +300,18 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
     assert difference(expected, backend.run(build(checked, "float64"), x)) < 1e-12
 
 
-EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
+EVERYWHERE = (
+    "same",
+    "pools",
+    "depthwise",
+    "numbered",
+    "zero_gamma",
+    "se",
+    "per_stage",
+    "modern",
+    "arithmetic",
+    "varied",
+)
 ELSEWHERE = """
 import sys, keras, numpy as np
 from resnet_dsl_keras import runtime as backend

@@ -126,12 +126,11 @@ def test_a_weight_of_every_kind_of_layer_starts_by_its_own_fans(kind: str) -> No
     starts = [layer.format(f", bias=true, init={scheme}") for scheme in SCHEMES]
     if kind == "full":
         starts = [layer.format(f", init={scheme}") for scheme in ("uniform", "glorot", "he_fan_in", "small")]
+    end = "" if kind == "full" else " -> gap -> flatten"
     for number, start in enumerate(starts):
         alone = f"model m {{ input: 3xHxW  stem: {start.replace('l: ', '')}  stages: []  head: none }}"
         _assert_starts(alone, f"{kind}, {number}")
-    outs = "".join(
-        f"b{i} = x -> {start.replace('l: ', f'l{i}: ')} -> gap -> flatten\n" for i, start in enumerate(starts)
-    )
+    outs = "".join(f"b{i} = x -> {start.replace('l: ', f'l{i}: ')}{end}\n" for i, start in enumerate(starts))
     together = ", ".join(f"b{i}" for i in range(len(starts)))
     text = f"block all() {{ {outs} return concat({together}) }}"
     _assert_starts(f"{text}\nmodel m {{ input: 3xHxW  stem: all  stages: []  head: none }}", f"{kind}, all")
