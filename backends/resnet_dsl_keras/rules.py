@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from resnet_dsl.backend.ir import GraphNode, Node, Pair, ops
+from resnet_dsl.backend.ir import GraphNode, Node, ops
 from resnet_dsl.backend.python_source import (
     Argument,
     Binary,
@@ -22,6 +22,15 @@ from resnet_dsl.backend.python_source import (
     call,
     listed,
     several,
+)
+from resnet_dsl_keras.window_cases import (
+    is_depthwise,
+    leaves_gaps,
+    padding_case,
+    pads_half,
+    pool_case,
+    strides_and_dilates,
+    sum_operation,
 )
 
 X = Operand(0)
@@ -88,15 +97,15 @@ def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
 
 @lower.register
 def _(op: ops.Conv, site: Site) -> KerasLowering:
-    strides_and_dilates = _strides_and_dilates(op)
-    if strides_and_dilates and not _leaves_gaps(op):
+    both = strides_and_dilates(op)
+    if both and not leaves_gaps(op):
         return _computed_in_full(op, site)
-    case, helper = _padding_case(op), _conv_helper(op, site)
+    case, helper = padding_case(op), _conv_helper(op, site)
     return KerasLowering(
         _conv(op, site, site.square("stride")),
-        cases=tuple((helper, c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
-        depth=2 if strides_and_dilates or case in ("strided", "pad") else 1,
-        operations=("get_item",) * strides_and_dilates,
+        cases=tuple((helper, c) for c in (("half", "gaps") if both else (case,))),
+        depth=2 if both or case in ("strided", "pad") else 1,
+        operations=("get_item",) * both,
         by_channels=helper == DEPTHWISE,
     )
 
@@ -121,61 +130,24 @@ DEPTHWISE = "depthwise_conv"
 def _conv_helper(op: ops.Conv, site: Site) -> str:
     if op.standardize:
         return "standardized_conv"
-    return DEPTHWISE if _is_depthwise(op, site) else "conv"
-
-
-def _is_depthwise(op: ops.Conv, site: Site) -> bool:
-    """Whether each channel is convolved by itself: Keras has a layer for that, much faster on TensorFlow.
-
-    That layer has one stride for both axes; where a convolution also dilates, the layer does not stride.
-    """
-    strides = op.stride[0] == op.stride[1] or _strides_and_dilates(op)
-    return op.groups == site.shapes[0].channels > 1 and strides
-
-
-def _strides_and_dilates(op: ops.Conv) -> bool:
-    return op.stride != (1, 1) and op.dilation != (1, 1)
+    return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
 
 
 def _padding(op: ops.Conv, site: Site) -> Argument:
     if op.pad == "same":
         return "same"
-    return None if _pads_half(op) else site.square("pad")
-
-
-def _pads_half(op: ops.Conv) -> bool:
-    spans = (d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True))
-    return op.pad != "same" and [2 * pad for pad in op.pad] == [*spans]
-
-
-def _padding_case(op: ops.Conv) -> str:
-    """What a convolution asks of its helper: see its template."""
-    if op.pad == "same":
-        return "same"
-    if _pads_half(op):
-        return "none" if op.kernel == (1, 1) else "half" if op.stride == (1, 1) else "strided"
-    return "pad" if any(op.pad) else "valid"
-
-
-def _leaves_gaps(op: ops.Conv) -> bool:
-    """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
-
-    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
-    pixels alone it is a convolution without stride, for every size of the map.
-    """
-    steps = zip(op.stride, op.dilation, strict=True)
-    return _pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+    return None if pads_half(op) else site.square("pad")
 
 
 def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
     """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
-    helper, case = _conv_helper(op, site), _padding_case(replace(op, stride=(1, 1)))
+    helper, case = _conv_helper(op, site), padding_case(replace(op, stride=(1, 1)))
     code = _conv(op, site, 1)
     stride = site.square("stride")
     if op.pad == "same":
         rows, columns = ((k - 1) * d + 1 for k, d in zip(op.kernel, op.dilation, strict=True))
         span = Literal(rows) if rows == columns else several(rows, columns)
-        code, operation = call("same_subsample", code, span, stride), _sum_operation(op.stride)
+        code, operation = call("same_subsample", code, span, stride), sum_operation(op.stride)
     else:
         code, operation = call("subsample", code, stride), "get_item"
     return KerasLowering(
@@ -187,11 +159,6 @@ def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
         computed=replace(op, stride=(1, 1)),
         by_channels=helper == DEPTHWISE,
     )
-
-
-def _sum_operation(stride: Pair) -> str:
-    """What the helper `same_sum` calls: a depthwise convolution takes one stride for both axes."""
-    return "depthwise_conv" if stride[0] == stride[1] else "conv"
 
 
 @lower.register
@@ -339,7 +306,7 @@ def _(op: ops.StochasticDepth, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.MaxPool, site: Site) -> KerasLowering:
-    case = _pool_case(op)
+    case = pool_case(op)
     return KerasLowering(
         _pool("max_pool", op, site),
         depth=2 if case == "pad" else 1,
@@ -352,9 +319,9 @@ def _(op: ops.MaxPool, site: Site) -> KerasLowering:
 def _(op: ops.AvgPool, site: Site) -> KerasLowering:
     if op.pad == "same":
         code = call("same_avg_pool", X, site.square("kernel"), site.square("stride"))
-        sums = (_sum_operation(op.stride), "ones_like", *DIVISION)
+        sums = (sum_operation(op.stride), "ones_like", *DIVISION)
         return KerasLowering(code, depth=3, operations=sums, ending=None)
-    case = _pool_case(op)
+    case = pool_case(op)
     code, cases = _pool("avg_pool", op, site, count_pad=case == "pad" and op.count_pad), (("avg_pool", case),)
     if case != "pad":
         return KerasLowering(code, cases=cases)
@@ -363,23 +330,10 @@ def _(op: ops.AvgPool, site: Site) -> KerasLowering:
 
 
 def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
-    same = _pool_case(op) == "same"
+    same = pool_case(op) == "same"
     geometry: dict[str, Argument] = {"stride": site.square("stride")}
     geometry["padding"] = "same" if same else site.square("pad")
     return helper_call(helper, site.square("kernel"), **geometry, ceil=op.ceil and not same, **settings)
-
-
-def _pool_case(op: ops.Pool) -> str:
-    """How a pool pads: as TensorFlow does, by an operation before it, or not."""
-    if op.pad == "same" or _rounds_up_as_same(op):
-        return "same"
-    return "pad" if op.ceil or any(op.pad) else "none"
-
-
-def _rounds_up_as_same(op: ops.Pool) -> bool:
-    """Whether a pool that rounds up lacks one pixel at most, which TensorFlow's `same` has at the end too."""
-    windows = zip(op.kernel, op.stride, strict=True)
-    return op.ceil and op.pad == (0, 0) and all(kernel <= min(stride, 2) for kernel, stride in windows)
 
 
 @lower.register
