@@ -42,7 +42,7 @@ pytest.importorskip("torch")
 torch_backend = in_full("torch")
 
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
-GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic")
+GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic", "depthwise")
 
 CALLS = re.compile(
     r"keras\.(Input|Model|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
@@ -305,6 +305,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 
 
 EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
+EVERYWHERE += ("depthwise",)
 ELSEWHERE = """
 import sys, keras, numpy as np
 from resnet_dsl_keras import runtime as backend

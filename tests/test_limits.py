@@ -56,6 +56,7 @@ def test_every_bound_has_an_input_at_it_and_a_row_of_the_page() -> None:
 def test_no_bound_is_declared_elsewhere() -> None:
     """What says how much is shown or tried is none: nobody is refused for it."""
     shown = {"MAX_SHOWN", "MAX_WIDTH", "MAX_NAMES", "MAX_SUGGESTIONS", "MAX_LEVELS", "MAX_TRIES", "MAX_LINKS"}
+    shown |= {"MAX_REGION", "MAX_ROUNDS", "MAX_REMEDIES", "MAX_LINE", "MAX_TRIALS", "MAX_TRIED"}
     written = {"MAX_CHAIN", "MAX_SIZE", "MAX_GAP"}
     found = {
         name

@@ -68,6 +68,7 @@ class Helper:
 X, LAYER = (HelperParameter("x", TENSOR),), (HelperParameter("x", TENSOR), HelperParameter("name", WORD))
 CHANNELS, KERNEL = HelperParameter("channels", NUMBER), HelperParameter("kernel", PAIR)
 WINDOW = (KERNEL, HelperParameter("stride", PAIR))
+FANS = (HelperParameter("fan_in", NUMBER), HelperParameter("fan_out", NUMBER))
 CEIL, PADDING = HelperSetting("ceil", FLAG, False), HelperSetting("padding", PAIR, 0, told=True)
 POOL = (HelperSetting("stride", PAIR, told=True), PADDING, CEIL)
 EPS, GAMMA = HelperSetting("eps", REAL), HelperSetting("gamma", REAL, 1.0)
@@ -80,6 +81,10 @@ CONV = (
     BIAS,
     INIT,
 )
+DEPTHWISE_CONV = (
+    *(setting for setting in CONV if setting.name != "groups"),
+    HelperSetting("multiplier", NUMBER, 1),
+)
 
 # In the order that a file has them in: each after those that it calls.
 HELPERS: Mapping[str, Helper] = {
@@ -88,9 +93,19 @@ HELPERS: Mapping[str, Helper] = {
     "bias_start": Helper(
         "starts", (HelperParameter("init", WORD), HelperParameter("fan_in", NUMBER)), returns=START
     ),
+    "depthwise_start": Helper(
+        "starts",
+        (
+            HelperParameter("init", WORD),
+            HelperParameter("fan_in", NUMBER),
+            HelperParameter("fan_out", NUMBER),
+        ),
+        returns=START,
+    ),
     "StandardizedConv2D": Helper("layers", returns=""),
     "conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), CONV),
     "standardized_conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), (*CONV, EPS)),
+    "depthwise_conv": Helper("layers", (*LAYER, KERNEL), DEPTHWISE_CONV),
     "channel_conv": Helper("layers", (*LAYER, HelperParameter("kernel", NUMBER)), (INIT,)),
     "fully_connected": Helper("layers", (*LAYER, CHANNELS), (BIAS, INIT)),
     "batch_norm": Helper("normalisation", LAYER, (EPS, HelperSetting("momentum", REAL), GAMMA)),
@@ -140,6 +155,9 @@ HELPERS: Mapping[str, Helper] = {
     "pad_channels": Helper("layout", (*X, CHANNELS), (HelperSetting("side", WORD, "end"),)),
     "zero_pad": Helper("layout", (*LAYER, HelperParameter("amount", PAIR))),
 }
+
+# What is asked of helpers for a model that computes in double precision throughout.
+EXACT = frozenset({("upsample_bilinear", "exact")})
 
 
 @dataclass(frozen=True)
@@ -267,10 +285,15 @@ def _settings(calls: Iterable[Call], square: bool) -> dict[str, dict[str, Shared
         name: {setting.name: _found(setting, given, square) for setting in HELPERS[name].settings}
         for name, given in named.items()
     }
-    starts = [settings[INIT.name] for settings in found.values() if INIT.name in settings]
-    schemes = sorted({scheme for start in starts if start.varies for scheme in start.values})
-    start = {INIT.name: SharedSetting(INIT.name, None, tuple(schemes), varies=True)}
-    return {**found, "weight_start": start, "bias_start": start}
+    starts = {name: s[INIT.name] for name, s in found.items() if INIT.name in s and s[INIT.name].varies}
+    apart = {"depthwise_conv": "depthwise_start"}  # its kernel has other axes
+    schemes = {start: set[str]() for start in ("weight_start", "depthwise_start", "bias_start")}
+    for name, start in starts.items():
+        schemes[apart.get(name, "weight_start")].update(start.values)
+    return found | {
+        start: {INIT.name: SharedSetting(INIT.name, None, tuple(sorted(values)), varies=True)}
+        for start, values in schemes.items()
+    }
 
 
 def _found(setting: HelperSetting, calls: Iterable[Mapping[str, Expression]], square: bool) -> SharedSetting:

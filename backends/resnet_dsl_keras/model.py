@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from resnet_dsl.backend.ir import BlockCall, Body, Node, Program, Stage, names_of
+from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
     INDEX,
@@ -27,6 +27,7 @@ from resnet_dsl.backend.python_source import (
 )
 from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered
+from resnet_dsl_keras.rules import lowered_node
 
 X = Name("x")
 INPUTS = Name("inputs")
@@ -117,7 +118,7 @@ def _channels_vary(program: Program, body: ModelBody) -> bool:
     network = program.network
     if IN_CHANNELS in {parameter.name for parameter in body.parameters}:
         return True
-    if IN_CHANNELS not in {parameter.name for parameter in network.parameters}:
+    if IN_CHANNELS not in {parameter.name for parameter in network.parameters} or _counted(program.graph):
         return False
     formulas = [formula for stage in network.stages for given in stage.derived for _, formula in given]
     parts = [part for part in (network.stem, network.head) if part is not None]
@@ -125,6 +126,17 @@ def _channels_vary(program: Program, body: ModelBody) -> bool:
     if any(IN_CHANNELS in names_of(formula) for formula in formulas):
         return False
     return not any(_counts_channels(node, part) for part in parts for node in part.nodes)
+
+
+def _counted(graph: Graph) -> bool:
+    """Whether a layer that is made for so many channels takes those of the input."""
+    following = {INPUT}
+    for node in graph.nodes:
+        if following.intersection(node.inputs):
+            if lowered_node(node).by_channels:
+                return True
+            following |= set() if node.op.weighted else {node.name}
+    return False
 
 
 def _counts_channels(node: Node, part: Body) -> bool:

@@ -19,7 +19,7 @@ from resnet_dsl.backend.python_source import (
     template,
 )
 from resnet_dsl_keras.functions import function_name, functions_of
-from resnet_dsl_keras.helpers import helpers_of
+from resnet_dsl_keras.helpers import EXACT, helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.model import build_function
 from resnet_dsl_keras.recursion import recursion_limit
@@ -27,12 +27,17 @@ from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
 
 
-def render(program: Program) -> str:
-    """Return the source of a program's model."""
+def render(program: Program, exact: bool = False) -> str:
+    """Return the source of a program's model.
+
+    `exact` asks for ops in place of those layers of Keras that compute in single precision whatever
+    the model's own is: slower, and of use to a comparison in double precision alone.
+    """
     classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
     body = model_body(program, classes, RESERVED)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
+    cases |= EXACT if exact else set()
     helpers = helpers_of(_trees(body, classes), cases)
     functions = functions_of(classes, helpers, layer_names)
     frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,15 +12,24 @@ from resnet_dsl.backend.python_source import module_of
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.render import render
 from resnet_dsl_keras.rules import lowered_node
-from resnet_dsl_keras.tensor_names import NAMES, SLOPES, path_of, to_keras, variable_in_torch
+from resnet_dsl_keras.tensor_names import (
+    DEPTHWISE,
+    KERNEL,
+    NAMES,
+    SLOPES,
+    path_of,
+    shape_in_torch,
+    to_keras,
+    variable_in_torch,
+)
 
 with quiet_start():
     import keras
 
 
 def build(program: Program, dtype: str = "float32") -> keras.Model:
-    """Return the rendered source's model."""
-    return build_source(render(program), program.name, dtype)
+    """Return the rendered source's model; in double precision that of its exact form."""
+    return build_source(render(program, exact=dtype == "float64"), program.name, dtype)
 
 
 def build_source(source: str, name: str, dtype: str) -> keras.Model:
@@ -36,43 +45,59 @@ def build_source(source: str, name: str, dtype: str) -> keras.Model:
         keras.config.set_dtype_policy(before[1])
 
 
-def named_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
-    """Yield (canonical name, variable) by layer name, never by order."""
+def variables_of(layer: keras.Layer) -> Iterator[tuple[str, Any]]:
+    """Yield (what its values are to a layer, variable): a depthwise kernel has the name of any other."""
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    for variable in layer.weights:
+        yield DEPTHWISE if depthwise and variable.name == KERNEL else variable.name, variable
+
+
+class Named(NamedTuple):
+    """A variable of a live model: its canonical name, and what its values are to its layer."""
+
+    name: str
+    kind: str
+    variable: Any
+
+
+def named_variables(model: keras.Model) -> Iterator[Named]:
+    """Yield all variables by layer name, never by order."""
     for layer in model.layers:
-        for variable in layer.weights:
-            yield f"{path_of(layer.name)}.{NAMES[variable.name]}", variable
+        for kind, variable in variables_of(layer):
+            yield Named(f"{path_of(layer.name)}.{NAMES[kind]}", kind, variable)
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
     """Assign every tensor of `state`; raises ValueError naming what does not match."""
-    variables = dict(named_variables(model))
+    variables = {named.name: named for named in named_variables(model)}
     wrong = [f"missing {name}" for name in variables if name not in state]
     wrong += [f"unexpected {name}" for name in state if name not in variables]
-    for name, variable in variables.items():
-        if name in state and written(variable, state[name]).shape != tuple(variable.shape):
+    for name, named in variables.items():
+        if name in state and written(named, state[name]).shape != tuple(named.variable.shape):
             wrong.append(f"{name} has shape {np.asarray(state[name]).shape}")
     if wrong:
         raise ValueError("the weights do not fit the model: " + "; ".join(wrong))
-    for name, variable in variables.items():
-        variable.assign(written(variable, state[name]))
+    for name, named in variables.items():
+        named.variable.assign(written(named, state[name]))
     return model
 
 
-def written(variable: Any, value: Array) -> Array:
-    """Return a tensor in the layout of a variable, if its shape is one that this can be."""
-    shape = tuple(variable.shape)
-    fits = variable.name == SLOPES and np.size(value) == np.prod(shape)
-    return np.reshape(value, shape) if fits else to_keras(np.asarray(value))
+def written(named: Named, value: Array) -> Array:
+    """Return a value in the layout of a variable, if its shape is one that this can be."""
+    shape = tuple(named.variable.shape)
+    turned = to_keras(np.asarray(value))
+    fits = value.shape == shape_in_torch(named.kind, shape) and named.kind in (SLOPES, DEPTHWISE)
+    return turned.reshape(shape) if fits else turned
 
 
 def read_state(model: keras.Model) -> dict[str, Array]:
     """Return every variable, in torch's layout."""
-    return {name: np.ascontiguousarray(in_torch(v, v)) for name, v in named_variables(model)}
+    return {each.name: np.ascontiguousarray(in_torch(each, each.variable)) for each in named_variables(model)}
 
 
-def in_torch(variable: Any, value: Any) -> Array:
+def in_torch(named: Named, value: Any) -> Array:
     """Return a variable's value, or its gradient, as an array in torch's layout."""
-    return variable_in_torch(variable.name, keras.ops.convert_to_numpy(value))
+    return variable_in_torch(named.kind, keras.ops.convert_to_numpy(value))
 
 
 def run(model: keras.Model, x: Array) -> dict[str, Array]:

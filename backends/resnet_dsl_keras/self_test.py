@@ -16,20 +16,25 @@ KERAS_NAMES = {
 
 def keras_shapes(path):
     """Return the shape of each tensor by name, in PyTorch's layouts."""
-    variables = _keras_variables(_keras_model(path, "float32"))
-    flat = {
-        name: (int(np.prod(v.shape)),)
-        for name, v in variables.items()
-        if v.name == "alpha"
-    }
-    return {
-        name: to_torch(np.empty(v.shape)).shape for name, v in variables.items()
-    } | flat
+    model = _keras_model(path, "float32")
+    variables = _keras_variables(model)
+    shapes = {name: to_torch(np.empty(v.shape)).shape for name, v in variables.items()}
+    flat = [name for name, v in variables.items() if v.name == "alpha"]
+    shapes |= {name: (int(np.prod(variables[name].shape)),) for name in flat}
+    for layer in model.layers:
+        if hasattr(layer, "depth_multiplier"):
+            height, width, *channels = layer.kernel.shape
+            name = f"{layer.name.replace('-', '.')}.weight"
+            shapes[name] = (int(np.prod(channels)), 1, height, width)
+    return shapes
 
 
 def keras_outputs(path, state, x):
-    """Return the outputs by name, in the dtype of `x`; maps as NCHW."""
+    """Return the outputs by name, in the dtype of `x` if Keras can; maps as NCHW."""
     model = _keras_model(path, x.dtype.name)
+    kinds = {getattr(layer, "interpolation", "") for layer in model.layers}
+    if x.dtype == np.float64 and "bilinear" in kinds:
+        return None  # Keras interpolates in single precision
     variables = _keras_variables(model)
     assert sorted(variables) == sorted(state)
     for name, variable in variables.items():

@@ -26,6 +26,8 @@ NORM_VARIABLES = {
     "running_mean": "moving_mean",
     "running_var": "moving_variance",
 }
+KERNEL = "kernel"
+DEPTHWISE = "depthwise_kernel"  # HWIO with the I and O of one group; Keras 3 calls it `kernel` too
 SLOPES = "alpha"  # of a PReLU: with an extent of 1 for each axis along which they are shared
 LAYER_VARIABLES = {"weight": "kernel", "bias": "bias"}
 # The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, WIO to OIW,
@@ -71,6 +73,8 @@ def to_torch(value: Array) -> Array:
 
 def variable_in_torch(variable: str, value: Array) -> Array:
     """Return a variable of Keras in torch's layout."""
+    if variable == DEPTHWISE and value.ndim == 4:
+        value = value.reshape(*value.shape[:2], 1, -1)
     return value.reshape(-1) if variable == SLOPES else to_torch(value)
 
 
@@ -78,4 +82,6 @@ def shape_in_torch(variable: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a variable of Keras in torch's layout."""
     if variable == SLOPES:
         return (prod(shape),)
+    if variable == DEPTHWISE and len(shape) == 4:
+        return (shape[2] * shape[3], 1, *shape[:2])
     return tuple(shape[axis] for axis in AXES.get(len(shape), range(len(shape))))

@@ -25,23 +25,25 @@ def steps(model: keras.Model, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[T
     """
     if keras.backend.backend() != "tensorflow":
         raise UsageError("training is compared on Keras' TensorFlow backend only")
-    names = {id(variable): name for name, variable in named_variables(model)}
     optimizer = keras.optimizers.SGD(learning_rate=sgd.lr, momentum=sgd.momentum)
     optimizer.build(model.trainable_variables)
+    names = {id(named.variable): named for named in named_variables(model)}
     # Keras keeps -lr v; without momentum it keeps nothing.
-    kept = list(zip(model.trainable_variables, optimizer.momentums, strict=False))
+    kept = [
+        (names[id(v)], kept) for v, kept in zip(model.trainable_variables, optimizer.momentums, strict=False)
+    ]
     with_gradients = _gradients(model)
     for lesson in lessons:
         if lesson.start is not None:
             load_state(model, lesson.start.state)
-            for variable, moving in kept:
-                value = lesson.start.velocity.get(names[id(variable)])
-                moving.assign(np.zeros(moving.shape) if value is None else -sgd.lr * written(variable, value))
+            for named, moving in kept:
+                value = lesson.start.velocity.get(named.name)
+                moving.assign(np.zeros(moving.shape) if value is None else -sgd.lr * written(named, value))
         loss, found = with_gradients(_nhwc(lesson.x), lesson.labels)
         pairs = [(g, v) for g, v in zip(found, model.trainable_variables, strict=True) if g is not None]
-        gradients = {names[id(v)]: in_torch(v, g) for g, v in pairs}
+        gradients = {names[id(v)].name: in_torch(names[id(v)], g) for g, v in pairs}
         optimizer.apply([g + sgd.weight_decay * v for g, v in pairs], [v for _, v in pairs])
-        velocity = {names[id(v)]: in_torch(v, moving) / -sgd.lr for v, moving in kept}
+        velocity = {named.name: in_torch(named, moving) / -sgd.lr for named, moving in kept}
         yield TrainedStep(float(loss), gradients, TrainingState(read_state(model), velocity))
 
 

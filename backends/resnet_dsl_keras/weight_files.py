@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +24,8 @@ from resnet_dsl.backend.interface import LiveModel
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_keras.tensor_names import (
+    DEPTHWISE,
+    KERNEL,
     NAMES,
     keras_variables,
     layer_name,
@@ -38,7 +41,7 @@ VARIABLES = {
     "conv2d": ("kernel", "bias"),
     "standardized_conv2d": ("kernel", "bias"),
     "conv1d": ("kernel", "bias"),
-    "depthwise_conv2d": ("kernel", "bias"),
+    "depthwise_conv2d": (DEPTHWISE, "bias"),
     "dense": ("kernel", "bias"),
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "group_normalization": ("gamma", "beta"),
@@ -50,6 +53,9 @@ WHOLE = {
     "group_normalization": 2,
     "layer_normalization": 2,
 }  # with fewer, their numbers do not tell which they are
+# What else a variable may be: Keras 3 calls depthwise kernels as all others in a legacy file, and name
+# maps of other libraries count the axes of a depthwise kernel as if it were a usual one.
+OTHERWISE = {KERNEL: DEPTHWISE, DEPTHWISE: KERNEL}
 NO_LAYERS = ("optimizer", "metrics", "compile_metrics")
 GENERATOR = "seed_generator"  # of a dropout; no weight
 LARGEST_CHUNK = 1 << 20  # of elements; HDF5 unpacks a chunk whole, however small the dataset
@@ -106,8 +112,10 @@ def _write_legacy(file: h5py.File, model: LiveModel) -> None:
     """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise."""
     import keras
 
+    from resnet_dsl_keras.runtime import variables_of
+
     values = keras.ops.convert_to_numpy
-    layers = ((layer.name, {v.name: values(v) for v in layer.weights}) for layer in model.layers)
+    layers = ((layer.name, {kind: values(v) for kind, v in variables_of(layer)}) for layer in model.layers)
     _write_layers(file, layers)
     file.attrs["backend"] = keras.backend.backend()
     file.attrs["keras_version"] = keras.__version__
@@ -261,7 +269,12 @@ def _stored(path: Path, variable: str, dataset: h5py.Dataset) -> Stored:
     half = _text(dataset.attrs.get("dtype", "")) == "bfloat16" and dataset.dtype.itemsize == 2
     dtype = "bfloat16" if half else dataset.dtype.name
     shape = dataset.shape or ()
-    return Stored(shape_in_torch(variable, shape), dtype, functools.partial(_load, variable, dataset, half))
+
+    def as_variable(kind: str) -> Stored:
+        return Stored(shape_in_torch(kind, shape), dtype, functools.partial(_load, kind, dataset, half))
+
+    other = OTHERWISE.get(variable) if len(shape) == 4 else None
+    return replace(as_variable(variable), otherwise=as_variable(other) if other else None)
 
 
 def _load(variable: str, dataset: h5py.Dataset, half: bool) -> Array:

@@ -24,13 +24,21 @@ KEY = "resnet-dsl"
 class Stored:
     """A tensor as a file holds it, in torch's layout; `load` reads it, `dtype` is as it lies there.
 
-    `wanted` is the shape it should have in the library whose names the file has, if it has another.
+    `wanted` is the shape it should have in the library whose names the file has, if it has another;
+    `otherwise` is how else the file may be read, where only the model tells what a tensor is.
     """
 
     shape: tuple[int, ...]
     dtype: str
     load: Callable[[], Array]
     wanted: tuple[int, ...] | None = None
+    otherwise: Stored | None = None
+
+    def of_shape(self, shape: tuple[int, ...]) -> Stored:
+        """Return this, or what it is otherwise if that alone has the shape."""
+        other = self.otherwise
+        fits = other is not None and tuple(self.shape) != shape and tuple(other.shape) == shape
+        return other if other is not None and fits else self
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ def subject_of(load: Callable[[Mapping[str, Any]], Program], sizes: Sizes = ()) 
     if taken is None:
         raise UsageError("the network takes no input that is small enough to try")
     _refuse([size for size in sizes if not taken.take(*size)], f"it needs {taken.needs}")
+    for height, width in sizes:
+        _check_activations(load({"input": f"{channels}x{height}x{width}"}))
     return Subject(free, sizes or usual_sizes(own, taken), False)
 
 

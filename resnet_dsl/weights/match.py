@@ -19,7 +19,11 @@ from resnet_dsl.zoo.fold import means_behind
 def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, Array], MatchReport]:
     """Return every tensor that fits, as float32, and the report on all."""
     wanted = {name: parameter.shape for name, parameter in program.graph.parameters()}
-    given = {name: stored for name, stored in contents.tensors.items() if not name.endswith(COUNTER)}
+    given = {
+        name: stored.of_shape(wanted[name]) if name in wanted else stored
+        for name, stored in contents.tensors.items()
+        if not name.endswith(COUNTER)
+    }
     mismatches: dict[str, list[Mismatch]] = {kind: [] for kind in KINDS}
     strange = {name: given[name].shape for name in given if name not in wanted} | dict(contents.unplaced)
     mismatches["unexpected"] = [Mismatch(name, dimensions(shape)) for name, shape in strange.items()]

@@ -77,6 +77,7 @@ def _as_ours(stored: Stored, layer: NamedLayer, name: str, graph: Graph) -> Stor
     if layer.layout is None or name != layer.node.tensor("weight"):
         return stored
     layout = layout_of(layer.layout, layer.node, graph)
+    stored = stored.of_shape(layout.theirs)
     if tuple(stored.shape) != layout.theirs:
         return replace(stored, wanted=layout.theirs)
     return replace(stored, shape=layout.ours, load=lambda: layout.to_ours(stored.load()))

@@ -127,7 +127,8 @@ def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored) -> Sto
         with _reported(path, format, b"", f" (tensor {printable(name)})"):
             return stored.load()
 
-    return replace(stored, load=load)
+    other = stored.otherwise
+    return replace(stored, load=load, otherwise=other and _guarded(path, format, name, other))
 
 
 @contextmanager

@@ -266,8 +266,8 @@ def mean_of_parts(x: keras.KerasTensor, axis: int, count: int) -> keras.KerasTen
     ones = ops.ones_like(x[tuple(place)], dtype="int32")
     ends = ops.expand_dims(ops.cumsum(ones), 1) * count
     # Part i is all that lies between i / count and (i + 1) / count of the whole.
-    after = ends > ops.arange(count) * ops.sum(ones)
-    before = ends - count < ops.arange(1, count + 1) * ops.sum(ones)
+    after = ends > ops.sum(ones) * ops.arange(count)
+    before = ends - count < ops.sum(ones) * ops.arange(1, count + 1)
     weights = ops.cast(ops.logical_and(after, before), x.dtype)
     weights = weights / ops.sum(weights, axis=0, keepdims=True)
     result = "aecd" if axis == 1 else "abed" if axis == 2 else "abce"
@@ -333,14 +333,13 @@ def upsample(
 def upsample_bilinear(
     x: keras.KerasTensor, name: str, factor: tuple[int, int]
 ) -> keras.KerasTensor:
-    """Linear between the centres of pixels, constant past the outer ones.
-
-    By repeated means: the interpolation of Keras on TensorFlow is in single precision.
-    """
-    x = upsample(x, f"{name}-nearest", factor)
-    x = mirror(x, factor[0] // 2, factor[1] // 2)
-    x = mean_of(x, f"{name}-mean", factor, 1)
-    return mean_of(x, name, (2 - factor[0] % 2, 2 - factor[1] % 2), 1)
+    """Linear between the centres of pixels, constant past the outer ones."""
+    return layers.UpSampling2D(
+        factor,
+        data_format=keras.config.image_data_format(),
+        interpolation="bilinear",
+        name=name,
+    )(x)
 
 
 def global_avg_pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from resnet_dsl.backend.ir import GraphNode, Node, Pair, ops
+from resnet_dsl.backend.ir import GraphNode, Node, ops
 from resnet_dsl.backend.python_source import (
     Argument,
     Binary,
@@ -23,6 +23,15 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
+from resnet_dsl_keras.rules.windows import (
+    is_depthwise,
+    leaves_gaps,
+    padding_case,
+    pads_half,
+    pool_case,
+    strides_and_dilates,
+    sum_operation,
+)
 
 X = Operand(0)
 
@@ -35,7 +44,8 @@ class KerasLowering(Lowering):
     `depth` operations of Keras one behind the other, among them some that Keras itself names after
     `operations`. Its result is that of the layer `name-ending`, or else of the layer which has its
     name; an ending of None says that no layer has it. `computed` is what Keras computes where that
-    is more than the op, `parts` what gives this result and others at once.
+    is more than the op, `parts` what gives this result and others at once; `by_channels` says that the
+    layer is for inputs of as many channels as this one has.
     """
 
     cases: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -44,6 +54,7 @@ class KerasLowering(Lowering):
     ending: str | None = field(default="", compare=False)
     computed: ops.Op | None = field(default=None, compare=False)
     parts: Unpacked | None = None
+    by_channels: bool = field(default=False, compare=False)
 
 
 @singledispatch
@@ -86,71 +97,57 @@ def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
 
 @lower.register
 def _(op: ops.Conv, site: Site) -> KerasLowering:
-    strides_and_dilates = op.stride != (1, 1) and op.dilation != (1, 1)
-    if strides_and_dilates and not _leaves_gaps(op):
+    both = strides_and_dilates(op)
+    if both and not leaves_gaps(op):
         return _computed_in_full(op, site)
-    case = _padding_case(op)
+    case, helper = padding_case(op), _conv_helper(op, site)
     return KerasLowering(
         _conv(op, site, site.square("stride")),
-        cases=tuple((_conv_helper(op), c) for c in (("half", "gaps") if strides_and_dilates else (case,))),
-        depth=2 if strides_and_dilates or case in ("strided", "pad") else 1,
-        operations=("get_item",) * strides_and_dilates,
+        cases=tuple((helper, c) for c in (("half", "gaps") if both else (case,))),
+        depth=2 if both or case in ("strided", "pad") else 1,
+        operations=("get_item",) * both,
+        by_channels=helper == DEPTHWISE,
     )
 
 
 def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     """The call of the helper at this stride; half the span is how a convolution pads if it does not say."""
     settings: dict[str, Argument] = {"stride": stride, "padding": _padding(op, site)}
-    settings |= {"dilation": site.square("dilation"), "groups": site.number("groups")}
-    settings |= {"bias": op.bias, "init": op.init}
+    settings |= {"dilation": site.square("dilation"), "bias": op.bias, "init": op.init}
+    helper = _conv_helper(op, site)
+    if helper == DEPTHWISE:
+        settings["multiplier"] = op.channels // op.groups
+        return helper_call(helper, site.square("kernel"), **settings)
+    settings["groups"] = site.number("groups")
     if op.standardize:
         settings["eps"] = site.number("standardize")
-    return helper_call(_conv_helper(op), site.number("channels"), site.square("kernel"), **settings)
+    return helper_call(helper, site.number("channels"), site.square("kernel"), **settings)
 
 
-def _conv_helper(op: ops.Conv) -> str:
-    return "standardized_conv" if op.standardize else "conv"
+DEPTHWISE = "depthwise_conv"
+
+
+def _conv_helper(op: ops.Conv, site: Site) -> str:
+    if op.standardize:
+        return "standardized_conv"
+    return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
 
 
 def _padding(op: ops.Conv, site: Site) -> Argument:
     if op.pad == "same":
         return "same"
-    return None if _pads_half(op) else site.square("pad")
-
-
-def _pads_half(op: ops.Conv) -> bool:
-    spans = (d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True))
-    return op.pad != "same" and [2 * pad for pad in op.pad] == [*spans]
-
-
-def _padding_case(op: ops.Conv) -> str:
-    """What a convolution asks of its helper: see its template."""
-    if op.pad == "same":
-        return "same"
-    if _pads_half(op):
-        return "none" if op.kernel == (1, 1) else "half" if op.stride == (1, 1) else "strided"
-    return "pad" if any(op.pad) else "valid"
-
-
-def _leaves_gaps(op: ops.Conv) -> bool:
-    """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
-
-    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
-    pixels alone it is a convolution without stride, for every size of the map.
-    """
-    steps = zip(op.stride, op.dilation, strict=True)
-    return _pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+    return None if pads_half(op) else site.square("pad")
 
 
 def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
     """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
-    helper, case = _conv_helper(op), _padding_case(replace(op, stride=(1, 1)))
+    helper, case = _conv_helper(op, site), padding_case(replace(op, stride=(1, 1)))
     code = _conv(op, site, 1)
     stride = site.square("stride")
     if op.pad == "same":
         rows, columns = ((k - 1) * d + 1 for k, d in zip(op.kernel, op.dilation, strict=True))
         span = Literal(rows) if rows == columns else several(rows, columns)
-        code, operation = call("same_subsample", code, span, stride), _sum_operation(op.stride)
+        code, operation = call("same_subsample", code, span, stride), sum_operation(op.stride)
     else:
         code, operation = call("subsample", code, stride), "get_item"
     return KerasLowering(
@@ -160,12 +157,8 @@ def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
         operations=(operation,),
         ending=None,
         computed=replace(op, stride=(1, 1)),
+        by_channels=helper == DEPTHWISE,
     )
-
-
-def _sum_operation(stride: Pair) -> str:
-    """What the helper `same_sum` calls: a depthwise convolution takes one stride for both axes."""
-    return "depthwise_conv" if stride[0] == stride[1] else "conv"
 
 
 @lower.register
@@ -313,7 +306,7 @@ def _(op: ops.StochasticDepth, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.MaxPool, site: Site) -> KerasLowering:
-    case = _pool_case(op)
+    case = pool_case(op)
     return KerasLowering(
         _pool("max_pool", op, site),
         depth=2 if case == "pad" else 1,
@@ -326,28 +319,21 @@ def _(op: ops.MaxPool, site: Site) -> KerasLowering:
 def _(op: ops.AvgPool, site: Site) -> KerasLowering:
     if op.pad == "same":
         code = call("same_avg_pool", X, site.square("kernel"), site.square("stride"))
-        sums = (_sum_operation(op.stride), "ones_like", *DIVISION)
+        sums = (sum_operation(op.stride), "ones_like", *DIVISION)
         return KerasLowering(code, depth=3, operations=sums, ending=None)
-    code, cases = _pool("avg_pool", op, site, count_pad=op.count_pad), (("avg_pool", _pool_case(op)),)
-    if _pool_case(op) == "none":
+    case = pool_case(op)
+    code, cases = _pool("avg_pool", op, site, count_pad=case == "pad" and op.count_pad), (("avg_pool", case),)
+    if case != "pad":
         return KerasLowering(code, cases=cases)
-    operations = ("pad", "ones_like", "average_pool", *DIVISION)
+    operations = ("pad", "ones_like", *DIVISION)
     return KerasLowering(code, depth=5, operations=operations, ending=None, cases=cases)
 
 
 def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
-    geometry = {
-        "stride": site.square("stride"),
-        "padding": "same" if op.pad == "same" else site.square("pad"),
-    }
-    return helper_call(helper, site.square("kernel"), **geometry, ceil=op.ceil, **settings)
-
-
-def _pool_case(op: ops.Pool) -> str:
-    """How a pool pads: as TensorFlow does, by an operation before it, or not."""
-    if op.pad == "same":
-        return "same"
-    return "pad" if op.ceil or any(op.pad) else "none"
+    same = pool_case(op) == "same"
+    geometry: dict[str, Argument] = {"stride": site.square("stride")}
+    geometry["padding"] = "same" if same else site.square("pad")
+    return helper_call(helper, site.square("kernel"), **geometry, ceil=op.ceil and not same, **settings)
 
 
 @lower.register

@@ -1,0 +1,62 @@
+"""What Keras' layers do of the windows of convolutions and pools by themselves, and what the file has to."""
+
+from __future__ import annotations
+
+from resnet_dsl.backend.ir import Pair, ops
+
+
+def is_depthwise(op: ops.Conv, channels: int) -> bool:
+    """Whether each channel is convolved by itself: Keras has a layer for that, much faster on TensorFlow.
+
+    That layer has one stride for both axes; where a convolution also dilates, the layer does not stride.
+    """
+    strides = op.stride[0] == op.stride[1] or strides_and_dilates(op)
+    return op.groups == channels > 1 and strides
+
+
+def strides_and_dilates(op: ops.Conv) -> bool:
+    """Whether a convolution does both, as no layer of Keras can."""
+    return op.stride != (1, 1) and op.dilation != (1, 1)
+
+
+def pads_half(op: ops.Conv) -> bool:
+    """Whether the padding is half the span of the kernel, in numbers."""
+    spans = (d * (k - 1) for k, d in zip(op.kernel, op.dilation, strict=True))
+    return op.pad != "same" and [2 * pad for pad in op.pad] == [*spans]
+
+
+def padding_case(op: ops.Conv) -> str:
+    """What a convolution asks of its helper: see its template."""
+    if op.pad == "same":
+        return "same"
+    if pads_half(op):
+        return "none" if op.kernel == (1, 1) else "half" if op.stride == (1, 1) else "strided"
+    return "pad" if any(op.pad) else "valid"
+
+
+def leaves_gaps(op: ops.Conv) -> bool:
+    """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
+
+    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
+    pixels alone it is a convolution without stride, for every size of the map.
+    """
+    steps = zip(op.stride, op.dilation, strict=True)
+    return pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+
+
+def sum_operation(stride: Pair) -> str:
+    """What the helper `same_sum` calls: a depthwise convolution takes one stride for both axes."""
+    return "depthwise_conv" if stride[0] == stride[1] else "conv"
+
+
+def pool_case(op: ops.Pool) -> str:
+    """How a pool pads: as TensorFlow does, by an operation before it, or not."""
+    if op.pad == "same" or _rounds_up_as_same(op):
+        return "same"
+    return "pad" if op.ceil or any(op.pad) else "none"
+
+
+def _rounds_up_as_same(op: ops.Pool) -> bool:
+    """Whether a pool that rounds up lacks one pixel at most, which TensorFlow's `same` has at the end too."""
+    windows = zip(op.kernel, op.stride, strict=True)
+    return op.ceil and op.pad == (0, 0) and all(kernel <= min(stride, 2) for kernel, stride in windows)

@@ -1,0 +1,85 @@
+"""Keras models saved, loaded and cloned: on every backend of Keras that is here, in both layouts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.op_cases import Case, cases_of, model_of
+
+pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
+
+EACH = 4  # cases of an op: in the first ones most values occur
+BACKENDS = [
+    ("tensorflow", "channels_last"),  # on CPUs it has no convolution in NCHW
+    *((name, layout) for name in ("torch", "jax") for layout in ("channels_last", "channels_first")),
+]
+
+
+def texts() -> dict[str, str]:
+    """A model of the cases of all ops, those apart that need the input's size."""
+    from resnet_dsl.ir.ops import CATALOGUE
+
+    cases = [case for kind in CATALOGUE for case in _telling(cases_of(kind))]
+    return {
+        "open": model_of(tuple(case for case in cases if not case.needs_size), "HxW"),
+        "sized": model_of(tuple(case for case in cases if case.needs_size), "12x12"),
+    }
+
+
+def _telling(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The first cases, and with them all that have a pair of unlike numbers: JSON makes lists of pairs."""
+    pairs = [case for case in cases if any(isinstance(v, tuple) and v[0] != v[1] for _, v in case.values)]
+    return (*cases[:EACH], *[case for case in pairs if case not in cases[:EACH]][:EACH])
+
+
+@pytest.mark.parametrize(("backend", "layout"), BACKENDS)
+def test_a_model_of_all_ops_is_the_same_saved_loaded_and_cloned(backend: str, layout: str) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", f"from {__name__} import there; there({backend!r}, {layout!r})"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.split() == ["open", "sized", "resnet_d"], done.stdout
+
+
+def there(backend: str, layout: str) -> None:
+    """In the process of one backend: print the name of each model that has survived."""
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+
+    from resnet_dsl.driver import compile_spec
+    from resnet_dsl.initial.seeded import random_state
+    from tests.support.agreement import compiled
+    from tests.support.backends import in_full
+
+    ours = in_full("keras")
+    import keras
+
+    assert keras.backend.backend() == backend
+    keras.config.set_image_data_format(layout)
+    programs = {name: compiled(text) for name, text in texts().items()}
+    programs["resnet_d"] = compile_spec("resnet50d", None, {"stages": "[1, 1]", "input": "3xHxW"})
+    for name, program in programs.items():
+        model = ours.load_state(ours.build(program), random_state(program.graph, 1))
+        channels, *sizes = program.network.input.at(program.network.extent)
+        shape = (2, channels, *(size or 13 + i for i, size in enumerate(sizes)))
+        x = np.random.default_rng(0).standard_normal(shape).astype("float32")
+        wanted = ours.run(model, x)["output"]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "m.keras")
+            model.save(path)
+            loaded = keras.models.load_model(path)
+        cloned = keras.models.clone_model(model)
+        cloned.set_weights(model.get_weights())
+        for other in (loaded, cloned):
+            assert np.array_equal(ours.run(other, x)["output"], wanted), name
+        print(name, flush=True)
