@@ -7,58 +7,35 @@ stay out of the way of others. The compiler has to be imported here first, as it
 from __future__ import annotations
 
 import gc
-import json
 import resource
 import sys
-import time
 import zlib
-from collections import Counter
 from pathlib import Path
 from random import Random
 
 import atheris
 
 with atheris.instrument_imports(include=["resnet_dsl"], enable_loader_override=False):
-    from fuzz.findings import Finding, save
     from fuzz.invariants import examine
     from fuzz.mutation import LONGEST, mutated, parts, seeds
+    from fuzz.run import MEMORY, SLOW, Run
 
     examine("model warm { stages: [1]  block: basic }")  # what is imported where it is needed
 
-SLOW = 0.1  # seconds: what takes longer is not changed further
-EVERY = 0.5  # seconds between two notes of the figures
-MEMORY = 4 << 30
 
-
-class Run:
-    """The executions of one process: what came of them."""
+class Guided(Run):
+    """A run whose texts libFuzzer chooses."""
 
     def __init__(self, folder: Path, runs: int) -> None:
-        self.folder, self.runs = folder, runs
-        self.outcomes: Counter[str] = Counter()
+        super().__init__(folder, runs)
         self.slow: set[int] = set()
         self.seeds = seeds()
-        self.start = self.noted = time.monotonic()
-        self.deepest = 0.0
 
-    def execute(self, data: bytes) -> None:
-        """Examine one text; what does not hold is kept, and the run goes on."""
-        text = data.decode("utf-8", errors="replace")
-        start = time.process_time()
-        try:
-            outcome = examine(text)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
-            outcome = "found"
-            save(self.folder, Finding.of(text, error))
-        taken = time.process_time() - start
-        self.deepest = max(self.deepest, taken)
+    def take(self, data: bytes) -> None:
+        """Examine one text; what takes long, or was found, is not changed further."""
+        outcome, taken = self.execute(data.decode("utf-8", errors="replace"))
         if taken > SLOW or outcome == "found":
             self.slow.add(zlib.crc32(data))
-        self.outcomes[outcome] += 1
-        if time.monotonic() - self.noted > EVERY or self.outcomes.total() >= self.runs:
-            self.note()
 
     def change(self, data: bytes, max_size: int, seed: int) -> bytes:
         """Return another text: mostly one that still reads as a spec, at times with other bytes."""
@@ -69,26 +46,13 @@ class Run:
         text = chance.choice(self.seeds) if fresh else data.decode("utf-8", errors="replace")
         return mutated(text, chance).encode("utf-8", errors="replace")[:max_size]
 
-    def note(self) -> None:
-        """Write the figures down: libFuzzer ends the process itself."""
-        self.noted = time.monotonic()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        figures = {
-            "outcomes": self.outcomes,
-            "seconds": self.noted - self.start,
-            "cpu": time.process_time(),
-            "slowest": self.deepest,
-            "peak": peak,
-        }
-        (self.folder / "figures.json").write_text(json.dumps(figures))
-
 
 def main(folder: Path, runs: int, seconds: int, seed: int) -> None:
     """Run until there were so many executions, or for so many seconds."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     (folder / "seeds").mkdir(parents=True)
     (folder / "kept").mkdir()
-    run = Run(folder, runs)
+    run = Guided(folder, runs)
     for index, text in enumerate(run.seeds):
         (folder / "seeds" / f"{index:04}").write_text(text, encoding="utf-8")
     parts()
@@ -99,7 +63,7 @@ def main(folder: Path, runs: int, seconds: int, seed: int) -> None:
     options += ["-mutate_depth=2"]  # a mutation is several changes as it is
     atheris.Setup(
         [sys.argv[0], *options, str(folder / "kept"), str(folder / "seeds")],
-        run.execute, custom_mutator=run.change,
+        run.take, custom_mutator=run.change,
     )  # fmt: skip
     atheris.Fuzz()
 
