@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from resnet_dsl.backend.python_source import (
     PYTHON,
@@ -63,8 +64,8 @@ class Functions:
         """Return the call for one use on operands."""
         function = self.found[id(use.target)]
         given = [(name, value) for name, value in use.arguments if name in function.takes]
-        first = [value for name, value in given[:2] if name in FIRST]
-        keywords = [(name, value) for name, value in given if name not in FIRST or value not in first]
+        first = [value for _, value in takewhile(lambda pair: pair[0] in FIRST, given[:2])]
+        keywords = given[len(first) :]
         named = (name,) if NAME in function.names else ()
         return Call(Name(function.name), (operands[0], *named, *operands[1:], *first), tuple(keywords))
 

@@ -23,7 +23,7 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
-from resnet_dsl_keras.window_cases import (
+from resnet_dsl_keras.rules.windows import (
     is_depthwise,
     leaves_gaps,
     padding_case,
