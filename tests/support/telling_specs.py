@@ -47,11 +47,12 @@ SPECS = {
                                head: gap -> fc(3) }
     """,
     "depthwise": """
-        block separable(width, stride = 1, dilation = 1) {
-            return x -> conv(x.channels, 3x3, stride, groups=x.channels, dilation=dilation) -> bn -> relu
+        block separable(width, stride = 1, expand = 2) {
+            inner = x.channels * expand
+            return x -> conv(inner, 1x1) -> bn -> relu -> conv(inner, 3x3, stride, groups=inner) -> bn -> relu
                      -> conv(width, 1x1) -> bn
         }
-        model depthwise { input: 3xHxW  stages: [2, 1]  widths: [8, 12]  block: separable
+        model depthwise { input: 3xHxW  stages: [2, 2]  widths: [8, 12]  block: separable
             stem: conv(4, 3x3) -> conv(8, 2x2, stride=2, groups=4, pad=0, init=glorot, bias=true)
                   -> conv(8, 3x3, groups=8, init=uniform, bias=true) -> conv(8, 5x5, groups=8, init=he_fan_in)
             head: gap -> fc(10) }
