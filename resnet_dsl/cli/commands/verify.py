@@ -19,6 +19,8 @@ def verify(options: Namespace) -> int:
     sizes, names = _sizes(options.size), _names(options.backends)
     if options.train_steps < 0:
         raise UsageError("--train-steps takes a number of steps")
+    if options.weights is None and (options.from_library is not None or options.called):
+        raise UsageError("--from and --name say what the weights are called, and there is no --weights")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
@@ -29,7 +31,7 @@ def verify(options: Namespace) -> int:
     from resnet_dsl.verify.report import as_json, as_text
     from resnet_dsl.verify.run import verify as run
 
-    state = _weights(options.weights, program) if options.weights else None
+    state = _weights(options, program) if options.weights else None
     report = run(load, names, options.train_steps, options.seed, state, sizes, _say)
     print(as_json(report) if options.format == "json" else as_text(report))
     return 0 if report.passed else 1
@@ -54,7 +56,15 @@ def _sizes(texts: list[str]) -> Sizes:
     return tuple(sizes)
 
 
-def _weights(path: str, program: Program) -> Mapping[str, Array]:
-    from resnet_dsl.weights.source import read_weights
+def _weights(options: Namespace, program: Program) -> Mapping[str, Array]:
+    from resnet_dsl.cli.weight_choice import names_of_layers
+    from resnet_dsl.weights.match_report import WeightsError
+    from resnet_dsl.weights.source import examine
 
-    return read_weights(path, program)
+    called = names_of_layers(options.called)
+    state, report = examine(options.weights, program, options.from_library, called=called)
+    if not report.fits:
+        raise WeightsError(report)
+    for remark in report.remarks():
+        print(f"note: {remark}", file=sys.stderr)
+    return state
