@@ -27,7 +27,7 @@ class Model:
 
     Of every method, `names` is the library, such as `timm`, whose names the layers have outside of the
     spec: in the weights that are given, and in an artefact. Without it an artefact has the spec's names, and
-    whose names weights have is found. Weights under the spec's own names are taken for what they are.
+    whose names weights have is found. `build` and `render` take weights under the spec's own names, too.
     `called` are layers that are called otherwise there, by path: `{"fc": "last_linear"}`.
     """
 
@@ -147,12 +147,18 @@ class Model:
             raise UsageError("`names` says what the weights given are called, and none are given")
         if seed is None and weights is None:
             seed = 0
-        return self._state(seed, weights, partial, names, called) or {}
+        return self._state(seed, weights, partial, names, called, own_first=False) or {}
 
     def _state(
-        self, seed: int | None, weights: Given | None, partial: bool, names: str | None, called: Called | None
+        self,
+        seed: int | None,
+        weights: Given | None,
+        partial: bool,
+        names: str | None,
+        called: Called | None,
+        own_first: bool = True,
     ) -> dict[str, Array] | None:
-        found = weights_for(self.program, seed, weights, partial, names, called)
+        found = weights_for(self.program, seed, weights, partial, names, called, own_first)
         if found is None:
             return None
         if partial and found.report is not None and not found.report.fits:

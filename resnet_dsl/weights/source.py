@@ -63,17 +63,19 @@ def weights_for(
     partial: bool = False,
     library: str | None = None,
     called: Mapping[str, str] | None = None,
+    own_first: bool = False,
 ) -> Weights | None:
     """Return the weights asked for, None if none are; those given may be under the names of a library.
 
-    `called` are layers that are called otherwise than the library or the spec has it.
+    `called` are layers that are called otherwise than the library or the spec has it. If `own_first`,
+    weights under the spec's names are so whatever the library.
 
     Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits.
     """
     check_choice(seed, weights, partial)
     if weights is None:
         return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
-    state, report = examine(weights, program, library, partial, called)
+    state, report = examine(weights, program, library, partial, called, own_first)
     if not report.fits and not (partial and state):
         raise WeightsError(report, "" if partial or not state else HINT)
     origin: dict[str, object] = {"from": report.source}
@@ -100,6 +102,7 @@ def examine(
     library: str | None = None,
     partial: bool = False,
     called: Mapping[str, str] | None = None,
+    own_first: bool = False,
 ) -> tuple[dict[str, Array], MatchReport]:
     """Return what fits, and the report on all; raises UsageError for a file that cannot be read.
 
@@ -113,7 +116,7 @@ def examine(
         source, contents = "the state given", from_arrays(weights)
     else:
         source, contents = Path(weights).name, read_contents(Path(weights))
-    return match(as_ours(contents, program, library, partial, called), program, source)
+    return match(as_ours(contents, program, library, partial, called, own_first), program, source)
 
 
 def as_ours(
@@ -122,11 +125,12 @@ def as_ours(
     library: str | None = None,
     partial: bool = False,
     called: Mapping[str, str] | None = None,
+    own_first: bool = False,
 ) -> Contents:
     """Return contents under our names, whosever theirs are; raises UsageError if they are no one's."""
     from resnet_dsl.zoo.detect import under_our_names
 
-    return under_our_names(contents, program, library, called, partial)
+    return under_our_names(contents, program, library, called, partial, own_first)
 
 
 def need_numpy() -> None:

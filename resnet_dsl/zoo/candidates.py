@@ -1,8 +1,9 @@
-"""A map of names held against a graph: what it calls each layer, which it does not name, what does not hold."""
+"""A map of names held against a graph: what it calls layers, which it does not name, what does not hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ HEAD = "head"
 """The part of a network that may have layers of one's own, which no map names."""
 
 
-class NamedLayer(NamedTuple):
+@dataclass(frozen=True)
+class NamedLayer:
     """A layer with tensors, as it is called and kept there."""
 
     node: GraphNode
@@ -107,18 +109,18 @@ class Candidate:
         return {path: found[path] for path in sorted(found, key=places.__getitem__)}
 
     def _named(self, node: GraphNode, match: _Match) -> NamedLayer:
-        layout = match.rule.layout
-        if node.name in self.called:
-            return self._own(node, match.theirs)
+        layout = match.rule.layout or self._order(node)
         if layout in ORDERS and flatten_before(node, self.graph).op.flattens == layout:
             layout = None  # the weight lies as it does here
         return NamedLayer(node, match.theirs, match.rule.bias, layout)
 
-    def _own(self, node: GraphNode, theirs: str | None = None) -> NamedLayer:
-        """A layer that no map names; on a flattened map its weight lies as that library flattens."""
+    def _own(self, node: GraphNode) -> NamedLayer:
+        return NamedLayer(node, node.name, None, self._order(node))
+
+    def _order(self, node: GraphNode) -> str | None:
+        """How the weight of a layer on a flattened map lies there, if otherwise than here."""
         order = self.map.style.flattened
-        layout = order if order and is_flattened(node, self.graph, order) else None
-        return NamedLayer(node, theirs or node.name, None, layout)
+        return order if is_flattened(node, self.graph, order) else None
 
     def _blocks_of(self, path: str) -> Iterator[tuple[BlockRule, dict[str, int], str]]:
         """Yield the rules of blocks that a path is within, the numbers, and the path inside."""

@@ -45,10 +45,13 @@ class _Reading:
 
     def file_names(self) -> tuple[object, ...]:
         """What two readings have in common if they read the same: where each tensor of ours comes from."""
-        theirs = self.names.tensors()
+        there = {name: self.name_in_file(theirs) for name, theirs in sorted(self.present().items())}
         kept = {name: (layer.bias, layer.layout) for name, layer in self.names.layers.items()}
-        there = {name: self.name_in_file(theirs[name]) for name in sorted(theirs)}
         return there, kept, eps_differences(self.names)
+
+    def present(self) -> dict[str, str]:
+        """Return the names there, by ours, that the file has."""
+        return {name: theirs for name, theirs in self.names.tensors().items() if theirs in self.tensors}
 
     def name_in_file(self, name: str) -> str:
         """Return what the file calls a tensor."""
@@ -61,22 +64,25 @@ def under_our_names(
     library: str | None = None,
     called: Called | None = None,
     partial: bool = False,
+    own_first: bool = False,
 ) -> Contents:
     """Return what a file holds under our names.
 
     They may be those of a library, which is found where none is given; raises UsageError if the file
-    does not say which, or has the names of another network.
+    does not say which, or has the names of another network. If `own_first`, names that are the model's
+    own are so whatever the library.
     """
     wanted = {name for name, _ in program.graph.parameters()}
-    if library is None and not called and wanted <= contents.tensors.keys():
+    if (library is None or own_first) and not called and wanted <= contents.tensors.keys():
         return contents
     check_called(program, called or {})
+    own = _read(own_names(program, called or {}), contents.tensors)
+    if own.whole and (library is None or own_first):
+        return _renamed(contents, own, program)
     if library is not None:
         names = fitting_names(program, library, partial, called)
-        return _translated(contents, _chosen([_read(each, contents.tensors) for each in names], program), program)
-    own = _read(own_names(program, called or {}), contents.tensors)
-    if own.whole:
-        return _renamed(contents, own, program)
+        found = [_read(each, contents.tensors) for each in names]
+        return _translated(contents, _chosen(found, program), program)
     found = [each for each in _readings(program, contents.tensors, called or {}) if each.whole]
     return _translated(contents, _chosen(found, program), program) if found else contents
 
@@ -84,6 +90,8 @@ def under_our_names(
 def _chosen(found: list[_Reading], program: Program) -> _Reading:
     """The one reading of a file, or the first of several that read the same."""
     best = [each for each in found if each.whole] or found
+    most = max(len(each.present()) for each in best)
+    best = [each for each in best if len(each.present()) == most]
     current = [each for each in best if not each.names.map.older] or best
     shortest = sorted(current, key=lambda each: len(each.taken_off))
     first = shortest[0]
@@ -91,7 +99,8 @@ def _chosen(found: list[_Reading], program: Program) -> _Reading:
         kinds = " and of ".join(each.names.title for each in shortest)
         what = "its names" if first.whole else f"the names of {program.name}"
         raise UsageError(f"{what} are those of {kinds} alike; --from (in Python, names=) says which they are")
-    return replace(first, names=replace(first.names, others=tuple(each.names.title for each in shortest[1:])))
+    others = tuple(each.names.title for each in shortest[1:])
+    return replace(first, names=replace(first.names, others=others))
 
 
 def _readings(program: Program, tensors: Tensors, called: Called) -> Iterator[_Reading]:
@@ -169,7 +178,7 @@ def _translated(contents: Contents, reading: _Reading, program: Program) -> Cont
     heads = found_heads(reading.names, reading.tensors)
     if heads:
         layers = dict(reading.names.layers)
-        layers |= {path: layers[path]._replace(theirs=theirs) for path, theirs in heads.items()}
+        layers |= {path: replace(layers[path], theirs=theirs) for path, theirs in heads.items()}
         reading = replace(reading, names=replace(reading.names, layers=layers))
     notes = (*contents.notes, *_front_notes(reading), *_head_notes(heads))
     named = replace(contents, tensors=reading.tensors, notes=notes)
@@ -182,7 +191,7 @@ def _renamed(contents: Contents, reading: _Reading, program: Program) -> Content
     layers = {path: layer.theirs for path, layer in reading.names.layers.items()} | heads
     ours = {theirs: path for path, theirs in layers.items() if theirs != path}
     tensors = {_under(name, ours): stored for name, stored in reading.tensors.items()}
-    called = {ours: theirs for ours, theirs in zip(tensors, reading.tensors, strict=False) if ours != theirs}
+    called = {new: old for old in reading.tensors if (new := _under(old, ours)) != old}
     notes = (*contents.notes, *_front_notes(reading), *_head_notes(heads))
     return replace(contents, tensors=tensors, notes=notes, called=called)
 
@@ -198,6 +207,6 @@ def _front_notes(reading: _Reading) -> list[str]:
 
 def _head_notes(heads: Mapping[str, str]) -> list[str]:
     return [
-        f"{path} is `{printable(theirs)}` there: no other has its kind and shape" for path, theirs in heads.items()
+        f"{path} is `{printable(theirs)}` there: no other has its kind and shape"
+        for path, theirs in heads.items()
     ]
-

@@ -45,8 +45,8 @@ class ModelNames:
 
     @property
     def is_identity(self) -> bool:
-        """Whether every layer is called there as it is here."""
-        return all(path == layer.theirs for path, layer in self.layers.items())
+        """Whether everything is called there as it is here."""
+        return not self.map.style.tensors and all(path == layer.theirs for path, layer in self.layers.items())
 
     def ignores(self, tensor: str) -> bool:
         """Whether a tensor there is none of the model that is meant."""
@@ -140,11 +140,13 @@ def check_called(program: Program, called: Called) -> None:
     known = [node.name for node in owners(program.graph)]
     for path in called:
         if path not in known:
-            hint = did_you_mean(path, known)
-            raise UsageError(f"no layer `{path}` of {program.name} has weights" + (f"; {hint}" if hint else ""))
+            hint = f"; {found}" if (found := did_you_mean(path, known)) else ""
+            raise UsageError(f"no layer `{path}` of {program.name} has weights{hint}")
 
 
-def with_names(program: Program, library: str | None, backend: Backend, called: Called | None = None) -> Program:
+def with_names(
+    program: Program, library: str | None, backend: Backend, called: Called | None = None
+) -> Program:
     """Return the program with the names of a library; raises UsageError if the backend cannot use them."""
     if library is None:
         return program

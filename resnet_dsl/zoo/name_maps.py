@@ -64,14 +64,14 @@ class Condition:
 class Style:
     """What all names of a library have in common: what joins them, and what tensors are called.
 
-    `tensors` are names by role, where they are not ours. `flattened` is the order in which layers that
-    no map names take a map that was flattened.
+    `tensors` are names by role, where they are not ours. `flattened` is the order in which layers take
+    a map that was flattened, unless a rule says another.
     """
 
     separator: str = "."
     joint: str = "."
     tensors: Mapping[Role, str] = field(default_factory=dict)
-    flattened: str | None = None
+    flattened: str = "chw"
 
 
 @dataclass(frozen=True)
