@@ -405,6 +405,15 @@ def test_layers_outside_of_a_head_are_not_guessed() -> None:
     assert same(model.state(state, called={"layer2.0.conv2": "other"}), model.state(seed=2))
 
 
+def test_a_library_by_which_two_layers_would_have_one_name_is_none() -> None:
+    head = "gap -> linear: fc(12) -> relu -> fc: fc(3)"
+    model = small(head=head)
+    state = there(model, "transformers")  # detectron2 would call both `linear`
+    assert same(model.state(state), model.state(seed=2))
+    with pytest.raises(resnet_dsl.UsageError, match="2 layers of resnet18 would be called `linear`"):
+        model.state(state, names="detectron2")
+
+
 def test_a_fully_connected_layer_of_a_keras_file_follows_its_order() -> None:
     settings = {"stem": KERAS_STEM, "input": "3x40x48"}
     hwc = small("resnet50_keras", **settings, head="flatten(order=hwc) -> fc(2)")

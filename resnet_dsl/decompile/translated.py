@@ -77,12 +77,14 @@ Inverse = Callable[[str], "tuple[str, str | None] | None"]
 
 
 def _inverses(map: NameMap) -> Iterator[Inverse]:
-    for block in map.blocks:
-        for rule in block.layers:
-            theirs = block.name_of(rule, map.separator)
-            yield from _inverse(f"{block.ours.text}.{rule.ours.text}", theirs, rule)
-    for rule in map.layers:
-        yield from _inverse(rule.ours.text, rule.theirs, rule)
+    """Yield the ways back, also from the names that files of a body alone have."""
+    for prefix in dict.fromkeys(("", map.prefix)):
+        for block in map.blocks:
+            for rule in block.layers:
+                theirs = block.name_of(rule, map.separator).removeprefix(prefix)
+                yield from _inverse(f"{block.ours.text}.{rule.ours.text}", theirs, rule)
+        for rule in map.layers:
+            yield from _inverse(rule.ours.text, rule.theirs.removeprefix(prefix), rule)
     for pattern in map.same:
         yield _kept(pattern)
 

@@ -49,9 +49,17 @@ class Candidate:
         self.called = called
         self.paths = {path for path, _ in graph.parts}
         self.numbered = _numbered(graph)
-        self.found = {node.name: self._match(node.name, index) for node, index in _indexed(graph)}
         self.owners = owners(graph)
-        self.uncovered = [node.name for node in self.owners if self.found[node.name] is None]
+
+    @cached_property
+    def found(self) -> dict[str, _Match | None]:
+        """What the rules find for each op."""
+        return {node.name: self._match(node.name, index) for node, index in _indexed(self.graph)}
+
+    @cached_property
+    def uncovered(self) -> list[str]:
+        """The layers with tensors that no rule finds."""
+        return [node.name for node in self.owners if self.found[node.name] is None]
 
     @cached_property
     def unmet(self) -> list[Unmet]:
@@ -74,7 +82,11 @@ class Candidate:
 
     def first(self) -> str | None:
         """What the first layer with tensors is called there, if it is named."""
-        match = self.found[self.owners[0].name] if self.owners else None
+        if not self.owners:
+            return None
+        first = self.owners[0]
+        index = next(index for node, index in _indexed(self.graph) if node is first)
+        match = self._match(first.name, index)
         return None if match is None else match.theirs
 
     def _match(self, path: str, index: int) -> _Match | None:

@@ -111,16 +111,26 @@ def _readings(program: Program, tensors: Tensors, called: Called) -> Iterator[_R
         tried = [each for each in candidates(program, library, called) if _may_be(each, tensors)]
         fitting = [each for each in tried if not each.lacking and not each.unmet]
         for each in closest(fitting):
-            reading = _read(names_of(library, program, each), tensors)
-            any_whole |= reading.whole
-            yield reading
+            reading = _by(library, program, each, tensors)
+            if reading is not None:
+                any_whole |= reading.whole
+                yield reading
         others.append((library, [each for each in tried if not each.lacking and each.unmet]))
     if any_whole:
         return
     for library, tried in others:
-        meant = [each for each in tried if _read(names_of(library, program, each), tensors).whole]
+        read = {each: _by(library, program, each, tensors) for each in tried}
+        meant = [each for each, reading in read.items() if reading is not None and reading.whole]
         if meant:
             raise UsageError(f"its names are not those of {program.name}: {refusal(library, program, meant)}")
+
+
+def _by(library: str, program: Program, candidate: Candidate, tensors: Tensors) -> _Reading | None:
+    """The reading by a map, None if the model has no names by it, such as two layers of one."""
+    try:
+        return _read(names_of(library, program, candidate), tensors)
+    except UsageError:
+        return None
 
 
 def _may_be(candidate: Candidate, tensors: Tensors) -> bool:
