@@ -18,12 +18,18 @@ from resnet_dsl.printing.stages import print_graph, print_network
 from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
 from resnet_dsl.weights.source import Given, weights_for
-from resnet_dsl.zoo.model_names import with_names
+from resnet_dsl.zoo.model_names import Called, with_names
 
 
 @dataclass(frozen=True)
 class Model:
-    """A checked model; `program` has it in all its forms."""
+    """A checked model; `program` has it in all its forms.
+
+    Of every method, `names` is the library, such as `timm`, whose names the layers have outside of the
+    spec: in the weights that are given, and in an artefact. Without it an artefact has the spec's names, and
+    whose names weights have is found. `build` and `render` take weights under the spec's own names, too.
+    `called` are layers that are called otherwise there, by path: `{"fc": "last_linear"}`.
+    """
 
     program: Program
 
@@ -86,6 +92,7 @@ class Model:
         weights: Given | None = None,
         partial: bool = False,
         names: str | None = None,
+        called: Called | None = None,
         dtype: str = "float32",
     ) -> LiveModel:
         """Return the live model of a framework, with the initial weights of a seed or with those given.
@@ -93,12 +100,13 @@ class Model:
         `weights` are a file or arrays under canonical names. Without either the model starts as its
         framework starts it. Raises UsageError if the framework is not installed, WeightsError if
         the weights do not fit; `partial` loads what fits, starts the rest from the seed, and warns.
-        With `names` the layers are called as in that library.
+        `names` and `called` are as in the class; PyTorch's layers keep their paths.
         """
         found = find_backend(backend)
         runtime = runtime_of(found)
-        state = self._state(seed, weights, partial)
-        program = with_names(self.program, names, found)
+        state = self._state(seed, weights, partial, names, called)
+        read_only = weights is not None and not found.renames
+        program = with_names(self.program, None if read_only else names, found, called)
         model = runtime.build(program, dtype)
         return model if state is None else runtime.load_state(model, program.renamed(state))
 
@@ -110,16 +118,17 @@ class Model:
         seed: int | None = None,
         partial: bool = False,
         names: str | None = None,
+        called: Called | None = None,
     ) -> str | bytes:
         """Return the artefact a backend writes: source, or the bytes of an ONNX file with its weights.
 
-        With `names` the layers are called as in that library.
+        `names` and `called` are as in the class.
         """
         found = find_backend(backend)
         if found.no_weights and (seed is not None or weights is not None):
             raise UsageError(found.no_weights)
-        program = with_names(self.program, names, found)
-        return sealed(found.render(program, self._state(seed, weights, partial)))
+        program = with_names(self.program, names, found, called)
+        return sealed(found.render(program, self._state(seed, weights, partial, names, called)))
 
     def state(
         self,
@@ -128,21 +137,28 @@ class Model:
         seed: int | None = None,
         partial: bool = False,
         names: str | None = None,
+        called: Called | None = None,
     ) -> dict[str, Array]:
         """Return the arrays that `build` would load: those of a file, or the initial ones of a seed (0).
 
-        `names` is the library whose names the weights given are under, such as `timm`.
+        They have the model's own names; `names` and `called` are those of the weights given.
         """
-        if names is not None and weights is None:
+        if (names is not None or called) and weights is None:
             raise UsageError("`names` says what the weights given are called, and none are given")
         if seed is None and weights is None:
             seed = 0
-        return self._state(seed, weights, partial, names) or {}
+        return self._state(seed, weights, partial, names, called, own_first=False) or {}
 
     def _state(
-        self, seed: int | None, weights: Given | None, partial: bool, names: str | None = None
+        self,
+        seed: int | None,
+        weights: Given | None,
+        partial: bool,
+        names: str | None,
+        called: Called | None,
+        own_first: bool = True,
     ) -> dict[str, Array] | None:
-        found = weights_for(self.program, seed, weights, partial, names)
+        found = weights_for(self.program, seed, weights, partial, names, called, own_first)
         if found is None:
             return None
         if partial and found.report is not None and not found.report.fits:
@@ -150,7 +166,14 @@ class Model:
         return found.state
 
     def run(
-        self, x: Array, weights: Given | None = None, *, seed: int | None = None, partial: bool = False
+        self,
+        x: Array,
+        weights: Given | None = None,
+        *,
+        seed: int | None = None,
+        partial: bool = False,
+        names: str | None = None,
+        called: Called | None = None,
     ) -> dict[str, Array]:
         """Run a batch (N, C, H, W) by the referee alone, in float64 and evaluation mode; outputs by name.
 
@@ -158,7 +181,8 @@ class Model:
         """
         from resnet_dsl.reference import evaluate  # NumPy is needed only to run
 
-        return evaluate(self.program.graph, self.state(weights, seed=seed, partial=partial), x)
+        state = self.state(weights, seed=seed, partial=partial, names=names, called=called)
+        return evaluate(self.program.graph, state, x)
 
     def summary(self, layers: bool = False) -> str:
         """Return the table of stages, or of ops, with the totals."""

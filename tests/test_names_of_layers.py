@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +19,7 @@ from resnet_dsl.zoo.conditions import unmet
 from resnet_dsl.zoo.fold import eps_differences, fold_biases
 from resnet_dsl.zoo.layouts import layout_of
 from resnet_dsl.zoo.model_names import model_names
-from resnet_dsl.zoo.name_maps import NameMap, find_library, known_libraries
+from resnet_dsl.zoo.name_maps import known_libraries
 from resnet_dsl.zoo.patterns import Pattern, fill
 from tests.support import library_models
 from tests.support.library_models import difference, images
@@ -29,19 +28,6 @@ KERAS = "keras.applications"
 SMALL = {"stages": "[3, 1]", "input": "3x32x32", "classes": 5}
 THIN = {"widths": "[8, 16, 32, 64]", "input": "3x32x32", "classes": 5}
 V2 = {"n2": 2, "n3": 2, "n4": 3, "n5": 2, **THIN}
-
-
-# A spec for each map, in their order.
-EXAMPLES = {
-    "akamaster": ["resnet20"],
-    "chenyaofo": ["resnet20_b"],
-    KERAS: ["resnet50_v1", "resnet50v2_keras", "resnext50_32x4d", "vgg16_keras"],
-    "timm": [
-        "resnet50", "resnet18", "skresnet50", "resnetaa50", "resnetblur50", "legacy_seresnet50",
-        "resnetv2_50", "resnetv2_18", "resnetv2_50t", "resnetv2_50x1_bit",
-    ],
-    "torchvision": ["resnet50", "resnet18", "vgg11", "alexnet", "googlenet"],
-}  # fmt: skip
 
 
 # --- patterns and files ------------------------------------------------------------------------
@@ -54,27 +40,11 @@ def test_patterns_find_numbers_and_templates_use_them() -> None:
     assert pattern.find("layer2x10.conv3") is None
     assert fill("conv{s+1}_block{b+1}_{j}_conv", {"s": 2, "b": 10, "j": 3}) == "conv3_block11_3_conv"
     assert fill("stages.{s-1}", {"s": 1}) == "stages.0"
+    assert fill("res{s+1}{b:a}/unit{b+1:02}", {"s": 1, "b": 2}) == "res2c/unit03"
     assert Pattern("branch{i}.*").rest("branch2.0.conv") == "0.conv"
     assert Pattern("layer{s}.{b}").within("layer1.0.conv1") == ({"s": 1, "b": 0}, "conv1")
     assert Pattern("layer{s}.{b}").within("layer1.01") is None
     assert pattern.find(f"layer{'1' * 5000}.0.conv1") is None  # no number that Python reads
-
-
-@pytest.mark.parametrize("library", known_libraries())
-def test_every_map_applies_to_a_shipped_spec(library: str) -> None:
-    settings = {"shortcut": "A(side=both)"} if library == "akamaster" else {}
-    specs = [resnet_dsl.load(name, **settings) for name in EXAMPLES[library]]
-    assert [model_names(spec.program, library).map.about for spec in specs] == [
-        m.about for m in find_library(library).maps
-    ]
-
-
-@pytest.mark.parametrize("path", sorted(name_maps_folder().glob("*.toml")), ids=lambda path: path.stem)
-def test_a_file_of_names_says_what_it_is(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith("# Names of ")
-    assert set(tomllib.loads(text)) - {"where"} == {"separator", "map"}
-    assert all(isinstance(each, NameMap) for each in find_library(path.stem).maps)
 
 
 # --- artefacts ---------------------------------------------------------------------------------
@@ -202,12 +172,7 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
         ("resnet20", {}, "akamaster", "has side end, not both: option A there has zeros on both sides"),
         ("resnet20", {}, "chenyaofo", "there is no `layer2.0.downsample.0`"),
         ("resnet50_c", {}, KERAS, "layer1.1.downsample.0 (as 11 more) is in none of them: the projections"),
-        (
-            "resnet20_b",
-            {},
-            "akamaster",
-            "of resnet20 to resnet1202, option A, without:\n  layer2.0.downsample.0",
-        ),
+        ("plain20", {}, "akamaster", "there is no `layer1.0.add1`: the blocks there have shortcuts"),
         (
             "resnet34_a",
             {},

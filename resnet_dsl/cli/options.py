@@ -185,6 +185,7 @@ def _compile(parser: Parser) -> None:
         "--seed", metavar="N", type=up_to(SEED), help="write the initial weights of this seed"
     )
     parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
+    _from(parser)
     _partial(parser)
     _force(parser)
 
@@ -231,6 +232,7 @@ def _verify(parser: Parser) -> None:
         help="compare K steps of SGD too, in float64",
     )
     parser.add_argument("--weights", metavar="FILE", help="weights to use in place of random ones")
+    _from(parser)
     parser.add_argument(
         "--seed", metavar="N", type=up_to(SEED), default=0, help="of weights and inputs (default: 0)"
     )
@@ -258,7 +260,11 @@ def _weights_inspect(parser: Parser) -> None:
 def _from(parser: Parser) -> None:
     parser.add_argument(
         "--from", dest="from_library", metavar="LIBRARY",
-        help="its names are those of keras.applications, timm, …",
+        help="the names in the file are those of keras.applications, timm, … (default: as found)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", dest="called", metavar="LAYER=NAME", action="append", default=[],
+        help="what a layer of the spec is called there, repeatable",
     )  # fmt: skip
 
 

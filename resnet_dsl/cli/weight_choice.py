@@ -7,6 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import Weights, weights_for
 
 if TYPE_CHECKING:
@@ -14,9 +16,23 @@ if TYPE_CHECKING:
     from resnet_dsl.program import Program
 
 
-def chosen_weights(program: Program, options: Namespace, library: str | None = None) -> Weights | None:
+def names_of_layers(texts: list[str]) -> dict[str, str]:
+    """Return what `--name` says that layers are called, by path; raises UsageError for what is none."""
+    found: dict[str, str] = {}
+    for text in texts:
+        path, sign, name = text.partition("=")
+        if not (path and sign and name):
+            raise UsageError(f"--name takes LAYER=NAME such as fc=last_linear, not {printable(text)}")
+        if path in found:
+            raise UsageError(f"--name gives {path} two names, {found[path]} and {name}")
+        found[path] = name
+    return found
+
+
+def chosen_weights(program: Program, options: Namespace, called: dict[str, str]) -> Weights | None:
     """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    weights = weights_for(program, options.seed, options.weights, options.partial, library)
+    library = options.from_library
+    weights = weights_for(program, options.seed, options.weights, options.partial, library, called)
     if weights is not None:
         for remark in weights.remarks():
             print(f"note: {remark}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,9 +11,8 @@ from resnet_dsl.program import Program
 from resnet_dsl.zoo.layouts import CONV1X1
 from resnet_dsl.zoo.model_names import model_names
 from resnet_dsl.zoo.name_maps import NameMap, NameRule, find_library, known_libraries
-from resnet_dsl.zoo.patterns import HOLE, REST, TERM, Pattern, fill
+from resnet_dsl.zoo.patterns import HOLE, REST, Pattern, backwards, fill, number_in
 
-LARGEST = 9  # digits of a number in a name
 LONGEST = 200
 
 
@@ -79,13 +77,14 @@ Inverse = Callable[[str], "tuple[str, str | None] | None"]
 
 
 def _inverses(map: NameMap) -> Iterator[Inverse]:
-    for block in map.blocks:
-        for rule in block.layers:
-            yield from _inverse(
-                f"{block.ours.text}.{rule.ours.text}", f"{block.theirs}{map.separator}{rule.theirs}", rule
-            )
-    for rule in map.layers:
-        yield from _inverse(rule.ours.text, rule.theirs, rule)
+    """Yield the ways back, also from the names that files of a body alone have."""
+    for prefix in dict.fromkeys(("", map.prefix)):
+        for block in map.blocks:
+            for rule in block.layers:
+                theirs = block.name_of(rule, map.separator).removeprefix(prefix)
+                yield from _inverse(f"{block.ours.text}.{rule.ours.text}", theirs, rule)
+        for rule in map.layers:
+            yield from _inverse(rule.ours.text, rule.theirs.removeprefix(prefix), rule)
     for pattern in map.same:
         yield _kept(pattern)
 
@@ -96,19 +95,16 @@ def _kept(pattern: Pattern) -> Inverse:
 
 def _inverse(ours: str, theirs: str, rule: NameRule) -> Iterator[Inverse]:
     """Yield the way back, where every number of our name is in theirs."""
-    terms = [(term[1], int(f"{term[2]}{term[3]}") if term[3] else 0) for term in TERM.finditer(theirs)]
-    known = [name for name, _ in terms]
-    if len(set(known)) != len(known) or not set(HOLE.findall(ours)) <= set(known) or ours.endswith(REST):
+    there = backwards(theirs)
+    if there is None or not set(HOLE.findall(ours)) <= there[1].keys() or ours.endswith(REST):
         return
-    literals = [re.escape(part) for part in re.split(r"\{[^}]*\}", theirs)]
-    groups = [f"(?P<{name}>[0-9]{{1,{LARGEST}}})" for name in known] + [""]
-    expression = re.compile("".join(a + b for a, b in zip(literals, groups, strict=True)))
+    expression, terms = there
 
     def back(path: str) -> tuple[str, str | None] | None:
         found = expression.fullmatch(path)
         if found is None:
             return None
-        return fill(ours, {name: int(found[name]) - more for name, more in terms}), rule.layout
+        return fill(ours, {name: number_in(found[name], term) for name, term in terms.items()}), rule.layout
 
     yield back
 

@@ -63,8 +63,13 @@ def weights_for(
     weights: Given | None = None,
     partial: bool = False,
     library: str | None = None,
+    called: Mapping[str, str] | None = None,
+    own_first: bool = False,
 ) -> Weights | None:
     """Return the weights asked for, None if none are; those given may be under the names of a library.
+
+    `called` are layers that are called otherwise than the library or the spec has it. If `own_first`,
+    weights under the spec's names are so whatever the library.
 
     Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits,
     or norms were folded into it.
@@ -72,7 +77,7 @@ def weights_for(
     check_choice(seed, weights, partial)
     if weights is None:
         return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
-    state, report = examine(weights, program, library, partial)
+    state, report = examine(weights, program, library, partial, called, own_first)
     if not report.fits and (report.advice or not (partial and state)):
         raise WeightsError(report, report.advice or ("" if partial or not state else HINT))
     origin: dict[str, object] = {"from": report.source}
@@ -94,7 +99,12 @@ def read_weights(weights: Given, program: Program) -> dict[str, Array]:
 
 
 def examine(
-    weights: Given, program: Program, library: str | None = None, partial: bool = False
+    weights: Given,
+    program: Program,
+    library: str | None = None,
+    partial: bool = False,
+    called: Mapping[str, str] | None = None,
+    own_first: bool = False,
 ) -> tuple[dict[str, Array], MatchReport]:
     """Return what fits, and the report on all; raises UsageError for a file that cannot be read.
 
@@ -108,17 +118,21 @@ def examine(
         source, contents = "the state given", from_arrays(weights)
     else:
         source, contents = Path(weights).name, read_contents(Path(weights))
-    return match(as_ours(contents, program, library, partial), program, source)
+    return match(as_ours(contents, program, library, partial, called, own_first), program, source)
 
 
-def as_ours(contents: Contents, program: Program, library: str | None, partial: bool) -> Contents:
-    """Return contents under our names; raises UsageError if the model has none in the library."""
-    if library is None:
-        return contents
-    from resnet_dsl.zoo.model_names import model_names
-    from resnet_dsl.zoo.translate import from_library
+def as_ours(
+    contents: Contents,
+    program: Program,
+    library: str | None = None,
+    partial: bool = False,
+    called: Mapping[str, str] | None = None,
+    own_first: bool = False,
+) -> Contents:
+    """Return contents under our names, whosever theirs are; raises UsageError if they are no one's."""
+    from resnet_dsl.zoo.detect import under_our_names
 
-    return from_library(contents, model_names(program, library, partial), program.graph)
+    return under_our_names(contents, program, library, called, partial, own_first)
 
 
 def need_numpy() -> None:

@@ -89,17 +89,24 @@ def _otherwise(node: GraphNode, name: str, wanted: Wanted, kinds: dict[str, str]
     """What is not as wanted, said of a `{layer}`; nothing if all is."""
     if name == AFTER:
         before = ", ".join(kinds.get(given, given) for given in node.inputs)
-        return "" if before == wanted else f"{{layer}} comes after {before}, not {wanted}"
+        return "" if _is(before, wanted) else f"{{layer}} comes after {before}, not {_choices(wanted)}"
     if name == ABSENT:
         return "{layer} is in none of them" if wanted else ""
     if name == KIND:
-        return "" if node.op.kind == wanted else f"{{layer}} is `{node.op.kind}`, not `{wanted}`"
+        kind = node.op.kind
+        return "" if _is(kind, wanted) else f"{{layer}} is `{kind}`, not `{_choices(wanted)}`"
     there: object = getattr(node.op, name, None)
-    if there == ((wanted, wanted) if isinstance(there, tuple) else wanted):
+    if _is(there, wanted):
         return ""
     if there is None:
         return f"{{layer}} is `{node.op.kind}`, which has no {name}"
-    return f"{{layer}} has {name} {_text(there)}, not {_text(wanted)}"
+    return f"{{layer}} has {name} {_text(there)}, not {_choices(wanted)}"
+
+
+def _is(there: object, wanted: Wanted) -> bool:
+    """Whether a value is the one wanted or one of those; of a pair both have to be."""
+    choices = wanted if isinstance(wanted, tuple) else (wanted,)
+    return any(there == ((one, one) if isinstance(there, tuple) else one) for one in choices)
 
 
 def _text(value: object) -> str:
@@ -107,3 +114,7 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return str(value[0]) if value[0] == value[1] else "x".join(map(str, value))
     return str(value)
+
+
+def _choices(wanted: Wanted) -> str:
+    return " or ".join(map(str, wanted)) if isinstance(wanted, tuple) else str(wanted)

@@ -34,14 +34,27 @@ def layout_of(name: str, node: GraphNode, graph: Graph) -> Layout:
 
 def flatten_before(node: GraphNode, graph: Graph) -> GraphNode:
     """Return the flatten whose order a layer's weight follows; raises UsageError if there is none."""
+    found = _flatten_before(node, graph)
+    if found is None:
+        raise UsageError(f"{node.name}: its input is no flattened map, as the names of that library mean")
+    return found
+
+
+def is_flattened(node: GraphNode, graph: Graph, order: str) -> bool:
+    """Whether a layer takes a map that is flattened in another order than this."""
+    if node.tensor("weight") is None or not node.input_shapes[0].is_vector:
+        return False
+    found = _flatten_before(node, graph)
+    return found is not None and found.op.flattens != order
+
+
+def _flatten_before(node: GraphNode, graph: Graph) -> GraphNode | None:
     nodes = {each.name: each for each in graph.nodes}
     found = nodes.get(node.inputs[0])
     while found is not None and not found.op.flattens:
         # What works on a vector value by value, as an activation does, may lie between.
         keeps = len(found.inputs) == 1 and found.shape == found.input_shapes[0] and found.shape.is_vector
-        found = nodes.get(found.inputs[0]) if keeps else None
-    if found is None:
-        raise UsageError(f"{node.name}: its input is no flattened map, as the names of that library mean")
+        found = nodes.get(found.inputs[0]) if keeps and found.tensor("weight") is None else None
     return found
 
 
@@ -49,6 +62,26 @@ def _conv1x1(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     """A fully connected layer that is a 1x1 convolution there."""
     theirs = (*shape, 1, 1)
     return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
+
+
+def _axes(order: str) -> Callable[[Dimensions, GraphNode, Graph], Layout]:
+    """A weight whose axes come in this order there, by their places here."""
+    there = [int(axis) for axis in order]
+    back = [there.index(axis) for axis in range(len(there))]
+
+    def layout(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
+        if len(shape) != len(there):
+            return Layout(shape, shape, lambda value: value, lambda value: value)
+        theirs = tuple(shape[axis] for axis in there)
+        return Layout(shape, theirs, lambda v: v.transpose(back), lambda v: v.transpose(there))
+
+    return layout
+
+
+def _kernel_1x1_hwio(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
+    """A fully connected layer that is a 1x1 convolution there, of the layout of TensorFlow."""
+    theirs = (1, 1, *reversed(shape))
+    return Layout(shape, theirs, lambda v: v.reshape(theirs[2:]).T, lambda v: v.T.reshape(theirs))
 
 
 def _flattened(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
@@ -91,5 +124,8 @@ ORDERS = ("chw", "hwc")
 LAYOUTS: Mapping[str, Callable[[Dimensions, GraphNode, Graph], Layout]] = {
     CONV1X1: _conv1x1,
     "depthwise": _depthwise,
+    "io": _axes("10"),
+    "hwio": _axes("2310"),
+    "hwio1x1": _kernel_1x1_hwio,
     **dict.fromkeys(ORDERS, _flattened),
 }

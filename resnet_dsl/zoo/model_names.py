@@ -3,82 +3,154 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import NamedTuple
 
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.errors import UsageError
-from resnet_dsl.ir.graph import Graph, GraphNode
+from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.diagnostics.wording import counted
+from resnet_dsl.ir.ops import TensorSpec
 from resnet_dsl.program import Program
-from resnet_dsl.zoo.conditions import Unmet, unmet
-from resnet_dsl.zoo.layouts import ORDERS, flatten_before
-from resnet_dsl.zoo.name_maps import Library, NameMap, NameRule, find_library
-from resnet_dsl.zoo.patterns import Pattern, fill
+from resnet_dsl.zoo.candidates import Candidate, NamedLayer, owners
+from resnet_dsl.zoo.layouts import ORDERS
+from resnet_dsl.zoo.name_maps import NameMap, find_library
 
 LISTED = 6
-INDEX = "index"
-"""In every name: how many ops come before the layer, from the input on or from the last `flatten`."""
-
-
-@dataclass(frozen=True)
-class NamedLayer:
-    """A layer with tensors, as it is called and kept there."""
-
-    node: GraphNode
-    theirs: str
-    bias: bool | None = None
-    layout: str | None = None
+Called = Mapping[str, str]
+"""What a person says that layers are called elsewhere, by our paths."""
 
 
 @dataclass(frozen=True)
 class ModelNames:
-    """The names of one model in a library.
+    """The names of one model in a library, or its own where that is none.
 
     `layers` are those with tensors by our paths, in the order of the rules, which is the order of
-    their files; `names` has every path, blocks' among them.
+    their files; `names` has every path, blocks' among them. `own` are layers that the library has no
+    names for, which keep theirs.
     """
 
     library: str
     map: NameMap
     layers: Mapping[str, NamedLayer]
     names: Mapping[str, str]
+    own: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Titles of other names that are the same for this model."""
+
+    @property
+    def title(self) -> str:
+        """The library and the kind of network."""
+        return f"{self.library} ({self.map.about})"
 
     @property
     def is_identity(self) -> bool:
-        """Whether every layer is called there as it is here."""
-        return all(path == layer.theirs for path, layer in self.layers.items())
+        """Whether everything is called there as it is here."""
+        return not self.map.style.tensors and all(path == layer.theirs for path, layer in self.layers.items())
 
     def ignores(self, tensor: str) -> bool:
         """Whether a tensor there is none of the model that is meant."""
         return any(pattern.find(tensor) is not None for pattern in self.map.ignore)
 
+    def tensor(self, path: str, parameter: TensorSpec) -> str:
+        """Return what a tensor of a layer is called there."""
+        return self.map.tensor(self.layers[path].theirs, parameter)
 
-def model_names(program: Program, library: str, partial: bool = False) -> ModelNames:
+    def bias(self, path: str) -> str:
+        """Return what the bias of a layer is called there, if it has one."""
+        return self.map.tensor_in_role(self.layers[path].theirs, "bias", "bias")
+
+    def tensors(self) -> dict[str, str]:
+        """Return what the tensors of the model are called there, by our names."""
+        return {
+            name: self.tensor(path, parameter)
+            for path, layer in self.layers.items()
+            for name, parameter in layer.node.parameters()
+        }
+
+    def remarks(self) -> list[str]:
+        """Return the sentence on layers that the library has no names for, if there are such."""
+        if not self.own or not self.library:
+            return []
+        layers = counted(len(self.own), "layer")
+        more = ", …" if len(self.own) > LISTED else ""
+        return [f"{self.library} has no names for {layers} of the head: {', '.join(self.own[:LISTED])}{more}"]
+
+
+def own_names(program: Program, called: Called) -> ModelNames:
+    """Return a model's own names, but for the layers that the person names."""
+    check_called(program, called)
+    layers = {node.name: NamedLayer(node, called.get(node.name, node.name)) for node in owners(program.graph)}
+    own = {node.name: node.name for node in program.graph.nodes}
+    return ModelNames("", NameMap("its own"), layers, {**own, **called})
+
+
+def model_names(
+    program: Program, library: str, partial: bool = False, called: Called | None = None
+) -> ModelNames:
     """Return a model's names in a library; raises UsageError unless exactly one map applies.
 
-    If `partial` is asked for, a map that leaves layers without names will do, such as a new head.
+    Layers of the head that the map has no names for keep their own; if `partial` is asked for, so do
+    any others. `called` are names that go before the map's.
     """
-    found = find_library(library)
-    tried = [_Candidate(each, program.graph) for each in found.maps]
-    least = min(len(each.uncovered) for each in tried) if partial else 0
-    fitting = [each for each in tried if len(each.uncovered) == least and not each.unmet]
-    if len(fitting) != 1:
-        raise UsageError(_refusal(found, program, tried, fitting))
-    chosen = fitting[0]
+    fitting = [each for each in fitting_names(program, library, partial, called) if not each.map.older]
+    if len(fitting) > 1:
+        raise UsageError(alike(program, fitting))
+    return fitting[0]
+
+
+def fitting_names(
+    program: Program, library: str, partial: bool = False, called: Called | None = None
+) -> list[ModelNames]:
+    """Return a model's names in a library by every map that applies; raises UsageError if none does."""
+    tried = candidates(program, library, called)
+    fitting = [each for each in tried if not each.unmet and (partial or not each.lacking)]
+    if not fitting or all(each.map.older for each in fitting):
+        raise UsageError(refusal(library, program, tried))
+    return [names_of(library, program, each) for each in closest(fitting)]
+
+
+def closest(fitting: list[Candidate]) -> list[Candidate]:
+    """Return those of the maps that apply which name the most layers; older maps are for themselves."""
+    found = []
+    for older in (False, True):
+        kind = [each for each in fitting if each.map.older == older]
+        least = min((len(each.uncovered) for each in kind), default=0)
+        found += [each for each in kind if len(each.uncovered) == least]
+    return found
+
+
+def candidates(program: Program, library: str, called: Called | None = None) -> list[Candidate]:
+    """Return every map of a library held against a model."""
+    check_called(program, called or {})
+    return [Candidate(each, program.graph, called or {}) for each in find_library(library).maps]
+
+
+def names_of(library: str, program: Program, chosen: Candidate) -> ModelNames:
+    """Return the names by a map; raises UsageError if two layers would have one name."""
     names = chosen.names()
     for name, count in Counter(names[node.name] for node in program.graph.nodes).items():
         if count > 1:
             raise UsageError(f"{library}: {count} layers of {program.name} would be called `{name}`")
-    return ModelNames(library, chosen.map, chosen.layers(), names)
+    return ModelNames(library, chosen.map, chosen.layers(), names, tuple(chosen.uncovered))
 
 
-def with_names(program: Program, library: str | None, backend: Backend) -> Program:
+def check_called(program: Program, called: Called) -> None:
+    """Raise UsageError for a name given to a layer that has no tensors, or is not there."""
+    known = [node.name for node in owners(program.graph)]
+    for path in called:
+        if path not in known:
+            hint = f"; {found}" if (found := did_you_mean(path, known)) else ""
+            raise UsageError(f"no layer `{path}` of {program.name} has weights{hint}")
+
+
+def with_names(
+    program: Program, library: str | None, backend: Backend, called: Called | None = None
+) -> Program:
     """Return the program with the names of a library; raises UsageError if the backend cannot use them."""
     if library is None:
         return program
-    found = model_names(program, library)
+    found = model_names(program, library, called=called)
     for path, layer in found.layers.items():
         if layer.layout in ORDERS:
             raise UsageError(
@@ -86,6 +158,11 @@ def with_names(program: Program, library: str | None, backend: Backend) -> Progr
                 "so that weights of one would pass for those of the other; "
                 f"`weights convert --to {library}` puts them in order"
             )
+    if found.map.style.tensors:
+        raise UsageError(
+            f"{library} has names for tensors, such as {next(iter(found.tensors().values()))}, and none for "
+            f"layers; `weights convert --to {library}` writes weights under them"
+        )
     if backend.renames:
         return replace(program, names=found.names)
     if found.is_identity:
@@ -97,133 +174,26 @@ def with_names(program: Program, library: str | None, backend: Backend) -> Progr
     )
 
 
-# --- a map held against a graph ----------------------------------------------------------------
-
-
-class _Match(NamedTuple):
-    """What a map's rules find for a layer: its name there, and where in the order of layers it is."""
-
-    rule: NameRule
-    theirs: str
-    in_block: bool
-    place: int
-
-
-class _Candidate:
-    """A map held against a graph: what each of its rules finds, what none does, what does not hold."""
-
-    def __init__(self, map: NameMap, graph: Graph) -> None:
-        self.map = map
-        self.graph = graph
-        self.found = {node.name: self._match(node.name, index) for node, index in _indexed(graph)}
-        self.owners = [node for node in graph.nodes if any(True for _ in node.parameters())]
-        self.uncovered = [node.name for node in self.owners if self.found[node.name] is None]
-
-    @cached_property
-    def unmet(self) -> list[Unmet]:
-        """What of the map's conditions does not hold."""
-        covered = (path for path, match in self.found.items() if match is not None)
-        eps = {} if self.map.eps is None else dict.fromkeys(covered, self.map.eps)
-        return unmet(self.map.where, eps, self.graph)
-
-    def distance(self) -> tuple[int, int]:
-        """How far the graph is from the map's networks: layers that it lacks, then others that differ."""
-        lacking = sum(each.lacking for each in self.unmet)
-        return lacking, sum(each.layers for each in self.unmet)
-
-    def _match(self, path: str, index: int) -> _Match | None:
-        for block in self.map.blocks:
-            inside = block.ours.within(path)
-            found = None if inside is None else _first(block.layers, inside[1])
-            if inside is not None and found is not None:
-                rule, numbers, place = found
-                numbers = {**inside[0], **numbers, INDEX: index}
-                name = fill(rule.theirs, numbers, rule.ours.rest(inside[1]))
-                front = fill(block.theirs, numbers)
-                theirs = f"{front}{self.map.separator}{name}" if name else front
-                return _Match(rule, theirs, True, place)
-        found = _first(self.map.layers, path)
-        if found is not None:
-            rule, numbers, _ = found
-            return _Match(rule, fill(rule.theirs, {**numbers, INDEX: index}), False, 0)
-        if any(pattern.find(path) is not None for pattern in self.map.same):
-            return _Match(NameRule(Pattern(path), path), path, False, 0)
-        return None
-
-    def layers(self) -> dict[str, NamedLayer]:
-        """The layers with tensors: blocks in the order of the network, layers within by the rules' order."""
-        begun: dict[str, int] = {}
-        places: dict[str, tuple[int, int]] = {}
-        found: dict[str, NamedLayer] = {}
-        for position, node in enumerate(self.owners):
-            match = self.found[node.name]
-            if match is None:
-                continue
-            block = self._block_of(node.name)[0] if match.in_block else node.name
-            places[node.name] = begun.setdefault(block, position), match.place
-            layout = match.rule.layout
-            if layout in ORDERS and flatten_before(node, self.graph).op.flattens == layout:
-                layout = None  # the weight lies as it does here
-            found[node.name] = NamedLayer(node, match.theirs, match.rule.bias, layout)
-        return {path: found[path] for path in sorted(found, key=places.__getitem__)}
-
-    def _block_of(self, path: str) -> tuple[str, str]:
-        """The path of the block that a rule finds around a layer, and the block's name there."""
-        for block in self.map.blocks:
-            inside = block.ours.within(path)
-            if inside is not None:
-                return path[: -len(inside[1]) - 1], fill(block.theirs, inside[0])
-        return "", ""
-
-    def names(self) -> dict[str, str]:
-        """Every path with its name, blocks among them; layers without tensors may have none of theirs."""
-        names: dict[str, str] = {}
-        for path, match in self.found.items():
-            block, theirs = self._block_of(path)
-            if block:
-                names[block] = theirs
-            if match is not None:
-                names[path] = match.theirs
-            elif block:
-                rest = path[len(block) + 1 :].replace(".", self.map.separator)
-                names[path] = f"{theirs}{self.map.separator}{rest}"
-            else:
-                names[path] = path
-        return names
-
-
-def _first(rules: tuple[NameRule, ...], path: str) -> tuple[NameRule, dict[str, int], int] | None:
-    """The first rule that finds a path, the numbers in it, and the rule's place."""
-    for place, rule in enumerate(rules):
-        numbers = rule.ours.find(path)
-        if numbers is not None:
-            return rule, numbers, place
-    return None
-
-
-def _indexed(graph: Graph) -> Iterator[tuple[GraphNode, int]]:
-    """Yield every node with its place in its part."""
-    count = 0
-    for node in graph.nodes:
-        yield node, count
-        count = 0 if node.op.flattens else count + 1
-
-
 # --- refusing ----------------------------------------------------------------------------------
 
 
-def _refusal(library: Library, program: Program, tried: list[_Candidate], fitting: list[_Candidate]) -> str:
-    if fitting:
-        kinds = " and ".join(f"`{each.map.about}`" for each in fitting)
-        return f"{library.name}: the names of {program.name} are those of {kinds} alike"
-    covering = [each for each in tried if not each.uncovered]
+def alike(program: Program, fitting: list[ModelNames]) -> str:
+    """Return the sentence on several maps of a library that apply."""
+    kinds = " and ".join(f"`{each.map.about}`" for each in fitting)
+    return f"{fitting[0].library}: the names of {program.name} are those of {kinds} alike"
+
+
+def refusal(library: str, program: Program, tried: list[Candidate]) -> str:
+    """Return why no map of a library applies."""
+    covering = [each for each in tried if not each.lacking]
     if covering:
-        closest = min(covering, key=_Candidate.distance)
-        title = f"{library.name} has names for all layers of {program.name}, but for another network"
-        return f"{title} ({closest.map.about}):\n{_listed([each.sentence for each in closest.unmet])}"
-    closest = min(tried, key=lambda each: len(each.uncovered))
-    title = f"{library.name} has no names for some layers of {program.name}; closest are those of"
-    return f"{title} {closest.map.about}, without:\n{_listed(closest.uncovered)}"
+        found = min(covering, key=lambda each: (len(each.uncovered), *each.distance()))
+        whose = "all layers" if not found.uncovered else "the layers"
+        title = f"{library} has names for {whose} of {program.name}, but for another network"
+        return f"{title} ({found.map.about}):\n{_listed([each.sentence for each in found.unmet])}"
+    found = min(tried, key=lambda each: len(each.uncovered))
+    title = f"{library} has no names for some layers of {program.name}; closest are those of"
+    return f"{title} {found.map.about}, without:\n{_listed(found.uncovered)}"
 
 
 def _listed(items: list[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.ir.ops import Role, TensorSpec
 from resnet_dsl.shipped import name_maps_folder
 from resnet_dsl.zoo.layouts import LAYOUTS
 from resnet_dsl.zoo.patterns import Pattern
@@ -21,7 +22,8 @@ from resnet_dsl.zoo.patterns import Pattern
 SUFFIX = ".toml"
 SAME = {"*": "*"}
 BECAUSE = "because"
-Wanted = str | int | float
+Wanted = str | int | float | tuple[str | int | float, ...]
+"""A value, or several of which any will do."""
 Table = Mapping[str, Any]
 """A table of TOML."""
 
@@ -44,6 +46,10 @@ class BlockRule:
     theirs: str
     layers: tuple[NameRule, ...]
 
+    def name_of(self, rule: NameRule, separator: str) -> str:
+        """Return the template of a layer's name; a block or a layer without one of its own adds none."""
+        return separator.join(filter(None, (self.theirs, rule.theirs)))
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -55,17 +61,50 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Style:
+    """What all names of a library have in common: what joins them, and what tensors are called.
+
+    `tensors` are names by role, where they are not ours. `flattened` is the order in which layers take
+    a map that was flattened, unless a rule says another.
+    """
+
+    separator: str = "."
+    joint: str = "."
+    tensors: Mapping[Role, str] = field(default_factory=dict)
+    flattened: str = "chw"
+
+
+@dataclass(frozen=True)
 class NameMap:
-    """The names of one kind of network; `eps` is that of its batch norms (None: as ours)."""
+    """The names of one kind of network; `eps` is that of its batch norms (None: as ours).
+
+    `prefix` begins names that files of a body alone have without it. Names of an `older` map are read
+    only.
+    """
 
     about: str
-    separator: str
+    style: Style = Style()
     layers: tuple[NameRule, ...] = ()
     blocks: tuple[BlockRule, ...] = ()
     same: tuple[Pattern, ...] = ()
     where: tuple[Condition, ...] = ()
     ignore: tuple[Pattern, ...] = ()
     eps: float | None = None
+    prefix: str = ""
+    older: bool = False
+
+    @property
+    def separator(self) -> str:
+        """What stands between a block's name and its layers'."""
+        return self.style.separator
+
+    def tensor(self, layer: str, parameter: TensorSpec) -> str:
+        """Return the name of a tensor there, given that of its layer."""
+        return self.tensor_in_role(layer, parameter.role, parameter.name)
+
+    def tensor_in_role(self, layer: str, role: Role, ours: str) -> str:
+        """Return the name of the tensor of a layer there that has a role."""
+        return f"{layer}{self.style.joint}{self.style.tensors.get(role, ours)}"
 
 
 @dataclass(frozen=True)
@@ -95,17 +134,20 @@ def _read(path: Path) -> Library:
     """Read a file; a key that means nothing raises TypeError."""
     with path.open("rb") as file:
         data = tomllib.load(file)
-    separator = data.pop("separator")
     shared = _conditions(data.pop("where", {}))
-    maps = tuple(_map(separator, shared, **entry) for entry in data.pop("map"))
-    if data:
-        raise TypeError(f"{path.name}: {', '.join(data)}")
-    return Library(path.name.removesuffix(SUFFIX), maps)
+    entries = data.pop("map")
+    style = Style(**data)
+    maps: list[NameMap] = []
+    for entry in entries:
+        like = next((map for map in maps if map.about == entry.get("like")), None)
+        maps.append(_map(style, shared, like, **entry))
+    return Library(path.name.removesuffix(SUFFIX), tuple(maps))
 
 
 def _map(
-    separator: str,
+    style: Style,
     shared: tuple[Condition, ...],
+    alike: NameMap | None,
     about: str,
     layers: Table | None = None,
     block: list[Table] | None = None,
@@ -113,16 +155,25 @@ def _map(
     where: Mapping[str, Table] | None = None,
     ignore: list[str] | None = None,
     eps: float | None = None,
+    prefix: str = "",
+    older: bool = False,
+    like: str = "",
 ) -> NameMap:
+    """Make a map; what holds of the one it is `like` holds of it as well, after its own conditions."""
+    if like and alike is None:
+        raise TypeError(f"no map before `{about}` is about `{like}`")
+    others = alike.where if alike else shared
     return NameMap(
         about,
-        separator,
+        style,
         _rules(layers or {}),
         tuple(_block(**entry) for entry in block or ()),
         tuple(map(Pattern, same or ())),
-        _conditions(where or {}) + shared,
+        _conditions(where or {}) + others,
         tuple(map(Pattern, ignore or ())),
         eps,
+        prefix,
+        older,
     )
 
 
@@ -147,8 +198,12 @@ def _conditions(where: Mapping[str, Table]) -> tuple[Condition, ...]:
     return tuple(
         Condition(
             Pattern(pattern),
-            {name: value for name, value in wanted.items() if name != BECAUSE},
+            {name: _wanted(value) for name, value in wanted.items() if name != BECAUSE},
             wanted.get(BECAUSE, ""),
         )
         for pattern, wanted in where.items()
     )
+
+
+def _wanted(value: Any) -> Wanted:
+    return tuple(value) if isinstance(value, list) else value

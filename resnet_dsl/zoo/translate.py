@@ -13,9 +13,10 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
+from resnet_dsl.zoo.candidates import NamedLayer
 from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, eps_differences, eps_note, fold_biases, shifted
 from resnet_dsl.zoo.layouts import layout_of
-from resnet_dsl.zoo.model_names import ModelNames, NamedLayer
+from resnet_dsl.zoo.model_names import ModelNames
 
 BIAS = "bias"
 """What a layer's bias is called in every library, the layer's own name aside."""
@@ -30,11 +31,7 @@ def from_library(contents: Contents, names: ModelNames, graph: Graph) -> Content
     What has no place among ours is `unplaced`, what cannot be converted is `refused`.
     """
     given = contents.tensors
-    called = {
-        name: f"{layer.theirs}.{parameter.name}"
-        for layer in names.layers.values()
-        for name, parameter in layer.node.parameters()
-    }
+    called = names.tensors()
     found = {
         name: _as_ours(given[theirs], names.layers[name.rpartition(".")[0]], name, graph)
         for name, theirs in called.items()
@@ -44,18 +41,20 @@ def from_library(contents: Contents, names: ModelNames, graph: Graph) -> Content
     biases = _extra_biases(names, given)
     folded = fold_biases(biases, graph)
     eps = eps_differences(names)
-    refused = {f"{names.layers[path].theirs}.{BIAS}": NO_NORM for path in folded.lost}
+    refused = {names.bias(path): NO_NORM for path in folded.lost}
     for name, mean in folded.means.items():
         _shift(found, name, mean)
     for name, difference in eps.items():
         variance = _shift(found, name, difference)
         if variance is not None and (variance <= 0).any():
             refused[name] = NEGATIVE
-    taken = {*called.values(), *(f"{names.layers[path].theirs}.{BIAS}" for path in biases)}
+    taken = {*called.values(), *map(names.bias, biases)}
     left = {name: stored for name, stored in given.items() if name not in taken}
     counters = {name: stored for name, stored in left.items() if name.endswith(COUNTER)}
     ignored = [name for name in left if names.ignores(name)]
-    notes = [f"names of {names.library} ({names.map.about})", *folded.notes("the model")]
+    fitting = f"{len(found)} of {len(called)}"
+    titles = " and of ".join((names.title, *names.others))
+    notes = [f"names of {titles}; {fitting}", *folded.notes("the model")]
     notes += eps_note(names, eps)
     if added:
         notes.append(f"{counted(len(added), 'tensor')} of zeros for the biases that {names.library} has not")
@@ -100,7 +99,7 @@ def _extra_biases(names: ModelNames, given: Mapping[str, Stored]) -> dict[str, A
     """The biases that the model has no place for, by layer; what is no sound vector is no bias."""
     found: dict[str, Array] = {}
     for path, layer in names.layers.items():
-        stored = given.get(f"{layer.theirs}.{BIAS}")
+        stored = given.get(names.bias(path))
         if layer.bias and stored is not None and layer.node.tensor("bias") is None:
             value = _vector(stored, layer.node.shape.channels)
             found |= {} if value is None else {path: value}
@@ -158,14 +157,14 @@ def to_library(
                 problems += [f"{name}: {NEGATIVE}"] if (value <= 0).any() else []
             if parameter.role == "weight" and layer.layout is not None:
                 value = layout_of(layer.layout, layer.node, graph).to_theirs(value)
-            result[f"{layer.theirs}.{parameter.name}"] = value
+            result[names.tensor(path, parameter)] = value
         if layer.bias and layer.node.tensor("bias") is None:
-            result[f"{layer.theirs}.{BIAS}"] = np.zeros(layer.node.shape.channels, np.float32)
+            result[names.bias(path)] = np.zeros(layer.node.shape.channels, np.float32)
             zeros += 1
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise UsageError(f"the weights cannot be those of {names.library}:\n{listed}")
-    notes = [*folded.notes(names.library), *eps_note(names, eps)]
+    notes = [*names.remarks(), *folded.notes(names.library), *eps_note(names, eps)]
     if zeros:
         notes.append(f"{counted(zeros, 'tensor')} of zeros for the biases that the model has not")
     return result, notes

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # it needs NumPy, which starts threads: a process with thread
 def verify(options: Namespace) -> int:
     """Verify one spec in every backend asked for."""
     sizes, names = _sizes(options.size), _names(options.backends)
+    if options.weights is None and (options.from_library is not None or options.called):
+        raise UsageError("--from and --name say what the weights are called, and there is no --weights")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
@@ -39,7 +41,7 @@ def verify(options: Namespace) -> int:
             announce(backend, doing)
             _say(f"{backend} {doing}" if backend else "")
 
-        state = _weights(options.weights, program) if options.weights else None
+        state = _weights(options, program) if options.weights else None
         attempts = Attempts(begin, list(dead))
         report = run(load, names, options.train_steps, options.seed, state, sizes, attempts)
         print(as_json(report) if options.format == "json" else as_text(report))
@@ -84,7 +86,15 @@ def _is_extent(text: str) -> bool:
     return short and 0 < int(text) <= ARGUMENT.most
 
 
-def _weights(path: str, program: Program) -> Mapping[str, Array]:
-    from resnet_dsl.weights.source import read_weights
+def _weights(options: Namespace, program: Program) -> Mapping[str, Array]:
+    from resnet_dsl.cli.weight_choice import names_of_layers
+    from resnet_dsl.weights.match_report import WeightsError
+    from resnet_dsl.weights.source import examine
 
-    return read_weights(path, program)
+    called = names_of_layers(options.called)
+    state, report = examine(options.weights, program, options.from_library, called=called)
+    if not report.fits:
+        raise WeightsError(report)
+    for remark in report.remarks():
+        print(f"note: {remark}", file=sys.stderr)
+    return state

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, one_program
-from resnet_dsl.cli.weight_choice import chosen_weights
+from resnet_dsl.cli.weight_choice import chosen_weights, names_of_layers
+from resnet_dsl.codegen.seal import KEY
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.printing.table import aligned
@@ -36,12 +37,15 @@ def convert(options: Namespace) -> int:
     check_choice(options.seed, options.source, options.partial)
     path = _target(options.target, options.force)
     options.weights = options.source
+    called = names_of_layers(options.called)
+    if called and options.from_library is not None and options.to_library is not None:
+        raise UsageError("--name is for the names of one library, --from or --to: convert in two steps")
     program = one_program(options)
-    weights = chosen_weights(program, options, options.from_library)
+    weights = chosen_weights(program, options, {} if options.to_library else called)
     assert weights is not None
     if options.to_library is None:
         return _write(program, weights, path)
-    return _write_named(program, weights, path, options.to_library)
+    return _write_named(program, weights, path, options.to_library, called)
 
 
 def inspect(options: Namespace) -> int:
@@ -50,6 +54,9 @@ def inspect(options: Namespace) -> int:
 
     if options.from_library is not None and not options.spec:
         raise UsageError("--from needs --spec: which names a library has depends on the model")
+    called = names_of_layers(options.called)
+    if called and not options.spec:
+        raise UsageError("--name needs --spec: it is about layers of the model")
     program = one_program(options) if options.spec else None
     path = Path(options.file)
     contents = read_contents(path)
@@ -58,7 +65,8 @@ def inspect(options: Namespace) -> int:
         from resnet_dsl.weights.match import match
         from resnet_dsl.weights.source import as_ours
 
-        _, report = match(as_ours(contents, program, options.from_library, partial=False), program, path.name)
+        ours = as_ours(contents, program, options.from_library, called=called)
+        _, report = match(ours, program, path.name)
     if options.format == "json":
         print(json.dumps(_facts(path, contents, report), indent=2))
     else:
@@ -91,7 +99,7 @@ def _write(program: Program, weights: Weights | None, path: Path) -> int:
     return _wrote(path, weights.state)
 
 
-def _write_named(program: Program, weights: Weights, path: Path, library: str) -> int:
+def _write_named(program: Program, weights: Weights, path: Path, library: str, called: dict[str, str]) -> int:
     """Write weights under the names of a library, and say on stderr what was done to have them so."""
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe
@@ -99,7 +107,8 @@ def _write_named(program: Program, weights: Weights, path: Path, library: str) -
     from resnet_dsl.zoo.model_names import model_names
     from resnet_dsl.zoo.translate import to_library
 
-    state, notes = to_library(weights.state, model_names(program, library), program.graph)
+    names = model_names(program, library, called=called)
+    state, notes = to_library(weights.state, names, program.graph)
     content = encode_named(state, describe(program, weights.origin) | {"names": library}, path)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -153,10 +162,9 @@ def _lines(path: Path, contents: Contents, report: MatchReport | None) -> Iterab
 
 
 def _one_line(value: object) -> str:
-    if isinstance(value, dict):
-        return (
-            ", ".join(f"{printable(str(key))} {_one_line(inner)}" for key, inner in value.items()) or "none"
-        )
+    if isinstance(value, dict):  # the seal of a file says nothing to a person
+        shown = ((key, inner) for key, inner in value.items() if key != KEY)
+        return ", ".join(f"{printable(str(key))} {_one_line(inner)}" for key, inner in shown) or "none"
     return printable(value if isinstance(value, str) else json.dumps(value))
 
 
