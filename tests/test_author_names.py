@@ -146,7 +146,7 @@ def refusal(role: str, name: str) -> str:
 
 # What the text of a role says itself: by these names it would mean something else.
 OWN_WORDS = {
-    "block_names": {"stage", "index", *FIELDS},
+    "block_names": {"stage", "index", "classes", *FIELDS},
     "numbers_of_blocks": {"bn", "conv", "leaky_relu"},
     "tensors_of_blocks": {"bn", "conv"},
     "variables": {"bn"},

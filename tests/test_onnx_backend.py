@@ -15,6 +15,7 @@ from resnet_dsl_onnx import save
 
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.codegen.provenance import digest
+from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
@@ -626,7 +627,7 @@ def test_a_model_is_saved_as_the_file_that_render_gives(tmp_path: Path) -> None:
     compiled = program(SMALL)
     path = tmp_path / "small.onnx"
     assert save(backend.build(compiled), path) == (path,)
-    assert path.read_bytes() == backend.render(compiled)
+    assert path.read_bytes() == sealed(backend.render(compiled))
     assert list(tmp_path.iterdir()) == [path]
 
 

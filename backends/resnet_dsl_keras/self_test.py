@@ -54,8 +54,8 @@ def to_torch(value):
 
 
 def _keras_variables(model):
-    found = ((layer.name, v) for layer in model.layers for v in layer.weights)
-    return {f"{name.rstrip('-').replace('-', '.')}.{KERAS_NAMES[v.name]}": v for name, v in found}
+    found = ((layer.name.rstrip("-"), v) for layer in model.layers for v in layer.weights)
+    return {f"{name.replace('-', '.')}.{KERAS_NAMES[v.name]}": v for name, v in found}
 
 
 def _keras_model(path, dtype):

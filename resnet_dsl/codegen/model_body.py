@@ -87,7 +87,7 @@ def _parameters(network: Network, classes: Classes, taken: frozenset[str]) -> tu
 
     What a stage's blocks are made with stays a number: they are written for the numbers they have.
     """
-    free = {p.name for p in network.parameters if p.name not in taken}
+    free = {p.name for p in network.parameters if p.name not in taken and not p.name.startswith("_")}
     for stage in network.stages:
         for given in stage.derived:
             free -= {name for _, formula in given for name in names_of(formula)}

@@ -82,7 +82,7 @@ class Varying:
     def _written(self, formula: Formula, numbers: Sequence[Number], among: Sequence[int]) -> Formula | None:
         """The formula with what is the same in all uses computed; None where it does not give the numbers."""
         names = set(names_of(formula))
-        if not names <= self.values.keys() or any(parameter_name(name) in self.taken for name in names):
+        if not names <= self.values.keys() or any(map(self._is_taken, names)):
             return None
         fixed: dict[str, Formula | None] = {}
         for name in names:
@@ -97,6 +97,10 @@ class Varying:
             if result != number or type(result) is not type(number):
                 return None
         return found
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether code cannot call a number so: frameworks keep attributes with an underscore, too."""
+        return parameter_name(name) in self.taken or name.startswith("_")
 
     def _free(self, label: str) -> str:
         label = f"step_{label}" if label[0].isdigit() else label
