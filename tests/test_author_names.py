@@ -144,13 +144,15 @@ def refusal(role: str, name: str) -> str:
     return ""
 
 
+# What every model has, from the library's own.
+OF_EVERY_MODEL = {"classes", "activation", *FIELDS}
 # What the text of a role says itself: by these names it would mean something else.
 OWN_WORDS = {
-    "block_names": {"stage", "index", "classes", *FIELDS},
+    "block_names": {"stage", "index", *OF_EVERY_MODEL},
     "numbers_of_blocks": {"bn", "conv", "leaky_relu"},
     "tensors_of_blocks": {"bn", "conv"},
     "variables": {"bn"},
-    "numbers_of_the_model": {"bn", "leaky_relu", "x", *FIELDS},
+    "numbers_of_the_model": {"bn", "leaky_relu", "x", *OF_EVERY_MODEL},
 }
 
 

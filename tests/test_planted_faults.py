@@ -59,9 +59,9 @@ SOURCE_FAULTS = {
     "keras: the epsilon of Keras": Fault("keras", "epsilon=1e-05", "epsilon=0.001"),
     "keras: the epsilon of keras.applications": Fault("keras", "epsilon=1e-05", "epsilon=1.001e-05"),
     "keras: a max pool padded with zeros": Fault("keras", r'float\("-inf"\)', "0.0"),
-    "keras: a pool that rounds down": Fault("keras", ", ceil=True", ""),
+    "keras: a pool that rounds down": Fault("keras", r'(avg_pool\(.*), padding="same"', r"\1"),
     "keras: padding counts in averages": Fault(
-        "keras", r"(ones_like\(x\), padding, after, )0\.0", r"\g<1>1.0"
+        "keras", r"(ones_like\(x\), padding, padding, )0\.0", r"\g<1>1.0"
     ),
     "keras: new channels before the old": Fault("keras", r"\[0, more\]", "[more, 0]"),
     "keras: no dilation": Fault("keras", ", dilation=2", ""),

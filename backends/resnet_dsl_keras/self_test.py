@@ -54,8 +54,9 @@ def to_torch(value):
 
 
 def _keras_variables(model):
-    found = ((layer.name.rstrip("-"), v) for layer in model.layers for v in layer.weights)
-    return {f"{name.replace('-', '.')}.{KERAS_NAMES[v.name]}": v for name, v in found}
+    found = ((layer.name, v) for layer in model.layers for v in layer.weights)
+    named = ((name.rstrip("-").replace("-", "."), v) for name, v in found)
+    return {f"{name}.{KERAS_NAMES[v.name]}": v for name, v in named}
 
 
 def _keras_model(path, dtype):
