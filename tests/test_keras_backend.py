@@ -45,7 +45,7 @@ SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic", "depthwise")
 
 CALLS = re.compile(
-    r"keras\.(Input|Model|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
+    r"keras\.(Input|Model|backend\.backend|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
     r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye|split)|pool"
     r"|ops\.(arange|cast|cumsum|einsum|erf|logical_and|mean|sqrt|square|sum|where)"
     r"|any|zip|list|min|max|len|float|range|isinstance|layer\.name\.startswith|slice|tuple"
@@ -305,14 +305,14 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 
 
 EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
-EVERYWHERE += ("depthwise",)
+EVERYWHERE += ("depthwise", "sloped")
 ELSEWHERE = """
 import sys, keras, numpy as np
 from resnet_dsl_keras import runtime as backend
 import resnet_dsl_keras.weight_files as weight_files
 from tests.test_keras_backend import *
 keras.config.set_image_data_format(sys.argv[1])
-assert keras.backend.backend() == "torch"
+assert keras.backend.backend() == sys.argv[2]
 for name in EVERYWHERE:
     checked = program(name)
     found = backend.run(build(checked), batch(checked).astype("float32"))
@@ -322,11 +322,12 @@ for name in EVERYWHERE:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
-def test_keras_on_pytorch_agrees_in_both_layouts(layout: str) -> None:
-    env = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, layout], capture_output=True, text=True, env=env, check=False
-    )
+@pytest.mark.parametrize("engine", ["torch", "jax"])
+def test_keras_on_other_backends_agrees_in_both_layouts(engine: str, layout: str) -> None:
+    pytest.importorskip(engine)
+    env = {**os.environ, "KERAS_BACKEND": engine, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", ELSEWHERE, layout, engine]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [next(iter(line)) for line in lines] == list(EVERYWHERE)
@@ -336,7 +337,7 @@ def test_keras_on_pytorch_agrees_in_both_layouts(layout: str) -> None:
             torch_backend.build(checked, "float64"), random_state(checked.graph, 1)
         )
         expected = torch_backend.run(model, batch(checked))
-        # In single precision: Keras on PyTorch takes means and norms in no other, whatever it is told.
+        # In single precision: outside TensorFlow Keras takes norms in no other, whatever it is told.
         assert difference(expected, {key: np.array(value) for key, value in found.items()}) < 1e-5, name
 
 

@@ -57,6 +57,12 @@ SPECS = {
                   -> conv(8, 3x3, groups=8, init=uniform, bias=true) -> conv(8, 5x5, groups=8, init=he_fan_in)
             head: gap -> fc(10) }
     """,
+    "sloped": """
+        model sloped { input: 4x14x21  stages: []
+            stem: prelu(per_channel=true) -> instance_norm -> prelu(slope=0.1) -> instance_norm(affine=true)
+            head: adaptive_avgpool(7) -> conv(4, 2x2, pad=0) -> upsample(3, mode=bilinear) -> gap
+                  -> flatten -> prelu(per_channel=true) -> fc(3) }
+    """,
     "same": """
         block same_block(width, stride = 1) {
             main = x -> conv(width, 3x3, stride=stride, pad=same) -> bn -> relu

@@ -280,7 +280,8 @@ def adaptive_avg_pool(
 ) -> keras.KerasTensor:
     """Means of `size` parts, which overlap where they do not divide the map."""
     layout = keras.config.image_data_format()
-    if None not in x.shape[1:]:
+    # That layer of Keras wants a known size, and rounds where parts end on JAX.
+    if None not in x.shape[1:] and keras.backend.backend() != "jax":
         return layers.AdaptiveAveragePooling2D(size, data_format=layout, name=name)(x)
     rows = 1 if layout == "channels_last" else 2
     return mean_of_parts(mean_of_parts(x, rows, size[0]), rows + 1, size[1])
