@@ -25,14 +25,15 @@ def is_misspelt(state: ModelState, field: str) -> bool:
 
 
 def arrow_left_over(state: ModelState) -> Diagnostic | None:
-    """Return the error for an arrow at the end of a line whose step would be the next field of the model."""
+    """Return the error for an arrow left over, whose step would be the next field of the model."""
     given = {field.name for field in state.model.fields}
     for field in state.model.fields:
         for before, step in _steps(field.value):
             between = Span(before.source, before.end, step.name_at.start)
             text = between.source.text[between.start : between.end]
-            is_field = step.label in FIELDS or isinstance(step.value, LITERALS)
-            if "\n" in text and is_field and step.label not in given and "->" in text:
+            # A literal is no step wherever it stands; what could be one is told from it by the end of the line.
+            is_field = isinstance(step.value, LITERALS) or (step.label in FIELDS and "\n" in text)
+            if is_field and step.label not in given and "->" in text:
                 at = between.start + text.index("->")
                 message = f"no step follows this `->`; `{step.label}` begins something else"
                 line = between.source.line(between.source.place(at)[0]).strip()
