@@ -31,7 +31,7 @@ def arrow_left_over(state: ModelState) -> Diagnostic | None:
         for before, step in _steps(field.value):
             between = Span(before.source, before.end, step.name_at.start)
             text = between.source.text[between.start : between.end]
-            # A literal is no step wherever it stands; what could be one is told from it by the end of the line.
+            # A literal is no step wherever it stands; what could be one is told by the end of the line.
             is_field = isinstance(step.value, LITERALS) or (step.label in FIELDS and "\n" in text)
             if is_field and step.label not in given and "->" in text:
                 at = between.start + text.index("->")
