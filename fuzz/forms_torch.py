@@ -56,7 +56,9 @@ def _trained(name: str, subject: Subject) -> Check:
     """A step of training: gradients are finite, and the model is one that learns."""
     model = copy.deepcopy(subject.model).train()
     x = torch.from_numpy(subject.x)
-    result = model(torch.cat([x, -x]))  # a batch norm cannot learn from one vector
+    # Twice, as a batch norm cannot learn from one vector. The input needs a gradient, as the backward pass of
+    # PyTorch 2.13's group norm ends the process on a map in channels-last order that needs none.
+    result = model(torch.cat([x, -x]).requires_grad_())
     outputs = result.values() if isinstance(result, dict) else [result]
     loss = sum((value**2).mean() for value in outputs)
     learned = [p for p in model.parameters() if p.requires_grad]

@@ -31,13 +31,16 @@ def arrow_left_over(state: ModelState) -> Diagnostic | None:
         for before, step in _steps(field.value):
             between = Span(before.source, before.end, step.name_at.start)
             text = between.source.text[between.start : between.end]
-            # A literal is no step wherever it stands; what could be one is told by the end of the line.
-            is_field = isinstance(step.value, LITERALS) or (step.label in FIELDS and "\n" in text)
+            is_field = isinstance(step.value, LITERALS) or step.label in FIELDS
             if is_field and step.label not in given and "->" in text:
                 at = between.start + text.index("->")
                 message = f"no step follows this `->`; `{step.label}` begins something else"
                 line = between.source.line(between.source.place(at)[0]).strip()
-                hint = f"write `{re.sub(r' *-> *$', '', line)}`" if line.endswith("->") else "delete it"
+                hint = (
+                    f"write `{re.sub(r' *-> *$', '', line)}`"
+                    if line.endswith("->")
+                    else f"begin `{step.label}:` on a line of its own"
+                )
                 return Diagnostic("E0101", message, Span(between.source, at, at + 2), hint=hint)
     return None
 
