@@ -39,7 +39,7 @@ AREAS = {
          f"{KERAS}rules*.py", f"{KERAS}rules/*.py", f"{KERAS}helpers.py", f"{KERAS}functions.py",
          f"{ONNX}rules/*.py"),
         ("rules", "op_matrix", "catalogue", "start", "golden_outputs", "planted_faults", "torch_backend",
-         "keras_backend", "onnx_backend", "import_ops"),
+         "keras_backend", "onnx_backend", "import_ops", "keras_layers", "torch_tools", "onnx_runtimes"),
         0.90,
     ),
     "referee": Area(
@@ -52,7 +52,8 @@ AREAS = {
         ("resnet_dsl/elaborate/*.py",),
         ("bad_specs", "reference_graph", "names", "passing_on", "formulas", "relatives", "documents",
          "printing", "golden_outputs", "docs", "codes", "api", "report", "codegen", "cli", "refusals",
-         "fuzz_compile", "parser", "advice", "input_sizes"),
+         "fuzz_compile", "parser", "advice", "input_sizes", "freezing", "author_names", "names_of_layers",
+         "values_in_places", "mistakes", "formatter"),
         0.85,
     ),
     "sizes": Area(
