@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from resnet_dsl.backend.discovery import find_backend, runtime_of
 from resnet_dsl.backend.interface import LiveModel
@@ -18,7 +18,8 @@ from resnet_dsl.printing.stages import print_graph, print_network
 from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
 from resnet_dsl.weights.source import Given, weights_for
-from resnet_dsl.zoo.model_names import Called, with_names
+from resnet_dsl.zoo.asked import Asked, AskedWords, asked_in
+from resnet_dsl.zoo.model_names import with_names
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,8 @@ class Model:
         *,
         seed: int | None = None,
         weights: Given | None = None,
-        partial: bool = False,
-        names: str | None = None,
-        called: Called | None = None,
         dtype: str = "float32",
+        **how: Unpack[AskedWords],
     ) -> LiveModel:
         """Return the live model of a framework, with the initial weights of a seed or with those given.
 
@@ -102,11 +101,11 @@ class Model:
         the weights do not fit; `partial` loads what fits, starts the rest from the seed, and warns.
         `names` and `called` are as in the class; PyTorch's layers keep their paths.
         """
-        found = find_backend(backend)
+        found, asked = find_backend(backend), asked_in(how)
         runtime = runtime_of(found)
-        state = self._state(seed, weights, partial, names, called)
+        state = self._state(seed, weights, asked)
         read_only = weights is not None and not found.renames
-        program = with_names(self.program, None if read_only else names, found, called)
+        program = with_names(self.program, None if read_only else asked.names, found, asked.called)
         model = runtime.build(program, dtype)
         return model if state is None else runtime.load_state(model, program.renamed(state))
 
@@ -116,52 +115,43 @@ class Model:
         weights: Given | None = None,
         *,
         seed: int | None = None,
-        partial: bool = False,
-        names: str | None = None,
-        called: Called | None = None,
+        **how: Unpack[AskedWords],
     ) -> str | bytes:
         """Return the artefact a backend writes: source, or the bytes of an ONNX file with its weights.
 
         `names` and `called` are as in the class.
         """
-        found = find_backend(backend)
+        found, asked = find_backend(backend), asked_in(how)
         if found.no_weights and (seed is not None or weights is not None):
             raise UsageError(found.no_weights)
-        program = with_names(self.program, names, found, called)
-        return sealed(found.render(program, self._state(seed, weights, partial, names, called)))
+        program = with_names(self.program, asked.names, found, asked.called)
+        return sealed(found.render(program, self._state(seed, weights, asked)))
 
     def state(
         self,
         weights: Given | None = None,
         *,
         seed: int | None = None,
-        partial: bool = False,
-        names: str | None = None,
-        called: Called | None = None,
+        **how: Unpack[AskedWords],
     ) -> dict[str, Array]:
         """Return the arrays that `build` would load: those of a file, or the initial ones of a seed (0).
 
         They have the model's own names; `names` and `called` are those of the weights given.
         """
-        if (names is not None or called) and weights is None:
-            raise UsageError("`names` says what the weights given are called, and none are given")
+        asked = asked_in(how)
+        if weights is None and asked.needs_weights:
+            raise UsageError(f"`{asked.needs_weights}` is about weights, and none are given")
         if seed is None and weights is None:
             seed = 0
-        return self._state(seed, weights, partial, names, called, own_first=False) or {}
+        return self._state(seed, weights, asked, own_first=False) or {}
 
     def _state(
-        self,
-        seed: int | None,
-        weights: Given | None,
-        partial: bool,
-        names: str | None,
-        called: Called | None,
-        own_first: bool = True,
+        self, seed: int | None, weights: Given | None, asked: Asked, own_first: bool = True
     ) -> dict[str, Array] | None:
-        found = weights_for(self.program, seed, weights, partial, names, called, own_first)
+        found = weights_for(self.program, seed, weights, asked, own_first)
         if found is None:
             return None
-        if partial and found.report is not None and not found.report.fits:
+        if asked.partial and found.report is not None and not found.report.fits:
             warnings.warn(found.remarks()[-1], stacklevel=3)
         return found.state
 
@@ -171,9 +161,7 @@ class Model:
         weights: Given | None = None,
         *,
         seed: int | None = None,
-        partial: bool = False,
-        names: str | None = None,
-        called: Called | None = None,
+        **how: Unpack[AskedWords],
     ) -> dict[str, Array]:
         """Run a batch (N, C, H, W) by the referee alone, in float64 and evaluation mode; outputs by name.
 
@@ -181,7 +169,7 @@ class Model:
         """
         from resnet_dsl.reference import evaluate  # NumPy is needed only to run
 
-        state = self.state(weights, seed=seed, partial=partial, names=names, called=called)
+        state = self.state(weights, seed=seed, **how)
         return evaluate(self.program.graph, state, x)
 
     def summary(self, layers: bool = False) -> str:

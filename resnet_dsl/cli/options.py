@@ -266,6 +266,16 @@ def _from(parser: Parser) -> None:
         "--name", dest="called", metavar="LAYER=NAME", action="append", default=[],
         help="what a layer of the spec is called there, repeatable",
     )  # fmt: skip
+    _within(parser)
+
+
+def _within(parser: Parser) -> None:
+    parser.add_argument(
+        "--key", metavar="KEY", help="the entry of the file that is meant, such as state_dict_ema"
+    )
+    parser.add_argument(
+        "--prefix", metavar="TEXT", help="take the names that begin so, such as backbone., and without it"
+    )
 
 
 def _weights_convert(parser: Parser) -> None:
@@ -293,6 +303,7 @@ def _import(parser: Parser) -> None:
         "--shortcut", metavar="BLOCK", help="where no tensor tells: A, 'A(side=both)', none, …"
     )
     parser.add_argument("--input", metavar="CxHxW", help="the input's size")
+    _within(parser)
     parser.add_argument(
         "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[],
         help="a field of the spec as you know it",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import Weights, weights_for
+from resnet_dsl.zoo.asked import Asked
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
@@ -29,10 +30,31 @@ def names_of_layers(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def chosen_weights(program: Program, options: Namespace, called: dict[str, str]) -> Weights | None:
+def asked(options: Namespace) -> Asked:
+    """Return how the options want weights read."""
+    return Asked(
+        getattr(options, "partial", False),
+        options.from_library,
+        names_of_layers(options.called),
+        options.key,
+        options.prefix,
+    )
+
+
+def check_asked(options: Namespace, without: str, renames: bool = False) -> None:
+    """Raise UsageError for options on how weights are to be read where there are none.
+
+    If names are written, `--name` may be about those.
+    """
+    options_of = {"names": "--from", "called": "--name"}
+    found = asked(options).needs_weights
+    if found and not (found == "called" and renames):
+        raise UsageError(f"{options_of.get(found, f'--{found}')} is about weights, and {without}")
+
+
+def chosen_weights(program: Program, options: Namespace, how: Asked) -> Weights | None:
     """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    library = options.from_library
-    weights = weights_for(program, options.seed, options.weights, options.partial, library, called)
+    weights = weights_for(program, options.seed, options.weights, how)
     if weights is not None:
         for remark in weights.remarks():
             print(f"note: {remark}", file=sys.stderr)

@@ -19,9 +19,11 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import SEED
 from resnet_dsl.program import Program
 from resnet_dsl.weights.match_report import MatchReport, WeightsError
+from resnet_dsl.zoo.asked import Asked
 
 Given = str | Path | Mapping[str, Any]
 """Weights as a person gives them: a file, or arrays by name."""
+NOTHING = Asked()
 HINT = "--partial (in Python, partial=True) loads what fits and starts the rest from a seed"
 
 
@@ -61,23 +63,21 @@ def weights_for(
     program: Program,
     seed: int | None = None,
     weights: Given | None = None,
-    partial: bool = False,
-    library: str | None = None,
-    called: Mapping[str, str] | None = None,
+    asked: Asked = NOTHING,
     own_first: bool = False,
 ) -> Weights | None:
     """Return the weights asked for, None if none are; those given may be under the names of a library.
 
-    `called` are layers that are called otherwise than the library or the spec has it. If `own_first`,
-    weights under the spec's names are so whatever the library.
+    If `own_first`, weights under the spec's names are so whatever the library.
 
     Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits,
     or norms were folded into it.
     """
+    partial, library = asked.partial, asked.names
     check_choice(seed, weights, partial)
     if weights is None:
         return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
-    state, report = examine(weights, program, library, partial, called, own_first)
+    state, report = examine(weights, program, asked, own_first)
     if not report.fits and (report.advice or not (partial and state)):
         raise WeightsError(report, report.advice or ("" if partial or not state else HINT))
     origin: dict[str, object] = {"from": report.source}
@@ -99,12 +99,7 @@ def read_weights(weights: Given, program: Program) -> dict[str, Array]:
 
 
 def examine(
-    weights: Given,
-    program: Program,
-    library: str | None = None,
-    partial: bool = False,
-    called: Mapping[str, str] | None = None,
-    own_first: bool = False,
+    weights: Given, program: Program, asked: Asked = NOTHING, own_first: bool = False
 ) -> tuple[dict[str, Array], MatchReport]:
     """Return what fits, and the report on all; raises UsageError for a file that cannot be read.
 
@@ -118,21 +113,14 @@ def examine(
         source, contents = "the state given", from_arrays(weights)
     else:
         source, contents = Path(weights).name, read_contents(Path(weights))
-    return match(as_ours(contents, program, library, partial, called, own_first), program, source)
+    return match(as_ours(contents, program, asked, own_first), program, source)
 
 
-def as_ours(
-    contents: Contents,
-    program: Program,
-    library: str | None = None,
-    partial: bool = False,
-    called: Mapping[str, str] | None = None,
-    own_first: bool = False,
-) -> Contents:
+def as_ours(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
     """Return contents under our names, whosever theirs are; raises UsageError if they are no one's."""
     from resnet_dsl.zoo.detect import under_our_names
 
-    return under_our_names(contents, program, library, called, partial, own_first)
+    return under_our_names(contents, program, asked, own_first)
 
 
 def need_numpy() -> None:

@@ -12,11 +12,11 @@ from resnet_dsl.backend.contents import Contents, Stored
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
+from resnet_dsl.zoo.asked import Asked, Called
 from resnet_dsl.zoo.candidates import HEAD, Candidate
 from resnet_dsl.zoo.fold import eps_differences
 from resnet_dsl.zoo.head_layers import found_heads
 from resnet_dsl.zoo.model_names import (
-    Called,
     ModelNames,
     candidates,
     check_called,
@@ -58,32 +58,26 @@ class _Reading:
         return self.taken_off + (name.removeprefix(self.put_on) if self.put_on else name)
 
 
-def under_our_names(
-    contents: Contents,
-    program: Program,
-    library: str | None = None,
-    called: Called | None = None,
-    partial: bool = False,
-    own_first: bool = False,
-) -> Contents:
+def under_our_names(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
     """Return what a file holds under our names.
 
     They may be those of a library, which is found where none is given; raises UsageError if the file
     does not say which, or has the names of another network. If `own_first`, names that are the model's
     own are so whatever the library.
     """
+    library, called = asked.names, asked.called
     wanted = {name for name, _ in program.graph.parameters()}
     if (library is None or own_first) and not called and wanted <= contents.tensors.keys():
         return contents
-    check_called(program, called or {})
-    own = _read(own_names(program, called or {}), contents.tensors)
+    check_called(program, called)
+    own = _read(own_names(program, called), contents.tensors)
     if own.whole and (library is None or own_first):
         return _renamed(contents, own, program)
     if library is not None:
-        names = fitting_names(program, library, partial, called)
+        names = fitting_names(program, library, asked.partial, called)
         found = [_read(each, contents.tensors) for each in names]
         return _translated(contents, _chosen(found, program), program)
-    found = [each for each in _readings(program, contents.tensors, called or {}) if each.whole]
+    found = [each for each in _readings(program, contents.tensors, called) if each.whole]
     return _translated(contents, _chosen(found, program), program) if found else contents
 
 

@@ -12,13 +12,12 @@ from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.ops import TensorSpec
 from resnet_dsl.program import Program
+from resnet_dsl.zoo.asked import Called
 from resnet_dsl.zoo.candidates import Candidate, NamedLayer, owners
 from resnet_dsl.zoo.layouts import ORDERS
 from resnet_dsl.zoo.name_maps import NameMap, find_library
 
 LISTED = 6
-Called = Mapping[str, str]
-"""What a person says that layers are called elsewhere, by our paths."""
 
 
 @dataclass(frozen=True)

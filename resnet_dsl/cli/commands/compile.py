@@ -64,12 +64,13 @@ def _what_to_make(options: Namespace) -> tuple[str | None, list[Backend]]:
 
 def _check_weights(options: Namespace, stage: str | None, backends: list[Backend], to_stdout: bool) -> None:
     """Raise UsageError for weights where there is no place for them."""
+    from resnet_dsl.cli.weight_choice import check_asked
     from resnet_dsl.weights.source import check_choice
 
-    if options.weights is None and options.from_library is not None:
-        raise UsageError("--from says whose names the weights have, and there is no --weights")
     if options.called and options.weights is None and options.names is None:
         raise UsageError("--name is for --weights or --names, and there is neither")
+    if options.weights is None:
+        check_asked(options, "there is no --weights", renames=options.names is not None)
     check_choice(options.seed, options.weights, options.partial)
     if stage is not None and options.names is not None:
         raise UsageError(f"--names is for backends; {stage} has the spec's own names")
@@ -89,7 +90,7 @@ def _rendered(
 ) -> list[Rendered]:
     """Render every artefact of every program; what a backend cannot express goes to the outcome."""
     from resnet_dsl.backend.discovery import needed
-    from resnet_dsl.cli.weight_choice import chosen_weights, companion_file, names_of_layers
+    from resnet_dsl.cli.weight_choice import asked, chosen_weights, companion_file
     from resnet_dsl.codegen.seal import sealed
     from resnet_dsl.printing.stages import print_graph, print_network
     from resnet_dsl.printing.summary import headline
@@ -98,13 +99,13 @@ def _rendered(
     if stage is not None:
         printer = print_network if stage == "network" else print_graph
         return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for _, p in outcome.programs]
-    called = names_of_layers(options.called)
+    how = asked(options)
     made = []
     for _, program in outcome.programs:
-        weights = chosen_weights(program, options, called)
+        weights = chosen_weights(program, options, how)
         for backend in backends:
             try:
-                renamed = with_names(program, options.names, backend, called)
+                renamed = with_names(program, options.names, backend, how.called)
                 content = sealed(backend.render(renamed, weights.state if weights else None))
                 extra = companion_file(backend, renamed, weights)
             except CompileError as error:

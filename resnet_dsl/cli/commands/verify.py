@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import one_program, parse_settings
 from resnet_dsl.cli.supervised import Announce, ProcessDied, supervised
+from resnet_dsl.cli.weight_choice import check_asked
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
 from resnet_dsl.ir.arrays import Array
@@ -24,8 +25,8 @@ if TYPE_CHECKING:  # it needs NumPy, which starts threads: a process with thread
 def verify(options: Namespace) -> int:
     """Verify one spec in every backend asked for."""
     sizes, names = _sizes(options.size), _names(options.backends)
-    if options.weights is None and (options.from_library is not None or options.called):
-        raise UsageError("--from and --name say what the weights are called, and there is no --weights")
+    if options.weights is None:
+        check_asked(options, "there is no --weights")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
@@ -87,12 +88,11 @@ def _is_extent(text: str) -> bool:
 
 
 def _weights(options: Namespace, program: Program) -> Mapping[str, Array]:
-    from resnet_dsl.cli.weight_choice import names_of_layers
+    from resnet_dsl.cli.weight_choice import asked
     from resnet_dsl.weights.match_report import WeightsError
     from resnet_dsl.weights.source import examine
 
-    called = names_of_layers(options.called)
-    state, report = examine(options.weights, program, options.from_library, called=called)
+    state, report = examine(options.weights, program, asked(options))
     if not report.fits:
         raise WeightsError(report)
     for remark in report.remarks():

@@ -6,11 +6,12 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, one_program
-from resnet_dsl.cli.weight_choice import chosen_weights, names_of_layers
+from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.codegen.seal import KEY
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from resnet_dsl.backend.contents import Contents
     from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
+    from resnet_dsl.zoo.asked import Called
 
 
 def init(options: Namespace) -> int:
@@ -37,15 +39,15 @@ def convert(options: Namespace) -> int:
     check_choice(options.seed, options.source, options.partial)
     path = _target(options.target, options.force)
     options.weights = options.source
-    called = names_of_layers(options.called)
-    if called and options.from_library is not None and options.to_library is not None:
+    how = asked(options)
+    if how.called and how.names is not None and options.to_library is not None:
         raise UsageError("--name is for the names of one library, --from or --to: convert in two steps")
     program = one_program(options)
-    weights = chosen_weights(program, options, {} if options.to_library else called)
+    weights = chosen_weights(program, options, replace(how, called={}) if options.to_library else how)
     assert weights is not None
     if options.to_library is None:
         return _write(program, weights, path)
-    return _write_named(program, weights, path, options.to_library, called)
+    return _write_named(program, weights, path, options.to_library, how.called)
 
 
 def inspect(options: Namespace) -> int:
@@ -54,8 +56,8 @@ def inspect(options: Namespace) -> int:
 
     if options.from_library is not None and not options.spec:
         raise UsageError("--from needs --spec: which names a library has depends on the model")
-    called = names_of_layers(options.called)
-    if called and not options.spec:
+    how = asked(options)
+    if how.called and not options.spec:
         raise UsageError("--name needs --spec: it is about layers of the model")
     program = one_program(options) if options.spec else None
     path = Path(options.file)
@@ -65,7 +67,7 @@ def inspect(options: Namespace) -> int:
         from resnet_dsl.weights.match import match
         from resnet_dsl.weights.source import as_ours
 
-        ours = as_ours(contents, program, options.from_library, called=called)
+        ours = as_ours(contents, program, how)
         _, report = match(ours, program, path.name)
     if options.format == "json":
         print(json.dumps(_facts(path, contents, report), indent=2))
@@ -99,7 +101,7 @@ def _write(program: Program, weights: Weights | None, path: Path) -> int:
     return _wrote(path, weights.state)
 
 
-def _write_named(program: Program, weights: Weights, path: Path, library: str, called: dict[str, str]) -> int:
+def _write_named(program: Program, weights: Weights, path: Path, library: str, called: Called) -> int:
     """Write weights under the names of a library, and say on stderr what was done to have them so."""
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe
