@@ -15,6 +15,7 @@ from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.weights.match_report import WeightsError
 from resnet_dsl.weights.source import examine, weights_for
+from resnet_dsl.zoo.asked import Asked
 from tests.support.agreement import compiled
 from tests.support.backends import in_full
 
@@ -153,7 +154,7 @@ def test_a_kernel_with_a_norm_in_it_is_not_the_plain_one(bias: bool, tmp_path: P
     assert refused["layer1.0.conv2.weight"] == "`layer1.0.bn2` is not behind it, but in it"
     for partial in (False, True):
         with pytest.raises(WeightsError, match=r"= help: a norm was folded .* dynamo=False"):
-            weights_for(program, weights=path, partial=partial)
+            weights_for(program, weights=path, asked=Asked(partial=partial))
 
 
 def test_a_folded_file_is_refused_in_whole_by_the_commands(
@@ -195,7 +196,9 @@ def test_a_network_without_norms_is_read_from_others(tmp_path: Path) -> None:
 def test_part_of_a_file_that_keeps_its_norms_may_be_taken(tmp_path: Path) -> None:
     program = net()
     weights = weights_for(
-        program, weights=exported(program, tmp_path / "net.onnx", with_another_stem), partial=True
+        program,
+        weights=exported(program, tmp_path / "net.onnx", with_another_stem),
+        asked=Asked(partial=True),
     )
     assert weights is not None
     assert weights.report is not None

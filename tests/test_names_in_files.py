@@ -16,6 +16,7 @@ import resnet_dsl
 from resnet_dsl.backend.contents import Contents, Stored
 from resnet_dsl.cli.main import main
 from resnet_dsl.shipped import name_maps_folder
+from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.detect import under_our_names
 from resnet_dsl.zoo.layouts import layout_of
 from resnet_dsl.zoo.model_names import ModelNames, fitting_names, model_names
@@ -145,7 +146,7 @@ def test_names_by_a_map_are_found_in_a_file_and_lead_back(row: tuple[str, int]) 
     assert len(set(theirs.values())) == len(theirs)
     wanted = {name: parameter.shape for name, parameter in program.graph.parameters()}
     for front, asked in (("", library), ("", None), ("model.body.", None)):
-        found = under_our_names(as_there(names, program, front), program, asked)
+        found = under_our_names(as_there(names, program, front), program, Asked(names=asked))
         assert {name: tuple(stored.shape) for name, stored in found.tensors.items()} == wanted
         assert not found.unplaced
         assert not found.refused

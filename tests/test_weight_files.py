@@ -19,6 +19,7 @@ from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode, read_contents
 from resnet_dsl.weights.match_report import WeightsError
 from resnet_dsl.weights.source import examine, read_weights, weights_for
+from resnet_dsl.zoo.asked import Asked
 from tests.support.backends import in_full
 from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
@@ -112,7 +113,7 @@ def test_partial_loads_what_fits_and_starts_the_rest_from_the_seed() -> None:
     del given["fc.bias"]
     with pytest.raises(WeightsError, match="--partial"):
         weights_for(program(), weights=given)
-    found = weights_for(program(), seed=5, weights=given, partial=True)
+    found = weights_for(program(), seed=5, weights=given, asked=Asked(partial=True))
     assert found is not None
     assert same(found.state, {**state(), "fc.bias": initial_state(program().graph, 5)["fc.bias"]})
     assert found.origin == {"from": "the state given", "seed": 5, "loaded": 32}
@@ -123,7 +124,7 @@ def test_partial_loads_what_fits_and_starts_the_rest_from_the_seed() -> None:
 
 def test_partial_still_wants_something_to_fit() -> None:
     with pytest.raises(WeightsError):
-        weights_for(program(), weights={"a": np.zeros(1)}, partial=True)
+        weights_for(program(), weights={"a": np.zeros(1)}, asked=Asked(partial=True))
 
 
 # --- the canonical file ------------------------------------------------------------------------
@@ -359,7 +360,7 @@ def test_partial_weights_of_a_live_model_warn() -> None:
     with pytest.raises(resnet_dsl.WeightsError):
         model.build("torch", weights=given)
     with pytest.warns(UserWarning, match="1 start from seed 0"):
-        model.build("torch", weights=given, partial=True)
+        model.build("torch", weights=given, asked=Asked(partial=True))
 
 
 def test_contradictions_are_usage_errors() -> None:

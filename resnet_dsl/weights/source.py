@@ -19,11 +19,10 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import SEED
 from resnet_dsl.program import Program
 from resnet_dsl.weights.match_report import MatchReport, WeightsError
-from resnet_dsl.zoo.asked import Asked
+from resnet_dsl.zoo.asked import NOTHING, Asked
 
 Given = str | Path | Mapping[str, Any]
 """Weights as a person gives them: a file, or arrays by name."""
-NOTHING = Asked()
 HINT = "--partial (in Python, partial=True) loads what fits and starts the rest from a seed"
 
 

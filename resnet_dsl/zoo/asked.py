@@ -32,6 +32,9 @@ class Asked:
         return next((name for name, value in said.items() if value), "")
 
 
+NOTHING = Asked()
+
+
 class AskedWords(TypedDict, total=False):
     """The same as keyword arguments."""
 

@@ -12,7 +12,7 @@ from resnet_dsl.backend.contents import Contents, Stored
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
-from resnet_dsl.zoo.asked import Asked, Called
+from resnet_dsl.zoo.asked import NOTHING, Asked, Called
 from resnet_dsl.zoo.candidates import HEAD, Candidate
 from resnet_dsl.zoo.fold import eps_differences
 from resnet_dsl.zoo.head_layers import found_heads
@@ -58,7 +58,9 @@ class _Reading:
         return self.taken_off + (name.removeprefix(self.put_on) if self.put_on else name)
 
 
-def under_our_names(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
+def under_our_names(
+    contents: Contents, program: Program, asked: Asked = NOTHING, own_first: bool = False
+) -> Contents:
     """Return what a file holds under our names.
 
     They may be those of a library, which is found where none is given; raises UsageError if the file
