@@ -500,9 +500,9 @@ def test_compile_and_verify_read_the_names_of_libraries(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ([*COMPILE, "--from", "timm"], "--from says whose names the weights have"),
+        ([*COMPILE, "--from", "timm"], "--from is about weights, and there is no --weights"),
         ([*COMPILE, "--name", "fc=x"], "--name is for --weights or --names, and there is neither"),
-        (["verify", "resnet18", "--from", "timm"], "--from and --name say what the weights are called"),
+        (["verify", "resnet18", "--from", "timm"], "--from is about weights, and there is no --weights"),
         ([*INSPECT, "--name", "fc=x"], "--name needs --spec: it is about layers of the model"),
         ([*INSPECT, *SPEC, "--name", "fc"], "--name takes LAYER=NAME such as fc=last_linear, not fc"),
         ([*INSPECT, *SPEC, "--name", "layer1.0.convv1=x"], "has weights; did you mean `layer1.0.conv1`,"),

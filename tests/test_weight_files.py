@@ -360,7 +360,7 @@ def test_partial_weights_of_a_live_model_warn() -> None:
     with pytest.raises(resnet_dsl.WeightsError):
         model.build("torch", weights=given)
     with pytest.warns(UserWarning, match="1 start from seed 0"):
-        model.build("torch", weights=given, asked=Asked(partial=True))
+        model.build("torch", weights=given, partial=True)
 
 
 def test_contradictions_are_usage_errors() -> None:
