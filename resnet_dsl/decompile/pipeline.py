@@ -29,14 +29,16 @@ from resnet_dsl.decompile.spec_writer import fields_of, text_of
 from resnet_dsl.decompile.structure import Structure, read_structure
 from resnet_dsl.decompile.syntax_nodes import written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
-from resnet_dsl.decompile.tensors import layers_of, without_counters
+from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
 from resnet_dsl.decompile.translated import Reading, readings
+from resnet_dsl.decompile.written_out import narrowed_blocks
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
+from resnet_dsl.zoo.candidates import HEAD
 
 AS_SHIPPED = (
     "its blocks are none of the library's, its tensors those of the shipped {spec}; "
@@ -102,21 +104,29 @@ def restore(
     model = model_name(file.source) if name is None else checked_name(name)
     known = {key: written_by_hand(f"--set {key}", text) for key, text in (settings or {}).items()}
     file = replace(file, shapes=without_counters(file.shapes))
+    check_kind(file.shapes)
     request = ImportRequest(model, hints or Hints(), known)
     refusals: list[NotExpressibleError] = []
+    own: Restored | None = None
     for way, reading in _ways(file):
         try:
-            return _with_remark(_restored(way, request), reading)
+            found = _with_remark(_restored(way, request), reading)
         except NotExpressibleError as error:
             told = f"read with the names of {reading.library}: {error}" if reading else str(error)
             refusals.append(NotExpressibleError(told))
+        else:
+            if reading is not None or not _has_own_head(found.program):
+                return found
+            own = found
+    if own is not None:
+        return own
     refusal = refusals[min(1, len(refusals) - 1)]
     for way, reading in _ways(file):
-        found = _shipped(way, name)
-        if found is not None and (request.hints != Hints() or request.settings):
+        shelved = _shipped(way, name)
+        if shelved is not None and (request.hints != Hints() or request.settings):
             raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
-        if found is not None:
-            return _with_remark(found, reading)
+        if shelved is not None:
+            return _with_remark(shelved, reading)
     raise refusal
 
 
@@ -130,6 +140,14 @@ def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
 def _with_remark(found: Restored, reading: Reading | None) -> Restored:
     """What was restored, with the note on names that are those of another library."""
     return found if reading is None else replace(found, notes=(*found.notes, reading.remark(found.program)))
+
+
+def _has_own_head(program: Program) -> bool:
+    """Whether a classifier is called as it may be in a library, so that names may be that library's."""
+    return any(
+        node.part == HEAD and node.name not in ("fc", "bn") and any(True for _ in node.parameters())
+        for node in program.graph.nodes
+    )
 
 
 def _shipped(file: InputFile, name: str | None) -> Restored | None:
@@ -167,14 +185,16 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     fields = {**fields_of(structure, facts), **request.settings}
     if facts.questions:
         raise UsageError("\n".join(facts.questions))
-    comment = f"# Restored from {printable(file.source)}.\n"
-    program = _compiled(request.model, _written(request.model, fields, comment))
-    check_tensors(program, file.shapes, file.source)
+    blocks = [text for text in (*narrowed_blocks(structure), facts.blocks) if text]
+    before = "\n".join([f"# Restored from {printable(file.source)}.\n", *blocks])
+    before += "\n" if blocks else ""
+    program = _compiled(request.model, _written(request.model, fields, before))
+    check_tensors(program, renamed(file.shapes, facts.renamed), file.source)
     if file.graph is not None and file.reader is not None:
         check_graph(file.reader.of_program(program), file.graph)
     assumed = facts.assumptions(request.settings)
     notes = (*file.notes, *([assumed] if assumed else []))
-    return Restored(_written(request.model, fields, comment, program), program, notes)
+    return Restored(_written(request.model, fields, before, program), program, notes)
 
 
 def _read(file: InputFile, hints: Hints) -> tuple[Structure, NetworkFacts]:
@@ -184,10 +204,10 @@ def _read(file: InputFile, hints: Hints) -> tuple[Structure, NetworkFacts]:
     return facts_of_graph(structure, hints, file.graph, file.reader.of_op, file.metadata)
 
 
-def _written(model: str, fields: Mapping[str, ast.Expr], comment: str, program: Program | None = None) -> str:
+def _written(model: str, fields: Mapping[str, ast.Expr], before: str, program: Program | None = None) -> str:
     """Return the text of the model; what of a file is no word of the language makes it inexpressible."""
     try:
-        return text_of(model, fields, comment, program)
+        return text_of(model, fields, before, program)
     except CompileError as error:
         raise _unlike(error) from None
 
