@@ -11,35 +11,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import (
-    AttributeProto,
-    GraphProto,
-    NodeProto,
-    TensorProto,
-    ValueInfoProto,
-    defs,
-    helper,
-    numpy_helper,
-)
+from onnx import ModelProto, defs
 
 from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, ForeignNode
 from resnet_dsl.backend.ir import INPUT, Array, Extent, GraphNode, Program
-from resnet_dsl.backend.refusals import UsageError, printable
+from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx import nodes
+from resnet_dsl_onnx.exported_graph import (
+    ExportedGraph,
+    GraphTensor,
+    attribute_value,
+    check_order,
+    exported,
+    is_ours,
+    opset_of,
+)
 from resnet_dsl_onnx.message_sizes import parsed
+from resnet_dsl_onnx.plain import plain
+from resnet_dsl_onnx.plain.fixed_values import FLOATING
 from resnet_dsl_onnx.render import OPSET, without_weights
 from resnet_dsl_onnx.rules import lower
 from resnet_dsl_onnx.rules.windows import padding_behind
 
-DOMAINS = ("", "ai.onnx")
 LARGEST = 64  # elements of a constant that are kept one by one
-LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
-PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
 
 
 def of_program(program: Program) -> ForeignGraph:
     """Return the graph that the program is written as."""
-    found = _foreign(without_weights(program), OPSET)
+    found = of_plain(exported(without_weights(program), OPSET, Path()))
     return replace(found, weights={name: parameter.shape for name, parameter in program.graph.parameters()})
 
 
@@ -66,53 +65,29 @@ def of_op(node: GraphNode) -> ForeignGraph:
 
 def read(path: Path) -> ForeignGraph:
     """Return the graph of a file; raises UsageError where it has not one input and some output."""
-    model = parsed(path)
-    opset = next((each.version for each in model.opset_import if each.domain in DOMAINS), OPSET)
-    found = _foreign(model.graph, opset)
-    if odd := found.misplaced():
-        raise UsageError(
-            f"its graph is not in order: {printable(odd)} is taken before it is given, or given twice"
-        )
-    if any(not node.inputs or not node.inputs[0] for node in found.nodes):
-        raise UsageError("its graph has a node without inputs")
-    return found
+    return of_model(parsed(path), path)
 
 
-def _foreign(graph: GraphProto, opset: int) -> ForeignGraph:
-    tensors = {_text(tensor.name): tensor for tensor in graph.initializer}
-    inputs = [value for value in graph.input if _text(value.name) not in tensors]
-    if len(inputs) != 1:
-        raise UsageError(f"its graph has {len(inputs)} inputs; a spec has one")
-    constants = {
-        name: _read_constant(tensor) for name, tensor in tensors.items() if _is_constant(name, tensor)
-    }
-    weights = {name: tuple(tensor.dims) for name, tensor in tensors.items() if name not in constants}
-    found = []
-    for node in graph.node:
-        given = _text(node.input[0]) if node.input else ""
-        if (
-            node.op_type == "Identity" and given in weights and len(node.output) == 1
-        ):  # exporters write equal tensors once
-            weights[_text(node.output[0])] = weights[given]
-            continue
-        if node.op_type == "Constant" and len(node.output) == 1 and len(node.attribute) == 1:
-            constants[_text(node.output[0])] = _of_node(node.attribute[0])
-        else:
-            found.append(_node(node, opset, weights))
-    outputs = tuple((_text(value.name), _text(value.name)) for value in graph.output)
-    if not outputs:
-        raise UsageError("its graph has no output")
-    return ForeignGraph(_text(inputs[0].name), _sizes(inputs[0]), tuple(found), outputs, constants, weights)
+def of_model(model: ModelProto, path: Path) -> ForeignGraph:
+    """Return the graph of a model, one by another exporter in plain form."""
+    if not is_ours(model):
+        return of_plain(plain(model, path))
+    found = exported(model.graph, opset_of(model), path)
+    check_order(found)
+    return of_plain(found)
 
 
-def _node(node: NodeProto, opset: int, weights: Mapping[str, tuple[int, ...]]) -> ForeignNode:
-    given = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
-    name, op = _text(node.name), _text(node.op_type)
-    inputs, outputs = tuple(map(_text, node.input)), tuple(map(_text, node.output)) or ("",)
-    if node.domain not in DOMAINS:
-        return ForeignNode(name, f"{node.domain}.{op}", inputs, outputs, given)
-    weight = next((weights[each] for each in inputs if each in weights), ())
-    return ForeignNode(name, op, inputs, outputs, *_complete(op, opset, given, weight))
+def of_plain(graph: ExportedGraph) -> ForeignGraph:
+    """Return a graph in plain form as the decompiler reads it."""
+    kept = {name: tensor for name, tensor in graph.tensors.items() if _says_how(name, tensor)}
+    constants = {name: _constant_of(tensor) for name, tensor in kept.items()}
+    weights = {name: tuple(tensor.shape) for name, tensor in graph.tensors.items() if name not in kept}
+    completed = []
+    for node in graph.nodes:
+        weight = next((weights[each] for each in node.inputs if each in weights), ())
+        attributes, implied = _complete(node.op, graph.opset, node.attributes, weight)
+        completed.append(replace(node, attributes=attributes, implied=implied))
+    return ForeignGraph(graph.input, _extents(graph.sizes), tuple(completed), graph.outputs, constants, weights)
 
 
 def _complete(
@@ -164,7 +139,7 @@ def _defaults(op: str, opset: int) -> Mapping[str, Any]:
     except defs.SchemaError:
         return {}
     defaults = {name: schema.get(name, each).default_value for name, each in known.items()}
-    return {name: _attribute(value) for name, value in defaults.items() if value.type}
+    return {name: attribute_value(value) for name, value in defaults.items() if value.type}
 
 
 @cache
@@ -173,40 +148,6 @@ def _attribute_names(op: str) -> frozenset[str]:
         return frozenset(defs.get_schema(op, OPSET).attributes)
     except defs.SchemaError:
         return frozenset()
-
-
-def _attribute(attribute: AttributeProto) -> Any:
-    """An attribute as plain data; a tensor or graph as what equals nothing of ours."""
-    if attribute.type == AttributeProto.STRING:
-        return attribute.s.decode("utf-8", "backslashreplace")
-    if attribute.type in LISTS:
-        return tuple(helper.get_attribute_value(attribute))
-    if attribute.type in PLAIN:
-        return helper.get_attribute_value(attribute)
-    return f"({AttributeProto.AttributeType.Name(attribute.type).lower()})"
-
-
-def _is_constant(name: str, tensor: TensorProto) -> bool:
-    """Whether an initialiser is a constant of the graph, not a weight: ours have a slash in their names."""
-    if tensor.data_location == TensorProto.EXTERNAL:
-        return False
-    floating = tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
-    return not floating or not tensor.dims or "constant/" in name
-
-
-def _of_node(attribute: AttributeProto) -> ForeignConstant:
-    if attribute.type == AttributeProto.TENSOR:
-        return _read_constant(attribute.t)
-    return _constant(np.array(_attribute(attribute)))
-
-
-def _read_constant(tensor: TensorProto) -> ForeignConstant:
-    if tensor.data_location == TensorProto.EXTERNAL:
-        return ForeignConstant("outside", tuple(tensor.dims), "")
-    value = numpy_helper.to_array(tensor)
-    if value.size != prod(tensor.dims):
-        raise ValueError("data and shape disagree")
-    return _constant(value)
 
 
 def _filled(constant: nodes.Constant) -> ForeignConstant:
@@ -223,17 +164,20 @@ def _constant(value: Array) -> ForeignConstant:
     return ForeignConstant(kind, value.shape, tuple(value.ravel().tolist()))
 
 
-def _sizes(value: ValueInfoProto) -> tuple[int | str, ...]:
+def _extents(sizes: tuple[int | None, ...]) -> tuple[int | str, ...]:
     """The extents after the batch, letters where they are open."""
-    dims = value.type.tensor_type.shape.dim
-    letters = ["C", "H", "W"]
-    found: list[int | str] = []
-    for dim, letter in zip(dims[1:], letters, strict=False):
-        found.append(dim.dim_value if dim.HasField("dim_value") else letter)
-    if len(dims) not in (2, 4):
-        raise UsageError(f"its input has {len(dims)} axes; a spec takes images or vectors")
-    return tuple(found)
+    if len(sizes) not in (2, 4):
+        raise UsageError(f"its input has {len(sizes)} axes; a spec takes images or vectors")
+    return tuple(letter if size is None else size for size, letter in zip(sizes[1:], "CHW", strict=False))
 
 
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+def _says_how(name: str, tensor: GraphTensor) -> bool:
+    """Whether a tensor is a constant of the graph, not a weight."""
+    return tensor.within and (tensor.dtype not in FLOATING or not tensor.shape or "constant/" in name)
+
+
+def _constant_of(tensor: GraphTensor) -> ForeignConstant:
+    value = tensor.load()
+    if value.size != prod(tensor.shape):
+        raise ValueError("data and shape disagree")
+    return _constant(value)

@@ -1,27 +1,33 @@
-"""ONNX models as files of weights: their initialisers, those outside the file among them."""
+"""ONNX models as files of weights: their initialisers, those outside the file among them.
+
+Of a model by another exporter they are those of its plain form, the same that `import` reads.
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
-from math import prod
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto
 
 from resnet_dsl.backend.bounds import check_metadata
 from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_value
-from resnet_dsl.backend.foreign_graph import KEEPS_NORMS, is_of_norm
+from resnet_dsl.backend.foreign_graph import KEEPS_NORMS
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.layer_places import names_by_place
 from resnet_dsl.backend.refusals import UsageError, printable
+from resnet_dsl_onnx.exported_graph import is_ours, tensor_of
+from resnet_dsl_onnx.graph_reader import of_plain
 from resnet_dsl_onnx.message_sizes import parsed
+from resnet_dsl_onnx.plain import plain
 from resnet_dsl_onnx.render import render
 from resnet_dsl_onnx.runtime import weights_of
 
-OURS = "resnet-dsl"
 COUNTS = (TensorProto.INT64, TensorProto.BOOL)
-FOLDED = f"a norm was folded into the convolution before it on export, and cannot be taken out; {KEEPS_NORMS}"
+FOLDED = (
+    "a norm was folded into the convolution before it on export: --unfold (in Python, unfold=True) gives weights "
+    f"that are exact in evaluation alone; {KEEPS_NORMS}"
+)
 
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
@@ -39,20 +45,29 @@ def read(path: Path) -> Contents:
     model = parsed(path)
     if not model.ir_version or not model.graph.node:
         raise UsageError(f"{path}: not an ONNX model: it has no graph")
-    ours = model.producer_name == OURS
+    check_metadata(path, sum(len(entry.value) for entry in model.metadata_props))
+    metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
+    metadata["producer"] = f"{_text(model.producer_name)} {_text(model.producer_version)}".strip()
+    if is_ours(model):
+        return Contents("onnx", _named(path, weights_of(model)), metadata)
+    try:
+        graph = plain(model, path)
+        foreign = of_plain(graph)
+    except UsageError:  # no graph that a network can be read from: its tensors may do
+        return Contents("onnx", _named(path, _floating(model)), metadata, folded=FOLDED)
+    tensors = {name: graph.tensors[name] for name in foreign.weights}
+    places = names_by_place(foreign)
+    return Contents("onnx", tensors, metadata, graph.notes, folded=FOLDED, by_place=places)
+
+
+def _named(path: Path, found: list[TensorProto]) -> dict[str, Stored]:
     tensors: dict[str, Stored] = {}
-    for tensor in weights_of(model) if ours else _floating(model):
+    for tensor in found:
         name = _text(tensor.name)
         if name in tensors:
             raise UsageError(f"{path}: two initialisers are called {printable(name)}")
-        tensors[name] = _stored(path, tensor)
-    check_metadata(path, sum(len(entry.value) for entry in model.metadata_props))
-    metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
-    metadata["producer"] = f"{model.producer_name} {model.producer_version}".strip()
-    if ours:
-        return Contents("onnx", tensors, metadata)
-    tensors |= _shared(model, tensors)
-    return Contents("onnx", tensors, metadata, refused=dict(_with_norms(model, tensors)), folded=FOLDED)
+        tensors[name] = tensor_of(tensor, path)
+    return tensors
 
 
 def _floating(model: ModelProto) -> list[TensorProto]:
@@ -64,63 +79,6 @@ def _floating(model: ModelProto) -> list[TensorProto]:
     ]
 
 
-def _shared(model: ModelProto, tensors: Mapping[str, Stored]) -> dict[str, Stored]:
-    """The tensors that are those of others: an exporter writes equal ones once and passes them on."""
-    found: dict[str, Stored] = {}
-    for node in model.graph.node:
-        if node.op_type == "Identity" and len(node.input) == len(node.output) == 1:
-            given, name = _text(node.input[0]), _text(node.output[0])
-            stored = found.get(given, tensors.get(given))
-            if stored is not None and name not in tensors:
-                found[name] = stored
-    taken = {_text(name) for node in model.graph.node if node.op_type != "Identity" for name in node.input}
-    return {name: stored for name, stored in found.items() if name in taken}
-
-
-def _with_norms(model: ModelProto, tensors: Mapping[str, Stored]) -> Iterator[tuple[str, str]]:
-    """The weights that an export has folded norms into, and why each is none of a layer."""
-    for node in model.graph.node:
-        if node.op_type == "Conv" and len(node.input) > 2:
-            weight, bias = map(_text, node.input[1:3])
-            if bias in tensors and is_of_norm(bias, weight):
-                yield weight, f"a norm is in it, of which the bias {printable(bias)} is the rest"
-
-
 def _text(value: str | bytes) -> str:
     """A string field; protobuf gives bytes for one that is no UTF-8."""
     return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
-
-
-def _stored(path: Path, tensor: TensorProto) -> Stored:
-    dtype = _dtype(tensor.data_type)
-    outside = tensor.data_location == TensorProto.EXTERNAL
-    load = functools.partial(_outside, path, tensor, dtype) if outside else functools.partial(_inside, tensor)
-    return Stored(tuple(tensor.dims), dtype, load)
-
-
-def _dtype(code: int) -> str:
-    """The name of an element type as NumPy has it; of an unknown one, its number."""
-    if code not in TensorProto.DataType.values():
-        return f"type {code}"
-    name: str = TensorProto.DataType.Name(code).lower()
-    return {"float": "float32", "double": "float64"}.get(name, name)
-
-
-def _inside(tensor: TensorProto) -> Array:
-    value: Array = numpy_helper.to_array(tensor)
-    if value.size != prod(tensor.dims):
-        raise ValueError("data and shape disagree")
-    return value
-
-
-def _outside(path: Path, tensor: TensorProto, dtype: str) -> Array:
-    """Read a tensor from the file that we write beside a large model, and from no other."""
-    places = {entry.key: entry.value for entry in tensor.external_data}
-    beside = path.with_name(f"{path.name}.data")
-    if places.get("location") != beside.name or beside.is_symlink():
-        raise UsageError(f"{path}: {printable(tensor.name)} lies in another file than {beside.name}: refused")
-    kind = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).newbyteorder("<")
-    count, offset = prod(tensor.dims), int(places.get("offset", "0"))
-    if offset < 0 or int(places.get("length", count * kind.itemsize)) != count * kind.itemsize:
-        raise ValueError("data and shape disagree")
-    return np.fromfile(beside, kind, count, offset=offset).reshape(tuple(tensor.dims))

@@ -60,6 +60,8 @@ class Contents:
     folded: str = ""
     """Of a graph by others: what to do where it lacks a norm. An export may have put that into the layer
     before it, whose tensors are no longer those of ours then, whatever they are called."""
+    by_place: Mapping[str, str] = field(default_factory=dict)
+    """Of a graph by others: its names by those that our layers have in such places."""
 
 
 def metadata_value(text: str) -> Any:

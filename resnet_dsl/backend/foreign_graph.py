@@ -9,6 +9,14 @@ from functools import cached_property
 from typing import Any
 
 IDENTITY = "Identity"
+NORM_ROLES = ("weight", "bias", "running_mean", "running_var")
+ROLES = {
+    "BatchNormalization": NORM_ROLES,
+    "Conv": ("weight", "bias"),
+    "Gemm": ("weight", "bias"),
+    "PRelu": ("weight",),
+}
+"""What the tensors of a layer are, in the order of the inputs behind the value that it takes."""
 KEEPS_NORMS = (
     "in torch, torch.onnx.export keeps it with dynamo=False, training=TrainingMode.PRESERVE and "
     "do_constant_folding=False"
@@ -61,18 +69,6 @@ class ForeignGraph:
     constants: Mapping[str, ForeignConstant] = field(default_factory=dict)
     weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The shapes of the other tensors."""
-
-    def misplaced(self) -> str:
-        """Return the first value that is taken before it is given, or given twice; none in a sound graph."""
-        known = {self.input, "", *self.constants, *self.weights}
-        for node in self.nodes:
-            if odd := next((name for name in node.inputs if name not in known), ""):
-                return odd
-            for name in filter(None, node.outputs):
-                if name in known:
-                    return name
-                known.add(name)
-        return next((value for _, value in self.outputs if value not in known), "")
 
     @cached_property
     def _makers(self) -> dict[str, ForeignNode]:
@@ -129,11 +125,6 @@ class ForeignGraph:
         """Return the node that takes a layer's weight."""
         return next(iter(self._users.get(f"{path}.weight", ())), None)
 
-    def has_norm_within(self, node: ForeignNode) -> bool:
-        """Whether a node takes the weight of a layer with the bias of a norm that was folded into it."""
-        weight, bias = (*node.inputs, "", "", "")[1:3]
-        return bias in self.weights and is_of_norm(bias, weight)
-
     def layers(self, node: ForeignNode) -> list[str]:
         """Return the paths of the layers whose weights a node takes."""
         return [name.rpartition(".")[0] for name in node.inputs if name in self.weights]
@@ -172,11 +163,6 @@ class ForeignGraph:
             found = {node.result: node for each in values for node in self.users(each)}
             yield from found.values()
             values = list(found)
-
-
-def is_of_norm(bias: str, weight: str) -> bool:
-    """Whether the bias beside a layer's weight is by its name no layer's: an export has made it of a norm."""
-    return weight.endswith(".weight") and not bias.endswith(".bias")
 
 
 def single(value: float) -> float:
