@@ -495,7 +495,7 @@ def test_metadata_can_say_no_more_than_values(preprocess: Any) -> None:
     assert "\x1b" not in str(refusal.value)
 
 
-def test_weights_without_names_of_layers_are_said_to_be_folded() -> None:
+def test_a_graph_without_norms_and_names_is_read_by_place() -> None:
     graph = graph_of(compile_spec("resnet20"))
     names = {name: f"onnx::Conv_{number}" for number, name in enumerate(graph.weights) if "conv" in name}
     norms = {node.result: node.inputs[0] for node in graph.nodes if node.op == "BatchNormalization"}
@@ -504,5 +504,9 @@ def test_weights_without_names_of_layers_are_said_to_be_folded() -> None:
         for node in graph.nodes
         if node.op != "BatchNormalization"
     )
-    with pytest.raises(NotExpressibleError, match=r"19 of its 19 convolutions .* folded into them"):
-        from_graph(replace(graph, nodes=nodes).renamed(names))
+    weights = {name: shape for name, shape in graph.weights.items() if "bn" not in name}
+    restored = from_graph(replace(graph, nodes=nodes, weights=weights).renamed(names))
+    assert "norm: identity" in restored.text
+    assert "bias" not in restored.text
+    assert any("called by their places" in note for note in restored.notes)
+    assert any("--unfold" in note for note in restored.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -32,6 +33,12 @@ from tests.test_import import (
 
 pytest.importorskip("onnx")
 graph_reader = import_module("resnet_dsl_onnx.graph_reader")
+
+
+def read_message(graph: Any) -> ForeignGraph:
+    """What is read of a graph of ours in a file."""
+    found: ForeignGraph = graph_reader.of_plain(graph_reader.exported(graph, graph_reader.OPSET, Path()))
+    return found
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ def test_a_pool_that_rounds_up_comes_back(size: str, counted: str, given: bool) 
             attributes["ceil_mode"].i = 1
             if counted and node.op_type == "AveragePool":
                 attributes["count_include_pad"].i = 1
-    found = replace(graph_reader._foreign(graph, graph_reader.OPSET), weights=shapes_of(program))
+    found = replace(read_message(graph), weights=shapes_of(program))
     restored = from_graph(found, **beside_graph(program)).program
     assert [line.replace("count_pad=true", "count_pad=false") for line in expanded(program)] == expanded(
         restored

@@ -23,6 +23,10 @@ LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
 PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
 FEW = 64
 """Elements of a tensor that says where and how, and is read with the graph."""
+QUANTISED = (
+    "ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv",
+    "QLinearMatMul", "QuantizeLinear",
+)  # fmt: skip
 WHOLE = ("int64", "int32", "bool")
 
 
@@ -96,6 +100,16 @@ def check_order(graph: ExportedGraph) -> None:
     if odd:
         raise UsageError(
             f"its graph is not in order: {printable(odd)} is taken before it is given, or given twice"
+        )
+
+
+def check_not_quantised(model: ModelProto) -> None:
+    """Raise UsageError for a graph that computes with whole numbers."""
+    found = next((op for node in model.graph.node if (op := _text(node.op_type)) in QUANTISED), None)
+    if found is not None:
+        raise UsageError(
+            f"a quantised graph ({found}): its weights are whole numbers with scales; "
+            "take the model that it was made from"
         )
 
 

@@ -21,6 +21,7 @@ from resnet_dsl_onnx.exported_graph import (
     ExportedGraph,
     GraphTensor,
     attribute_value,
+    check_not_quantised,
     check_order,
     exported,
     is_ours,
@@ -70,6 +71,7 @@ def read(path: Path) -> ForeignGraph:
 
 def of_model(model: ModelProto, path: Path) -> ForeignGraph:
     """Return the graph of a model, one by another exporter in plain form."""
+    check_not_quantised(model)
     if not is_ours(model):
         return of_plain(plain(model, path))
     found = exported(model.graph, opset_of(model), path)
@@ -87,7 +89,9 @@ def of_plain(graph: ExportedGraph) -> ForeignGraph:
         weight = next((weights[each] for each in node.inputs if each in weights), ())
         attributes, implied = _complete(node.op, graph.opset, node.attributes, weight)
         completed.append(replace(node, attributes=attributes, implied=implied))
-    return ForeignGraph(graph.input, _extents(graph.sizes), tuple(completed), graph.outputs, constants, weights)
+    return ForeignGraph(
+        graph.input, _extents(graph.sizes), tuple(completed), graph.outputs, constants, weights
+    )
 
 
 def _complete(

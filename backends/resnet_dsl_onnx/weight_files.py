@@ -12,11 +12,10 @@ from onnx import ModelProto, TensorProto
 
 from resnet_dsl.backend.bounds import check_metadata
 from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_value
-from resnet_dsl.backend.foreign_graph import KEEPS_NORMS
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.layer_places import names_by_place
 from resnet_dsl.backend.refusals import UsageError, printable
-from resnet_dsl_onnx.exported_graph import is_ours, tensor_of
+from resnet_dsl_onnx.exported_graph import check_not_quantised, is_ours, tensor_of
 from resnet_dsl_onnx.graph_reader import of_plain
 from resnet_dsl_onnx.message_sizes import parsed
 from resnet_dsl_onnx.plain import plain
@@ -25,9 +24,17 @@ from resnet_dsl_onnx.runtime import weights_of
 
 COUNTS = (TensorProto.INT64, TensorProto.BOOL)
 FOLDED = (
-    "a norm was folded into the convolution before it on export: --unfold (in Python, unfold=True) gives weights "
-    f"that are exact in evaluation alone; {KEEPS_NORMS}"
+    "a norm was folded into the convolution before it on export: --unfold (in Python, unfold=True) gives "
+    "weights that are exact in evaluation alone"
 )
+KEEPS_NORMS = {
+    "pytorch": (
+        "in torch, torch.onnx.export keeps it with dynamo=False, training=TrainingMode.PRESERVE and "
+        "do_constant_folding=False"
+    ),
+    "tf2onnx": "Keras' own file of weights, .weights.h5 or .h5, has it",
+}
+"""How the norms are kept, by what wrote the model."""
 
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
@@ -48,16 +55,23 @@ def read(path: Path) -> Contents:
     check_metadata(path, sum(len(entry.value) for entry in model.metadata_props))
     metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{_text(model.producer_name)} {_text(model.producer_version)}".strip()
+    check_not_quantised(model)
     if is_ours(model):
         return Contents("onnx", _named(path, weights_of(model)), metadata)
     try:
         graph = plain(model, path)
         foreign = of_plain(graph)
     except UsageError:  # no graph that a network can be read from: its tensors may do
-        return Contents("onnx", _named(path, _floating(model)), metadata, folded=FOLDED)
+        return Contents("onnx", _named(path, _floating(model)), metadata, folded=_advice(model))
     tensors = {name: graph.tensors[name] for name in foreign.weights}
     places = names_by_place(foreign)
-    return Contents("onnx", tensors, metadata, graph.notes, folded=FOLDED, by_place=places)
+    return Contents("onnx", tensors, metadata, graph.notes, folded=_advice(model), by_place=places)
+
+
+def _advice(model: ModelProto) -> str:
+    """What to do where norms were folded."""
+    keeps = KEEPS_NORMS.get(_text(model.producer_name))
+    return FOLDED if keeps is None else f"{FOLDED}; {keeps}"
 
 
 def _named(path: Path, found: list[TensorProto]) -> dict[str, Stored]:

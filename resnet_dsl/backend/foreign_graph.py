@@ -17,10 +17,6 @@ ROLES = {
     "PRelu": ("weight",),
 }
 """What the tensors of a layer are, in the order of the inputs behind the value that it takes."""
-KEEPS_NORMS = (
-    "in torch, torch.onnx.export keeps it with dynamo=False, training=TrainingMode.PRESERVE and "
-    "do_constant_folding=False"
-)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What layers of a graph are called by their place in it, as the library calls them, whatever their names are.
+"""What layers of a graph are called by their places, as in the library, whatever their own names are.
 
 Values through which everything passes cut the graph in pieces. A piece of several branches that an
 addition joins is a residual block; what comes before the first is the stem, behind the last the head.
@@ -15,6 +15,7 @@ from resnet_dsl.backend.foreign_graph import ROLES, ForeignGraph, ForeignNode
 
 JOIN, GATED, POOLED = "Add", "Mul", "GlobalAveragePool"
 CONV, MATRIX, NORM, SLOPES = "Conv", "Gemm", "BatchNormalization", "PRelu"
+BY_PLACE = "its layers have no names that are known; they are called by their places in the graph"
 DEEP = 3
 """Convolutions of a stem whose layers have the numbers of ResNet-C's."""
 Nodes = Sequence[ForeignNode]

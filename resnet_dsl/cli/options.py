@@ -276,6 +276,10 @@ def _within(parser: Parser) -> None:
     parser.add_argument(
         "--prefix", metavar="TEXT", help="take the names that begin so, such as backbone., and without it"
     )
+    parser.add_argument(
+        "--unfold", action="store_true",
+        help="norms were folded into the layers before them: have them again, exact in evaluation alone",
+    )  # fmt: skip
 
 
 def _weights_convert(parser: Parser) -> None:

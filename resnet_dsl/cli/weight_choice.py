@@ -38,6 +38,7 @@ def asked(options: Namespace) -> Asked:
         names_of_layers(options.called),
         options.key,
         options.prefix,
+        options.unfold,
     )
 
 

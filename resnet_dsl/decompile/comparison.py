@@ -7,7 +7,6 @@ from typing import Any
 
 from resnet_dsl.backend.foreign_graph import (
     IDENTITY,
-    KEEPS_NORMS,
     ForeignConstant,
     ForeignGraph,
     ForeignNode,
@@ -63,20 +62,6 @@ def check_graph(ours: ForeignGraph, theirs: ForeignGraph) -> None:
         raise NotExpressibleError(
             f"its outputs ({names}) are not the results of stem, stages, blocks or head"
         )
-
-
-def check_not_folded(graph: ForeignGraph) -> None:
-    """Raise NotExpressibleError where the batch norms have gone into the convolutions."""
-    convs = [node for node in graph.nodes if node.op == "Conv"]
-    nameless = [node for node in convs if graph.layers(node) and not any(graph.layers(node))]
-    folded = [node for node in convs if graph.has_norm_within(node)]
-    if not (nameless or folded) or any(node.op == "BatchNormalization" for node in graph.nodes):
-        return
-    odd, what = (nameless, "weights without a layer's name") if nameless else (folded, "a bias of no layer")
-    raise NotExpressibleError(
-        f"{len(odd):,} of its {len(convs):,} convolutions have {what}, "
-        f"and there is no batch norm: it was folded into them on export; {KEEPS_NORMS}"
-    )
 
 
 class _Numbered:

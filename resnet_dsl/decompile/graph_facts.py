@@ -32,6 +32,7 @@ from resnet_dsl.decompile.tensors import BN, NotExpressibleError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.syntax import ast
 
+NO_NORM = "identity"
 IN_STAGE = re.compile(r"layer[0-9]+(\.[0-9]+)?")
 
 
@@ -74,9 +75,20 @@ def facts_of_graph(
 
 
 def _is_pre(block: ResidualBlock, steps: GraphSteps) -> bool:
-    """Whether norms come before convolutions: then none follows the last one."""
+    """Whether norms without tensors come before convolutions: then none follows the last one.
+
+    Where there are none at all, an activation takes the sum.
+    """
     last = steps.owner(f"{block.path}.conv{3 if block.kind == BOTTLENECK else 2}")
-    return steps.matcher.at(last.result) is None
+    if steps.activation(steps.owner(f"{block.path}.conv1").result) is None:
+        return steps.matcher.at(last.result) is None
+    sums = (node for node in steps.graph.behind(last.result, WITHIN_OP) if steps.is_sum(node))
+    joined = next(sums, None)
+    if joined is not None and steps.activation(joined.result) is None:
+        raise NotExpressibleError(
+            f"{block.path} has no norms and no activation behind its sum, as no block of the library"
+        )
+    return False
 
 
 def _input(graph: ForeignGraph) -> ast.Expr:
@@ -121,10 +133,11 @@ class _GraphOfBlocks:
         return self.steps.between(self.graph.input, end, numbers_always=True)
 
     def _deep_stem(self) -> ast.Expr:
-        layers = [self.structure.others.get(name) for name in DEEP_STEM]
+        bare = self._is_bare("conv1.0")
+        layers = [self.structure.others.get(name) for name in DEEP_STEM[:: 2 if bare else 1]]
         if any(layer is None or layer.kind == "other" for layer in layers):
             raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
-        norm = self.steps.norm("bn1")
+        norm = self._no_norm("conv1.6") if bare else self.steps.norm("bn1")
         named = {"norm": norm.call, "act": self.activation(norm).call}
         usual = {"norm": expression(BN), "act": expression("relu")}
         return deep_stem(self.structure, {name: node for name, node in named.items() if node != usual[name]})
@@ -179,7 +192,17 @@ class _GraphOfBlocks:
         path = self.structure.blocks[0].path
         if self.structure.norm:
             return self.steps.norm(f"{path}.bn1")
+        if self._is_bare(f"{path}.conv1"):
+            return self._no_norm(f"{path}.conv1")
         return self.steps.at(self.steps.owner(f"{path}.conv1").result)
+
+    def _is_bare(self, path: str) -> bool:
+        """Whether an activation follows a convolution, and no norm."""
+        return self.steps.activation(self.steps.owner(path).result) is not None
+
+    def _no_norm(self, path: str) -> FoundStep:
+        result = self.steps.owner(path).result
+        return FoundStep(expression(NO_NORM), result, result)
 
     def activation(self, norm: FoundStep) -> FoundStep:
         """The activation that follows a norm."""

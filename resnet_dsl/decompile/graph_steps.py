@@ -109,6 +109,10 @@ class GraphSteps:
                 return start
         raise NotExpressibleError(f"no norm and activation give {printable(value)}")
 
+    def is_sum(self, node: ForeignNode) -> bool:
+        """Whether a node adds two values that both depend on the input."""
+        return node.op == "Add" and not any(map(self.graph.is_fixed, node.inputs))
+
     def owner(self, path: str) -> ForeignNode:
         """Return the node that takes the weight of a layer; raises NotExpressibleError if none does."""
         node = self.graph.owner(path)
@@ -270,6 +274,15 @@ def _fully_connected(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     return call("fc", graph.extents(node)[0], **more)
 
 
+def _zeros(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
+    """Zeros around a map, as many before as behind."""
+    pads, filling = graph.numbers(node, 1), graph.numbers(node, 2)
+    usual = attribute(node, "mode", "constant") == "constant" and filling in ((), (0.0,))
+    if not usual or len(pads) != 8 or any(pads[:2]) or pads[:4] != pads[4:]:
+        raise NotExpressibleError(f"{printable(node.name)} ({node.op}) is no padding by zeros around the map")
+    return call("zeropad", extents((int(pads[2]), int(pads[3]))))
+
+
 def _pair(node: ForeignNode, name: str, default: int) -> tuple[int, ...]:
     value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(n, int) for n in value):
@@ -296,4 +309,5 @@ STEPS: dict[str, Callable[[ForeignGraph, ForeignNode], ast.Expr]] = {
     "Conv": _conv,
     "Gemm": _fully_connected,
     "MaxPool": _pool("maxpool"),
+    "Pad": _zeros,
 }

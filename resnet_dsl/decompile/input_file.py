@@ -28,6 +28,8 @@ class InputFile:
     reader: GraphReader | None = None
     """Knows what programs and ops are written as in such files."""
     notes: tuple[str, ...] = ()
+    unfold: bool = False
+    """Whether norms are to be put where they were folded into convolutions."""
 
     def read_as(self, reading: Reading) -> InputFile:
         """Return the same under our names."""
@@ -35,7 +37,7 @@ class InputFile:
         return replace(self, shapes=reading.shapes, graph=graph)
 
 
-def read_input_file(path: Path) -> InputFile:
+def read_input_file(path: Path, unfold: bool = False) -> InputFile:
     """Return what a file holds; raises UsageError if it cannot be read as what it is called."""
     need_numpy()
     from resnet_dsl.weights.formats.registry import read_contents
@@ -44,7 +46,7 @@ def read_input_file(path: Path) -> InputFile:
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
     reader = _graph_reader(path)
     if reader is None:
-        return InputFile(path.name, shapes, contents.metadata, notes=contents.notes)
+        return InputFile(path.name, shapes, contents.metadata, notes=contents.notes, unfold=unfold)
     try:
         graph = reader.read(path)
     except UsageError as error:
@@ -52,7 +54,8 @@ def read_input_file(path: Path) -> InputFile:
     except Exception as error:  # the libraries raise what they like
         message = printable(" ".join(str(error).split()) or type(error).__name__)
         raise UsageError(f"{path}: its graph cannot be read: {message}") from None
-    return InputFile(path.name, dict(graph.weights), contents.metadata, graph, reader, contents.notes)
+    shapes = dict(graph.weights)
+    return InputFile(path.name, shapes, contents.metadata, graph, reader, contents.notes, unfold)
 
 
 def _graph_reader(path: Path) -> GraphReader | None:

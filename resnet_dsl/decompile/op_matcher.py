@@ -188,6 +188,11 @@ def _node_of(op: Op, x: Shape) -> GraphNode:
     return GraphNode("op", op, (INPUT,), (x,), shape, "", NOWHERE, NOWHERE)
 
 
+def alone(op: Op) -> GraphNode:
+    """Return a network of one op on maps of some channels."""
+    return _node_of(op.normalised(), Shape(1, (Size("H"), Size("W"))))
+
+
 def _to_the_first_perfect(found: Iterable[_Overlay]) -> Iterator[_Overlay]:
     for each in found:
         yield each

@@ -18,19 +18,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resnet_dsl.decompile.comparison import check_graph, check_not_folded, check_tensors
+from resnet_dsl.decompile.comparison import check_graph, check_tensors
 from resnet_dsl.decompile.conventions import facts_by_convention
 from resnet_dsl.decompile.facts import Hints, NetworkFacts
-from resnet_dsl.decompile.graph_facts import facts_of_graph, stated
+from resnet_dsl.decompile.graph_facts import NO_NORM, facts_of_graph, stated
 from resnet_dsl.decompile.input_file import InputFile, read_input_file
 from resnet_dsl.decompile.model_name import checked_name, model_name
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
 from resnet_dsl.decompile.spec_writer import fields_of, text_of
-from resnet_dsl.decompile.structure import Structure, read_structure
-from resnet_dsl.decompile.syntax_nodes import written_by_hand
+from resnet_dsl.decompile.structure import IN_BLOCK, Structure, read_structure
+from resnet_dsl.decompile.syntax_nodes import expression, written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
 from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
-from resnet_dsl.decompile.translated import Reading, readings
+from resnet_dsl.decompile.translated import Reading, by_place, readings
+from resnet_dsl.decompile.unfolded import NOTHING_FOLDED, unfolded
 from resnet_dsl.decompile.written_out import narrowed_blocks
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
@@ -45,6 +46,10 @@ AS_SHIPPED = (
     "what tensors do not tell is taken to be as there"
 )
 
+FOLDED = (
+    "there are no norms, as where an export folded them into the convolutions; "
+    "--unfold gives the spec with norms"
+)
 IF_NOTHING_SAID = (
     "  = help: a shipped spec has just these tensors; it is taken where nothing is said beside the file"
 )
@@ -76,6 +81,7 @@ def import_spec(
     stride_on: str | None = None,
     shortcut: str | None = None,
     input: str | None = None,
+    unfold: bool = False,
     **settings: str,
 ) -> str:
     """Return the spec of the network whose weights or graph a file holds.
@@ -84,7 +90,7 @@ def import_spec(
     with what the language's blocks do not have; no spec that differs from the file is returned.
     """
     hints = Hints(stride_on or "", shortcut or "", input or "")
-    restored = restore(read_input_file(Path(path)), name, hints, settings)
+    restored = restore(read_input_file(Path(path), unfold), name, hints, settings)
     for note in restored.notes:
         warnings.warn(note, stacklevel=2)
     return restored.text
@@ -112,7 +118,7 @@ def restore(
         try:
             found = _with_remark(_restored(way, request), reading)
         except NotExpressibleError as error:
-            told = f"read with the names of {reading.library}: {error}" if reading else str(error)
+            told = f"read with {reading.whose}: {error}" if reading else str(error)
             refusals.append(NotExpressibleError(told))
         else:
             if reading is not None or not _has_own_head(found.program):
@@ -120,7 +126,7 @@ def restore(
             own = found
     if own is not None:
         return own
-    refusal = refusals[min(1, len(refusals) - 1)]
+    refusal = refusals[-1 if _by_place(file) is not None else min(1, len(refusals) - 1)]
     for way, reading in _ways(file):
         shelved = _shipped(way, name)
         if shelved is not None and (request.hints != Hints() or request.settings):
@@ -131,10 +137,21 @@ def restore(
 
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
-    """Yield what the file holds as it is, then under each library's names."""
-    yield file, None
-    for reading in readings(file.shapes):
-        yield file.read_as(reading), reading
+    """Yield what the file holds as it is, under each library's names, and by place; with norms if asked."""
+    found = [*readings(file.shapes), _by_place(file)]
+    ways = [(file, None), *((file.read_as(each), each) for each in found if each is not None)]
+    if file.unfold:
+        ways = [(whole, each) for way, each in ways if (whole := unfolded(way)) is not None]
+        if not ways:
+            raise UsageError(NOTHING_FOLDED)
+    yield from ways
+
+
+def _by_place(file: InputFile) -> Reading | None:
+    """The names by the layers' places in a graph, where the file's own tell of no blocks."""
+    if file.graph is None or any(map(IN_BLOCK.match, file.shapes)):
+        return None
+    return by_place(file.graph)
 
 
 def _with_remark(found: Restored, reading: Reading | None) -> Restored:
@@ -179,8 +196,6 @@ def _has_graph_of(program: Program, file: InputFile) -> bool:
 
 
 def _restored(file: InputFile, request: ImportRequest) -> Restored:
-    if file.graph is not None:
-        check_not_folded(file.graph)
     structure, facts = _read(file, request.hints)
     fields = {**fields_of(structure, facts), **request.settings}
     if facts.questions:
@@ -193,7 +208,8 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     if file.graph is not None and file.reader is not None:
         check_graph(file.reader.of_program(program), file.graph)
     assumed = facts.assumptions(request.settings)
-    notes = (*file.notes, *([assumed] if assumed else []))
+    folded = [FOLDED] if facts.norm.authority == "graph" and facts.norm.value == expression(NO_NORM) else []
+    notes = (*file.notes, *([assumed] if assumed else []), *folded)
     return Restored(_written(request.model, fields, before, program), program, notes)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from resnet_dsl.backend.foreign_graph import ForeignGraph
+from resnet_dsl.backend.layer_places import BY_PLACE, names_by_place
 from resnet_dsl.decompile.tensors import Shape, Shapes
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.program import Program
@@ -21,12 +23,20 @@ class Reading:
     """A file's tensors under our names, if they are those of a library."""
 
     library: str
+    """Empty where the names are those of the layers' places in a graph."""
     names: Mapping[str, str]
     """Our name of each of theirs."""
     shapes: Shapes
 
+    @property
+    def whose(self) -> str:
+        """Whose names they are."""
+        return f"the names of {self.library}" if self.library else "the names of its places"
+
     def remark(self, program: Program) -> str:
         """Return what the person has to know about the names."""
+        if not self.library:
+            return BY_PLACE
         try:
             model_names(program, self.library)
         except UsageError as error:
@@ -35,6 +45,15 @@ class Reading:
             f"its names are those of {self.library}, the spec has its own; "
             f"--from {self.library} lets `weights convert` read it"
         )
+
+
+def by_place(graph: ForeignGraph) -> Reading | None:
+    """Return the names by the layers' places in a graph, if they are others than those it has."""
+    names = {theirs: ours for ours, theirs in names_by_place(graph).items()}
+    if all(theirs == ours for theirs, ours in names.items()):
+        return None
+    shapes = {names.get(name, name): shape for name, shape in graph.weights.items()}
+    return Reading("", names, shapes) if len(shapes) == len(graph.weights) else None
 
 
 def readings(shapes: Shapes) -> Iterator[Reading]:

@@ -9,11 +9,10 @@ import numpy as np
 from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.wording import dimensions
 from resnet_dsl.ir.arrays import Array
-from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.metadata import note_of_another
 from resnet_dsl.weights.match_report import KINDS, MatchReport, Mismatch
-from resnet_dsl.zoo.fold import means_behind
+from resnet_dsl.zoo.unfold import ADVICE, within
 
 
 def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, Array], MatchReport]:
@@ -27,8 +26,8 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
     mismatches: dict[str, list[Mismatch]] = {kind: [] for kind in KINDS}
     strange = {name: given[name].shape for name in given if name not in wanted} | dict(contents.unplaced)
     mismatches["unexpected"] = [Mismatch(name, dimensions(shape)) for name, shape in strange.items()]
-    within = _with_norm_within(contents, program.graph)
-    refused = {**contents.refused, **{name: why for name, why in within.items() if name in given}}
+    folded = {name: why for name, why in within(contents, program.graph).items() if name in given}
+    refused = {**contents.refused, **folded}
     mismatches["not convertible"] = [Mismatch(name, why) for name, why in refused.items()]
     state, converted = {}, dict[str, list[str]]()
     for name, shape in wanted.items():
@@ -55,7 +54,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
         {dtype: tuple(names) for dtype, names in converted.items()},
         tuple(name for name in contents.tensors if name.endswith(COUNTER)),
         (*contents.notes, *note_of_another(contents.metadata, program)),
-        contents.folded if contents.folded and mismatches["not convertible"] else "",
+        (contents.folded or ADVICE) if folded else "",
     )
     return state, report
 
@@ -76,19 +75,6 @@ def _mismatch(stored: Stored | None, shape: tuple[int, ...]) -> tuple[str, str] 
     if stored.dtype not in FLOATS:
         return "wrong dtype", f"{stored.dtype}, not float32"
     return None
-
-
-def _with_norm_within(contents: Contents, graph: Graph) -> dict[str, str]:
-    """The tensors of layers that a graph by others has no norm behind: why they are not those of ours."""
-    if not contents.folded:
-        return {}
-    bare = {
-        path: mean.rpartition(".")[0]
-        for path, mean in means_behind(graph).items()
-        if mean not in contents.tensors
-    }
-    tensors = ((name, node.name) for node in graph.nodes for name, _ in node.parameters())
-    return {name: f"`{bare[path]}` is not behind it, but in it" for name, path in tensors if path in bare}
 
 
 def _not_finite(value: Array) -> tuple[str, str] | None:

@@ -16,7 +16,8 @@ class Asked:
 
     `names` is the library whose names they have, `called` what layers are called otherwise there. `partial`
     takes what fits and leaves the rest. `key` is the entry of a container, such as `state_dict_ema`, that
-    they are, `prefix` what stands before those names that are meant.
+    they are, `prefix` what stands before those names that are meant. `unfold` takes norms that were
+    folded into the layers before them out again, exact in evaluation alone.
     """
 
     partial: bool = False
@@ -24,11 +25,13 @@ class Asked:
     called: Called = field(default_factory=dict)
     key: str | None = None
     prefix: str | None = None
+    unfold: bool = False
 
     @property
     def needs_weights(self) -> str:
         """What is said that makes sense of weights alone, empty if nothing."""
-        said = {"names": self.names, "called": self.called, "key": self.key, "prefix": self.prefix}
+        said: dict[str, object] = {"names": self.names, "called": self.called}
+        said |= {"key": self.key, "prefix": self.prefix, "unfold": self.unfold}
         return next((name for name, value in said.items() if value), "")
 
 
@@ -43,6 +46,7 @@ class AskedWords(TypedDict, total=False):
     called: Called | None
     key: str | None
     prefix: str | None
+    unfold: bool
 
 
 def asked_in(words: AskedWords) -> Asked:

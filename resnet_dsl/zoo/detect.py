@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from resnet_dsl.backend.contents import Contents, Stored
+from resnet_dsl.backend.layer_places import BY_PLACE
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
@@ -28,6 +29,7 @@ from resnet_dsl.zoo.model_names import (
 )
 from resnet_dsl.zoo.name_maps import known_libraries
 from resnet_dsl.zoo.translate import from_library
+from resnet_dsl.zoo.unfold import with_biases_in_means, with_norms, without_norms
 
 Tensors = Mapping[str, Stored]
 
@@ -67,6 +69,8 @@ def under_our_names(
     does not say which, or has the names of another network. If `own_first`, names that are the model's
     own are so whatever the library.
     """
+    if asked.unfold:
+        return _unfolded(contents, program, asked)
     library, called = asked.names, asked.called
     wanted = {name for name, _ in program.graph.parameters()}
     if (library is None or own_first) and not called and wanted <= contents.tensors.keys():
@@ -80,7 +84,39 @@ def under_our_names(
         found = [_read(each, contents.tensors) for each in names]
         return _translated(contents, _chosen(found, program), program)
     found = [each for each in _readings(program, contents.tensors, called) if each.whole]
-    return _translated(contents, _chosen(found, program), program) if found else contents
+    if found:
+        return _translated(contents, _chosen(found, program), program)
+    return _placed(contents, program) if contents.by_place else contents
+
+
+def _placed(contents: Contents, program: Program) -> Contents:
+    """What a graph holds under the names of its layers' places, if more of the model's are among those."""
+    wanted = {name for name, _ in program.graph.parameters()}
+    ours = {theirs: name for name, theirs in contents.by_place.items()}
+    tensors = {ours.get(name, name): stored for name, stored in contents.tensors.items()}
+    if len(wanted & tensors.keys()) <= len(wanted & contents.tensors.keys()):
+        return contents
+    called = {name: theirs for name, theirs in contents.by_place.items() if name != theirs}
+    return replace(contents, tensors=tensors, called=called, notes=(*contents.notes, BY_PLACE))
+
+
+def _unfolded(contents: Contents, program: Program, asked: Asked) -> Contents:
+    """What a file of folded norms holds under our names, with norms that do nothing."""
+    graph, tensors = program.graph, contents.tensors
+    check_called(program, asked.called)
+    own = own_names(program, asked.called)
+    reading = _read(without_norms(own, graph), tensors)
+    if asked.names is not None and not reading.whole:
+        names = fitting_names(program, asked.names, asked.partial, asked.called)
+        found = _chosen([_read(without_norms(each, graph), tensors) for each in names], program)
+        whole = next(each for each in names if each.map is found.names.map)
+        layers = {path: replace(layer, bias=True) for path, layer in whole.layers.items()}
+        named = replace(found, names=replace(whole, layers=layers))
+        added = with_norms(found.tensors, named.names, graph)
+        return _translated(contents, replace(named, tensors=added), program)
+    ours = _renamed(contents, reading, program) if reading.whole else _placed(contents, program)
+    added = with_norms(ours.tensors, own_names(program, {}), graph)
+    return with_biases_in_means(replace(ours, tensors=added), graph)
 
 
 def _chosen(found: list[_Reading], program: Program) -> _Reading:

@@ -139,7 +139,9 @@ class Rewriting:
         given = self.extents.get(node.inputs[0]) if node.inputs else None
         if node.op in KEEPS_EXTENTS:
             return given
-        weight = self.tensors[node.inputs[1]].shape if node.inputs[1:] and node.inputs[1] in self.tensors else ()
+        weight = (
+            self.tensors[node.inputs[1]].shape if node.inputs[1:] and node.inputs[1] in self.tensors else ()
+        )
         match node.op:
             case "Conv" if len(weight) == 4:
                 return (None if given is None else given[0], weight[0], None, None)

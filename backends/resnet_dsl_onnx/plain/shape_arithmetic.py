@@ -9,7 +9,7 @@ import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl_onnx.exported_graph import FEW, WHOLE, array_tensor
-from resnet_dsl_onnx.plain.rewriting import Extents, Rewriting, Size
+from resnet_dsl_onnx.plain.rewriting import Extents, Form, Rewriting, Size
 
 ENDLESS = 2**31
 
@@ -139,7 +139,7 @@ def _cast(walk: Rewriting, node: ForeignNode) -> bool:
     return False
 
 
-SHAPE_FORMS = {
+SHAPE_FORMS: dict[str, Form] = {
     "Cast": _cast,
     "Concat": _concat,
     "Flatten": _flatten,

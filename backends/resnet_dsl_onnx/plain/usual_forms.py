@@ -133,7 +133,7 @@ def _pad(walk: Rewriting, node: ForeignNode) -> bool:
     """Zeros around, said with a number of their own; along our axes."""
     pads, value = walk.whole(node, 1, "pads"), _filling(walk, node)
     given, order = walk.stands(node.inputs[0])
-    if not pads or value is None or len(pads) != 2 * len(order) or len(node.inputs) > 3 and node.inputs[3]:
+    if not pads or value is None or len(pads) != 2 * len(order) or (len(node.inputs) > 3 and node.inputs[3]):
         return False
     if node.attributes.get("mode", "constant") != "constant":
         return False

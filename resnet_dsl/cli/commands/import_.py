@@ -26,7 +26,7 @@ def import_(options: Namespace) -> int:
     path = Path(options.file)
     given = Hints(options.stride_on or "", options.shortcut or "", options.input or "")
     try:
-        restored = restore(read_input_file(path), options.name, given, settings)
+        restored = restore(read_input_file(path, options.unfold), options.name, given, settings)
     except NotExpressibleError as error:
         print(f"error: {path}: cannot express: {error}", file=sys.stderr)
         return 1
