@@ -11,7 +11,7 @@ from dataclasses import replace
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl_onnx.exported_graph import ExportedGraph, GraphTensor
 from resnet_dsl_onnx.plain.fixed_values import reordered, reshaped
-from resnet_dsl_onnx.plain.rewriting import Rewriting
+from resnet_dsl_onnx.plain.rewriting import Form, Rewriting
 
 FROM_LAST = (0, 3, 1, 2)
 SINGLE = ("Clip", "Dropout", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Tanh")
@@ -108,7 +108,7 @@ def _along_axis(walk: Rewriting, node: ForeignNode) -> bool:
     return True
 
 
-ORDER_FORMS = {
+ORDER_FORMS: dict[str, Form] = {
     **dict.fromkeys(SINGLE, _single),
     **dict.fromkeys(PAIRS, _pair),
     "Concat": _along_axis,

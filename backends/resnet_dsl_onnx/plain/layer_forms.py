@@ -18,7 +18,7 @@ from resnet_dsl.backend.ir import Array
 from resnet_dsl_onnx.exported_graph import GraphTensor
 from resnet_dsl_onnx.plain.channel_order import along
 from resnet_dsl_onnx.plain.fixed_values import combined, reordered, reshaped
-from resnet_dsl_onnx.plain.rewriting import Rewriting
+from resnet_dsl_onnx.plain.rewriting import Form, Rewriting
 from resnet_dsl_onnx.plain.usual_forms import padded_before
 
 LAYERS = {"Conv": 4, "Gemm": 2}
@@ -173,7 +173,7 @@ def _replaced(
     return True
 
 
-LAYER_FORMS = {
+LAYER_FORMS: dict[str, Form] = {
     "Add": _shifted,
     "Conv": _conv,
     "Div": _scaled,

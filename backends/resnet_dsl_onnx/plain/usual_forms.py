@@ -11,7 +11,7 @@ import numpy as np
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl_onnx.exported_graph import array_tensor
 from resnet_dsl_onnx.plain.fixed_values import FLOATING, KINDS
-from resnet_dsl_onnx.plain.rewriting import Rewriting
+from resnet_dsl_onnx.plain.rewriting import Form, Rewriting
 
 WHOLE_MAP = [2, 3]
 GLOBAL = "GlobalAveragePool"
@@ -186,7 +186,7 @@ def _pool(walk: Rewriting, node: ForeignNode) -> bool:
     return True
 
 
-USUAL_FORMS = {
+USUAL_FORMS: dict[str, Form] = {
     "BatchNormalization": _norm,
     "Cast": _cast,
     "CastLike": _passed_on,
