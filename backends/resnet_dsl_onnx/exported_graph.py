@@ -21,8 +21,11 @@ OURS = "resnet-dsl"
 DOMAINS = ("", "ai.onnx")
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
 PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
+CONSTANT = "constant/"
+"""In the names of tensors that are constants of our rules."""
 FEW = 64
 """Elements of a tensor that says where and how, and is read with the graph."""
+FILLING = "ConstantOfShape"
 QUANTISED = (
     "ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv",
     "QLinearMatMul", "QuantizeLinear",
@@ -62,7 +65,7 @@ def is_ours(model: ModelProto) -> bool:
     for node in model.graph.node:
         for name in node.input:
             takers.setdefault(_text(name), []).append(_text(node.name))
-    weights = (name for tensor in model.graph.initializer if "constant/" not in (name := _text(tensor.name)))
+    weights = (name for tensor in model.graph.initializer if CONSTANT not in (name := _text(tensor.name)))
     return all("/" not in name and "." in name and len(takers.get(name, ())) == 1 for name in weights)
 
 
@@ -129,9 +132,16 @@ def _nodes(graph: GraphProto, tensors: dict[str, GraphTensor]) -> Iterator[Forei
             continue
         domain = "" if node.domain in DOMAINS else f"{_text(node.domain)}."
         attributes = {_text(each.name): attribute_value(each) for each in node.attribute}
+        if op == FILLING:
+            attributes["value"] = next((_number(each.t) for each in node.attribute), 0)
         yield ForeignNode(
             _text(node.name), f"{domain}{op}", tuple(map(_text, node.input)), outputs, attributes
         )
+
+
+def _number(tensor: TensorProto) -> float | None:
+    """The one number of a tensor, None if there are more."""
+    return None if prod(tensor.dims) != 1 else float(_inside(tensor).ravel()[0])
 
 
 def attribute_value(attribute: AttributeProto) -> Any:

@@ -18,6 +18,7 @@ from resnet_dsl.backend.ir import INPUT, Array, Extent, GraphNode, Program
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx import nodes
 from resnet_dsl_onnx.exported_graph import (
+    CONSTANT,
     ExportedGraph,
     GraphTensor,
     attribute_value,
@@ -177,7 +178,7 @@ def _extents(sizes: tuple[int | None, ...]) -> tuple[int | str, ...]:
 
 def _says_how(name: str, tensor: GraphTensor) -> bool:
     """Whether a tensor is a constant of the graph, not a weight."""
-    return tensor.within and (tensor.dtype not in FLOATING or not tensor.shape or "constant/" in name)
+    return tensor.within and (tensor.dtype not in FLOATING or not tensor.shape or CONSTANT in name)
 
 
 def _constant_of(tensor: GraphTensor) -> ForeignConstant:

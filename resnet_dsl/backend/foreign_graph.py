@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -104,6 +104,10 @@ class ForeignGraph:
     def is_fixed(self, name: str) -> bool:
         """Whether a value is made of weights and constants alone, whatever the input."""
         return name not in self._computed
+
+    def is_constant(self, names: Iterable[str]) -> bool:
+        """Whether all of these are constants."""
+        return all(name in self.constants for name in names)
 
     def users(self, value: str) -> list[ForeignNode]:
         """Return the nodes that take a value; what an identity passes on counts as the value."""

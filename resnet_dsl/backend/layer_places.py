@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from resnet_dsl.backend.foreign_graph import ROLES, ForeignGraph, ForeignNode
@@ -31,8 +31,10 @@ def names_by_place(graph: ForeignGraph) -> dict[str, str]:
     found: dict[str, str] = {}
     for path, node in _named_layers(graph, pieces, places):
         for role, name in zip(ROLES[node.op], node.inputs[1:], strict=False):
-            if name in graph.weights:
-                found.setdefault(f"{path}.{role}", name)
+            maker = graph.maker(name)
+            tensor = name if maker is None else maker.inputs[0]
+            if tensor in graph.weights:
+                found.setdefault(f"{path}.{role}", tensor)
     return found
 
 
@@ -64,13 +66,14 @@ def _pieces(graph: ForeignGraph) -> Iterator[list[ForeignNode]]:
 
 
 def _needed(graph: ForeignGraph) -> list[ForeignNode]:
-    """The nodes that the last output comes of."""
+    """The nodes that the last output comes of; convolutions by constants, such as blurs, are no layers."""
     needed = {graph.outputs[-1][1]}
     found = []
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(node.inputs)
-            found.append(node)
+            fixed = node.op == CONV and graph.is_constant(node.inputs[1:2])
+            found.append(replace(node, op="") if fixed else node)
     return found[::-1]
 
 

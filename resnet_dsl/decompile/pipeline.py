@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +41,10 @@ from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.candidates import HEAD
 
+WITH_NORMS = (
+    "  = help: norms were folded into its convolutions; "
+    "--unfold (in Python, unfold=True) gives the spec with norms"
+)
 AS_SHIPPED = (
     "its blocks are none of the library's, its tensors those of the shipped {spec}; "
     "what tensors do not tell is taken to be as there"
@@ -126,14 +130,14 @@ def restore(
             own = found
     if own is not None:
         return own
-    refusal = refusals[-1 if _by_place(file) is not None else min(1, len(refusals) - 1)]
+    refusal = _best(refusals, file)
     for way, reading in _ways(file):
         shelved = _shipped(way, name)
         if shelved is not None and (request.hints != Hints() or request.settings):
             raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
         if shelved is not None:
             return _with_remark(shelved, reading)
-    raise refusal
+    raise refusal if file.unfold else _with_help(refusal, file, request)
 
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
@@ -148,10 +152,32 @@ def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
 
 
 def _by_place(file: InputFile) -> Reading | None:
-    """The names by the layers' places in a graph, where the file's own tell of no blocks."""
-    if file.graph is None or any(map(IN_BLOCK.match, file.shapes)):
-        return None
-    return by_place(file.graph)
+    return None if file.graph is None else by_place(file.graph)
+
+
+def _with_help(refusal: NotExpressibleError, file: InputFile, request: ImportRequest) -> NotExpressibleError:
+    """The refusal, with what to do where the file can be read with norms taken out of its convolutions."""
+    for way, _ in _ways(replace(file, unfold=True)) if _may_unfold(file) else ():
+        try:
+            _restored(way, request)
+        except (NotExpressibleError, UsageError):
+            continue
+        return NotExpressibleError(f"{refusal}\n{WITH_NORMS}")
+    return refusal
+
+
+def _may_unfold(file: InputFile) -> bool:
+    return any(unfolded(way) is not None for way, _ in _ways(file))
+
+
+def _best(refusals: Sequence[NotExpressibleError], file: InputFile) -> NotExpressibleError:
+    """The refusal that says most: of the names by place, if the file's own do not tell where layers are."""
+    placed = _by_place(file)
+    if placed is None:
+        return refusals[min(1, len(refusals) - 1)]
+    if any(IN_BLOCK.match(ours) and not IN_BLOCK.match(theirs) for theirs, ours in placed.names.items()):
+        return refusals[-1]
+    return refusals[min(1, len(refusals) - 2)]
 
 
 def _with_remark(found: Restored, reading: Reading | None) -> Restored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from resnet_dsl.backend.foreign_graph import NORM_ROLES, ForeignGraph, ForeignNode
@@ -22,15 +22,21 @@ NUMBERED = re.compile(r"(.*\.)?(conv|conv1\.|downsample\.)([0-9]{1,6})")
 END_OF_STEM = ("conv1.6", "bn1")
 
 
-def norm_behind(path: str) -> str:
-    """Return the path of the norm behind a convolution of a block or stem, empty if there is none."""
+def norm_behind(path: str, layers: Collection[str] = ()) -> str:
+    """Return the path of the norm behind a convolution of a block or stem, empty if there is none.
+
+    Where the first norm of a block comes before its convolutions, it cannot be folded, and is there.
+    """
     found = NUMBERED.fullmatch(path)
     if path == END_OF_STEM[0]:
         return END_OF_STEM[1]
     if found is None:
         return ""
     front, kind, number = found[1] or "", found[2], int(found[3])
-    return f"{front}bn{number}" if kind == "conv" else f"{front}{kind}{number + 1}"
+    if kind == "conv":
+        comes_first = bool(front) and f"{front}bn1" in layers and f"{front}bn2" not in layers
+        return f"{front}bn{number + comes_first}"
+    return f"{front}{kind}{number + 1}"
 
 
 def unfolded(file: InputFile) -> InputFile | None:
@@ -40,7 +46,7 @@ def unfolded(file: InputFile) -> InputFile | None:
     norms = {
         path: norm
         for path, layer in layers.items()
-        if layer.kind == "conv" and (norm := norm_behind(path)) and norm not in layers
+        if layer.kind == "conv" and (norm := norm_behind(path, layers)) and norm not in layers
         if bare or layer.has_bias
     }
     if not norms:

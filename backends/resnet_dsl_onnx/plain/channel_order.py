@@ -11,10 +11,9 @@ from dataclasses import replace
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl_onnx.exported_graph import ExportedGraph, GraphTensor
 from resnet_dsl_onnx.plain.fixed_values import reordered, reshaped
-from resnet_dsl_onnx.plain.rewriting import Form, Rewriting
+from resnet_dsl_onnx.plain.rewriting import ACTIVATIONS, Form, Rewriting
 
 FROM_LAST = (0, 3, 1, 2)
-SINGLE = ("Clip", "Dropout", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Tanh")
 PAIRS = ("Add", "Div", "Max", "Min", "Mul", "Sub", "Sum")
 PASSING = ("Add", "Cast", "Identity", "Mul", "Pad", "Sub", "Div")
 
@@ -109,7 +108,7 @@ def _along_axis(walk: Rewriting, node: ForeignNode) -> bool:
 
 
 ORDER_FORMS: dict[str, Form] = {
-    **dict.fromkeys(SINGLE, _single),
+    **dict.fromkeys((*ACTIVATIONS, "Dropout"), _single),
     **dict.fromkeys(PAIRS, _pair),
     "Concat": _along_axis,
     "Softmax": _along_axis,

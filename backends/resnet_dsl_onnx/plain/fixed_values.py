@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
-from resnet_dsl_onnx.exported_graph import FEW, GraphTensor
+from resnet_dsl_onnx.exported_graph import FEW, FILLING, WHOLE, GraphTensor, array_tensor
 from resnet_dsl_onnx.plain.rewriting import Rewriting
 
 MOST_FILLED = 65_536
@@ -116,11 +116,48 @@ def _expanded(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTe
     return replace(given, shape=shape, load=lambda: np.full(shape, value.ravel()[0]), uniform=number)
 
 
+def _filled(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTensor | None:
+    """One whole number in a few places."""
+    wanted, value = walk.numbers(node.inputs[0]), node.attributes.get("value")
+    shape = tuple(size for size in wanted or () if isinstance(size, int))
+    if wanted is None or value is None or len(shape) != len(wanted) or not 0 <= prod(shape) <= FEW:
+        return None
+    return array_tensor(np.full(shape, value).astype(np.int64)) if float(value).is_integer() else None
+
+
+def _joined(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTensor | None:
+    """A few whole numbers in a row."""
+    parts = [each for name in node.inputs if (each := walk.tensors.get(name)) is not None and _are_few(each)]
+    if len(parts) != len(node.inputs):
+        return None
+    return array_tensor(np.concatenate([each.load() for each in parts], node.attributes.get("axis", 0)))
+
+
+def _part(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTensor | None:
+    """Some of a few whole numbers."""
+    begin, end = walk.whole(node, 1, "starts"), walk.whole(node, 2, "ends")
+    axes, steps = walk.whole(node, 3, "axes"), walk.whole(node, 4, "steps")
+    if not _are_few(given) or not begin or not end or axes is None or steps is None:
+        return None
+    found = given.load()
+    for place, axis in enumerate(axes or range(len(begin))):
+        step = steps[place] if steps else 1
+        last = None if step < 0 and end[place] < -found.shape[axis] else end[place]
+        found = np.moveaxis(np.moveaxis(found, axis, 0)[begin[place] : last : step], 0, axis)
+    return array_tensor(found)
+
+
+def _are_few(tensor: GraphTensor) -> bool:
+    return tensor.within and tensor.dtype in WHOLE and prod(tensor.shape) <= FEW
+
+
 def _arithmetic(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTensor | None:
-    """Of floating numbers, computed in double and kept in single precision."""
+    """Of floating numbers, computed in double and kept in single precision; of a few whole ones at once."""
     other = walk.tensors.get(node.inputs[1])
     if other is None:
         return None
+    if _are_few(given) and _are_few(other) and node.op != "Div":
+        return array_tensor(ARITHMETIC[node.op](given.load(), other.load()))
     return combined(ARITHMETIC[node.op], given, other)
 
 
@@ -158,11 +195,14 @@ Fold = Callable[[Rewriting, ForeignNode, GraphTensor], "GraphTensor | None"]
 SAME = ("Cast", "CastLike", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 """What changes no value of a tensor."""
 FIXED: dict[str, Fold] = {
+    FILLING: _filled,
     "Cast": _cast,
     "CastLike": _cast,
+    "Concat": _joined,
     "Expand": _expanded,
     "Identity": _identity,
     "Reshape": _reshaped,
+    "Slice": _part,
     "Squeeze": _squeezed,
     "Transpose": _transposed,
     "Unsqueeze": _unsqueezed,

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import prod
+from math import comb, prod
 from typing import Any
 
 import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
-from resnet_dsl_onnx.exported_graph import GraphTensor
+from resnet_dsl_onnx.exported_graph import CONSTANT, GraphTensor, array_tensor
 from resnet_dsl_onnx.plain.channel_order import along
-from resnet_dsl_onnx.plain.fixed_values import combined, reordered, reshaped
+from resnet_dsl_onnx.plain.fixed_values import MOST_FILLED, combined, reordered, reshaped
 from resnet_dsl_onnx.plain.rewriting import Form, Rewriting
 from resnet_dsl_onnx.plain.usual_forms import padded_before
 
+LARGEST_BLUR = 8
 LAYERS = {"Conv": 4, "Gemm": 2}
 """How many extents a layer's weight has; the first are the channels it gives."""
 PLAIN_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
@@ -32,6 +33,7 @@ def _conv(walk: Rewriting, node: ForeignNode) -> bool:
     bias = walk.tensors.get(inputs[2]) if len(inputs) > 2 else None
     if bias is not None and bias.uniform == 0.0:
         del inputs[2:]
+    inputs[1] = _as_blur(walk, node, inputs[1])
     attributes = _with_pads(walk, node)
     found = padded_before(walk, node.inputs[0])
     pads = attributes.get("pads", (0,) * 4)
@@ -41,6 +43,48 @@ def _conv(walk: Rewriting, node: ForeignNode) -> bool:
         if total[:2] == total[2:]:
             inputs[0], attributes = value, {**attributes, "pads": total}
     walk.add(replace(node, inputs=tuple(inputs), attributes=attributes))
+    return True
+
+
+def _as_blur(walk: Rewriting, node: ForeignNode, weight: str) -> str:
+    """The name of a kernel that blurs each channel behind mirrored edges: ours are constants."""
+    tensor, before = walk.tensors.get(weight), walk.maker(node.inputs[0])
+    if tensor is None or before is None or before.op != "Pad" or before.attributes.get("mode") != "reflect":
+        return weight
+    channels, *rest = tensor.shape if len(tensor.shape) == 4 else (0, 0)
+    size = rest[-1]
+    if (
+        rest != [1, size, size]
+        or not 1 < size < LARGEST_BLUR
+        or channels > MOST_FILLED
+        or len(node.inputs) > 2
+    ):
+        return weight
+    taps = np.array([comb(size - 1, place) / 2 ** (size - 1) for place in range(size)])
+    kernel = np.outer(taps, taps).astype(np.float32)
+    if node.attributes.get("group") != channels or not (tensor.load() == kernel).all():
+        return weight
+    name = f"{CONSTANT}blur/{size}x{size}/{channels}"
+    walk.tensors[name] = replace(tensor, dtype="float32")
+    return name
+
+
+def _slopes(walk: Rewriting, node: ForeignNode) -> bool:
+    """A slope for each channel, as a vector that the graph puts in its place."""
+    tensor = walk.tensors.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    value, order = walk.stands(node.inputs[0])
+    turned = None if tensor is None or len(order) != 4 else along(tensor, order)
+    flat = None if turned is None else reshaped(turned, (prod(turned.shape),))
+    if turned is None or flat is None or len(turned.shape) != 4 or turned.shape[1] != prod(turned.shape):
+        return False
+    names = f"{node.result}/weight", f"{node.result}/axes", f"{node.result}/slopes"
+    walk.derived(flat, names[0], node.inputs[1])
+    if turned.shape[1] > 1:
+        walk.tensors[names[1]] = array_tensor(np.array((1, 2), np.int64))
+        walk.add(ForeignNode(names[2], "Unsqueeze", names[:2], names[2:], {}))
+    walk.become(node, "PRelu", value, names[2] if turned.shape[1] > 1 else names[0])
+    if walk.is_reordered(node.inputs[0]):
+        walk.orders[node.result] = order
     return True
 
 
@@ -180,5 +224,6 @@ LAYER_FORMS: dict[str, Form] = {
     "Gemm": _gemm,
     "MatMul": _matrix,
     "Mul": _scaled,
+    "PRelu": _slopes,
     "Sub": _shifted,
 }

@@ -17,7 +17,11 @@ Size = int | tuple[str, int]
 """An element of a shape: a number, or the extent of a value along an axis."""
 IMAGES = (0, 1, 2, 3)
 CHANNELS_LAST: Order = (0, 2, 3, 1)
-KEEPS_EXTENTS = ("Relu", "BatchNormalization", "Identity", "Dropout", "Sigmoid", "Softmax", "Clip")
+ACTIVATIONS = (
+    "Clip", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid",
+    "Softplus", "Softsign", "Swish", "Tanh",
+)  # fmt: skip
+KEEPS_EXTENTS = (*ACTIVATIONS, "BatchNormalization", "Dropout", "Identity", "PRelu", "Softmax")
 
 
 class Rewriting:
@@ -143,14 +147,21 @@ class Rewriting:
             self.tensors[node.inputs[1]].shape if node.inputs[1:] and node.inputs[1] in self.tensors else ()
         )
         match node.op:
+            case "Conv" if len(weight) == 3 and given is not None and weight[0] == 1:
+                return given
             case "Conv" if len(weight) == 4:
-                return (None if given is None else given[0], weight[0], None, None)
+                return (
+                    None if given is None else given[0],
+                    weight[0],
+                    *self._window(node, given, weight[2:]),
+                )
             case "Gemm" if len(weight) == 2 and node.attributes.get("transB", 0):
                 return (None if given is None else given[0], weight[0])
             case "GlobalAveragePool" if given is not None:
                 return (*given[:2], *(1 for _ in given[2:]))
             case "MaxPool" | "AveragePool" | "Pad" if given is not None and len(given) == 4:
-                return (*given[:2], None, None)
+                kernel = () if node.op == "Pad" else node.attributes.get("kernel_shape", ())
+                return (*given[:2], *self._window(node, given, kernel))
             case "Add" | "Mul":
                 both = [found for each in node.inputs if (found := self.extents.get(each)) is not None]
                 return next((each for each in both if len(each) == 4 and each[2:] != (1, 1)), given)
@@ -160,6 +171,30 @@ class Rewriting:
             case "Transpose" if given is not None and len(node.attributes.get("perm", ())) == len(given):
                 return tuple(given[axis] for axis in node.attributes["perm"])
         return None
+
+    def _window(self, node: ForeignNode, given: Extents | None, kernel: tuple[int, ...]) -> Extents:
+        """The height and width that a window gives, None where they are open or not that simple."""
+        pads = node.attributes.get("pads", (0,) * 4)
+        simple = node.attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
+        if (
+            given is None
+            or len(kernel) != 2
+            or len(pads) != 4
+            or node.attributes.get("ceil_mode", 0)
+            or not simple
+        ):
+            return None, None
+        steps = [node.attributes.get(name, (1, 1)) for name in ("strides", "dilations")]
+        if any(not isinstance(each, tuple) or len(each) != 2 or min(each) < 1 for each in steps):
+            return None, None
+        return tuple(
+            None
+            if size is None
+            else (size + pads[axis] + pads[axis + 2] - (kernel[axis] - 1) * steps[1][axis] - 1)
+            // steps[0][axis]
+            + 1
+            for axis, size in enumerate(given[2:4])
+        )
 
     def result(self) -> ExportedGraph:
         """Return the graph, without what nothing comes of."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl_onnx.exported_graph import FEW, WHOLE, array_tensor
-from resnet_dsl_onnx.plain.rewriting import Extents, Form, Rewriting, Size
+from resnet_dsl_onnx.plain.rewriting import ACTIVATIONS, Extents, Form, Rewriting, Size
 
 ENDLESS = 2**31
 
@@ -81,11 +82,83 @@ def _reshape(walk: Rewriting, node: ForeignNode) -> bool:
         walk.numbers(node.inputs[1]) if len(node.inputs) > 1 else None
     )
     shape = walk.shape(node.inputs[0])
-    if wanted is None or shape is None or len(wanted) != 2 or len(shape) not in (2, 4):
+    if wanted is None or shape is None:
+        return False
+    if len(wanted) in (3, 4):
+        return _gate(walk, node, shape, wanted)
+    if len(wanted) != 2 or len(shape) not in (2, 4):
         return False
     if not _keeps_images(walk, node.inputs[0], shape, wanted):
         return False
     return flattened(walk, node)
+
+
+def _gate(walk: Rewriting, node: ForeignNode, shape: Extents, wanted: tuple[Size, ...]) -> bool:
+    """The channels of one pixel as a signal, and a signal as the channels of one pixel."""
+    value, _ = walk.stands(node.inputs[0])
+    maker = walk.nodes.get(value)
+    if maker is not None and maker.op == "Flatten":
+        value = maker.inputs[0]
+    given = walk.extents.get(value, ())
+    signal = len(wanted) == 3 and wanted[1] == 1 and given[2:] == (1, 1)
+    pixel = len(wanted) == 4 and wanted[2:] == (1, 1) and given[1:2] == (1,) and len(given) == 3
+    count = given[1] if signal else given[2] if pixel else None
+    if count is None or not _keeps_images(walk, node.inputs[0], shape, (wanted[0], -1)):
+        return False
+    if wanted[2 if signal else 1] not in (-1, count):
+        return False
+    if pixel and maker is not None and maker.op in ACTIVATIONS and walk.maker(node.inputs[0]) is not None:
+        between = ForeignNode(
+            node.name, node.op, (maker.inputs[0], *node.inputs[1:]), (f"{node.result}/pixel",), {}
+        )
+        walk.takers[maker.inputs[0]] = 1
+        if _gate(walk, between, shape, wanted):
+            walk.add(replace(maker, inputs=(between.result, *maker.inputs[1:]), outputs=node.outputs))
+            return True
+    name = f"{node.result}/shape"
+    walk.tensors[name] = array_tensor(np.array((0, 1, count) if signal else (0, count, 1, 1), np.int64))
+    walk.become(node, "Reshape", value, name, allowzero=0)
+    walk.extents[node.result] = (given[0], 1, count) if signal else (given[0], count, 1, 1)
+    return True
+
+
+def _unsqueeze(walk: Rewriting, node: ForeignNode) -> bool:
+    """A vector of a shape, or the channels of one pixel as a signal and back."""
+    if node.inputs[0] in walk.vectors:
+        return _same(walk, node)
+    shape, axes = walk.shape(node.inputs[0]), walk.whole(node, 1, "axes")
+    if shape is None or not axes:
+        return False
+    count, rest = len(shape) + len(axes), iter((0, -1) if len(shape) == 2 else (0, 1, -1))
+    new = {axis % count for axis in axes}
+    wanted = tuple(1 if place in new else next(rest, -1) for place in range(count))
+    return len(wanted) == 3 and _gate(walk, node, shape, wanted)
+
+
+def _expand(walk: Rewriting, node: ForeignNode) -> bool:
+    """One pixel for each of a map, where it is multiplied by one: that does the same."""
+    value, order = walk.stands(node.inputs[0])
+    extents = walk.extents.get(value, ())
+    takers = [each for each in walk.graph.nodes if node.result in each.inputs]
+    if len(extents) != 4 or extents[2:] != (1, 1) or [each.op for each in takers] != ["Mul"]:
+        return False
+    other = next((name for name in takers[0].inputs if name != node.result), "")
+    shape = walk.shape(other)
+    if shape is None or len(shape) != 4 or shape[1] != extents[1] or walk.is_reordered(other):
+        return False
+    wanted = walk.numbers(node.inputs[1])
+    if (
+        wanted is None
+        or len(wanted) != 4
+        or not all(_is_like(*pair) for pair in zip(wanted, shape, strict=True))
+    ):
+        return False
+    walk.alias(node.result, value, order)
+    return True
+
+
+def _is_like(size: Size, extent: int | None) -> bool:
+    return isinstance(size, tuple) or size in (1, extent)
 
 
 def _keeps_images(walk: Rewriting, name: str, shape: Extents, wanted: tuple[Size, ...]) -> bool:
@@ -142,11 +215,12 @@ def _cast(walk: Rewriting, node: ForeignNode) -> bool:
 SHAPE_FORMS: dict[str, Form] = {
     "Cast": _cast,
     "Concat": _concat,
+    "Expand": _expand,
     "Flatten": _flatten,
     "Gather": _gather,
     "Reshape": _reshape,
     "Shape": _shape,
     "Slice": _slice,
     "Squeeze": _squeeze,
-    "Unsqueeze": lambda walk, node: node.inputs[0] in walk.vectors and _same(walk, node),
+    "Unsqueeze": _unsqueeze,
 }

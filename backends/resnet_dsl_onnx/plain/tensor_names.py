@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from resnet_dsl.backend.foreign_graph import ROLES, ForeignNode
-from resnet_dsl_onnx.exported_graph import ExportedGraph, GraphTensor
+from resnet_dsl_onnx.exported_graph import CONSTANT, ExportedGraph, GraphTensor
 
 
 def with_own_tensors(graph: ExportedGraph) -> ExportedGraph:
@@ -36,7 +36,8 @@ def with_own_tensors(graph: ExportedGraph) -> ExportedGraph:
 def _parts(node: ForeignNode, tensors: Mapping[str, GraphTensor]) -> dict[str, str]:
     """The tensors of a layer by their roles."""
     roles = ROLES.get(node.op, ())
-    return {role: name for role, name in zip(roles, node.inputs[1:], strict=False) if name in tensors}
+    given = zip(roles, node.inputs[1:], strict=False)
+    return {role: name for role, name in given if name in tensors and CONSTANT not in name}
 
 
 def _names(

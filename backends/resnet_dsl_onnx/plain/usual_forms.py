@@ -132,6 +132,8 @@ def _dropout(walk: Rewriting, node: ForeignNode) -> bool:
 def _pad(walk: Rewriting, node: ForeignNode) -> bool:
     """Zeros around, said with a number of their own; along our axes."""
     pads, value = walk.whole(node, 1, "pads"), _filling(walk, node)
+    if pads and not any(pads):
+        return _passed_on(walk, node)
     given, order = walk.stands(node.inputs[0])
     if not pads or value is None or len(pads) != 2 * len(order) or (len(node.inputs) > 3 and node.inputs[3]):
         return False
@@ -170,6 +172,28 @@ def padded_before(walk: Rewriting, name: str) -> tuple[str, tuple[int, ...]] | N
 
 
 def _pool(walk: Rewriting, node: ForeignNode) -> bool:
+    """One that rounds up where there is nothing to round, as one that does not; and without zeros before."""
+    rounded = _without_ceil(walk, node)
+    if node.op == "MaxPool" and _padded_maximum(walk, node if rounded is None else rounded):
+        return True
+    if rounded is None:
+        return False
+    walk.keep(rounded)
+    return True
+
+
+def _without_ceil(walk: Rewriting, node: ForeignNode) -> ForeignNode | None:
+    shape, kernel = walk.shape(node.inputs[0]), node.attributes.get("kernel_shape", ())
+    strides, pads = node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0,) * 4)
+    if not node.attributes.get("ceil_mode", 0) or shape is None or len(shape) != 4 or set(pads) != {0}:
+        return None
+    sizes = list(zip(shape[2:], kernel, strides, strict=False))
+    if len(sizes) != 2 or any(size is None or step < 1 or (size - k) % step for size, k, step in sizes):
+        return None
+    return replace(node, attributes={**node.attributes, "ceil_mode": 0})
+
+
+def _padded_maximum(walk: Rewriting, node: ForeignNode) -> bool:
     """A maximum over zeros around what is not negative: that of the map alone, if a window has some of it."""
     found = padded_before(walk, node.inputs[0])
     kernel, pads = node.attributes.get("kernel_shape", ()), node.attributes.get("pads", (0,) * 4)
@@ -187,6 +211,7 @@ def _pool(walk: Rewriting, node: ForeignNode) -> bool:
 
 
 USUAL_FORMS: dict[str, Form] = {
+    "AveragePool": _pool,
     "BatchNormalization": _norm,
     "Cast": _cast,
     "CastLike": _passed_on,
