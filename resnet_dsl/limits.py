@@ -60,6 +60,7 @@ HEADER = Limit(25_000_000, "bytes of the header of a .safetensors file")
 METADATA = Limit(2_000_000, "characters of the metadata of a file of weights")
 GROUPS = Limit(32, "groups within each other in a .h5 file")
 GRAPH = Limit(16_000_000, "bytes of an ONNX model beside its tensors")
+NODES = Limit(100_000, "nodes of an ONNX model by another exporter, and values that they take")
 OPCODES = Limit(1_500_000, "opcodes of the pickle in a .pth file")
 
 # --- options ---

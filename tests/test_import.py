@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, ForeignNode
+from resnet_dsl.backend.layer_places import names_by_place
 from resnet_dsl.decompile.block_numbers import attentions, widths_of
 from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import InputFile
@@ -496,6 +497,9 @@ def test_metadata_can_say_no_more_than_values(preprocess: Any) -> None:
 
 
 def test_a_graph_without_norms_and_names_is_read_by_place() -> None:
+    pytest.importorskip("onnx")
+    from resnet_dsl_onnx import graph_reader
+
     graph = graph_of(compile_spec("resnet20"))
     names = {name: f"onnx::Conv_{number}" for number, name in enumerate(graph.weights) if "conv" in name}
     norms = {node.result: node.inputs[0] for node in graph.nodes if node.op == "BatchNormalization"}
@@ -505,7 +509,9 @@ def test_a_graph_without_norms_and_names_is_read_by_place() -> None:
         if node.op != "BatchNormalization"
     )
     weights = {name: shape for name, shape in graph.weights.items() if "bn" not in name}
-    restored = from_graph(replace(graph, nodes=nodes, weights=weights).renamed(names))
+    nameless = replace(graph, nodes=nodes, weights=weights).renamed(names)
+    places = names_by_place(nameless)
+    restored = restore(InputFile("net.onnx", nameless.weights, {}, nameless, graph_reader, by_place=places))
     assert "norm: identity" in restored.text
     assert "bias" not in restored.text
     assert any("called by their places" in note for note in restored.notes)

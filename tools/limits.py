@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,10 +139,21 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _graph(folder: Path, size: int) -> None:
-    """A model with one node of that size: as many inputs without a name as it holds."""
-    kind = b"\x22\x02Re" if size % 2 else b"\x22\x01R"
-    node = _field(1, b"\x0a\x00" * ((size - len(kind) - 1) // 2) + kind)
+    """A model with one node of that size, most of which says what it is for."""
+    relu = _field(1, b"x") + _field(2, b"y") + _field(4, b"Relu")
+    node = _field(1, relu + _field(6, b"-" * (size - len(relu) - 6)))
     (folder / "w.onnx").write_bytes(b"\x08\x08" + _field(7, node))
+
+
+def _nodes(folder: Path, size: int) -> None:
+    """A chain of nodes, each of which takes one value."""
+    from onnx import helper
+
+    names = ["x", *(f"v{number}" for number in range(size // 2))]
+    nodes = [helper.make_node("Relu", [given], [result]) for given, result in pairwise(names)]
+    ends = [helper.make_tensor_value_info(name, 1, [1, 3, 8, 8]) for name in (names[0], names[-1])]
+    model = helper.make_model(helper.make_graph(nodes, "net", ends[:1], ends[1:]))
+    (folder / "w.onnx").write_bytes(model.SerializeToString())
 
 
 def _opcodes(folder: Path, size: int) -> None:
@@ -209,6 +221,7 @@ CASES = {
     "METADATA": Case(_metadata, inspect(".safetensors")),
     "GROUPS": Case(_groups, inspect(".weights.h5")),
     "GRAPH": Case(_graph, inspect(".onnx")),
+    "NODES": Case(_nodes, inspect(".onnx"), step=2),
     "OPCODES": Case(_opcodes, inspect(".pth"), step=2, dear=True),
     "SEED": Case(TINY, ("weights", "init", SPEC, "-o", "w.safetensors", "--seed", "{size}")),
     "TRAINING": Case(TINY, ("verify", SPEC, "--train-steps", "{size}"), within=False),

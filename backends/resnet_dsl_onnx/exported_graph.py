@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from resnet_dsl.backend.bounds import NODES
 from resnet_dsl.backend.contents import Stored
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
@@ -23,6 +24,7 @@ LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
 PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
 CONSTANT = "constant/"
 """In the names of tensors that are constants of our rules."""
+DEEPEST = 64
 FEW = 64
 """Elements of a tensor that says where and how, and is read with the graph."""
 FILLING = "ConstantOfShape"
@@ -35,10 +37,12 @@ WHOLE = ("int64", "int32", "bool")
 
 @dataclass(frozen=True)
 class GraphTensor(Stored):
-    """A tensor of a graph; `within` if the file itself holds it, `uniform` if all its elements are one."""
+    """A tensor of a graph; `within` if the file itself holds it, `uniform` if all its elements are
+    one, `depth` is how often it was made of others."""
 
     within: bool = True
     uniform: float | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,11 @@ def check_order(graph: ExportedGraph) -> None:
         )
 
 
-def check_not_quantised(model: ModelProto) -> None:
-    """Raise UsageError for a graph that computes with whole numbers."""
+def check_readable(model: ModelProto) -> None:
+    """Raise UsageError for a graph that computes with whole numbers, or of others that is no network's."""
+    nodes = model.graph.node
+    if len(nodes) + sum(len(node.input) for node in nodes) > NODES.most and not is_ours(model):
+        raise UsageError(f"its graph has more than {NODES.most:,} nodes and values that they take")
     found = next((op for node in model.graph.node if (op := _text(node.op_type)) in QUANTISED), None)
     if found is not None:
         raise UsageError(

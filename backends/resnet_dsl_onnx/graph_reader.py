@@ -22,8 +22,8 @@ from resnet_dsl_onnx.exported_graph import (
     ExportedGraph,
     GraphTensor,
     attribute_value,
-    check_not_quantised,
     check_order,
+    check_readable,
     exported,
     is_ours,
     opset_of,
@@ -72,7 +72,7 @@ def read(path: Path) -> ForeignGraph:
 
 def of_model(model: ModelProto, path: Path) -> ForeignGraph:
     """Return the graph of a model, one by another exporter in plain form."""
-    check_not_quantised(model)
+    check_readable(model)
     if not is_ours(model):
         return of_plain(plain(model, path))
     found = exported(model.graph, opset_of(model), path)

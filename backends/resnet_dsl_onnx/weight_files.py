@@ -15,7 +15,7 @@ from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_val
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.layer_places import names_by_place
 from resnet_dsl.backend.refusals import UsageError, printable
-from resnet_dsl_onnx.exported_graph import check_not_quantised, is_ours, tensor_of
+from resnet_dsl_onnx.exported_graph import check_readable, is_ours, tensor_of
 from resnet_dsl_onnx.graph_reader import of_plain
 from resnet_dsl_onnx.message_sizes import parsed
 from resnet_dsl_onnx.plain import plain
@@ -55,7 +55,7 @@ def read(path: Path) -> Contents:
     check_metadata(path, sum(len(entry.value) for entry in model.metadata_props))
     metadata = {_text(entry.key): metadata_value(_text(entry.value)) for entry in model.metadata_props}
     metadata["producer"] = f"{_text(model.producer_name)} {_text(model.producer_version)}".strip()
-    check_not_quantised(model)
+    check_readable(model)
     if is_ours(model):
         return Contents("onnx", _named(path, weights_of(model)), metadata)
     try:
@@ -65,7 +65,9 @@ def read(path: Path) -> Contents:
         return Contents("onnx", _named(path, _floating(model)), metadata, folded=_advice(model))
     tensors = {name: graph.tensors[name] for name in foreign.weights}
     places = names_by_place(foreign)
-    return Contents("onnx", tensors, metadata, graph.notes, folded=_advice(model), by_place=places)
+    return Contents(
+        "onnx", tensors, metadata, graph.notes, folded=_advice(model), by_place=places, graph=foreign
+    )
 
 
 def _advice(model: ModelProto) -> str:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from resnet_dsl.diagnostics.errors import UsageError
-from resnet_dsl.limits import AXES, CONSTANTS, GRAPH, GROUPS, HEADER, METADATA, OPCODES, TENSORS
+from resnet_dsl.limits import AXES, CONSTANTS, GRAPH, GROUPS, HEADER, METADATA, NODES, OPCODES, TENSORS
 
 __all__ = [
-    "AXES", "CONSTANTS", "GRAPH", "GROUPS", "HEADER", "METADATA", "OPCODES", "TENSORS",
+    "AXES", "CONSTANTS", "GRAPH", "GROUPS", "HEADER", "METADATA", "NODES", "OPCODES", "TENSORS",
     "check_metadata", "check_tensors",
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from resnet_dsl.backend.foreign_graph import ForeignGraph
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import NESTING
 
@@ -62,6 +63,8 @@ class Contents:
     before it, whose tensors are no longer those of ours then, whatever they are called."""
     by_place: Mapping[str, str] = field(default_factory=dict)
     """Of a graph by others: its names by those that our layers have in such places."""
+    graph: ForeignGraph | None = None
+    """Of a graph by others: what `import` reads, with the same tensors."""
 
 
 def metadata_value(text: str) -> Any:

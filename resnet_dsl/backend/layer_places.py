@@ -58,7 +58,7 @@ def _pieces(graph: ForeignGraph) -> Iterator[list[ForeignNode]]:
                 live.discard(name)
         computed.update(node.outputs)
         live.update(name for name in node.outputs if left[name])
-        if live <= {node.result}:
+        if not live or (len(live) == 1 and node.result in live):
             yield piece
             piece = []
     if piece:
@@ -99,7 +99,7 @@ def _branches(piece: Nodes) -> _Branches:
     makers = {node.result: node for node in inner}
     sides = sorted((_behind(name, makers) for name in join.inputs[:2]), key=_weight)
     other, main = sides[0], sides[-1]
-    gate = _gate(main)
+    gate = _gate(inner, main)
     return _Branches(
         tuple(node for node in inner if node.result in main and node.result not in gate),
         tuple(node for node in inner if node.result in gate and node.op in ROLES),
@@ -123,10 +123,10 @@ def _weight(side: Mapping[str, ForeignNode]) -> tuple[int, int]:
     return sum(node.op == CONV for node in side.values()), len(side)
 
 
-def _gate(main: Mapping[str, ForeignNode]) -> set[str]:
+def _gate(inner: Nodes, main: Mapping[str, ForeignNode]) -> set[str]:
     """What lies between the mean of a map and the product that it ends in."""
     reached: set[str] = set()
-    for node in sorted(main.values(), key=lambda each: len(_behind(each.result, main))):
+    for node in (node for node in inner if node.result in main):
         inside = not reached.isdisjoint(node.inputs) and node.op != GATED
         if node.op == POOLED or inside:
             reached.add(node.result)

@@ -30,6 +30,8 @@ class InputFile:
     notes: tuple[str, ...] = ()
     unfold: bool = False
     """Whether norms are to be put where they were folded into convolutions."""
+    by_place: Mapping[str, str] = field(default_factory=dict)
+    """The names of a graph by those that our layers have in such places."""
 
     def read_as(self, reading: Reading) -> InputFile:
         """Return the same under our names."""
@@ -48,14 +50,16 @@ def read_input_file(path: Path, unfold: bool = False) -> InputFile:
     if reader is None:
         return InputFile(path.name, shapes, contents.metadata, notes=contents.notes, unfold=unfold)
     try:
-        graph = reader.read(path)
+        graph = reader.read(path) if contents.graph is None else contents.graph
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     except Exception as error:  # the libraries raise what they like
         message = printable(" ".join(str(error).split()) or type(error).__name__)
         raise UsageError(f"{path}: its graph cannot be read: {message}") from None
-    shapes = dict(graph.weights)
-    return InputFile(path.name, shapes, contents.metadata, graph, reader, contents.notes, unfold)
+    return InputFile(
+        path.name, dict(graph.weights), contents.metadata, graph, reader, contents.notes, unfold,
+        contents.by_place,
+    )  # fmt: skip
 
 
 def _graph_reader(path: Path) -> GraphReader | None:

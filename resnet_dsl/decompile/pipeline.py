@@ -142,17 +142,13 @@ def restore(
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
     """Yield what the file holds as it is, under each library's names, and by place; with norms if asked."""
-    found = [*readings(file.shapes), _by_place(file)]
+    found = [*readings(file.shapes), by_place(file.by_place, file.shapes)]
     ways = [(file, None), *((file.read_as(each), each) for each in found if each is not None)]
     if file.unfold:
         ways = [(whole, each) for way, each in ways if (whole := unfolded(way)) is not None]
         if not ways:
             raise UsageError(NOTHING_FOLDED)
     yield from ways
-
-
-def _by_place(file: InputFile) -> Reading | None:
-    return None if file.graph is None else by_place(file.graph)
 
 
 def _with_help(refusal: NotExpressibleError, file: InputFile, request: ImportRequest) -> NotExpressibleError:
@@ -172,7 +168,7 @@ def _may_unfold(file: InputFile) -> bool:
 
 def _best(refusals: Sequence[NotExpressibleError], file: InputFile) -> NotExpressibleError:
     """The refusal that says most: of the names by place, if the file's own do not tell where layers are."""
-    placed = _by_place(file)
+    placed = by_place(file.by_place, file.shapes)
     if placed is None:
         return refusals[min(1, len(refusals) - 1)]
     if any(IN_BLOCK.match(ours) and not IN_BLOCK.match(theirs) for theirs, ours in placed.names.items()):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from resnet_dsl.backend.foreign_graph import ForeignGraph
-from resnet_dsl.backend.layer_places import BY_PLACE, names_by_place
+from resnet_dsl.backend.layer_places import BY_PLACE
 from resnet_dsl.decompile.tensors import Shape, Shapes
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.program import Program
@@ -47,13 +46,13 @@ class Reading:
         )
 
 
-def by_place(graph: ForeignGraph) -> Reading | None:
+def by_place(places: Mapping[str, str], shapes: Shapes) -> Reading | None:
     """Return the names by the layers' places in a graph, if they are others than those it has."""
-    names = {theirs: ours for ours, theirs in names_by_place(graph).items()}
+    names = {theirs: ours for ours, theirs in places.items()}
     if all(theirs == ours for theirs, ours in names.items()):
         return None
-    shapes = {names.get(name, name): shape for name, shape in graph.weights.items()}
-    return Reading("", names, shapes) if len(shapes) == len(graph.weights) else None
+    found = {names.get(name, name): shape for name, shape in shapes.items()}
+    return Reading("", names, found) if len(found) == len(shapes) else None
 
 
 def readings(shapes: Shapes) -> Iterator[Reading]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
-from resnet_dsl_onnx.exported_graph import FEW, FILLING, WHOLE, GraphTensor, array_tensor
+from resnet_dsl_onnx.exported_graph import DEEPEST, FEW, FILLING, WHOLE, GraphTensor, array_tensor
 from resnet_dsl_onnx.plain.rewriting import Rewriting
 
 MOST_FILLED = 65_536
@@ -40,7 +40,9 @@ def fixed(walk: Rewriting, node: ForeignNode) -> GraphTensor | None:
         found = form(walk, node, given[0])
     except (ValueError, TypeError, IndexError, OverflowError):  # extents of a broken file
         return None
-    if found is not None and node.op in SAME:
+    if found is None or found.depth > DEEPEST:
+        return None
+    if node.op in SAME:
         source = node.inputs[0]
         if node.op != "Identity":
             walk.origins[node.result] = walk.origins.get(source, source)
@@ -65,7 +67,7 @@ def _transposed(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> Graph
 def reordered(given: GraphTensor, order: Sequence[int]) -> GraphTensor:
     """Return a tensor with its axes in another order."""
     shape = tuple(given.shape[axis] for axis in order)
-    return replace(given, shape=shape, load=lambda: given.load().transpose(order))
+    return replace(given, shape=shape, load=lambda: given.load().transpose(order), depth=given.depth + 1)
 
 
 def reshaped(given: GraphTensor, shape: Sequence[int]) -> GraphTensor | None:
@@ -73,7 +75,7 @@ def reshaped(given: GraphTensor, shape: Sequence[int]) -> GraphTensor | None:
     found = tuple(shape)
     if prod(found) != prod(given.shape):
         return None
-    return replace(given, shape=found, load=lambda: given.load().reshape(found))
+    return replace(given, shape=found, load=lambda: given.load().reshape(found), depth=given.depth + 1)
 
 
 def _reshaped(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTensor | None:
@@ -176,7 +178,7 @@ def combined(
             found = function(given.load().astype(np.float64), other.load().astype(np.float64))
             return np.asarray(found.astype(np.float32))
 
-    return GraphTensor(shape, "float32", load)
+    return GraphTensor(shape, "float32", load, depth=max(given.depth, other.depth) + 1)
 
 
 def _single(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTensor | None:
@@ -188,7 +190,7 @@ def _single(walk: Rewriting, node: ForeignNode, given: GraphTensor) -> GraphTens
         with np.errstate(all="ignore"):
             return np.asarray(function(given.load().astype(np.float64)).astype(np.float32))
 
-    return GraphTensor(given.shape, "float32", load)
+    return GraphTensor(given.shape, "float32", load, depth=given.depth + 1)
 
 
 Fold = Callable[[Rewriting, ForeignNode, GraphTensor], "GraphTensor | None"]

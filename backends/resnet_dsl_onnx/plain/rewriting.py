@@ -44,6 +44,7 @@ class Rewriting:
         self.takers = Counter(name for node in graph.nodes for name in node.inputs) + Counter(
             value for _, value in graph.outputs
         )
+        self.last_takers = {name: node for node in graph.nodes for name in node.inputs}
         self.sizes, self.notes = graph.sizes, graph.notes
         if channels_last:
             self.orders[graph.input] = CHANNELS_LAST
@@ -82,6 +83,10 @@ class Rewriting:
     def maker(self, name: str) -> ForeignNode | None:
         """Return the node that gives what stands for a value, if nothing else takes that."""
         return self.nodes.get(self.passed.get(name, name)) if self.takers[name] == 1 else None
+
+    def taker(self, name: str) -> ForeignNode | None:
+        """Return the node of the file that alone takes a value."""
+        return self.last_takers.get(name) if self.takers[name] == 1 else None
 
     def numbers(self, name: str) -> tuple[Size, ...] | None:
         """Return a vector of whole numbers, or a single one; None where it is none."""

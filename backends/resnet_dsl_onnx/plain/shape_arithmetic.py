@@ -139,10 +139,10 @@ def _expand(walk: Rewriting, node: ForeignNode) -> bool:
     """One pixel for each of a map, where it is multiplied by one: that does the same."""
     value, order = walk.stands(node.inputs[0])
     extents = walk.extents.get(value, ())
-    takers = [each for each in walk.graph.nodes if node.result in each.inputs]
-    if len(extents) != 4 or extents[2:] != (1, 1) or [each.op for each in takers] != ["Mul"]:
+    taker = walk.taker(node.result)
+    if len(extents) != 4 or extents[2:] != (1, 1) or taker is None or taker.op != "Mul":
         return False
-    other = next((name for name in takers[0].inputs if name != node.result), "")
+    other = next((name for name in taker.inputs if name != node.result), "")
     shape = walk.shape(other)
     if shape is None or len(shape) != 4 or shape[1] != extents[1] or walk.is_reordered(other):
         return False
