@@ -175,7 +175,7 @@ def test_the_page_shows_what_the_command_prints(
     small = torchvision_model("resnet18").float()
     torch.onnx.export(small, torch.zeros(1, 3, 64, 64), "folded.onnx", dynamo=False)
     shown = re.findall(r"^```console\n\$ resnet-dsl import (.*)\n((?s:.*?))\n```$", page, re.MULTILINE)
-    assert len(shown) == 5
+    assert len(shown) == 6
     for line, expected in shown:
         path, *options = shlex.split(line)
         _, out, err = imported(Path(path), *options)
