@@ -301,8 +301,8 @@ def test_names_that_fit_another_network_are_refused_with_the_reason() -> None:
     with pytest.raises(resnet_dsl.UsageError) as caught:
         small("resnet50").state(state)
     assert str(caught.value).startswith(
-        "its names are not those of resnet50: keras.applications has names for all layers of resnet50, but "
-        "for another network (ResNet50, ResNet101 and ResNet152):\n"
+        "the state given: its names are not those of resnet50: keras.applications has names for all layers "
+        "of resnet50, but for another network (ResNet50, ResNet101 and ResNet152):\n"
         "  layer2.0.conv1 has stride 1, not 2: the stride is on the first 1x1 there, as in v1\n"
     )
 

@@ -45,6 +45,8 @@ class Stored:
 class Contents:
     """What a file holds, under the names it gives; `notes` say what was done to get at them.
 
+    A file that holds several dictionaries of tensors has no tensors of its own, but `entries` by key.
+
     Of a file with the names of another library there is more: `called` has its names by ours,
     `unplaced` the shapes of tensors for which ours have no place. `refused` says why tensors, under
     whichever name, cannot be converted.
@@ -60,6 +62,7 @@ class Contents:
     folded: str = ""
     """Of a graph by others: what to do where it lacks a norm. An export may have put that into the layer
     before it, whose tensors are no longer those of ours then, whatever they are called."""
+    entries: Mapping[str, Contents] = field(default_factory=dict)
 
 
 def metadata_value(text: str) -> Any:

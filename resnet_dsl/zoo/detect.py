@@ -32,6 +32,10 @@ from resnet_dsl.zoo.translate import from_library
 Tensors = Mapping[str, Stored]
 
 
+class SeveralPrefixesError(UsageError):
+    """A file that holds the network more than once, under several prefixes."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     """Names of a model, and the tensors of a file under them: without `taken_off`, with `put_on`."""
@@ -125,6 +129,8 @@ def _by(library: str, program: Program, candidate: Candidate, tensors: Tensors) 
     """The reading by a map, None if the model has no names by it, such as two layers of one."""
     try:
         return _read(names_of(library, program, candidate), tensors)
+    except SeveralPrefixesError:
+        raise
     except UsageError:
         return None
 
@@ -141,15 +147,25 @@ def _may_be(candidate: Candidate, tensors: Tensors) -> bool:
 def _read(names: ModelNames, tensors: Tensors) -> _Reading:
     """The tensors of a file under the names of a map: less what stands before all of them in the file."""
     body = _body(names)
-    best = _Reading(names, tensors)
+    found: dict[str, _Reading] = {}
     for put_on in dict.fromkeys(("", names.map.prefix)):
         wanted = [name.removeprefix(put_on) for name in body]
         for taken_off in _fronts(wanted, tensors):
             if all(taken_off + name in tensors for name in wanted):
                 theirs = set(names.tensors().values())
                 under = {_name(n, taken_off, put_on, theirs): stored for n, stored in tensors.items()}
-                return _Reading(names, under, taken_off, put_on, True)
-    return best
+                reading = _Reading(names, under, taken_off, put_on, True)
+                if not taken_off:
+                    return reading
+                found.setdefault(taken_off + wanted[0], reading)
+    if len(found) > 1:
+        listed = (f"`{printable(each.taken_off)}`" for each in list(found.values())[:4])
+        fronts = " and without ".join(listed)
+        raise SeveralPrefixesError(
+            f"the tensors of the network fit without the prefix {fronts} alike; "
+            "--prefix (in Python, prefix=) says which are meant"
+        )
+    return next(iter(found.values()), _Reading(names, tensors))
 
 
 def _name(name: str, taken_off: str, put_on: str, wanted: set[str]) -> str:
