@@ -45,7 +45,7 @@ def kind_of(path: Path, head: bytes) -> str:
         return PICKLE
     if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**40:
         return SAFETENSORS
-    if head.lstrip()[:1] == b"{" and path.name.endswith(".json"):
+    if path.name.endswith(SUFFIXES[INDEX]):
         return INDEX
     # The version of the format, then whatever field has a length: no text begins so.
     is_onnx = len(head) > 4 and head[0] == 0x08 and 0 < head[1] < 0x20 and head[2] in ONNX_FIELDS
