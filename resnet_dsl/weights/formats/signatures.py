@@ -41,10 +41,11 @@ def kind_of(path: Path, head: bytes) -> str:
         return HDF5
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
-    if len(head) > 1 and head[0] == 0x80 and head[1] in range(2, 6):
-        return PICKLE
+    # The length of a header in JSON, whose first bytes may be those of a pickle.
     if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**40:
         return SAFETENSORS
+    if len(head) > 1 and head[0] == 0x80 and head[1] in range(2, 6):
+        return PICKLE
     if path.name.endswith(SUFFIXES[INDEX]):
         return INDEX
     # The version of the format, then whatever field has a length: no text begins so.
