@@ -17,6 +17,8 @@ DEPTH = 8
 LISTED = 8
 MODULE = ("_parameters", "_buffers", "_modules")
 """Where an eager module of torch keeps what it is made of."""
+MOST = 16
+"""Entries that are held against a model; of more, the largest."""
 SMALL = 4
 """What has fewer than one in so many of the tensors of the largest entry is no model beside it."""
 
@@ -28,8 +30,10 @@ def contents_of(value: object, format: str) -> Contents:
         key: each for key, each in found.items() if any(len(t.shape) > 1 for t in each.tensors.values())
     }
     found = kernels or found
-    most = max((len(each.tensors) for each in found.values()), default=0)
-    found = {key: each for key, each in found.items() if len(each.tensors) * SMALL >= most}
+    sizes = sorted((len(each.tensors) for each in found.values()), reverse=True)[:MOST]
+    least = max(sizes[0] / SMALL, sizes[-1]) if sizes else 0
+    large = [key for key, each in found.items() if len(each.tensors) >= least][:MOST]
+    found = {key: found[key] for key in large}
     return found[""] if list(found) == [""] else Contents(format, {}, entries=found)
 
 
