@@ -25,16 +25,13 @@ SMALL = 4
 
 def contents_of(value: object, format: str) -> Contents:
     """Return the tensors in what a file of pickles holds, which may be in several entries."""
-    found = {".".join(path): _contents(path, entry, format) for path, entry in _entries(value, (), (), {})}
-    kernels = {
-        key: each for key, each in found.items() if any(len(t.shape) > 1 for t in each.tensors.values())
-    }
-    found = kernels or found
-    sizes = sorted((len(each.tensors) for each in found.values()), reverse=True)[:MOST]
+    found = list(_entries(value, (), {}))
+    found = [entry for entry in found if _has_kernels(entry)] or found
+    sizes = sorted((len(entry.tensors) for entry in found), reverse=True)[:MOST]
     least = max(sizes[0] / SMALL, sizes[-1]) if sizes else 0
-    large = [key for key, each in found.items() if len(each.tensors) >= least][:MOST]
-    found = {key: found[key] for key in large}
-    return found[""] if list(found) == [""] else Contents(format, {}, entries=found)
+    kept = [entry for entry in found if len(entry.tensors) >= least][:MOST]
+    entries = {entry.key: _contents(entry, format) for entry in kept}
+    return entries[""] if list(entries) == [""] else Contents(format, {}, entries=entries)
 
 
 def with_note(contents: Contents, note: str) -> Contents:
@@ -43,25 +40,35 @@ def with_note(contents: Contents, note: str) -> Contents:
     return replace(contents, entries=entries, notes=(note, *contents.notes))
 
 
-def _has_kernels(contents: Contents) -> bool:
-    return any(len(stored.shape) > 1 for stored in contents.tensors.values())
-
-
 @dataclass(frozen=True)
 class _Entry:
-    """A dictionary of tensors; what else there is on the way to it, and in it; the class of a module."""
+    """A dictionary of tensors, or a module: what there is on each level on the way to it, and its step."""
 
     tensors: Mapping[str, Stored]
-    beside: tuple[str, ...]
+    levels: tuple[tuple[Mapping[str, object], str], ...]
+    others: tuple[str, ...] = ()
     of_object: str = ""
 
+    @property
+    def key(self) -> str:
+        return ".".join(step for _, step in self.levels)
 
-def _contents(path: tuple[str, ...], entry: _Entry, format: str) -> Contents:
+    def beside(self) -> list[str]:
+        """What is left aside, as messages have it, not all of it."""
+        found = [name for level, step in self.levels for name in level if name != step]
+        return sorted(map(ascii, (*found, *self.others)))[:LISTED]
+
+
+def _has_kernels(entry: _Entry) -> bool:
+    return any(len(stored.shape) > 1 for stored in entry.tensors.values())
+
+
+def _contents(entry: _Entry, format: str) -> Contents:
     notes = []
-    aside = ", ".join(sorted(map(ascii, entry.beside))[:LISTED])
+    aside = ", ".join(entry.beside())
     left = f"left aside: {aside}" if aside else ""
-    if path:
-        notes.append(f"taken from its `{printable('.'.join(path))}`" + (f"; {left}" if left else ""))
+    if entry.key:
+        notes.append(f"taken from its `{printable(entry.key)}`" + (f"; {left}" if left else ""))
     elif left:
         notes.append(left)
     if entry.of_object:
@@ -70,21 +77,20 @@ def _contents(path: tuple[str, ...], entry: _Entry, format: str) -> Contents:
 
 
 def _entries(
-    value: object, path: tuple[str, ...], beside: tuple[str, ...], seen: dict[int, object]
-) -> Iterator[tuple[tuple[str, ...], _Entry]]:
-    if id(value) in seen or len(path) > DEPTH:
+    value: object, levels: tuple[tuple[Mapping[str, object], str], ...], seen: dict[int, object]
+) -> Iterator[_Entry]:
+    if id(value) in seen or len(levels) > DEPTH:
         return
     seen[id(value)] = value
     if isinstance(value, StandIn) and (tensors := dict(_of_module(value, "", {}, DEPTH * 2))):
-        yield path, _Entry(tensors, beside, value.title)
+        yield _Entry(tensors, levels, (), value.title)
         return
     children = _children(value)
     tensors = {name: child.stored for name, child in children.items() if isinstance(child, PickledTensor)}
     if tensors:
-        yield path, _Entry(tensors, (*beside, *(name for name in children if name not in tensors)))
+        yield _Entry(tensors, levels, tuple(name for name in children if name not in tensors))
     for name, child in children.items():
-        rest = (*beside, *(other for other in children if other != name))
-        yield from _entries(child, (*path, name), rest, seen)
+        yield from _entries(child, (*levels, (children, name)), seen)
 
 
 def _children(value: object) -> dict[str, object]:
