@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ from resnet_dsl.program import Program
 from resnet_dsl.zoo.layouts import CONV1X1
 from resnet_dsl.zoo.model_names import model_names
 from resnet_dsl.zoo.name_maps import NameMap, NameRule, find_library, known_libraries
-from resnet_dsl.zoo.patterns import HOLE, REST, Pattern, backwards, fill, number_in
+from resnet_dsl.zoo.patterns import HOLE, LAST, REST, Pattern, backwards, fill, number_in
 
 LONGEST = 200
+OF_LAST = "<last>"
+LAST_BLOCK = re.compile(rf"^(.*\.){OF_LAST}")
+NUMBERED = re.compile(r"(layer[0-9]+\.)([0-9]{1,6})\.")
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,19 @@ class Reading:
     """Our name of each of theirs."""
     shapes: Shapes
 
-    def remark(self, program: Program) -> str:
-        """Return what the person has to know about the names."""
+    def refusal(self, program: Program) -> str | None:
+        """Return why the library has no such network, None if it has one."""
         try:
             model_names(program, self.library)
         except UsageError as error:
-            return f"its names are as those of {self.library}, but the net is none of those: {error}"
+            return str(error)
+        return None
+
+    def remark(self, program: Program) -> str:
+        """Return what the person has to know about the names."""
+        refusal = self.refusal(program)
+        if refusal is not None:
+            return f"its names are as those of {self.library}, but the net is none of those: {refusal}"
         return (
             f"its names are those of {self.library}, the spec has its own; "
             f"--from {self.library} lets `weights convert` read it"
@@ -51,26 +62,39 @@ def readings(shapes: Shapes) -> Iterator[Reading]:
 
 
 def _reading(library: str, map: NameMap, place: int, shapes: Shapes) -> Reading | None:
-    """Read the names by a map; where several of our layers may be meant, by the one at this place."""
+    """Read the names by a map; where several of our layers may be meant, by the one at this place.
+
+    What is fully connected may have a name of one's own, as the classifier of a new task has.
+    """
     inverses = list(_inverses(map))
+    own = {name.removesuffix(".weight") for name, shape in shapes.items() if len(shape) == 2}
     layers: dict[str, tuple[str, str | None]] = {}
+    for path in dict.fromkeys(name.rpartition(".")[0] for name in shapes):
+        ours = list(dict.fromkeys(each for inverse in inverses if (each := inverse(path)) is not None))
+        if len(path) > LONGEST or not (ours or path in own):
+            return None
+        layers[path] = ours[min(place, len(ours) - 1)] if ours else (path, None)
+    called = _with_last_blocks([ours for ours, _ in layers.values()])
     names: dict[str, str] = {}
     found: dict[str, Shape] = {}
     for name, shape in shapes.items():
         path, _, tensor = name.rpartition(".")
-        if len(path) > LONGEST:
-            return None
-        if path not in layers:
-            ours = list(dict.fromkeys(each for inverse in inverses if (each := inverse(path)) is not None))
-            if not ours:
-                return None
-            layers[path] = ours[min(place, len(ours) - 1)]
         ours_path, layout = layers[path]
-        names[name] = f"{ours_path}.{tensor}"
+        names[name] = f"{called[ours_path]}.{tensor}"
         found[names[name]] = shape[:2] if layout == CONV1X1 and shape[2:] == (1, 1) else shape
     if len(found) != len(shapes) or all(name == ours for name, ours in names.items()):
         return None
     return Reading(library, names, found)
+
+
+def _with_last_blocks(paths: list[str]) -> dict[str, str]:
+    """Return the paths with the number of the last block of a stage, which its name there does not tell."""
+    last: dict[str, int] = {}
+    for path in paths:
+        found = NUMBERED.match(path)
+        if found is not None:
+            last[found[1]] = max(last.get(found[1], 0), int(found[2]) + 1)
+    return {path: LAST_BLOCK.sub(lambda found: f"{found[1]}{last.get(found[1], 0)}", path) for path in paths}
 
 
 Inverse = Callable[[str], "tuple[str, str | None] | None"]
@@ -96,15 +120,18 @@ def _kept(pattern: Pattern) -> Inverse:
 def _inverse(ours: str, theirs: str, rule: NameRule) -> Iterator[Inverse]:
     """Yield the way back, where every number of our name is in theirs."""
     there = backwards(theirs)
-    if there is None or not set(HOLE.findall(ours)) <= there[1].keys() or ours.endswith(REST):
+    if there is None or not set(HOLE.findall(ours)) <= {*there[1], LAST} or ours.endswith(REST):
         return
     expression, terms = there
+    template = ours.replace(f"{{{LAST}}}", OF_LAST)
 
     def back(path: str) -> tuple[str, str | None] | None:
         found = expression.fullmatch(path)
         if found is None:
             return None
-        return fill(ours, {name: number_in(found[name], term) for name, term in terms.items()}), rule.layout
+        return fill(
+            template, {name: number_in(found[name], term) for name, term in terms.items()}
+        ), rule.layout
 
     yield back
 
