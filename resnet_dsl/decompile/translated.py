@@ -119,19 +119,19 @@ def _kept(pattern: Pattern) -> Inverse:
 
 def _inverse(ours: str, theirs: str, rule: NameRule) -> Iterator[Inverse]:
     """Yield the way back, where every number of our name is in theirs."""
-    there = backwards(theirs)
-    if there is None or not set(HOLE.findall(ours)) <= {*there[1], LAST} or ours.endswith(REST):
+    there = backwards(theirs.removesuffix(REST))
+    rest = ours.endswith(REST)
+    if there is None or not set(HOLE.findall(ours)) <= {*there[1], LAST} or rest != theirs.endswith(REST):
         return
     expression, terms = there
-    template = ours.replace(f"{{{LAST}}}", OF_LAST)
+    template = ours.removesuffix(REST).replace(f"{{{LAST}}}", OF_LAST)
 
     def back(path: str) -> tuple[str, str | None] | None:
-        found = expression.fullmatch(path)
-        if found is None:
+        found = expression.match(path)
+        if found is None or (not rest and found.end() < len(path)):
             return None
-        return fill(
-            template, {name: number_in(found[name], term) for name, term in terms.items()}
-        ), rule.layout
+        numbers = {name: number_in(found[name], term) for name, term in terms.items()}
+        return fill(template, numbers) + path[found.end() :], rule.layout
 
     yield back
 
