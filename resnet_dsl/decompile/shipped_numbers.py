@@ -148,6 +148,7 @@ def _list(widths: ast.Expr | None, count: int) -> list[int] | None:
 def _blocks(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
     """Numbers that every block takes: fields of the model, and what blocks have by default."""
     numbers = {name: value for name, value in said.items() if isinstance(value, ast.Number)}
+    constant = _constant(differences)
     used = {name for field in ("block", "stages") if field in said for name in ast.names(said[field])}
     for name in used & shelf.blocks.keys():
         for parameter in shelf.blocks[name].parameters:
@@ -155,9 +156,24 @@ def _blocks(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
                 numbers.setdefault(parameter.name, parameter.default)
     for name, value in numbers.items():
         if name not in NOT_SIZES and isinstance(value.value, int) and value.value > 1:
-            other = differences.instead(value.value, lambda pair: pair.place is not None and pair.axis < 2)
+            other = differences.instead(value.value, lambda pair: _of_block(pair) in constant)
             if other is not None:
                 yield name, expression(other)
+
+
+def _constant(differences: Differences) -> set[tuple[str, int] | None]:
+    """Numbers of tensors that all blocks have alike, as those of a parameter are."""
+    found: dict[tuple[str, int] | None, set[int]] = {}
+    for pair in differences.all:
+        found.setdefault(_of_block(pair), set()).add(pair.ours)
+    return {place for place, numbers in found.items() if len(numbers) == 1} - {None}
+
+
+def _of_block(pair: Pair) -> tuple[str, int] | None:
+    """What the tensor of a pair is called within its block, and the axis if it is one of channels."""
+    if pair.place is None or pair.axis not in (0, 1):
+        return None
+    return pair.name.split(".", 2)[2], pair.axis
 
 
 def _stages(differences: Differences, shelf: ShippedModel, said: Said) -> Found:

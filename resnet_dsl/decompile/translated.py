@@ -124,7 +124,9 @@ def _inverse(ours: str, theirs: str, rule: NameRule) -> Iterator[Inverse]:
     if there is None or not set(HOLE.findall(ours)) <= {*there[1], LAST} or rest != theirs.endswith(REST):
         return
     expression, terms = there
-    template = ours.removesuffix(REST).replace(f"{{{LAST}}}", OF_LAST)
+    template = ours.removesuffix(REST)
+    if LAST not in terms:
+        template = template.replace(f"{{{LAST}}}", OF_LAST)
 
     def back(path: str) -> tuple[str, str | None] | None:
         found = expression.match(path)
