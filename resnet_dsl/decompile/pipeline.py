@@ -31,7 +31,7 @@ from resnet_dsl.decompile.structure import Structure, read_structure
 from resnet_dsl.decompile.syntax_nodes import written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
 from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
-from resnet_dsl.decompile.translated import Reading, readings
+from resnet_dsl.decompile.translated import Reading, reading_by_shape, readings
 from resnet_dsl.decompile.written_out import narrowed_blocks
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
@@ -127,7 +127,7 @@ def restore(
     nothing_said = request.hints == Hints() and not request.settings
     if shelved is not None and nothing_said:
         return shelved
-    for each in tried:
+    for each in (*tried, *_by_shape(file, request)):
         if each.restored is not None:
             return each.restored
         if each.question is not None:
@@ -183,6 +183,13 @@ def _answers(way: InputFile, reading: Reading, request: ImportRequest) -> Iterat
         if reading.refusal(found.program) is None:
             note = f"the stride of bottlenecks is on {stride_on}, as {reading.library} has it"
             yield _with_remark(replace(found, notes=(*found.notes, note)), reading)
+
+
+def _by_shape(file: InputFile, request: ImportRequest) -> Iterator[_Tried]:
+    """Yield what comes of the file if kinds, shapes and order tell what its names do not."""
+    reading = reading_by_shape(file.shapes) if file.graph is None else None
+    if reading is not None:
+        yield _tried(file.read_as(reading), reading, request)
 
 
 def _from_shelf(file: InputFile, name: str | None, model: str) -> Restored | None:

@@ -6,15 +6,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from resnet_dsl.decompile.tensors import Shape, Shapes
+from resnet_dsl.decompile.tensors import Shape, Shapes, renamed
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
 from resnet_dsl.zoo.layouts import CONV1X1
 from resnet_dsl.zoo.model_names import model_names
 from resnet_dsl.zoo.name_maps import NameMap, NameRule, find_library, known_libraries
+from resnet_dsl.zoo.names_by_shape import names_by_shape
 from resnet_dsl.zoo.patterns import HOLE, LAST, REST, Pattern, backwards, fill, number_in
 
 LONGEST = 200
+EXAMPLES = tuple(
+    map(
+        re.compile,
+        (r"conv1(\.0)?\.weight", r"layer1\.0\.conv1\.weight", r"layer.*\.(downsample|shortcut).*\.weight"),
+    )
+)
 OF_LAST = "<last>"
 LAST_BLOCK = re.compile(rf"^(.*\.){OF_LAST}")
 NUMBERED = re.compile(r"(layer[0-9]+\.)([0-9]{1,6})\.")
@@ -25,12 +33,15 @@ class Reading:
     """A file's tensors under our names, if they are those of a library."""
 
     library: str
+    """Empty for names of no library."""
     names: Mapping[str, str]
     """Our name of each of theirs."""
     shapes: Shapes
 
     def refusal(self, program: Program) -> str | None:
-        """Return why the library has no such network, None if it has one."""
+        """Return why the library has no such network, None if it has one or there is no library."""
+        if not self.library:
+            return None
         try:
             model_names(program, self.library)
         except UsageError as error:
@@ -39,6 +50,11 @@ class Reading:
 
     def remark(self, program: Program) -> str:
         """Return what the person has to know about the names."""
+        if not self.library:
+            return (
+                "its names are no library's; which layer is which is taken from kinds, shapes and order: "
+                f"{', '.join(self._examples())} …; `weights convert` does the same"
+            )
         refusal = self.refusal(program)
         if refusal is not None:
             return f"its names are as those of {self.library}, but the net is none of those: {refusal}"
@@ -46,6 +62,15 @@ class Reading:
             f"its names are those of {self.library}, the spec has its own; "
             f"--from {self.library} lets `weights convert` read it"
         )
+
+    def _examples(self) -> Iterator[str]:
+        """Yield a layer of the stem, one of a block and a projection, as they are called there and here."""
+        for kind in EXAMPLES:
+            for theirs, ours in self.names.items():
+                if kind.fullmatch(ours):
+                    there, here = theirs.rpartition(".")[0], ours.rpartition(".")[0]
+                    yield f"`{printable(there)}` is {here}"
+                    break
 
 
 def readings(shapes: Shapes) -> Iterator[Reading]:
@@ -59,6 +84,16 @@ def readings(shapes: Shapes) -> Iterator[Reading]:
                     continue
                 seen.add(key)
                 yield reading
+
+
+def reading_by_shape(shapes: Shapes) -> Reading | None:
+    """Return names of no library as ours, where kinds, shapes and order tell which layer is which."""
+    called = names_by_shape(shapes)
+    if called is None:
+        return None
+    found = renamed(shapes, called)
+    names = dict(zip(shapes, found, strict=True)) if len(found) == len(shapes) else {}
+    return Reading("", names, found) if any(theirs != ours for theirs, ours in names.items()) else None
 
 
 def _reading(library: str, map: NameMap, place: int, shapes: Shapes) -> Reading | None:
