@@ -27,7 +27,7 @@ from resnet_dsl.decompile.model_name import checked_name, model_name
 from resnet_dsl.decompile.shipped_blocks import with_blocks
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
 from resnet_dsl.decompile.spec_writer import fields_of, text_of
-from resnet_dsl.decompile.structure import Structure, read_structure
+from resnet_dsl.decompile.structure import IN_BLOCK, Structure, read_structure
 from resnet_dsl.decompile.syntax_nodes import written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
 from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
@@ -122,7 +122,8 @@ def restore(
             raise each.question
         if each.restored is not None and each.is_sure:
             return each.restored
-    refusal = next((each.refusal for each in tried[1:] if each.refusal is not None), tried[0].refusal)
+    others = () if any(map(IN_BLOCK.fullmatch, file.shapes)) else tried[1:]
+    refusal = next((each.refusal for each in others if each.refusal is not None), tried[0].refusal)
     shelved = _from_shelf(file, name, model)
     nothing_said = request.hints == Hints() and not request.settings
     if shelved is not None and nothing_said:

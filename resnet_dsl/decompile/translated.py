@@ -17,11 +17,10 @@ from resnet_dsl.zoo.names_by_shape import names_by_shape
 from resnet_dsl.zoo.patterns import HOLE, LAST, REST, Pattern, backwards, fill, number_in
 
 LONGEST = 200
-EXAMPLES = tuple(
-    map(
-        re.compile,
-        (r"conv1(\.0)?\.weight", r"layer1\.0\.conv1\.weight", r"layer.*\.(downsample|shortcut).*\.weight"),
-    )
+EXAMPLES = (
+    re.compile(r"conv1(\.0)?\.weight"),
+    re.compile(r"layer1\.0\.conv1\.weight"),
+    re.compile(r"layer.*\.(downsample|shortcut).*\.weight"),
 )
 OF_LAST = "<last>"
 LAST_BLOCK = re.compile(rf"^(.*\.){OF_LAST}")

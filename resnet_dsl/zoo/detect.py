@@ -103,11 +103,13 @@ def _by_shape(contents: Contents, program: Program) -> _Reading | None:
     if not body or not body <= theirs.keys() <= layers.keys():
         return None
     named = own_names(program, theirs)
-    fits = all(
-        shapes.get(named.tensor(path, parameter)) == parameter.shape
+    wanted = {
+        named.tensor(path, parameter): parameter.shape
         for path in theirs
         for _, parameter in layers[path].parameters()
-    )
+    }
+    there = set(theirs.values())
+    fits = wanted == {name: shape for name, shape in shapes.items() if name.rpartition(".")[0] in there}
     return _Reading(named, contents.tensors, whole=True) if fits else None
 
 

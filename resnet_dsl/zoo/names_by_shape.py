@@ -16,6 +16,7 @@ from resnet_dsl.zoo.block_by_shape import CONV, FC, NORM, Layer, parse_blocks
 Shape = tuple[int, ...]
 WORD = re.compile(r"[._/]")
 DIGITS = re.compile(r"([0-9]+)")
+IN_BLOCK = re.compile(r"layer[0-9]+\.[0-9]+\.(.+)")
 NUMBERED = re.compile(r".*[0-9]")
 DEEPEST = 12
 STEMS = {1: ("conv1",), 3: ("conv1.0", "conv1.3", "conv1.6")}
@@ -34,7 +35,17 @@ def names_by_shape(shapes: Mapping[str, Shape]) -> dict[str, str] | None:
         layers.sort(key=lambda layer: [_natural(word) for word in layer.words])
     deepest = min(DEEPEST, max(len(layer.words) for layer in layers))
     found = (_grouped(layers, depth, by_name) for depth in range(deepest, 0, -1))
-    return next((names for names in found if names is not None), None)
+    names = next((names for names in found if names is not None), None)
+    return None if names is None or _is_patchwork(names) else names
+
+
+def _is_patchwork(names: Mapping[str, str]) -> bool:
+    """Whether some layers of a kind have our names and some others: those are not the same network's."""
+    kinds: dict[str, set[bool]] = {}
+    for theirs, ours in names.items():
+        inside = IN_BLOCK.fullmatch(ours)
+        kinds.setdefault(inside[1] if inside else "", set()).add(theirs == ours)
+    return any(len(same) > 1 for same in kinds.values())
 
 
 def _layers(shapes: Mapping[str, Shape]) -> list[Layer] | None:
