@@ -8,6 +8,7 @@ graph_facts
 spec_writer    structure and facts                       → the fields of a model, as syntax
 comparison     the program of that model, and the file   → nothing, or why it is not
 shipped_match  a file that the blocks do not restore     → the shipped spec that does
+shipped_blocks such a file                               → a shipped spec with other numbers
 """
 
 from __future__ import annotations

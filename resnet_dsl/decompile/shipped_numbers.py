@@ -27,6 +27,8 @@ class Pair:
     axis: int
     ours: int
     theirs: int
+    rank: int
+    """How many numbers the tensor has: one for those of norms, which may be on what a block gets."""
     place: tuple[int, int] | None
     """Stage and block, from 0."""
 
@@ -47,11 +49,10 @@ class Differences:
             place = None if found is None else (int(found[1].removeprefix("layer")) - 1, int(found[2]))
             given = theirs[name]
             if len(given) != len(shape):
-                pairs.append(Pair(name, -1, 0, 1, place))
+                pairs.append(Pair(name, -1, 0, 1, len(shape), place))
             else:
-                pairs += [
-                    Pair(name, axis, *both, place) for axis, both in enumerate(zip(shape, given, strict=True))
-                ]
+                both = enumerate(zip(shape, given, strict=True))
+                pairs += [Pair(name, axis, *numbers, len(shape), place) for axis, numbers in both]
         return cls(tuple(pairs), program)
 
     @property
@@ -128,9 +129,8 @@ def _in_blocks(stage: int, blocks: range) -> Callable[[Pair], bool]:
     """Whether a pair is of what layers of some blocks give."""
 
     def holds(pair: Pair) -> bool:
-        return (
-            pair.place is not None and pair.place[0] == stage and pair.place[1] in blocks and pair.axis == 0
-        )
+        here = pair.place is not None and pair.place[0] == stage and pair.place[1] in blocks
+        return here and pair.axis == 0 and pair.rank > 1
 
     return holds
 

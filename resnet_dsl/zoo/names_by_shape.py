@@ -44,7 +44,8 @@ def _is_patchwork(names: Mapping[str, str]) -> bool:
     kinds: dict[str, set[bool]] = {}
     for theirs, ours in names.items():
         inside = IN_BLOCK.fullmatch(ours)
-        kinds.setdefault(inside[1] if inside else "", set()).add(theirs == ours)
+        if ours != LAST_NORM:
+            kinds.setdefault(inside[1] if inside else "", set()).add(theirs == ours)
     return any(len(same) > 1 for same in kinds.values())
 
 
