@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,7 +117,8 @@ def restore(
     file = replace(file, shapes=without_counters(file.shapes))
     check_kind(file.shapes)
     request = ImportRequest(model, hints or Hints(), known)
-    tried = [_tried(way, reading, request) for way, reading in _ways(file)]
+    ways = list(_ways(file))
+    tried = [_tried(way, reading, request) for way, reading in ways]
     for each in tried:
         if each.question is not None and each.reading is None and not each.is_biased:
             raise each.question
@@ -125,7 +126,7 @@ def restore(
             return each.restored
     others = () if any(map(IN_BLOCK.fullmatch, file.shapes)) else tried[1:]
     refusal = next((each.refusal for each in others if each.refusal is not None), tried[0].refusal)
-    shelved = _from_shelf(file, name, model)
+    shelved = _from_shelf(file, ways, name, model)
     nothing_said = request.hints == Hints() and not request.settings
     if shelved is not None and nothing_said:
         return shelved
@@ -194,9 +195,10 @@ def _by_shape(file: InputFile, request: ImportRequest) -> Iterator[_Tried]:
         yield _tried(file.read_as(reading), reading, request)
 
 
-def _from_shelf(file: InputFile, name: str | None, model: str) -> Restored | None:
+def _from_shelf(
+    file: InputFile, ways: Sequence[tuple[InputFile, Reading | None]], name: str | None, model: str
+) -> Restored | None:
     """The shipped spec that has just the file's tensors; else one made of a shipped spec's blocks."""
-    ways = list(_ways(file))
     for way, reading in ways:
         shelved = _shipped(way, name)
         if shelved is not None:

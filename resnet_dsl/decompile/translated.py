@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from resnet_dsl.decompile.tensors import Shape, Shapes, renamed
@@ -75,10 +75,12 @@ class Reading:
 def readings(shapes: Shapes) -> Iterator[Reading]:
     """Yield each way to read the names as those of a library, other than as they are."""
     seen: set[tuple[tuple[str, str], ...]] = set()
+    paths = dict.fromkeys(name.rpartition(".")[0] for name in shapes)
+    own = {name.removesuffix(".weight") for name, shape in shapes.items() if len(shape) == 2}
     for library in known_libraries():
         for map in find_library(library).maps:
             for place in range(_most_choices(map)):
-                reading = _reading(library, map, place, shapes)
+                reading = _reading(library, map, place, _File(shapes, paths, own))
                 if reading is None or (key := tuple(reading.names.items())) in seen:
                     continue
                 seen.add(key)
@@ -95,28 +97,36 @@ def reading_by_shape(shapes: Shapes) -> Reading | None:
     return Reading("", names, found) if any(theirs != ours for theirs, ours in names.items()) else None
 
 
-def _reading(library: str, map: NameMap, place: int, shapes: Shapes) -> Reading | None:
+@dataclass(frozen=True)
+class _File:
+    """A file's tensors, its layers, and those that are fully connected."""
+
+    shapes: Shapes
+    paths: Collection[str]
+    own: Collection[str]
+
+
+def _reading(library: str, map: NameMap, place: int, file: _File) -> Reading | None:
     """Read the names by a map; where several of our layers may be meant, by the one at this place.
 
     What is fully connected may have a name of one's own, as the classifier of a new task has.
     """
     inverses = list(_inverses(map))
-    own = {name.removesuffix(".weight") for name, shape in shapes.items() if len(shape) == 2}
     layers: dict[str, tuple[str, str | None]] = {}
-    for path in dict.fromkeys(name.rpartition(".")[0] for name in shapes):
+    for path in file.paths:
         ours = list(dict.fromkeys(each for inverse in inverses if (each := inverse(path)) is not None))
-        if len(path) > LONGEST or not (ours or path in own):
+        if len(path) > LONGEST or not (ours or path in file.own):
             return None
         layers[path] = ours[min(place, len(ours) - 1)] if ours else (path, None)
     called = _with_last_blocks([ours for ours, _ in layers.values()])
     names: dict[str, str] = {}
     found: dict[str, Shape] = {}
-    for name, shape in shapes.items():
+    for name, shape in file.shapes.items():
         path, _, tensor = name.rpartition(".")
         ours_path, layout = layers[path]
         names[name] = f"{called[ours_path]}.{tensor}"
         found[names[name]] = shape[:2] if layout == CONV1X1 and shape[2:] == (1, 1) else shape
-    if len(found) != len(shapes) or all(name == ours for name, ours in names.items()):
+    if len(found) != len(file.shapes) or all(name == ours for name, ours in names.items()):
         return None
     return Reading(library, names, found)
 

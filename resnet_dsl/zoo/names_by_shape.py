@@ -19,6 +19,8 @@ DIGITS = re.compile(r"([0-9]+)")
 IN_BLOCK = re.compile(r"layer[0-9]+\.[0-9]+\.(.+)")
 NUMBERED = re.compile(r".*[0-9]")
 DEEPEST = 12
+MOST_LAYERS = 10_000
+"""Three times those of the deepest network that has been published."""
 STEMS = {1: ("conv1",), 3: ("conv1.0", "conv1.3", "conv1.6")}
 STEM_NORMS = {1: ("bn1",), 3: ("conv1.1", "conv1.4", "bn1")}
 LAST_NORM = "bn"
@@ -28,7 +30,7 @@ NORM_TENSORS = ({"weight", "bias", "running_mean", "running_var"}, {"weight", "b
 def names_by_shape(shapes: Mapping[str, Shape]) -> dict[str, str] | None:
     """Return our path of each layer outside of the head, None where the file is not such a network."""
     layers = _layers(shapes)
-    if not layers:
+    if not layers or len(layers) > MOST_LAYERS:
         return None
     by_name = [layer.path for layer in layers] == sorted(layer.path for layer in layers)
     if by_name:
