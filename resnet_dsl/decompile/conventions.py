@@ -5,6 +5,7 @@ Where published nets of the same tensors differ, nothing is assumed: the person 
 
 from __future__ import annotations
 
+from resnet_dsl.decompile.classifiers import Classifier, chain_of, classifier_of
 from resnet_dsl.decompile.facts import (
     Fact,
     Hints,
@@ -17,13 +18,14 @@ from resnet_dsl.decompile.facts import (
 from resnet_dsl.decompile.residual_blocks import activation_of
 from resnet_dsl.decompile.structure import DEEP_STEM, Structure
 from resnet_dsl.decompile.syntax_nodes import call, call_of_op, expression, labelled, others_than, pipeline
-from resnet_dsl.decompile.tensors import GN, NORMS, FileLayer, NotExpressibleError, listed
+from resnet_dsl.decompile.tensors import BN, GN, NORMS, FileLayer, NotExpressibleError, listed
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.one_line import whole_line
 
 IMAGENET, CIFAR = 7, 3
 SIZES = {IMAGENET: 224, CIFAR: 32}
 DEEP_CHANNELS = {"first": 32, "second": 32, "width": 64}
+FOLDED = "norms were folded into the convolutions (biases, no norms)"
 WHICH_STRIDE = (
     "its tensors are those of v1 and of v1.5 alike, which compute different things; say which:\n"
     "  --stride-on conv2   v1.5: the stride is on the 3x3, as in torchvision, timm and almost all of today\n"
@@ -40,6 +42,7 @@ WHICH_SHORTCUT = (
 def facts_by_convention(structure: Structure, hints: Hints) -> NetworkFacts:
     """Return the facts of a network of which there are tensors alone."""
     strides, norm = _strides(structure), _norm(structure)
+    head, classifier = _head(structure)
     return NetworkFacts(
         input=input_fact(hints, lambda: _input(structure)),
         stem=_stem(structure),
@@ -53,7 +56,9 @@ def facts_by_convention(structure: Structure, hints: Hints) -> NetworkFacts:
         ),
         antialias=Fact(expression("none"), "convention", "no blur"),
         drop_path=Fact(0.0, "convention", "no dropout"),
-        head=_head(structure),
+        head=head,
+        blocks=classifier.block,
+        renamed=classifier.renamed,
     )
 
 
@@ -77,28 +82,32 @@ def _stem(structure: Structure) -> Fact[Steps]:
     if "bn1" in structure.others:
         norm = _norm_of(structure, "bn1")
         steps += [labelled("bn1", expression(norm), f"{norm}1"), _activation(structure).value]
+    elif structure.is_folded:
+        steps.append(_activation(structure).value)
     if kernel == IMAGENET:
         steps.append(call("maxpool", (3, 3), stride=2))
     return Fact(tuple(steps), "convention", f"stem {whole_line(pipeline(steps))}")
 
 
-def _head(structure: Structure) -> Fact[Steps]:
-    """Global average pooling and a fully connected layer; before it, the last norm of pre-activation."""
+def _head(structure: Structure) -> tuple[Fact[Steps], Classifier]:
+    """Global average pooling and what is fully connected; before it, the last norm of pre-activation."""
     rest = {path: layer for path, layer in structure.others.items() if not _is_in_stem(structure, path)}
-    steps = []
+    steps: list[ast.Expr] = []
     if structure.pre and "bn" in rest and rest["bn"].kind in NORMS:
         norm = labelled("bn", expression(rest.pop("bn").kind), _norm_of(structure, "bn"))
         steps += [norm, _activation(structure).value]
-    fc = rest.pop("fc", None)
-    if fc is not None and fc.kind == "fc":
-        more = others_than({"bias": True}, {"bias": fc.has_bias})
-        steps += [call("gap"), call("fc", fc.channels, **more)]
-    if rest or (fc is not None and fc.kind != "fc"):
+    chain = chain_of(rest, structure.blocks[-1].after)
+    if chain is None:
+        others = {path: layer for path, layer in rest.items() if path != "fc"} or rest
         raise NotExpressibleError(
             "beside blocks, a stem `conv1`, `bn1` or `conv1.0` to `conv1.6` and a head `bn`, `fc` it has "
-            + listed(rest or ["fc"])
+            + listed(others)
         )
-    return Fact(tuple(steps), "convention", "" if steps else "no head; the result is the last stage's")
+    found = classifier_of(chain, rest, _activation(structure).value)
+    if chain:
+        steps += [call("gap"), *found.steps]
+    nothing = "no head; the result is the last stage's"
+    return Fact(tuple(steps), "convention", found.note if steps else nothing), found
 
 
 def _is_in_stem(structure: Structure, path: str) -> bool:
@@ -116,7 +125,9 @@ def _strides(structure: Structure) -> Fact[list[int]]:
 
 
 def _norm(structure: Structure) -> Fact[ast.Expr]:
-    """The norm that has such tensors, with the usual numbers."""
+    """The norm that has such tensors, with the usual numbers; none where biases took them up."""
+    if structure.is_folded:
+        return Fact(expression("identity"), "convention", FOLDED)
     if not structure.norm:
         path = structure.blocks[0].path
         raise NotExpressibleError(f"{path} has no tensors of norms; whether and which it has, a graph tells")
@@ -175,15 +186,19 @@ def _stem_kernel(structure: Structure) -> int:
 def _deep_stem(structure: Structure) -> ast.Expr:
     """`deep_stem` with the channels that are not its own."""
     kinds = [layer.kind if (layer := structure.others.get(name)) else None for name in DEEP_STEM]
-    norm = _norm_of(structure, "bn1")
+    norm = None if structure.is_folded else _norm_of(structure, "bn1")
     if kinds != ["conv", norm, "conv", norm, "conv"]:
         raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
-    return deep_stem(structure, {"norm": expression(norm)} if norm == GN else {})
+    named = others_than({"norm": BN}, {"norm": norm or "identity"})
+    return deep_stem(structure, {name: expression(value) for name, value in named.items()})
 
 
 def deep_stem(structure: Structure, more: dict[str, ast.Expr]) -> ast.Expr:
     """Return `deep_stem` with its channels, in their order as far as can be, and more arguments."""
-    channels = [structure.others[name].channels for name in DEEP_STEM[::2]]
+    convs = [structure.others[name] for name in DEEP_STEM[::2]]
+    if all(conv.has_bias for conv in convs):
+        more = {**more, "bias": expression(True)}
+    channels = [conv.channels for conv in convs]
     defaults = list(DEEP_CHANNELS.values())
     last = max((n for n in range(1, 4) if channels[n - 1] != defaults[n - 1]), default=0)
     return call("deep_stem", *channels[:last], **more)

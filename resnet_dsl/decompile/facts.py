@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from resnet_dsl.decompile.structure import Structure
-from resnet_dsl.decompile.syntax_nodes import call, expression, written_by_hand
+from resnet_dsl.decompile.syntax_nodes import Written, call, expression, written_by_hand
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.syntax import ast
@@ -61,6 +61,10 @@ class NetworkFacts:
     head: Fact[Steps]
     more: Mapping[str, ast.Expr] = field(default_factory=dict)
     """Further fields, as the file has them."""
+    blocks: str = ""
+    """The text of blocks that the head needs."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Our names of layers that have none there that the language takes."""
 
     @property
     def facts(self) -> dict[str, Fact[object]]:
@@ -119,13 +123,18 @@ def shortcut_fact(
     """
     if hints.shortcut:
         return Fact(written_by_hand("--shortcut", hints.shortcut), "hint")
-    kinds = {block.projection for block in structure.blocks} - {"none"}
+    projecting = [block for block in structure.blocks if block.projection != "none"]
+    kinds = {(block.projection, block.projection_bias) for block in projecting}
     if not kinds:
         return bare()
     if len(kinds) > 1:
         raise NotExpressibleError("its shortcuts are of several kinds")
-    kind = kinds.pop()
+    ((kind, bias),) = kinds
     pooled = pools() if kind == "plain" else Fact(kind == "pooled", "tensors")
     name = "D" if pooled.value else "C" if structure.projects_everywhere(strides) else "B"
-    usual = norm == expression(BN) or kind == "plain"
-    return Fact(call(name) if usual else call(name, norm=norm), pooled.authority, pooled.note)
+    more: dict[str, Written] = {} if norm == expression(BN) or kind == "plain" else {"norm": norm}
+    if bias and kind != "plain":  # that of pre-activation has the bias of its block
+        more["bias"] = True
+    if kind == "plain" and any(block.bias != bias for block in projecting):
+        raise NotExpressibleError("a bias on its shortcuts or on its convolutions only")
+    return Fact(call(name, **more), pooled.authority, pooled.note)

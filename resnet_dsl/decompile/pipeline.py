@@ -8,13 +8,14 @@ graph_facts
 spec_writer    structure and facts                       → the fields of a model, as syntax
 comparison     the program of that model, and the file   → nothing, or why it is not
 shipped_match  a file that the blocks do not restore     → the shipped spec that does
+shipped_blocks such a file                               → a shipped spec with other numbers
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,28 +25,40 @@ from resnet_dsl.decompile.facts import Hints, NetworkFacts
 from resnet_dsl.decompile.graph_facts import facts_of_graph, stated
 from resnet_dsl.decompile.input_file import InputFile, read_input_file
 from resnet_dsl.decompile.model_name import checked_name, model_name
+from resnet_dsl.decompile.shipped_blocks import with_blocks
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
 from resnet_dsl.decompile.spec_writer import fields_of, text_of
-from resnet_dsl.decompile.structure import Structure, read_structure
+from resnet_dsl.decompile.structure import IN_BLOCK, Structure, read_structure
 from resnet_dsl.decompile.syntax_nodes import written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
-from resnet_dsl.decompile.tensors import layers_of, without_counters
-from resnet_dsl.decompile.translated import Reading, readings
+from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
+from resnet_dsl.decompile.translated import Reading, reading_by_shape, readings
+from resnet_dsl.decompile.written_out import narrowed_blocks
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
+from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
+from resnet_dsl.zoo.candidates import HEAD
 
 AS_SHIPPED = (
     "its blocks are none of the library's, its tensors those of the shipped {spec}; "
     "what tensors do not tell is taken to be as there"
 )
 
+OF_SHIPPED = "its blocks are those of the shipped {spec}; what tensors do not tell is taken to be as there"
+
 IF_NOTHING_SAID = (
     "  = help: a shipped spec has just these tensors; it is taken where nothing is said beside the file"
 )
+
+STRIDES = ("conv2", "conv1")
+
+
+class QuestionError(UsageError):
+    """What tensors leave open and no convention settles: the person has to say."""
 
 
 @dataclass(frozen=True)
@@ -102,22 +115,105 @@ def restore(
     model = model_name(file.source) if name is None else checked_name(name)
     known = {key: written_by_hand(f"--set {key}", text) for key, text in (settings or {}).items()}
     file = replace(file, shapes=without_counters(file.shapes))
+    check_kind(file.shapes)
     request = ImportRequest(model, hints or Hints(), known)
-    refusals: list[NotExpressibleError] = []
-    for way, reading in _ways(file):
+    ways = list(_ways(file))
+    tried = [_tried(way, reading, request) for way, reading in ways]
+    for each in tried:
+        if each.question is not None and each.reading is None and not each.is_biased:
+            raise each.question
+        if each.restored is not None and each.is_sure:
+            return each.restored
+    others = () if any(map(IN_BLOCK.fullmatch, file.shapes)) else tried[1:]
+    refusal = next((each.refusal for each in others if each.refusal is not None), tried[0].refusal)
+    shelved = _from_shelf(file, ways, name, model)
+    nothing_said = request.hints == Hints() and not request.settings
+    if shelved is not None and nothing_said:
+        return shelved
+    for each in (*tried, *_by_shape(file, request)):
+        if each.restored is not None:
+            return each.restored
+        if each.question is not None:
+            raise each.question
+    assert refusal is not None
+    raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}") if shelved is not None else refusal
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What came of a file read in one way: a spec, a question or a refusal."""
+
+    reading: Reading | None
+    restored: Restored | None = None
+    question: QuestionError | None = None
+    refusal: NotExpressibleError | None = None
+    is_biased: bool = False
+    """Whether the blocks have biases, as those of some shipped specs do."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing else is likely: a library's names for a network that it has, or all names ours."""
+        if self.restored is None or self.is_biased:
+            return False
+        if self.reading is None:
+            return not _has_own_head(self.restored.program)
+        return self.reading.refusal(self.restored.program) is None
+
+
+def _tried(way: InputFile, reading: Reading | None, request: ImportRequest) -> _Tried:
+    """Restore a network by the library's blocks; a library whose names it has may say where strides are."""
+    biased = any(name.endswith("conv1.bias") and name.startswith("layer") for name in way.shapes)
+    try:
+        return _Tried(reading, _with_remark(_restored(way, request), reading), is_biased=biased)
+    except QuestionError as question:
+        answers = [] if reading is None else list(_answers(way, reading, request))
+        if len(answers) == 1:
+            return _Tried(reading, answers[0], is_biased=biased)
+        return _Tried(reading, question=question, is_biased=biased)
+    except NotExpressibleError as error:
+        told = f"read with the names of {reading.library}: {error}" if reading else str(error)
+        return _Tried(reading, refusal=NotExpressibleError(told), is_biased=biased)
+
+
+def _answers(way: InputFile, reading: Reading, request: ImportRequest) -> Iterator[Restored]:
+    """Yield what the file is with each answer that the library of its names has a network for."""
+    for stride_on in STRIDES:
+        hints = replace(request.hints, stride_on=stride_on)
         try:
-            return _with_remark(_restored(way, request), reading)
-        except NotExpressibleError as error:
-            told = f"read with the names of {reading.library}: {error}" if reading else str(error)
-            refusals.append(NotExpressibleError(told))
-    refusal = refusals[min(1, len(refusals) - 1)]
-    for way, reading in _ways(file):
-        found = _shipped(way, name)
-        if found is not None and (request.hints != Hints() or request.settings):
-            raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
-        if found is not None:
-            return _with_remark(found, reading)
-    raise refusal
+            found = _restored(way, replace(request, hints=hints))
+        except (NotExpressibleError, UsageError):
+            continue
+        if reading.refusal(found.program) is None:
+            note = f"the stride of bottlenecks is on {stride_on}, as {reading.library} has it"
+            yield _with_remark(replace(found, notes=(*found.notes, note)), reading)
+
+
+def _by_shape(file: InputFile, request: ImportRequest) -> Iterator[_Tried]:
+    """Yield what comes of the file if kinds, shapes and order tell what its names do not."""
+    reading = reading_by_shape(file.shapes) if file.graph is None else None
+    if reading is not None:
+        yield _tried(file.read_as(reading), reading, request)
+
+
+def _from_shelf(
+    file: InputFile, ways: Sequence[tuple[InputFile, Reading | None]], name: str | None, model: str
+) -> Restored | None:
+    """The shipped spec that has just the file's tensors; else one made of a shipped spec's blocks."""
+    for way, reading in ways:
+        shelved = _shipped(way, name)
+        if shelved is not None:
+            return _with_remark(shelved, reading)
+    if file.graph is not None:
+        return None
+    comment = f"# Restored from {printable(file.source)}.\n"
+    found: dict[str, Restored] = {}
+    for way, reading in ways:
+        for each in with_blocks(way.shapes, model, comment):
+            if reading is None or reading.refusal(each.program) is None:
+                notes = (*file.notes, OF_SHIPPED.format(spec=each.spec), *each.notes)
+                restored = _with_remark(Restored(each.text, each.program, notes), reading)
+                found.setdefault(print_network(each.program), restored)
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
@@ -130,6 +226,14 @@ def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
 def _with_remark(found: Restored, reading: Reading | None) -> Restored:
     """What was restored, with the note on names that are those of another library."""
     return found if reading is None else replace(found, notes=(*found.notes, reading.remark(found.program)))
+
+
+def _has_own_head(program: Program) -> bool:
+    """Whether a classifier is called as it may be in a library, so that names may be that library's."""
+    return any(
+        node.part == HEAD and node.name not in ("fc", "bn") and any(True for _ in node.parameters())
+        for node in program.graph.nodes
+    )
 
 
 def _shipped(file: InputFile, name: str | None) -> Restored | None:
@@ -166,15 +270,17 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     structure, facts = _read(file, request.hints)
     fields = {**fields_of(structure, facts), **request.settings}
     if facts.questions:
-        raise UsageError("\n".join(facts.questions))
-    comment = f"# Restored from {printable(file.source)}.\n"
-    program = _compiled(request.model, _written(request.model, fields, comment))
-    check_tensors(program, file.shapes, file.source)
+        raise QuestionError("\n".join(facts.questions))
+    blocks = [text for text in (*narrowed_blocks(structure), facts.blocks) if text]
+    before = "\n".join([f"# Restored from {printable(file.source)}.\n", *blocks])
+    before += "\n" if blocks else ""
+    program = _compiled(request.model, _written(request.model, fields, before))
+    check_tensors(program, renamed(file.shapes, facts.renamed), file.source)
     if file.graph is not None and file.reader is not None:
         check_graph(file.reader.of_program(program), file.graph)
     assumed = facts.assumptions(request.settings)
     notes = (*file.notes, *([assumed] if assumed else []))
-    return Restored(_written(request.model, fields, comment, program), program, notes)
+    return Restored(_written(request.model, fields, before, program), program, notes)
 
 
 def _read(file: InputFile, hints: Hints) -> tuple[Structure, NetworkFacts]:
@@ -184,10 +290,10 @@ def _read(file: InputFile, hints: Hints) -> tuple[Structure, NetworkFacts]:
     return facts_of_graph(structure, hints, file.graph, file.reader.of_op, file.metadata)
 
 
-def _written(model: str, fields: Mapping[str, ast.Expr], comment: str, program: Program | None = None) -> str:
+def _written(model: str, fields: Mapping[str, ast.Expr], before: str, program: Program | None = None) -> str:
     """Return the text of the model; what of a file is no word of the language makes it inexpressible."""
     try:
-        return text_of(model, fields, comment, program)
+        return text_of(model, fields, before, program)
     except CompileError as error:
         raise _unlike(error) from None
 

@@ -47,7 +47,8 @@ class ResidualBlock:
     path: str
     kind: str
     before: int
-    inner: int
+    inners: tuple[int, ...]
+    """What its convolutions give, but for the last."""
     after: int
     groups: int
     norm: str
@@ -57,6 +58,9 @@ class ResidualBlock:
     gate: Gate | None
     activation: Op | None = None
     """The op of its first activation that has tensors, if one has."""
+    bias: bool = False
+    """Whether the convolutions of the main branch have biases."""
+    projection_bias: bool = False
 
     @property
     def changes(self) -> bool:
@@ -64,14 +68,25 @@ class ResidualBlock:
         return self.before != self.after
 
     @property
+    def inner(self) -> int:
+        """What its first convolution gives."""
+        return self.inners[0]
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether channels within it are others than a width says, as pruning leaves them."""
+        usual = {self.after} if self.kind == BASIC else {self.inner}
+        return set(self.inners) != usual
+
+    @property
     def fits_post(self) -> bool:
         """Whether each norm is on what its convolution gives."""
-        return self.normed in ((), (*[self.inner] * (len(self.normed) - 1), self.after))
+        return self.normed in ((), (*self.inners, self.after))
 
     @property
     def fits_pre(self) -> bool:
         """Whether each norm is on what its convolution gets."""
-        return self.normed in ((), (self.before, *[self.inner] * (len(self.normed) - 1)))
+        return self.normed in ((), (self.before, *self.inners))
 
 
 def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
@@ -83,15 +98,17 @@ def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
     kind = KERNELS.get(kernels)
     if kind is None or len(convs) != len(kernels) or len(norms) not in (0, len(convs)):
         raise _unknown(path, layers)
-    if any(conv.has_bias for conv in convs):
+    if len({conv.has_bias for conv in convs}) > 1:
+        biased = [f"conv{number + 1}" for number, conv in enumerate(convs) if conv.has_bias]
         raise NotExpressibleError(
-            f"{path}: convolutions with biases; those of the library's blocks have none"
+            f"{path}: a bias on {listed(biased)} only; in the library's blocks all convolutions "
+            "have one (`bias: true`) or none"
         )
     kinds = {norm.kind for norm in norms}
     if len(kinds) > 1 or not kinds <= set(NORMS):
         raise _unknown(path, layers)
     gate = _gate(rest)
-    projection = _projection(path, rest, kinds)
+    projection, projection_bias = _projection(path, rest, kinds)
     activation = _activation(rest, [count for conv in convs for count in conv.weight[:2]])
     if rest:
         raise _unknown(path, layers)
@@ -103,9 +120,11 @@ def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
             raise NotExpressibleError(
                 f"{path}.conv2: its {middle.weight[1]} inputs do not divide {first.channels}"
             )
+    inners = tuple(conv.channels for conv in convs[:-1])
     return ResidualBlock(
-        path, kind, first.weight[1], first.channels, last.channels, groups, next(iter(kinds), ""),
+        path, kind, first.weight[1], inners, last.channels, groups, next(iter(kinds), ""),
         tuple(norm.channels for norm in norms), projection, gate, activation,
+        convs[0].has_bias, projection_bias,
     )  # fmt: skip
 
 
@@ -158,19 +177,20 @@ def _activation(rest: dict[str, FileLayer], channels: Collection[int]) -> Op | N
     return next(iter(found.values()), None)
 
 
-def _projection(path: str, rest: dict[str, FileLayer], norms: set[str]) -> Projection:
-    """Take the projection out."""
+def _projection(path: str, rest: dict[str, FileLayer], norms: set[str]) -> tuple[Projection, bool]:
+    """Take the projection out; return its kind and whether it has a bias."""
     names = frozenset(name for name in rest if name.partition(".")[0] in ("downsample", "shortcut"))
     known = PROJECTIONS if norms else BARE_PROJECTIONS
     if names not in known:
         raise NotExpressibleError(f"{path}: no shortcut of the library has {listed(sorted(names))}")
     projection, conv = known[names]
+    bias = conv in rest and rest[conv].has_bias
     for name in names:
         layer = rest.pop(name)
-        right = layer.kind == "conv" and not layer.has_bias if name == conv else layer.kind in norms
+        right = layer.kind == "conv" if name == conv else layer.kind in norms
         if not right:
             raise NotExpressibleError(f"{path}.{name}: not as any shortcut of the library has it")
-    return projection
+    return projection, bias
 
 
 def _unknown(path: str, layers: Mapping[str, FileLayer]) -> NotExpressibleError:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from resnet_dsl.decompile.block_numbers import attentions, usual_widths, widths_of
 from resnet_dsl.decompile.facts import NetworkFacts, Steps
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, ResidualBlock
 from resnet_dsl.decompile.structure import Structure
 from resnet_dsl.decompile.syntax_nodes import NOWHERE, Written, call, each, expression, pipeline, step_kind
-from resnet_dsl.decompile.tensors import BN, NotExpressibleError, listed
+from resnet_dsl.decompile.tensors import BN
+from resnet_dsl.decompile.written_out import differ, written_out
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.format import format_tree
@@ -24,14 +24,12 @@ Fields = dict[str, ast.Expr]
 
 def fields_of(structure: Structure, facts: NetworkFacts) -> Fields:
     """Return the fields that the model has to have."""
-    firsts = [_alike(stage) for stage in structure.stages]
+    firsts = [stage[0] for stage in structure.stages]
     strides = facts.strides.value
     fields: Fields = {}
     _put(fields, "input", facts.input.value, USUAL_INPUT)
     _put(fields, "stem", _stem(facts.stem.value, structure.pre), "imagenet_stem")
-    fields["stages"] = expression([len(stage) for stage in structure.stages])
-    fields["block"] = each(block.kind for block in firsts)
-    fields |= _sizes(firsts)
+    fields |= written_out(structure) if differ(structure) else _stages(structure, firsts)
     if strides != [1, *[2] * (len(firsts) - 1)]:
         fields["strides"] = each(strides)
     _put(fields, "stride_on", facts.stride_on.value, "conv2")
@@ -39,20 +37,19 @@ def fields_of(structure: Structure, facts: NetworkFacts) -> Fields:
     _put(fields, "shortcut", facts.shortcut.value, "B")
     _put(fields, "norm", facts.norm.value, BN)
     _put(fields, "act", facts.act.value, "relu")
-    _put(fields, "attention", each(attentions((block.after, block.gate) for block in firsts)), "none")
     _put(fields, "antialias", facts.antialias.value, "none")
     if structure.pre:
         fields["activation"] = expression("pre")
     return {**fields, **_head(facts.head.value, structure.pre), **facts.more}
 
 
-def text_of(name: str, fields: Mapping[str, ast.Expr], comment: str, program: Program | None = None) -> str:
+def text_of(name: str, fields: Mapping[str, ast.Expr], before: str, program: Program | None = None) -> str:
     """Return the spec in canonical form; of a program that it compiled to, with the cost to expect."""
     written = dict(fields)
     if program is not None:
         written["expect"] = expression(list(_expected(program)))
     nodes = tuple(ast.Field(NOWHERE, field, value) for field, value in written.items())
-    return comment + format_tree(ast.File(NOWHERE, (ast.Model(NOWHERE, name, (), nodes),)))
+    return before + format_tree(ast.File(NOWHERE, (ast.Model(NOWHERE, name, (), nodes),)))
 
 
 def _expected(program: Program) -> Iterable[ast.Expr]:
@@ -63,17 +60,16 @@ def _expected(program: Program) -> Iterable[ast.Expr]:
             yield ast.Binary(NOWHERE, "==", expression(name), number, NOWHERE)
 
 
-def _alike(stage: tuple[ResidualBlock, ...]) -> ResidualBlock:
-    """The first block, if the others are as it: a model has one value a stage."""
-    first = stage[0]
-    odd = [block.path for block in stage if _build(block) != _build(first)]
-    if odd:
-        raise NotExpressibleError(f"blocks of one stage differ: {first.path} and {listed(odd)}")
-    return first
-
-
-def _build(block: ResidualBlock) -> tuple[Any, ...]:
-    return block.kind, block.inner, block.after, block.groups, block.norm, block.gate
+def _stages(structure: Structure, firsts: list[ResidualBlock]) -> Fields:
+    """Depths, and a value a stage for what its blocks are."""
+    fields: Fields = {
+        "stages": expression([len(stage) for stage in structure.stages]),
+        "block": each(block.kind for block in firsts),
+    }
+    fields |= _sizes(firsts)
+    _put(fields, "bias", each(block.bias for block in firsts), False)
+    _put(fields, "attention", each(attentions((block.after, block.gate) for block in firsts)), "none")
+    return fields
 
 
 def _sizes(firsts: list[ResidualBlock]) -> Fields:
@@ -117,15 +113,16 @@ def _stem(steps: Steps, pre: bool) -> ast.Expr:
     """The stem, by the library's name where it is that of He et al. 2015 with other arguments."""
     match steps:
         case (ast.Call(arguments=(ast.Argument(value=ast.Number(value=int(width))), *_)), *middle, last):
-            usual = steps[0] == call("conv", width, (7, 7), stride=2) and last == POOL
+            bias = steps[0] == call("conv", width, (7, 7), stride=2, bias=True)
+            usual = (bias or steps[0] == call("conv", width, (7, 7), stride=2)) and last == POOL
             if usual and len(middle) == (0 if pre else 2) and (pre or _is_first_norm(middle[0])):
-                return _imagenet_stem(width, middle, pre)
+                return _imagenet_stem(width, middle, pre, bias)
     return pipeline(steps)
 
 
-def _imagenet_stem(width: int, middle: Sequence[ast.Expr], pre: bool) -> ast.Expr:
-    more: dict[str, Written] = {}
-    if pre and width != USUAL_WIDTH:
+def _imagenet_stem(width: int, middle: Sequence[ast.Expr], pre: bool, bias: bool) -> ast.Expr:
+    more: dict[str, Written] = {"bias": True} if bias else {}
+    if pre and (width != USUAL_WIDTH or bias):
         more["activation"] = "pre"
     for name, step, usual in zip(("norm", "act"), middle, (BN, "relu"), strict=False):
         bare = step.value if isinstance(step, ast.Labelled) else step

@@ -56,6 +56,11 @@ class Structure:
         return bool(unchanged) and all(block.projection != "none" for block in unchanged)
 
     @property
+    def is_folded(self) -> bool:
+        """Whether there are biases where the norms would be."""
+        return all(block.bias and not block.norm for block in self.blocks)
+
+    @property
     def norm(self) -> str:
         """The kind of norm of the blocks, empty where it has no tensors."""
         return self.stages[0][0].norm
@@ -96,6 +101,8 @@ def _is_pre(stages: tuple[tuple[ResidualBlock, ...], ...], others: Mapping[str, 
     """Whether the blocks are pre-activated; where channels do not tell, the stem's norm does."""
     blocks = [block for stage in stages for block in stage]
     post, pre = all(b.fits_post for b in blocks), all(b.fits_pre for b in blocks)
+    if post and pre and not any(b.norm for b in blocks) and all(b.bias for b in blocks):
+        return False  # the norms are in the biases
     if post and pre:
         return not any(layer.kind in NORMS and path.endswith("1") for path, layer in others.items())
     if post or pre:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.diagnostics.wording import dimensions, printable
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -18,6 +18,8 @@ LISTED = 8
 BN = "bn"
 GN = "gn"
 NORMS = (BN, GN)
+DIMENSIONS = {3: "three-dimensional", 1: "one-dimensional"}
+QUANTISED = ("zero_point", "_packed_params")
 
 
 class NotExpressibleError(Exception):
@@ -61,6 +63,33 @@ class FileLayer:
 def without_counters(shapes: Shapes) -> dict[str, Shape]:
     """Return the tensors without torch's batch counters, which are no part of a model's meaning."""
     return {name: shape for name, shape in shapes.items() if not name.endswith(COUNTER)}
+
+
+def check_kind(shapes: Shapes) -> None:
+    """Raise NotExpressibleError for networks of other dimensions than two, and for quantised ones."""
+    zero = next((name for name in shapes if name.rpartition(".")[2] in QUANTISED), None)
+    if zero is not None:
+        raise NotExpressibleError(
+            f"a quantised model ({printable(zero)}): its weights are whole numbers with scales, its norms "
+            "are in the convolutions; take the model that it was made from"
+        )
+    weights = {name: shape for name, shape in shapes.items() if name.endswith("weight")}
+    kernels = {name: shape for name, shape in weights.items() if shape[1:2] > (1,) or len(shape) > 4}
+    if any(len(shape) == 4 for shape in kernels.values()):
+        return
+    for count, word in DIMENSIONS.items():
+        name = next((name for name, shape in kernels.items() if len(shape) == count + 2), None)
+        if name is not None:
+            raise NotExpressibleError(
+                f"its convolutions are {word} ({printable(name)} is {dimensions(shapes[name])}); "
+                "those of the language have two dimensions"
+            )
+
+
+def renamed(shapes: Shapes, layers: Mapping[str, str]) -> dict[str, Shape]:
+    """Return the tensors with other names for some layers."""
+    parts = ((name.rpartition("."), shape) for name, shape in shapes.items())
+    return {f"{layers.get(path, path)}{dot}{tensor}": shape for (path, dot, tensor), shape in parts}
 
 
 def layers_of(shapes: Shapes) -> dict[str, FileLayer]:

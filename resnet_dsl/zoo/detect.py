@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from resnet_dsl.backend.contents import Contents, Stored
+from resnet_dsl.backend.contents import COUNTER, Contents, Stored
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
 from resnet_dsl.zoo.asked import NOTHING, Asked, Called
-from resnet_dsl.zoo.candidates import HEAD, Candidate
+from resnet_dsl.zoo.candidates import HEAD, Candidate, owners
 from resnet_dsl.zoo.fold import eps_differences
 from resnet_dsl.zoo.head_layers import found_heads
 from resnet_dsl.zoo.model_names import (
@@ -27,6 +27,7 @@ from resnet_dsl.zoo.model_names import (
     refusal,
 )
 from resnet_dsl.zoo.name_maps import known_libraries
+from resnet_dsl.zoo.names_by_shape import names_by_shape
 from resnet_dsl.zoo.translate import from_library
 
 Tensors = Mapping[str, Stored]
@@ -84,7 +85,32 @@ def under_our_names(
         found = [_read(each, contents.tensors) for each in names]
         return _translated(contents, _chosen(found, program), program)
     found = [each for each in _readings(program, contents.tensors, called) if each.whole]
-    return _translated(contents, _chosen(found, program), program) if found else contents
+    if found:
+        return _translated(contents, _chosen(found, program), program)
+    by_shape = _by_shape(contents, program)
+    if by_shape is None:
+        return contents
+    note = "names of no library; which layer is which is by kinds, shapes and order"
+    return _renamed(replace(contents, notes=(*contents.notes, note)), by_shape, program)
+
+
+def _by_shape(contents: Contents, program: Program) -> _Reading | None:
+    """The reading of a file with names of nobody, if kinds, shapes and order tell all layers of the body."""
+    shapes = {n: tuple(s.shape) for n, s in contents.tensors.items() if not n.endswith(COUNTER)}
+    theirs = {ours: path for path, ours in (names_by_shape(shapes) or {}).items()}
+    layers = {node.name: node for node in owners(program.graph)}
+    body = {path for path, node in layers.items() if node.part != HEAD}
+    if not body or not body <= theirs.keys() <= layers.keys():
+        return None
+    named = own_names(program, theirs)
+    wanted = {
+        named.tensor(path, parameter): parameter.shape
+        for path in theirs
+        for _, parameter in layers[path].parameters()
+    }
+    there = set(theirs.values())
+    fits = wanted == {name: shape for name, shape in shapes.items() if name.rpartition(".")[0] in there}
+    return _Reading(named, contents.tensors, whole=True) if fits else None
 
 
 def _chosen(found: list[_Reading], program: Program) -> _Reading:
