@@ -19,6 +19,7 @@ from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.printing.summary import headline
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.registry import encode
+from tests.support.library_models import keras_resnet
 from tests.support.oracles import timm_model, torchvision_model
 from tests.test_import import expanded
 
@@ -156,6 +157,15 @@ def test_weights_of_keras_applications_give_the_shipped_spec(tmp_path: Path, imp
     assert expanded(compile_source(Source("x", text))) == expanded(compile_spec("resnet50_keras"))
 
 
+def trained_h5(path: Path) -> None:
+    """A ResNet V2 of two stages in a model with a head of its own."""
+    import keras
+
+    base = keras_resnet([2, 2], True, [64, 128], include_top=False)
+    pool, scores = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5, name="scores")
+    keras.Sequential([base, pool, scores]).save(path)
+
+
 @pytest.mark.slow
 @pytest.mark.torchvision
 def test_the_page_shows_what_the_command_prints(
@@ -169,13 +179,14 @@ def test_the_page_shows_what_the_command_prints(
         "seresnext.pth": timm_model("seresnext50_32x4d"),
         "legacy_seresnet50.pth": timm_model("legacy_seresnet50"),
         "resnet50.pth": resnet50,
-        "densenet121.pth": torchvision_model("densenet121"),
+        "inception.pth": timm_model("inception_v4"),
     }.items():
         torch.save(model.state_dict(), file)
     small = torchvision_model("resnet18").float()
     torch.onnx.export(small, torch.zeros(1, 3, 64, 64), "folded.onnx", dynamo=False)
     shown = re.findall(r"^```console\n\$ resnet-dsl import (.*)\n((?s:.*?))\n```$", page, re.MULTILINE)
-    assert len(shown) == 6
+    trained_h5(tmp_path / "trained.h5")
+    assert len(shown) == 7
     for line, expected in shown:
         path, *options = shlex.split(line)
         _, out, err = imported(Path(path), *options)

@@ -221,8 +221,8 @@ def test_a_checkpoint_is_unwrapped_and_it_is_said(wrapped: str, tmp_path: Path) 
     notes = {
         "state_dict": ["taken from its `state_dict`; left aside: 'epoch'"],
         "model": ["taken from its `model`; left aside: 'optimizer'"],
-        "both": ["taken from its `state_dict`", "without the prefix `module.` of its names"],
-        "prefix": ["without the prefix `module.` of its names"],
+        "both": ["taken from its `state_dict`", "without `module.` in its names, of DistributedDataParallel"],
+        "prefix": ["without `module.` in its names, of DistributedDataParallel"],
     }
     torch.save(whole[wrapped], tmp_path / "net.pth")
     found, report = examine(tmp_path / "net.pth", program())

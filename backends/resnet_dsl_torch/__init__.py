@@ -38,7 +38,7 @@ def _weight_files() -> WeightFile:
 
 
 INSTALL = "resnet-dsl[torch]"
-_STATE_DICT = WeightFormat("a state_dict of torch", PACKAGES, PACKAGES, _weight_files, INSTALL)
+_STATE_DICT = WeightFormat("a file of torch", ("numpy",), PACKAGES, _weight_files, INSTALL)
 
 BACKEND = Backend(
     name="torch",

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import pickletools
-import re
 import tempfile
-import zipfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
-import torch
 
-from resnet_dsl.backend.bounds import OPCODES, check_tensors
-from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored
+from resnet_dsl.backend.containers import contents_of, with_note
+from resnet_dsl.backend.contents import COUNTER, KEY, Contents, Metadata
 from resnet_dsl.backend.ir import Array, Program
-from resnet_dsl.backend.refusals import UsageError
-from resnet_dsl_torch.runtime import COUNTER
+from resnet_dsl.backend.refusals import UsageError, printable
+from resnet_dsl.backend.unpickling import PickledTensor, StandIn
+from resnet_dsl_torch.archives import Archive, read_archive
 
-NESTS = ("state_dict", "model")
-PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel, of torch.compile
+LISTED = 4
 STATISTIC = "running_var"
-OLD_PICKLES = 4  # magic number, version, system, then the object
-OBJECT = re.compile(r"GLOBAL (\S+)")
 
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
@@ -38,12 +29,14 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) ->
 
     torch names the folder within after the file, which tells later that the file is ours.
     """
+    import torch  # reading does without
+
     tensors: dict[str, torch.Tensor] = {}
     for name, value in state.items():
         tensors[name] = torch.from_numpy(np.array(value, np.float32))
         owner, _, last = name.rpartition(".")
         if last == STATISTIC:
-            tensors[f"{owner}.{COUNTER}"] = torch.tensor(0)
+            tensors[f"{owner}{COUNTER}"] = torch.tensor(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{KEY}{suffix}")
         torch.save(tensors, path)
@@ -51,77 +44,31 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) ->
 
 
 def read(path: Path) -> Contents:
-    """Return the tensors of a state_dict, or of one within a checkpoint."""
-    loaded, notes = _load(path), []
-    for nest in NESTS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(nest), Mapping):
-            others = ", ".join(sorted(ascii(key) for key in loaded if key != nest)[:8])
-            notes.append(f"taken from its `{nest}`" + (f"; left aside: {others}" if others else ""))
-            loaded = loaded[nest]
-    if not isinstance(loaded, Mapping):
-        raise UsageError(f"{path}: holds a {type(loaded).__name__}, not a state_dict")
-    if any(not isinstance(name, str) for name in loaded):
-        raise UsageError(f"{path}: not a state_dict: its keys are not all names")
-    for prefix in PREFIXES:
-        if loaded and all(name.startswith(prefix) for name in loaded):
-            notes.append(f"without the prefix `{prefix}` of its names")
-            loaded = {name.removeprefix(prefix): value for name, value in loaded.items()}
-    return Contents("torch", {name: _stored(value) for name, value in loaded.items()}, {}, tuple(notes))
-
-
-def _load(path: Path) -> object:
-    """Unpickle nothing but tensors; `weights_only` is what stands between a file and the machine."""
-    packed = zipfile.is_zipfile(path)
-    if packed:
-        with zipfile.ZipFile(path) as archive:
-            check_tensors(path, len(archive.infolist()))
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise UsageError(f"{path}: a compressed archive; torch.save writes none")
-    _check_pickle(path, packed)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
-    except UnpicklingError as error:
-        found = OBJECT.search(str(error))
-        if found is None:
-            raise
+    """Return the tensors of a state_dict, of one in a checkpoint, or of a module; without torch."""
+    archive = read_archive(path)
+    found = contents_of(archive.value, "torch")
+    if not found.tensors and not found.entries:
         raise UsageError(
-            f"{path}: holds more than tensors ({found[1][:100]!a}); "
-            "unpickling that can run code, so the file is refused"
-        ) from None
+            f"{path}: holds {_described(archive.value)}, and no state_dict{_passed_over(archive)}"
+        )
+    if archive.scripted:
+        return with_note(found, "a TorchScript archive: the tensors of its modules, whose code is not run")
+    return with_note(found, f"as tensors alone{passed}") if (passed := _passed_over(archive)) else found
 
 
-def _check_pickle(path: Path, packed: bool) -> None:
-    """Count the pickle's opcodes, each of which may make an object: a short file could fill the memory."""
-    with ExitStack() as opened:
-        if packed:
-            archive = opened.enter_context(zipfile.ZipFile(path))
-            pickles = [entry for entry in archive.infolist() if entry.filename.endswith("data.pkl")]
-            files = [opened.enter_context(archive.open(entry)) for entry in pickles]
-        else:  # the old format: several pickles one behind the other, then the data
-            files = [opened.enter_context(path.open("rb"))] * OLD_PICKLES
-        count = 0
-        for file in files:
-            try:
-                for _ in pickletools.genops(file):
-                    count += 1
-                    if count > OPCODES.most:
-                        raise UsageError(f"{path}: its pickle has more than {OPCODES.most:,} opcodes")
-            except (ValueError, IndexError, UnicodeError):  # no pickle: loading it will say so
-                return
+def _described(value: object) -> str:
+    """What a file holds in place of tensors by name."""
+    if isinstance(value, StandIn):
+        return f"an object of {printable(value.title or 'a class')}"
+    if isinstance(value, PickledTensor):
+        return "a tensor"
+    return f"a {'dict' if isinstance(value, dict) else type(value).__name__}"
 
 
-def _stored(value: object) -> Stored:
-    """A tensor as an array; what is none has its type for a dtype."""
-    if not isinstance(value, torch.Tensor):
-        return Stored((), type(value).__name__, lambda: np.array(value))
-    dtype = str(value.dtype).removeprefix("torch.")
-    if value.layout != torch.strided or value.is_quantized or value.is_meta:
-        dtype = f"{dtype} (not dense)"
-    return Stored(tuple(value.shape), dtype, functools.partial(_array, value))
-
-
-def _array(value: torch.Tensor) -> Array:
-    """NumPy has no bfloat16; float32 holds every value of it."""
-    dense = value.detach()
-    result: Array = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
-    return result
+def _passed_over(archive: Archive) -> str:
+    """What the file's pickle would have had imported, in words."""
+    if not archive.named:
+        return ""
+    more = len(archive.named) - LISTED
+    listed = ", ".join(ascii(name)[:100] for name in archive.named[:LISTED])
+    return f"; not imported: {listed}" + (f" and {more} more" if more > 0 else "")

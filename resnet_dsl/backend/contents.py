@@ -46,6 +46,8 @@ class Stored:
 class Contents:
     """What a file holds, under the names it gives; `notes` say what was done to get at them.
 
+    A file that holds several dictionaries of tensors has no tensors of its own, but `entries` by key.
+
     Of a file with the names of another library there is more: `called` has its names by ours,
     `unplaced` the shapes of tensors for which ours have no place. `refused` says why tensors, under
     whichever name, cannot be converted.
@@ -65,6 +67,7 @@ class Contents:
     """Of a graph by others: its names by those that our layers have in such places."""
     graph: ForeignGraph | None = None
     """Of a graph by others: what `import` reads, with the same tensors."""
+    entries: Mapping[str, Contents] = field(default_factory=dict)
 
 
 def metadata_value(text: str) -> Any:

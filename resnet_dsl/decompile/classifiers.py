@@ -18,6 +18,7 @@ from resnet_dsl.syntax.formatter.one_line import whole_line
 
 USUAL = "fc"
 MOST = 6
+LONGEST = 60
 BLOCK = """\
 # What is fully connected behind the blocks, under its names in the file.
 block named_head(classes) {{
@@ -103,15 +104,16 @@ def _assumed(steps: Sequence[ast.Expr]) -> str:
 def _renamed(chain: Sequence[str], layers: Mapping[str, FileLayer]) -> str:
     if len(chain) == 1:
         classes = layers[chain[0]].channels
+        name = chain[0] if len(chain[0]) <= LONGEST else f"{chain[0][:LONGEST]}…"
         return (
-            f"`{printable(chain[0])}` is a classifier of {classes:,} classes under another name, "
+            f"`{printable(name)}` is a classifier of {classes:,} classes under another name, "
             "which `weights convert` finds by itself"
         )
     return f"{listed(chain)} are fully connected layers in this order; what is between them is assumed"
 
 
 def _is_label(path: str) -> bool:
-    return bool(NAME.fullmatch(path)) and len(path) < 60 and _is_label_of_step(path)
+    return bool(NAME.fullmatch(path)) and len(path) <= LONGEST and _is_label_of_step(path)
 
 
 @functools.cache

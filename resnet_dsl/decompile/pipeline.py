@@ -8,6 +8,7 @@ graph_facts
 spec_writer    structure and facts                       → the fields of a model, as syntax
 comparison     the program of that model, and the file   → nothing, or why it is not
 shipped_match  a file that the blocks do not restore     → the shipped spec that does
+shipped_blocks such a file                               → a shipped spec with other numbers
 """
 
 from __future__ import annotations
@@ -24,19 +25,21 @@ from resnet_dsl.decompile.facts import Hints, NetworkFacts
 from resnet_dsl.decompile.graph_facts import NO_NORM, facts_of_graph, stated
 from resnet_dsl.decompile.input_file import InputFile, read_input_file
 from resnet_dsl.decompile.model_name import checked_name, model_name
+from resnet_dsl.decompile.shipped_blocks import with_blocks
 from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
 from resnet_dsl.decompile.spec_writer import fields_of, text_of
 from resnet_dsl.decompile.structure import IN_BLOCK, Structure, read_structure
 from resnet_dsl.decompile.syntax_nodes import expression, written_by_hand
 from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleError
 from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
-from resnet_dsl.decompile.translated import Reading, by_place, readings
+from resnet_dsl.decompile.translated import Reading, by_place, reading_by_shape, readings
 from resnet_dsl.decompile.unfolded import NOTHING_FOLDED, unfolded
 from resnet_dsl.decompile.written_out import narrowed_blocks
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
+from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.candidates import HEAD
@@ -54,9 +57,17 @@ FOLDED = (
     "there are no norms, as where an export folded them into the convolutions; "
     "--unfold gives the spec with norms"
 )
+OF_SHIPPED = "its blocks are those of the shipped {spec}; what tensors do not tell is taken to be as there"
+
 IF_NOTHING_SAID = (
     "  = help: a shipped spec has just these tensors; it is taken where nothing is said beside the file"
 )
+
+STRIDES = ("conv2", "conv1")
+
+
+class QuestionError(UsageError):
+    """What tensors leave open and no convention settles: the person has to say."""
 
 
 @dataclass(frozen=True)
@@ -116,28 +127,105 @@ def restore(
     file = replace(file, shapes=without_counters(file.shapes))
     check_kind(file.shapes)
     request = ImportRequest(model, hints or Hints(), known)
-    refusals: list[NotExpressibleError] = []
-    own: Restored | None = None
-    for way, reading in _ways(file):
+    ways = list(_ways(file))
+    tried = [_tried(way, reading, request) for way, reading in ways]
+    for each in tried:
+        if each.question is not None and each.reading is None and not each.is_biased:
+            raise each.question
+        if each.restored is not None and each.is_sure:
+            return each.restored
+    others = () if _tells_of_blocks(file) else tried[1:]
+    refusal = next((each.refusal for each in others if each.refusal is not None), tried[0].refusal)
+    shelved = _from_shelf(file, ways, name, model)
+    nothing_said = request.hints == Hints() and not request.settings
+    if shelved is not None and nothing_said:
+        return shelved
+    for each in (*tried, *_by_shape(file, request)):
+        if each.restored is not None:
+            return each.restored
+        if each.question is not None:
+            raise each.question
+    assert refusal is not None
+    if shelved is not None:
+        raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
+    raise refusal if file.unfold else _with_help(refusal, file, request)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What came of a file read in one way: a spec, a question or a refusal."""
+
+    reading: Reading | None
+    restored: Restored | None = None
+    question: QuestionError | None = None
+    refusal: NotExpressibleError | None = None
+    is_biased: bool = False
+    """Whether the blocks have biases, as those of some shipped specs do."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing else is likely: a library's names for a network that it has, or all names ours."""
+        if self.restored is None or self.is_biased:
+            return False
+        if self.reading is None:
+            return not _has_own_head(self.restored.program)
+        return self.reading.refusal(self.restored.program) is None
+
+
+def _tried(way: InputFile, reading: Reading | None, request: ImportRequest) -> _Tried:
+    """Restore a network by the library's blocks; a library whose names it has may say where strides are."""
+    biased = any(name.endswith("conv1.bias") and name.startswith("layer") for name in way.shapes)
+    try:
+        return _Tried(reading, _with_remark(_restored(way, request), reading), is_biased=biased)
+    except QuestionError as question:
+        answers = [] if reading is None else list(_answers(way, reading, request))
+        if len(answers) == 1:
+            return _Tried(reading, answers[0], is_biased=biased)
+        return _Tried(reading, question=question, is_biased=biased)
+    except NotExpressibleError as error:
+        told = f"read with {reading.whose}: {error}" if reading else str(error)
+        return _Tried(reading, refusal=NotExpressibleError(told), is_biased=biased)
+
+
+def _answers(way: InputFile, reading: Reading, request: ImportRequest) -> Iterator[Restored]:
+    """Yield what the file is with each answer that the library of its names has a network for."""
+    for stride_on in STRIDES:
+        hints = replace(request.hints, stride_on=stride_on)
         try:
-            found = _with_remark(_restored(way, request), reading)
-        except NotExpressibleError as error:
-            told = f"read with {reading.whose}: {error}" if reading else str(error)
-            refusals.append(NotExpressibleError(told))
-        else:
-            if reading is not None or not _has_own_head(found.program):
-                return found
-            own = found
-    if own is not None:
-        return own
-    refusal = _best(refusals, file)
-    for way, reading in _ways(file):
+            found = _restored(way, replace(request, hints=hints))
+        except (NotExpressibleError, UsageError):
+            continue
+        if reading.refusal(found.program) is None:
+            note = f"the stride of bottlenecks is on {stride_on}, as {reading.library} has it"
+            yield _with_remark(replace(found, notes=(*found.notes, note)), reading)
+
+
+def _by_shape(file: InputFile, request: ImportRequest) -> Iterator[_Tried]:
+    """Yield what comes of the file if kinds, shapes and order tell what its names do not."""
+    reading = reading_by_shape(file.shapes) if file.graph is None else None
+    if reading is not None:
+        yield _tried(file.read_as(reading), reading, request)
+
+
+def _from_shelf(
+    file: InputFile, ways: Sequence[tuple[InputFile, Reading | None]], name: str | None, model: str
+) -> Restored | None:
+    """The shipped spec that has just the file's tensors; else one made of a shipped spec's blocks."""
+    for way, reading in ways:
         shelved = _shipped(way, name)
-        if shelved is not None and (request.hints != Hints() or request.settings):
-            raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
         if shelved is not None:
             return _with_remark(shelved, reading)
-    raise refusal if file.unfold else _with_help(refusal, file, request)
+    if file.graph is not None:
+        return None
+    comment = f"# Restored from {printable(file.source)}.\n"
+    found: dict[str, Restored] = {}
+    for way, reading in ways:
+        for each in with_blocks(way.shapes, model, comment):
+            if reading is None or reading.refusal(each.program) is None:
+                notes = (*file.notes, OF_SHIPPED.format(spec=each.spec), *each.notes)
+                restored = _with_remark(Restored(each.text, each.program, notes), reading)
+                found.setdefault(print_network(each.program), restored)
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
@@ -166,14 +254,10 @@ def _may_unfold(file: InputFile) -> bool:
     return any(unfolded(way) is not None for way, _ in _ways(file))
 
 
-def _best(refusals: Sequence[NotExpressibleError], file: InputFile) -> NotExpressibleError:
-    """The refusal that says most: of the names by place, if the file's own do not tell where layers are."""
-    placed = by_place(file.by_place, file.shapes)
-    if placed is None:
-        return refusals[min(1, len(refusals) - 1)]
-    if any(IN_BLOCK.match(ours) and not IN_BLOCK.match(theirs) for theirs, ours in placed.names.items()):
-        return refusals[-1]
-    return refusals[min(1, len(refusals) - 2)]
+def _tells_of_blocks(file: InputFile) -> bool:
+    """Whether the names tell where layers are, and those of no layer of a block were lost."""
+    lost = (ours for ours, theirs in file.by_place.items() if not IN_BLOCK.match(theirs))
+    return any(map(IN_BLOCK.fullmatch, file.shapes)) and not any(map(IN_BLOCK.match, lost))
 
 
 def _with_remark(found: Restored, reading: Reading | None) -> Restored:
@@ -221,7 +305,7 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     structure, facts = _read(file, request.hints)
     fields = {**fields_of(structure, facts), **request.settings}
     if facts.questions:
-        raise UsageError("\n".join(facts.questions))
+        raise QuestionError("\n".join(facts.questions))
     blocks = [text for text in (*narrowed_blocks(structure), facts.blocks) if text]
     before = "\n".join([f"# Restored from {printable(file.source)}.\n", *blocks])
     before += "\n" if blocks else ""

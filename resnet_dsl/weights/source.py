@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.backend.contents import Contents, Metadata
+from resnet_dsl.backend.contents import Metadata
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
@@ -107,19 +107,17 @@ def examine(
     need_numpy()
     from resnet_dsl.weights.formats.registry import read_contents
     from resnet_dsl.weights.match import from_arrays, match
+    from resnet_dsl.weights.opening import as_ours
 
     if isinstance(weights, Mapping):
         source, contents = "the state given", from_arrays(weights)
     else:
         source, contents = Path(weights).name, read_contents(Path(weights))
-    return match(as_ours(contents, program, asked, own_first), program, source)
-
-
-def as_ours(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
-    """Return contents under our names, whosever theirs are; raises UsageError if they are no one's."""
-    from resnet_dsl.zoo.detect import under_our_names
-
-    return under_our_names(contents, program, asked, own_first)
+    try:
+        ours = as_ours(contents, program, asked, own_first)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}") from None
+    return match(ours, program, source)
 
 
 def need_numpy() -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from resnet_dsl.backend.contents import Contents, Stored
+from resnet_dsl.backend.contents import COUNTER, Contents, Stored
 from resnet_dsl.backend.layer_places import BY_PLACE
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
 from resnet_dsl.zoo.asked import NOTHING, Asked, Called
-from resnet_dsl.zoo.candidates import HEAD, Candidate
+from resnet_dsl.zoo.candidates import HEAD, Candidate, owners
 from resnet_dsl.zoo.fold import eps_differences
 from resnet_dsl.zoo.head_layers import found_heads
 from resnet_dsl.zoo.model_names import (
@@ -28,10 +28,15 @@ from resnet_dsl.zoo.model_names import (
     refusal,
 )
 from resnet_dsl.zoo.name_maps import known_libraries
+from resnet_dsl.zoo.names_by_shape import names_by_shape
 from resnet_dsl.zoo.translate import from_library
 from resnet_dsl.zoo.unfold import with_biases_in_means, with_norms, without_norms
 
 Tensors = Mapping[str, Stored]
+
+
+class SeveralPrefixesError(UsageError):
+    """A file that holds the network more than once, under several prefixes."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,32 @@ def under_our_names(
     found = [each for each in _readings(program, contents.tensors, called) if each.whole]
     if found:
         return _translated(contents, _chosen(found, program), program)
-    return _placed(contents, program) if contents.by_place else contents
+    if contents.by_place:
+        return _placed(contents, program)
+    by_shape = _by_shape(contents, program)
+    if by_shape is None:
+        return contents
+    note = "names of no library; which layer is which is by kinds, shapes and order"
+    return _renamed(replace(contents, notes=(*contents.notes, note)), by_shape, program)
+
+
+def _by_shape(contents: Contents, program: Program) -> _Reading | None:
+    """The reading of a file with names of nobody, if kinds, shapes and order tell all layers of the body."""
+    shapes = {n: tuple(s.shape) for n, s in contents.tensors.items() if not n.endswith(COUNTER)}
+    theirs = {ours: path for path, ours in (names_by_shape(shapes) or {}).items()}
+    layers = {node.name: node for node in owners(program.graph)}
+    body = {path for path, node in layers.items() if node.part != HEAD}
+    if not body or not body <= theirs.keys() <= layers.keys():
+        return None
+    named = own_names(program, theirs)
+    wanted = {
+        named.tensor(path, parameter): parameter.shape
+        for path in theirs
+        for _, parameter in layers[path].parameters()
+    }
+    there = set(theirs.values())
+    fits = wanted == {name: shape for name, shape in shapes.items() if name.rpartition(".")[0] in there}
+    return _Reading(named, contents.tensors, whole=True) if fits else None
 
 
 def _placed(contents: Contents, program: Program) -> Contents:
@@ -161,6 +191,8 @@ def _by(library: str, program: Program, candidate: Candidate, tensors: Tensors) 
     """The reading by a map, None if the model has no names by it, such as two layers of one."""
     try:
         return _read(names_of(library, program, candidate), tensors)
+    except SeveralPrefixesError:
+        raise
     except UsageError:
         return None
 
@@ -177,15 +209,25 @@ def _may_be(candidate: Candidate, tensors: Tensors) -> bool:
 def _read(names: ModelNames, tensors: Tensors) -> _Reading:
     """The tensors of a file under the names of a map: less what stands before all of them in the file."""
     body = _body(names)
-    best = _Reading(names, tensors)
+    found: dict[str, _Reading] = {}
     for put_on in dict.fromkeys(("", names.map.prefix)):
         wanted = [name.removeprefix(put_on) for name in body]
         for taken_off in _fronts(wanted, tensors):
             if all(taken_off + name in tensors for name in wanted):
                 theirs = set(names.tensors().values())
                 under = {_name(n, taken_off, put_on, theirs): stored for n, stored in tensors.items()}
-                return _Reading(names, under, taken_off, put_on, True)
-    return best
+                reading = _Reading(names, under, taken_off, put_on, True)
+                if not taken_off:
+                    return reading
+                found.setdefault(taken_off + wanted[0], reading)
+    if len(found) > 1:
+        listed = (f"`{printable(each.taken_off)}`" for each in list(found.values())[:4])
+        fronts = " and without ".join(listed)
+        raise SeveralPrefixesError(
+            f"the tensors of the network fit without the prefix {fronts} alike; "
+            "--prefix (in Python, prefix=) says which are meant"
+        )
+    return next(iter(found.values()), _Reading(names, tensors))
 
 
 def _name(name: str, taken_off: str, put_on: str, wanted: set[str]) -> str:

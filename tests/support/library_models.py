@@ -315,3 +315,23 @@ def cifar_resnet(head: str, option: str, blocks: int = 1) -> Any:
             return getattr(self, head)(x)
 
     return Net()
+
+
+def keras_resnet(depths: list[int], v2: bool, widths: list[int], **given: Any) -> Any:
+    """A ResNet of keras.applications with stages of one's own."""
+    pytest.importorskip("keras")
+    from keras.src.applications import resnet
+
+    def stack(x: Any) -> Any:
+        for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+            name = f"conv{stage + 2}"
+            if v2:
+                stride = 1 if stage == len(depths) - 1 else 2
+                x = resnet.stack_residual_blocks_v2(x, width, depth, stride1=stride, name=name)
+            else:
+                stride = 1 if stage == 0 else 2
+                x = resnet.stack_residual_blocks_v1(x, width, depth, stride1=stride, name=name)
+        return x
+
+    shape = (64, 64, 3)
+    return resnet.ResNet(stack, v2, True, weights=None, weights_name=None, input_shape=shape, **given)

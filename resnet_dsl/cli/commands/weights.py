@@ -65,7 +65,7 @@ def inspect(options: Namespace) -> int:
     report = None
     if program is not None:
         from resnet_dsl.weights.match import match
-        from resnet_dsl.weights.source import as_ours
+        from resnet_dsl.weights.opening import as_ours
 
         ours = as_ours(contents, program, how)
         _, report = match(ours, program, path.name)

@@ -1,4 +1,7 @@
-"""Which format a path is in, by its suffix; reading and writing so that every failure is one sentence."""
+"""Which format a file is in, by its contents, and one to be written by its suffix.
+
+Whatever a library raises on bytes that it does not like becomes one sentence.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,11 @@ from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.metadata import describe
+from resnet_dsl.weights.formats.shards import read_shards
+from resnet_dsl.weights.formats.signatures import FIRST, INDEX, SUFFIXES, kind_of, other_kind
 
 KERAS_ARCHIVE = ".keras"
 LONGEST = 300
-# What a file is that cannot be read as what its name says.
-LOOKS = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5)",
-    b"PK\x03\x04": "a zip archive (.pth, .keras)",
-    b"version https://git-lfs": "a Git LFS pointer and not the file itself: `git lfs pull` fetches it",
-    b"<!DOCTYPE": "a web page",
-    b"<html": "a web page",
-}
 
 
 def _canonical() -> WeightFile:
@@ -38,16 +35,24 @@ def _canonical() -> WeightFile:
     return canonical
 
 
+def _numpy() -> WeightFile:
+    from resnet_dsl.weights.formats import numpy_archive
+
+    return numpy_archive
+
+
 NEEDED = ("numpy",)
-CANONICAL = WeightFormat("a safetensors file", NEEDED, NEEDED, _canonical, "resnet-dsl[weights]")
+EXTRA = "resnet-dsl[weights]"
+CANONICAL = WeightFormat("a safetensors file", NEEDED, NEEDED, _canonical, EXTRA)
+READ_ALONE = {".npz": WeightFormat("an .npz file", NEEDED, NEEDED, _numpy, EXTRA)}
 
 
 def formats() -> dict[str, WeightFormat]:
-    """Return every format by its suffix: the canonical one, then those of the backends."""
+    """Return every format by its suffix: the canonical one, those of the backends, those only read."""
     found = {".safetensors": CANONICAL}
     for backend in sound_backends()[0]:
         found.update(backend.weight_formats)
-    return found
+    return found | READ_ALONE
 
 
 def suffix_of(path: Path) -> str:
@@ -67,12 +72,29 @@ def suffix_of(path: Path) -> str:
 
 
 def read_contents(path: Path) -> Contents:
-    """Return what a file of weights holds; raises UsageError if it cannot be read as what it is called."""
-    format = formats()[suffix_of(path)]
+    """Return what a file of weights holds, whatever it is called.
+
+    A file that several dictionaries of tensors are in has `entries`. Raises UsageError if it cannot be read.
+    """
     head = _head(path)
+    kind = kind_of(path, head)
+    if kind == INDEX:
+        return read_shards(path, read_contents)
+    if not kind and path.suffix != KERAS_ARCHIVE and (other := other_kind(path, head)):
+        raise UsageError(f"{path}: cannot be read: it is {other}")
+    suffix = SUFFIXES.get(kind) or suffix_of(path)
+    if suffix not in formats():
+        raise UsageError(f"{path}: it is {kind}, and no backend installed here reads that")
+    format = formats()[suffix]
     _need(path, "reading", format.reading, format.install)
-    with _reported(path, format, head):
+    with _reported(path, format):
         contents = format.load().read(path)
+    if contents.entries:
+        return replace(contents, entries={k: _checked(path, format, e) for k, e in contents.entries.items()})
+    return _checked(path, format, contents)
+
+
+def _checked(path: Path, format: WeightFormat, contents: Contents) -> Contents:
     check_tensors(path, len(contents.tensors))
     for name, stored in contents.tensors.items():
         if len(stored.shape) > AXES.most:
@@ -83,7 +105,10 @@ def read_contents(path: Path) -> Contents:
 
 def check_writable(path: Path) -> None:
     """Raise UsageError unless weights can be written as what `path` is called."""
-    format = formats()[suffix_of(path)]
+    suffix = suffix_of(path)
+    if suffix in READ_ALONE:
+        raise UsageError(f"{path}: {suffix} is read and not written; .safetensors holds the same")
+    format = formats()[suffix]
     _need(path, "writing", format.writing, format.install)
 
 
@@ -110,7 +135,7 @@ def _head(path: Path) -> bytes:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path}: is not a file")
         with path.open("rb") as file:
-            return file.read(64)
+            return file.read(FIRST)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from None
 
@@ -124,7 +149,7 @@ def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored) -> Sto
     """A tensor whose reading, too, fails with a sentence."""
 
     def load() -> Array:
-        with _reported(path, format, b"", f" (tensor {printable(name)})"):
+        with _reported(path, format, f" (tensor {printable(name)})"):
             return stored.load()
 
     other = stored.otherwise
@@ -132,8 +157,7 @@ def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored) -> Sto
 
 
 @contextmanager
-def _reported(path: Path, format: WeightFormat, head: bytes, where: str = "") -> Iterator[None]:
-    """Whatever a library raises on bytes it does not like becomes one sentence about the file."""
+def _reported(path: Path, format: WeightFormat, where: str = "") -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -141,11 +165,7 @@ def _reported(path: Path, format: WeightFormat, head: bytes, where: str = "") ->
     except UsageError:
         raise
     except Exception as error:  # the libraries raise what they like, KeyError and AssertionError among it
-        looks = next((f"; it is {what}" for magic, what in LOOKS.items() if head.startswith(magic)), "")
-        if head.startswith(b"PK") and "torch" in format.title:
-            looks = ""
-        message = _one_line(error)
-        raise UsageError(f"{path}{where}: cannot be read as {format.title}: {message}{looks}") from None
+        raise UsageError(f"{path}{where}: cannot be read as {format.title}: {_one_line(error)}") from None
 
 
 def _one_line(error: Exception) -> str:
