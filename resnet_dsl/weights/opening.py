@@ -44,7 +44,7 @@ def as_ours(contents: Contents, program: Program, asked: Asked, own_first: bool 
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _Fit:
     """An entry held against a model: how many of its tensors are those of the model, how many are not."""
 
     key: str
@@ -70,17 +70,17 @@ def _fitting(contents: Contents, program: Program, asked: Asked, own_first: bool
     return max(tried, key=lambda each: len(each.contents.tensors)).contents
 
 
-def _try(key: str, entry: Contents, program: Program, asked: Asked, own_first: bool) -> _Tried:
+def _try(key: str, entry: Contents, program: Program, asked: Asked, own_first: bool) -> _Fit:
     wanted = {name: tensor.shape for name, tensor in program.graph.parameters()}
     try:
         ours = as_ours(entry, program, replace(asked, key=None), own_first)
     except UsageError:
-        return _Tried(key, entry, 0, len(entry.tensors))
+        return _Fit(key, entry, 0, len(entry.tensors))
     shapes = {
         name: tuple(stored.shape) for name, stored in ours.tensors.items() if not name.endswith(COUNTER)
     }
     fitting = sum(shapes.get(name) == shape for name, shape in wanted.items())
-    return _Tried(key, ours, fitting, len(shapes.keys() - wanted.keys()) + len(ours.unplaced))
+    return _Fit(key, ours, fitting, len(shapes.keys() - wanted.keys()) + len(ours.unplaced))
 
 
 def _entry(contents: Contents, asked: Asked) -> Contents:
