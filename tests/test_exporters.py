@@ -213,6 +213,36 @@ def test_layers_are_known_by_their_places(options: str, tmp_path: Path) -> None:
     assert difference(path) < SINGLE
 
 
+class Bare(torch.nn.Module):
+    """A shortcut without tensors: every second pixel, zeros around the channels."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.a, self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after)
+        self.b, self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after)
+        self.added = (after - before) // 2
+
+    def forward(self, x: Any) -> Any:
+        y = self.second(self.b(torch.relu(self.first(self.a(x)))))
+        if self.added:
+            x = torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.added, self.added))
+        return torch.relu(y + x)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_shortcuts_without_tensors_are_read_from_slices_of_rows_and_columns(
+    folded: bool, tmp_path: Path
+) -> None:
+    nn = torch.nn
+    stem = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    model = nn.Sequential(stem, Bare(8, 8, 1), Bare(8, 16, 2), Bare(16, 16, 1), head)
+    path = exported(trained(model), tmp_path / "net.onnx", **({} if folded else kept()))
+    assert "shortcut: A(side=both)" in restored(path)[0]
+    assert difference(path) < SINGLE
+
+
 def test_folded_norms_of_preactivation_are_read_with_unfold_alone(tmp_path: Path) -> None:
     path = exported(trained(PreNet()), tmp_path / "net.onnx")
     with pytest.raises(resnet_dsl.NotExpressibleError, match=r"= help: norms were folded .*--unfold"):

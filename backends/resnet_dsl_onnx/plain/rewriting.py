@@ -40,6 +40,8 @@ class Rewriting:
         """The order of a value's axes in the file, where it is another than that of what stands for it."""
         self.vectors: dict[str, tuple[Size, ...]] = {}
         """Shapes that are computed; one number is a vector of one, too."""
+        self.strided: dict[str, dict[int, int]] = {}
+        """Values that are every so many rows and columns of others, by axis."""
         self.extents: dict[str, Extents] = {}
         self.takers = Counter(name for node in graph.nodes for name in node.inputs) + Counter(
             value for _, value in graph.outputs
@@ -164,6 +166,12 @@ class Rewriting:
                 return (None if given is None else given[0], weight[0])
             case "GlobalAveragePool" if given is not None:
                 return (*given[:2], *(1 for _ in given[2:]))
+            case "Slice" if node.result in self.strided and given is not None:
+                steps = self.strided[node.result]
+                return tuple(
+                    size if size is None else -(-size // steps.get(axis, 1))
+                    for axis, size in enumerate(given)
+                )
             case "MaxPool" | "AveragePool" | "Pad" if given is not None and len(given) == 4:
                 kernel = () if node.op == "Pad" else node.attributes.get("kernel_shape", ())
                 return (*given[:2], *self._window(node, given, kernel))

@@ -14,6 +14,7 @@ from resnet_dsl_onnx.plain.fixed_values import FLOATING, KINDS
 from resnet_dsl_onnx.plain.rewriting import Form, Rewriting
 
 WHOLE_MAP = [2, 3]
+ENDLESS, FAR = 2**63 - 1, 2**30
 GLOBAL = "GlobalAveragePool"
 NOT_NEGATIVE = ("Relu", "Sigmoid")
 
@@ -210,6 +211,46 @@ def _padded_maximum(walk: Rewriting, node: ForeignNode) -> bool:
     return True
 
 
+def _subsample(walk: Rewriting, node: ForeignNode) -> bool:
+    """Every other row and column, also where they are taken one after the other."""
+    shape = walk.shape(node.inputs[0])
+    given = [
+        walk.whole(node, 1 + place, name) for place, name in enumerate(("starts", "ends", "axes", "steps"))
+    ]
+    if (
+        shape is None
+        or len(shape) != 4
+        or any(not each for each in given)
+        or walk.is_reordered(node.inputs[0])
+    ):
+        return False
+    starts, ends, axes, steps = (each or () for each in given)
+    found = {axis % 4: step for axis, step in zip(axes, steps, strict=False)}
+    whole = all(_reaches(end, shape[axis % 4]) for end, axis in zip(ends, axes, strict=False))
+    if any(starts) or not whole or min(steps) < 1 or not found.keys() <= {2, 3}:
+        return False
+    before, value = walk.maker(node.inputs[0]), walk.value(node.inputs[0])
+    if before is not None and before.op == "Slice" and before.result in walk.strided:
+        found, value = {**walk.strided[before.result], **found}, before.inputs[0]
+    walk.strided[node.result] = found
+    rows = (
+        (0,) * len(found),
+        (ENDLESS,) * len(found),
+        tuple(sorted(found)),
+        tuple(found[a] for a in sorted(found)),
+    )
+    names = [f"{node.result}/{name}" for name in ("starts", "ends", "axes", "steps")]
+    walk.tensors |= {
+        name: array_tensor(np.array(row, np.int64)) for name, row in zip(names, rows, strict=True)
+    }
+    walk.become(node, "Slice", value, *names)
+    return True
+
+
+def _reaches(end: int, extent: int | None) -> bool:
+    return end >= FAR or (extent is not None and end >= extent)
+
+
 USUAL_FORMS: dict[str, Form] = {
     "AveragePool": _pool,
     "BatchNormalization": _norm,
@@ -222,6 +263,7 @@ USUAL_FORMS: dict[str, Form] = {
     "MaxPool": _pool,
     "Pad": _pad,
     "ReduceMean": _mean,
+    "Slice": _subsample,
     "Softmax": _softmax,
     "Sum": _sum,
 }
