@@ -181,7 +181,7 @@ def test_a_missing_package_is_one_line_with_its_extra(run: Run, monkeypatch: pyt
 
 def test_help_lists_the_commands_of_the_group(run: Run) -> None:
     status, out, _ = run("weights", "--help")
-    assert (status, out.count("resnet-dsl weights ")) == (0, 3)
+    assert (status, out.count("resnet-dsl weights ")) == (0, 4)
     assert run("weights", "init", "--help")[0] == 0
 
 

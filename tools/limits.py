@@ -115,6 +115,15 @@ def _entry(*shape: int) -> dict[str, object]:
     return {"dtype": "F32", "shape": [0, *shape], "data_offsets": [0, 0]}
 
 
+def _first_weight(folder: Path, size: int) -> None:
+    """Write a convolution of so many input channels for a model of one; the values are a hole."""
+    spec(lambda n: pixel("stages: [1]  width: 1"))(folder, size)
+    name = "layer1.0.conv1.weight"
+    safetensors(folder, {name: {"dtype": "F32", "shape": [1, size, 1, 1], "data_offsets": [0, 4 * size]}})
+    path = folder / "w.safetensors"
+    os.truncate(path, path.stat().st_size + 4 * size)
+
+
 def _metadata(folder: Path, size: int) -> None:
     value = f"[{'[],' * (size // 4)}[]".ljust(size - 1) + "]"
     safetensors(folder, {"__metadata__": {"resnet-dsl": value}})
@@ -210,6 +219,9 @@ CASES = {
     "GROUPS": Case(_groups, inspect(".weights.h5")),
     "GRAPH": Case(_graph, inspect(".onnx")),
     "OPCODES": Case(_opcodes, inspect(".pth"), step=2, dear=True),
+    "ADAPTED": Case(
+        _first_weight, (*inspect(".safetensors"), "--spec", SPEC, "--adapt-input"), within=False
+    ),
     "SEED": Case(TINY, ("weights", "init", SPEC, "-o", "w.safetensors", "--seed", "{size}")),
     "TRAINING": Case(TINY, ("verify", SPEC, "--train-steps", "{size}"), within=False),
     "ACTIVATIONS": Case(

@@ -74,13 +74,13 @@ def under_our_names(
     check_called(program, called)
     own = _read(own_names(program, called), contents.tensors)
     if own.whole and (library is None or own_first):
-        return _renamed(contents, own, program)
+        return _renamed(contents, own, asked)
     if library is not None:
         names = fitting_names(program, library, asked.partial, called)
         found = [_read(each, contents.tensors) for each in names]
-        return _translated(contents, _chosen(found, program), program)
+        return _translated(contents, _chosen(found, program), program, asked)
     found = [each for each in _readings(program, contents.tensors, called) if each.whole]
-    return _translated(contents, _chosen(found, program), program) if found else contents
+    return _translated(contents, _chosen(found, program), program, asked) if found else contents
 
 
 def _chosen(found: list[_Reading], program: Program) -> _Reading:
@@ -179,9 +179,9 @@ def _fronts(wanted: list[str], tensors: Tensors) -> list[str]:
 # --- under our names ---------------------------------------------------------------------------
 
 
-def _translated(contents: Contents, reading: _Reading, program: Program) -> Contents:
+def _translated(contents: Contents, reading: _Reading, program: Program, asked: Asked) -> Contents:
     """The contents of a file with the names of a library."""
-    heads = found_heads(reading.names, reading.tensors)
+    heads = found_heads(reading.names, reading.tensors, any_rows=asked.classes is not None)
     if heads:
         layers = dict(reading.names.layers)
         layers |= {path: replace(layers[path], theirs=theirs) for path, theirs in heads.items()}
@@ -191,9 +191,9 @@ def _translated(contents: Contents, reading: _Reading, program: Program) -> Cont
     return from_library(named, reading.names, program.graph)
 
 
-def _renamed(contents: Contents, reading: _Reading, program: Program) -> Contents:
+def _renamed(contents: Contents, reading: _Reading, asked: Asked) -> Contents:
     """The contents of a file whose names are ours, but for layers of the head."""
-    heads = found_heads(reading.names, reading.tensors)
+    heads = found_heads(reading.names, reading.tensors, any_rows=asked.classes is not None)
     layers = {path: layer.theirs for path, layer in reading.names.layers.items()} | heads
     ours = {theirs: path for path, theirs in layers.items() if theirs != path}
     tensors = {_under(name, ours): stored for name, stored in reading.tensors.items()}

@@ -173,6 +173,11 @@ class Op:
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
 
     @property
+    def linear_in_weight(self) -> bool:
+        """Whether the result is linear in the weight, where there is one: it is taken as it is."""
+        return True
+
+    @property
     def flattens(self) -> str:
         """The order of a map's values in the vector that the op makes of it: `chw`, `hwc`, or empty."""
         return ""
