@@ -80,6 +80,7 @@ class Op:
     inputs: ClassVar[int | None] = 1  # None: two or more
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
+    mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     joined: ClassVar[str] = ""  # what several inputs become, in words

@@ -36,9 +36,9 @@ def average(program: Program, given: Sequence[Given], asked: Asked = NOTHING) ->
             yield weights.state
 
     state = mean(states())
-    notes.append(f"the mean of {len(given)} files, in double, rounded once")
+    notes.append(f"the mean of {len(given)} sets of weights, in double, rounded once")
     if any(node.tensor("mean") for node in program.graph.nodes):
-        notes[-1] += "; running statistics too: those of training data under the new weights would differ"
+        notes[-1] += "; running statistics too, which training data would give otherwise"
     origin: dict[str, object] = {"mean_of": sources} | asked.arithmetic
     if asked.names is not None:
         origin["names"] = asked.names

@@ -37,11 +37,11 @@ def with_input_adapted(contents: Contents, program: Program) -> Contents:
     Raises UsageError if something else in the model depends on the number of channels.
     """
     found = input_layers(program.graph)
+    if found.problems:
+        raise UsageError(f"{OPTION}: {'; '.join(found.problems)}")
     there = channels_there(contents, found)
     if not there:
         return replace(contents, notes=(*contents.notes, f"nothing to adapt to the input ({OPTION})"))
-    if found.problems:
-        raise UsageError(f"{OPTION}: {'; '.join(found.problems)}")
     tensors, notes = dict(contents.tensors), list(contents.notes)
     for name, channels in there.items():
         shape = found.weights[name]
@@ -115,4 +115,4 @@ def _problems(node: GraphNode, shape: tuple[int, ...], channels: int) -> list[st
 
 
 def _keeps_channels_apart(node: GraphNode, channels: int) -> bool:
-    return len(node.inputs) == 1 and node.shape.channels == channels and not node.op.normalises
+    return len(node.inputs) == 1 and node.shape.channels == channels and not node.op.mixes_channels

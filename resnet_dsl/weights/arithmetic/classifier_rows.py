@@ -40,7 +40,9 @@ def with_classes(contents: Contents, program: Program, classes: Classes) -> Cont
     """
     layers = head_layers(program.graph)
     if not layers:
-        raise UsageError(f"{OPTION}: no layer of the head of {program.name} alone gives an output")
+        raise UsageError(
+            f"{OPTION}: the outputs of {program.name} are not, row by row, those of layers of its head"
+        )
     there = [(layer, rows_there(contents, layer)) for layer in layers]
     found = [(layer, rows) for layer, rows in there if rows]
     meant = [(layer, rows) for layer, rows in found if set(rows.values()) != {layer.rows}] or found

@@ -19,8 +19,6 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.zoo.asked import FORMS
 
 OPTION = "--apply"
-MASKS = ("bool", "uint8", "int8", "int32", "int64")
-"""What a mask may be beside a float."""
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -37,6 +35,8 @@ class Form:
     fits: Callable[..., bool]
     compute: Callable[..., Array] | None
     like: int = 0
+    dtypes: tuple[str, ...] = ()
+    """What another part may be of beside a float."""
 
     @property
     def first(self) -> re.Pattern[str]:
@@ -123,7 +123,8 @@ def _whole(form: Form, parts: list[Stored], asked: bool) -> Stored:
     like = parts[form.like]
     earlier = next((part.refused for part in parts if part.refused), "")
     refused = earlier if asked else f"kept as {form.last_names}: {form.title}"
-    odd = (part.dtype for part in parts if part is not like and part.dtype not in (*FLOATS, *MASKS))
+    allowed = (*FLOATS, *form.dtypes)
+    odd = (part.dtype for part in parts if part is not like and part.dtype not in allowed)
     dtype = next(odd, like.dtype)
 
     def load() -> Array:
@@ -165,7 +166,11 @@ def _by_largest(weight: Array, u: Array, v: Array) -> Array:
 
 OF_TORCH = "{front}parametrizations.{tensor}."
 PARTED = (
-    Form("masks", "a pruning mask", ("{front}{tensor}_orig", "{front}{tensor}_mask"), _equal, np.multiply),
+    Form(
+        "masks", "a pruning mask",
+        ("{front}{tensor}_orig", "{front}{tensor}_mask"), _equal, np.multiply,
+        dtypes=("bool", "uint8", "int64"),
+    ),
     Form("weight_norm", "weight norm", ("{front}{tensor}_g", "{front}{tensor}_v"), _lengths, _normed, 1),
     Form(
         "weight_norm", "weight norm", (f"{OF_TORCH}original0", f"{OF_TORCH}original1"), _lengths, _normed, 1
