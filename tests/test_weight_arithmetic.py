@@ -402,6 +402,18 @@ def test_another_parametrization_is_named_and_torch_takes_it_off(tmp_path: Path)
     assert "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')" in str(caught.value)
 
 
+def test_a_spec_is_restored_of_weights_in_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = as_saved(reparametrised("old"), ".pth", tmp_path / "parts.pth")
+    plain = written(net(), net().state(seed=1), tmp_path / "plain.pth")
+    specs = []
+    for file in (plain, path):
+        assert main(["import", str(file), "--input", "3x8x8", "--name", "net"]) == 0
+        out, err = capsys.readouterr()
+        specs.append(out.replace("parts.pth", "plain.pth"))
+    assert specs[0] == specs[1]
+    assert "parts.pth: for its weights, --apply weight_norm (in Python" in err
+
+
 def parts(**more: Any) -> State:
     state = net().state(seed=1)
     del state["fc.weight"]
