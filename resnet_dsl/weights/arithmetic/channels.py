@@ -15,6 +15,7 @@ import numpy as np
 
 from resnet_dsl.backend.contents import Contents
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.program import Program
@@ -54,7 +55,7 @@ def with_input_adapted(contents: Contents, program: Program) -> Contents:
 
 def what_is_done(there: int, here: int) -> str:
     """Return how so many input channels become so many others."""
-    channels = f"{there} input channel{'' if there == 1 else 's'}"
+    channels = counted(there, "input channel")
     if here == 1:
         return f"{channels} summed into 1"
     verb = "repeated to" if here > there else "cut to"

@@ -11,7 +11,7 @@ import numpy as np
 
 from resnet_dsl.backend.contents import Contents
 from resnet_dsl.diagnostics.errors import UsageError
-from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.diagnostics.wording import counted, printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.program import Program
@@ -131,8 +131,9 @@ def _chosen(wanted: list[int | slice], there: int, here: int, said: str, name: s
     ranges = [_range(part, there, said, name) for part in wanted]
     count = sum(map(len, ranges))
     if count != here:
-        found = f"{count:,} row{'' if count == 1 else 's'}"
-        raise UsageError(f"{said} is {found} of the {there:,} of {name}, and the model has {here:,}")
+        raise UsageError(
+            f"{said} is {counted(count, 'row')} of the {there:,} of {name}, and the model has {here:,}"
+        )
     rows = list(chain.from_iterable(ranges))
     if twice := next(_repeated(rows), None):
         raise UsageError(f"{said} has row {twice[0]} of {name} more than once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.backend.contents import Contents
+from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.program import Program
 from resnet_dsl.weights.arithmetic.channels import channels_there, input_layers
 from resnet_dsl.weights.arithmetic.classifier_rows import head_layers, rows_there
@@ -26,7 +27,7 @@ def what_would_fit(
         what = "sums" if here == 1 else "repeats" if here > channels else "cuts"
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         found.append(
-            f"--adapt-input (in Python, adapt_input=True) {what} the {channels} input channels "
+            f"--adapt-input (in Python, adapt_input=True) {what} the {counted(channels, 'input channel')} "
             f"of {name}{more} into {here}"
         )
     mended = set(there)
