@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import resnet_dsl
 from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.weights.arithmetic import channels
 from resnet_dsl.weights.arithmetic.channels import adapted
 from resnet_dsl.weights.formats.registry import encode, encode_named
 from resnet_dsl.weights.match_report import WeightsError
@@ -52,8 +53,8 @@ def logits(model: resnet_dsl.Model, x: Any, *weights: Any, **how: Any) -> Any:
     return result
 
 
-def images(channels: int) -> Any:
-    return np.random.default_rng(0).standard_normal((2, channels, 8, 8))
+def images(depth: int) -> Any:
+    return np.random.default_rng(0).standard_normal((2, depth, 8, 8))
 
 
 # --- input channels ----------------------------------------------------------------------------
@@ -97,6 +98,13 @@ def test_channels_are_computed_in_double_and_rounded_once(there: int, here: int,
         else:
             wanted = double[:, channel % there] * there / here
         assert np.array_equal(found[:, channel], wanted.astype(np.float32))
+
+
+def test_many_channels_are_summed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = np.random.default_rng(0).standard_normal((2, 40, 3, 1)).astype(np.float32)
+    at_once = adapted(weight, 1)
+    monkeypatch.setattr(channels, "PART", 7)
+    assert np.array_equal(adapted(weight, 1), at_once)
 
 
 def test_timm_adapts_the_same_up_to_its_rounding() -> None:

@@ -18,10 +18,13 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
+from resnet_dsl.limits import ADAPTED
 from resnet_dsl.program import Program
 from resnet_dsl.weights.arithmetic.reading import along, computed
 
 OPTION = "--adapt-input"
+PART = 4096
+"""Channels that are summed at a time."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def with_input_adapted(contents: Contents, program: Program) -> Contents:
         shape = found.weights[name]
         stored = along(tensors[name], shape, 1)
         assert stored is not None
-        tensors[name] = computed(stored, shape, partial(adapted, count=shape[1]), name)
+        tensors[name] = computed(stored, shape, partial(adapted, count=shape[1]), name, ADAPTED)
         notes.append(f"{name}: {what_is_done(channels, shape[1])} ({OPTION})")
     return replace(contents, tensors=tensors, notes=tuple(notes))
 
@@ -80,9 +83,11 @@ def adapted(value: Array, count: int) -> Array:
         if count != 1:
             repeated: Array = value[:, np.arange(count) % there].astype(np.float64) * there / count
             return repeated
-        total = np.empty((len(value), 1, *value.shape[2:]), np.float64)
-        for row, each in enumerate(value):  # one at a time takes little memory
-            total[row] = np.cumsum(each, axis=0, dtype=np.float64)[-1:]  # a sum of NumPy goes by pairs
+        total = np.zeros((len(value), 1, *value.shape[2:]), np.float64)
+        for row, each in enumerate(value):  # in parts, which take little memory
+            for start in range(0, there, PART):
+                part = np.concatenate([total[row], each[start : start + PART]], dtype=np.float64)
+                total[row] = np.cumsum(part, axis=0)[-1:]  # one by one; a sum of NumPy goes by pairs
         return total
 
 

@@ -14,6 +14,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph, GraphNode
+from resnet_dsl.limits import CHOSEN
 from resnet_dsl.program import Program
 from resnet_dsl.weights.arithmetic.reading import along, computed
 from resnet_dsl.zoo.asked import Classes, shown
@@ -53,7 +54,7 @@ def with_classes(contents: Contents, program: Program, classes: Classes) -> Cont
             chosen = _chosen(wanted, count, layer.rows, f"{OPTION} {shown(classes)}", name)
             stored = along(tensors[name], layer.tensors[name], 0)
             assert stored is not None
-            tensors[name] = computed(stored, layer.tensors[name], partial(_taken, rows=chosen), name)
+            tensors[name] = computed(stored, layer.tensors[name], partial(_taken, rows=chosen), name, CHOSEN)
         counts = " and ".join(map(str, dict.fromkeys(rows.values())))
         notes.append(f"{layer.name}: rows {shown(classes)} of {counts} ({OPTION})")
     if not meant:

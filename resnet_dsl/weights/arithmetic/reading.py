@@ -10,7 +10,7 @@ from resnet_dsl.backend.contents import Stored
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import dimensions
 from resnet_dsl.ir.arrays import Array
-from resnet_dsl.limits import ADAPTED
+from resnet_dsl.limits import Limit
 
 Shape = tuple[int, ...]
 
@@ -25,9 +25,11 @@ def along(stored: Stored | None, wanted: Shape, axis: int) -> Stored | None:
     return None
 
 
-def computed(stored: Stored, shape: Shape, compute: Callable[[Array], Array], name: str) -> Stored:
+def computed(
+    stored: Stored, shape: Shape, compute: Callable[[Array], Array], name: str, limit: Limit
+) -> Stored:
     """Return the tensor that is computed of another; raises UsageError for one too large to read for it."""
-    if prod(stored.shape) > ADAPTED.most:
+    if prod(stored.shape) > limit.most:
         there = dimensions(stored.shape)
-        raise UsageError(f"{name} is {there} there; the limit is {ADAPTED.most:,} elements to compute of")
+        raise UsageError(f"{name} is {there} there; the limit is {limit.most:,} elements to compute of")
     return replace(stored, shape=shape, load=lambda: compute(stored.load()), wanted=None, otherwise=None)
