@@ -61,6 +61,8 @@ METADATA = Limit(2_000_000, "characters of the metadata of a file of weights")
 GROUPS = Limit(32, "groups within each other in a .h5 file")
 GRAPH = Limit(16_000_000, "bytes of an ONNX model beside its tensors")
 OPCODES = Limit(1_500_000, "opcodes of the pickle in a .pth file")
+ADAPTED = Limit(2**24, "elements of a convolution that is adapted to the input")
+CHOSEN = Limit(2**28, "elements of a classifier that rows are chosen of")
 
 # --- options ---
 
