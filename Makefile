@@ -75,8 +75,8 @@ $(VENV)/fuzz: $(VENV)/test
 	$(PIP) -e '.[fuzz]'
 	touch $@
 
-# torchvision and timm are oracles; their own dependencies would replace the torch of the tests.
+# torchvision, timm and transformers are oracles; their own dependencies would replace the torch of the tests.
 $(VENV)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[test]'
-	$(PIP) --no-deps torchvision timm
+	$(PIP) --no-deps torchvision timm transformers
 	touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -144,6 +145,15 @@ class Model:
         if seed is None and weights is None:
             seed = 0
         return self._state(seed, weights, asked, own_first=False) or {}
+
+    def average(self, weights: Sequence[Given], **how: Unpack[AskedWords]) -> dict[str, Array]:
+        """Return the mean of several files or states, running statistics too; each has to fit whole.
+
+        It is computed in double and rounded once. What is said of weights is said of each.
+        """
+        from resnet_dsl.weights.arithmetic.average import average
+
+        return average(self.program, weights, asked_in(how))[0].state
 
     def _state(
         self, seed: int | None, weights: Given | None, asked: Asked, own_first: bool = True

@@ -62,6 +62,8 @@ GROUPS = Limit(32, "groups within each other in a .h5 file")
 GRAPH = Limit(16_000_000, "bytes of an ONNX model beside its tensors")
 NODES = Limit(100_000, "nodes of an ONNX model by another exporter, and values that they take")
 OPCODES = Limit(1_500_000, "opcodes of the pickle in a .pth file")
+ADAPTED = Limit(2**24, "elements of a convolution that is adapted to the input")
+CHOSEN = Limit(2**28, "elements of a classifier that rows are chosen of")
 
 # --- options ---
 

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ def test_a_missing_package_is_one_line_with_its_extra(run: Run, monkeypatch: pyt
 
 def test_help_lists_the_commands_of_the_group(run: Run) -> None:
     status, out, _ = run("weights", "--help")
-    assert (status, out.count("resnet-dsl weights ")) == (0, 3)
+    assert (status, out.count("resnet-dsl weights ")) == (0, 4)
     assert run("weights", "init", "--help")[0] == 0
 
 
@@ -325,6 +326,19 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "backends")])}
 
 
+def _normed(spec: str) -> Any:
+    from torch import nn
+    from torch.nn.utils import weight_norm
+
+    model = resnet_dsl.loads(spec).build("torch", seed=3)
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch would have another function called
+                weight_norm(layer)
+    return model
+
+
 # --- the page ----------------------------------------------------------------------------------
 
 
@@ -338,9 +352,10 @@ def test_the_page_shows_what_the_commands_print(run: Run) -> None:
     Path("net.resnet").write_text(spec)
     torch.save({"fc.weight": os.system}, "downloaded.pth")
     Path("model.keras").touch()
+    torch.save(_normed(spec).state_dict(), "normed.pth")
     shown = "\n".join(re.findall(r"^```console\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL))
     steps = re.split(r"^\$ resnet-dsl ", shown, flags=re.MULTILINE)[1:]
-    assert len(steps) == 13
+    assert len(steps) == 19
     for step in steps:
         line, _, expected = step.rstrip("\n").partition("\n")
         _, out, err = run(*line.split())

@@ -23,6 +23,7 @@ from resnet_dsl.limits import Limit, all_limits  # noqa: E402
 
 PAGE = ROOT / "docs" / "limits.md"
 SPEC = "net.resnet"
+ROWS = "model net { input: 1x2x2  stem: none  stages: [1]  width: 1  block: basic  head: gap -> fc(1) }\n"
 MODEL = "model net { stages: [1]  block: basic }\n"
 
 
@@ -114,6 +115,19 @@ def safetensors(folder: Path, header: Mapping[str, object], length: int = 0) -> 
 
 def _entry(*shape: int) -> dict[str, object]:
     return {"dtype": "F32", "shape": [0, *shape], "data_offsets": [0, 0]}
+
+
+def _hole(text: str, name: str, shape: Callable[[int], list[int]]) -> Callable[[Path, int], object]:
+    """Return what writes a spec, and a tensor of as many elements, whose values are a hole."""
+
+    def write(folder: Path, size: int) -> None:
+        (folder / SPEC).write_text(text)
+        entry = {"dtype": "F32", "shape": shape(size), "data_offsets": [0, 4 * size]}
+        safetensors(folder, {name: entry})
+        path = folder / "w.safetensors"
+        os.truncate(path, path.stat().st_size + 4 * size)
+
+    return write
 
 
 def _metadata(folder: Path, size: int) -> None:
@@ -223,6 +237,14 @@ CASES = {
     "GRAPH": Case(_graph, inspect(".onnx")),
     "NODES": Case(_nodes, inspect(".onnx"), step=2),
     "OPCODES": Case(_opcodes, inspect(".pth"), step=2, dear=True),
+    "ADAPTED": Case(
+        _hole(pixel("stages: [1]  width: 1"), "layer1.0.conv1.weight", lambda n: [1, n, 1, 1]),
+        (*inspect(".safetensors"), "--spec", SPEC, "--adapt-input"),
+    ),
+    "CHOSEN": Case(
+        _hole(ROWS, "fc.weight", lambda n: [n, 1]),
+        (*inspect(".safetensors"), "--spec", SPEC, "--classes", "0"), within=False,
+    ),
     "SEED": Case(TINY, ("weights", "init", SPEC, "-o", "w.safetensors", "--seed", "{size}")),
     "TRAINING": Case(TINY, ("verify", SPEC, "--train-steps", "{size}"), within=False),
     "ACTIVATIONS": Case(

@@ -267,6 +267,7 @@ def _from(parser: Parser) -> None:
         help="what a layer of the spec is called there, repeatable",
     )  # fmt: skip
     _within(parser)
+    _arithmetic(parser)
 
 
 def _within(parser: Parser) -> None:
@@ -282,6 +283,20 @@ def _within(parser: Parser) -> None:
     )  # fmt: skip
 
 
+def _arithmetic(parser: Parser) -> None:
+    parser.add_argument(
+        "--apply", metavar="FORMS",
+        help="put weights together that the file keeps in parts: weight_norm, spectral_norm, masks",
+    )  # fmt: skip
+    parser.add_argument(
+        "--adapt-input", action="store_true",
+        help="sum or repeat the input channels of the first convolution into those of the model",
+    )  # fmt: skip
+    parser.add_argument(
+        "--classes", metavar="ROWS", help="the rows of the classifier that are the model's: 1:, 3,1,2, …"
+    )
+
+
 def _weights_convert(parser: Parser) -> None:
     parser.add_argument("source", metavar="SRC", help="a file of weights")
     parser.add_argument("target", metavar="DST", help="the file to write; its suffix is the format")
@@ -295,6 +310,15 @@ def _weights_convert(parser: Parser) -> None:
     parser.add_argument(
         "--seed", metavar="N", type=up_to(SEED), help="with --partial: starts the rest (default: 0)"
     )
+    _force(parser)
+
+
+def _weights_average(parser: Parser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a file of weights; two or more")
+    parser.add_argument("-o", "--output", metavar="DST", required=True, help="its suffix is the format")
+    parser.add_argument("--spec", metavar="SPEC", required=True, help="the model they are weights of")
+    _from(parser)
+    _settings(parser)
     _force(parser)
 
 
@@ -346,6 +370,9 @@ COMMANDS = {
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
     "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),
     "weights convert": Command("rewrite weights in another format", _weights_convert, "weights.convert"),
+    "weights average": Command(
+        "write the mean of several files of weights", _weights_average, "weights.average"
+    ),
     "import": Command("restore the spec from weights or an ONNX model", _import, "import_.import_"),
     "gen-test": Command("write a test that proves your artefacts identical", _gen_test, "gen_test.gen_test"),
     "fmt": Command("rewrite specs in the canonical form", _fmt, "fmt.fmt"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import Weights, weights_for
-from resnet_dsl.zoo.asked import Asked
+from resnet_dsl.zoo.asked import Asked, forms_in
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
@@ -39,6 +39,9 @@ def asked(options: Namespace) -> Asked:
         options.key,
         options.prefix,
         options.unfold,
+        forms_in(options.apply),
+        options.adapt_input,
+        options.classes,
     )
 
 
@@ -50,7 +53,8 @@ def check_asked(options: Namespace, without: str, renames: bool = False) -> None
     options_of = {"names": "--from", "called": "--name"}
     found = asked(options).needs_weights
     if found and not (found == "called" and renames):
-        raise UsageError(f"{options_of.get(found, f'--{found}')} is about weights, and {without}")
+        option = options_of.get(found, f"--{found.replace('_', '-')}")
+        raise UsageError(f"{option} is about weights, and {without}")
 
 
 def chosen_weights(program: Program, options: Namespace, how: Asked) -> Weights | None:

@@ -42,9 +42,11 @@ class InputFile:
 def read_input_file(path: Path, unfold: bool = False) -> InputFile:
     """Return what a file holds; raises UsageError if it cannot be read as what it is called."""
     need_numpy()
+    from resnet_dsl.weights.arithmetic.in_parts import put_together
     from resnet_dsl.weights.formats.registry import read_contents
 
-    contents = read_contents(path)
+    contents, in_parts = put_together(read_contents(path), ())
+    contents = replace(contents, notes=(*contents.notes, *(f"for its weights, {each}" for each in in_parts)))
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
     reader = _graph_reader(path)
     if reader is None:

@@ -28,6 +28,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
     mismatches["unexpected"] = [Mismatch(name, dimensions(shape)) for name, shape in strange.items()]
     folded = {name: why for name, why in within(contents, program.graph).items() if name in given}
     refused = {**contents.refused, **folded}
+    refused |= {name: given[name].refused for name in wanted if name in given and given[name].refused}
     mismatches["not convertible"] = [Mismatch(name, why) for name, why in refused.items()]
     state, converted = {}, dict[str, list[str]]()
     for name, shape in wanted.items():

@@ -12,6 +12,8 @@ from resnet_dsl.diagnostics.wording import counted, printable
 
 KINDS = ("missing", "unexpected", "misshapen", "wrong dtype", "not finite", "not convertible")
 LISTED = 8
+SHORT = 24
+"""Characters of a detail that is said of each name, though it is the same of all."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class MatchReport:
     notes: tuple[str, ...] = ()
     advice: str = ""
     """What to do where no part of the source may be taken."""
+    help: tuple[str, ...] = ()
+    """What to ask for so that all fits, a sentence each."""
 
     @property
     def fits(self) -> bool:
@@ -67,6 +71,10 @@ class MatchReport:
             f"  {kind} ({len(mismatches)}):{_some(mismatches, limit)}" for kind, mismatches in found
         )
 
+    def help_text(self, *more: str) -> str:
+        """Return what to ask for, a line each."""
+        return "".join(f"\n  = help: {each}" for each in (*self.help, *more) if each)
+
     def facts(self) -> dict[str, object]:
         """Return the report as `weights inspect --format json` has it."""
         return {
@@ -80,6 +88,7 @@ class MatchReport:
             },
             "converted": {dtype: list(names) for dtype, names in self.converted.items()},
             "ignored": list(self.ignored),
+            "help": list(self.help),
         }
 
 
@@ -94,12 +103,14 @@ class WeightsError(Exception):
     def __str__(self) -> str:
         report = self.report
         title = f"{report.source} does not fit {report.model}, which has {counted(report.total, 'tensor')}"
-        return f"{title}:\n{report.text()}" + (f"\n  = help: {self.hint}" if self.hint else "")
+        return f"{title}:\n{report.text()}{report.help_text(self.hint)}"
 
 
 def _some(mismatches: tuple[Mismatch, ...], limit: int | None) -> str:
     if limit is None:
         return "".join(f"\n    {each}" for each in mismatches)
-    listed = ", ".join(map(str, mismatches[:limit]))
-    more = len(mismatches) - limit
-    return f" {listed} and {more} more" if more > 0 else f" {listed}"
+    more = f" and {len(mismatches) - limit} more" if len(mismatches) > limit else ""
+    detail, same = mismatches[0].detail, len({each.detail for each in mismatches}) == 1
+    if same and len(mismatches) > 1 and len(detail) > SHORT:
+        return f" {', '.join(printable(each.name) for each in mismatches[:limit])}{more} ({detail})"
+    return f" {', '.join(map(str, mismatches[:limit]))}{more}"

@@ -9,6 +9,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import counted, printable
 from resnet_dsl.program import Program
+from resnet_dsl.weights.arithmetic.in_parts import put_together
 from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.detect import under_our_names
 from resnet_dsl.zoo.prefixes import parts_of, under, unwrapped
@@ -27,20 +28,18 @@ def opened(contents: Contents, asked: Asked) -> Contents:
     return under(contents, asked.prefix) if asked.prefix else contents
 
 
-def as_ours(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
-    """Return contents under our names, whosever theirs are; raises UsageError if they are no one's.
+def meant(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
+    """Return the tensors that are meant, under the names that the file gives less those of wrappers.
 
     Of several entries it is the one that fits the model; where several do, the person has to say which.
     """
-    if contents.entries and not asked.key:
-        return _fitting(contents, program, asked, own_first)
     if asked.key:
         contents = _entry(contents, asked)
-    wanted = {name: tensor.shape for name, tensor in program.graph.parameters()}
-    contents = unwrapped(contents, parts_of([*wanted, *asked.called.values()]))
-    if asked.prefix:
-        contents = under(contents, asked.prefix)
-    return under_our_names(contents, program, asked, own_first)
+    elif contents.entries:
+        contents = _fitting(contents, program, asked, own_first)
+    own = [name for name, _ in program.graph.parameters()]
+    contents = unwrapped(contents, parts_of([*own, *asked.called.values()]))
+    return under(contents, asked.prefix) if asked.prefix else contents
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,15 @@ def _fitting(contents: Contents, program: Program, asked: Asked, own_first: bool
 def _try(key: str, entry: Contents, program: Program, asked: Asked, own_first: bool) -> _Fit:
     wanted = {name: tensor.shape for name, tensor in program.graph.parameters()}
     try:
-        ours = as_ours(entry, program, replace(asked, key=None), own_first)
+        parts, _ = put_together(meant(entry, program, replace(asked, key=None), own_first), asked.apply)
+        ours = under_our_names(parts, program, asked, own_first)
     except UsageError:
         return _Fit(key, entry, 0, len(entry.tensors))
     shapes = {
         name: tuple(stored.shape) for name, stored in ours.tensors.items() if not name.endswith(COUNTER)
     }
     fitting = sum(shapes.get(name) == shape for name, shape in wanted.items())
-    return _Fit(key, ours, fitting, len(shapes.keys() - wanted.keys()) + len(ours.unplaced))
+    return _Fit(key, entry, fitting, len(shapes.keys() - wanted.keys()) + len(ours.unplaced))
 
 
 def _entry(contents: Contents, asked: Asked) -> Contents:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.backend.contents import Metadata
+from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
@@ -44,7 +44,8 @@ class Weights:
             part = f"{len(report.fitting)} of {counted(report.total, 'tensor')}"
             seed = self.origin["seed"]
             rest = f"{report.lacking} start from seed {seed}" if report.lacking else "the rest is left aside"
-            found.append(f"{report.source}: gives {part} of {report.model}, {rest}:\n{report.text()}")
+            gives = f"{report.source}: gives {part} of {report.model}, {rest}"
+            found.append(f"{gives}:\n{report.text()}{report.help_text()}")
         return found
 
 
@@ -82,6 +83,7 @@ def weights_for(
     origin: dict[str, object] = {"from": report.source}
     if library is not None:
         origin["names"] = library
+    origin |= asked.arithmetic
     if not report.fits:
         origin |= {"seed": seed or 0, "loaded": len(state)}
     rest = _initial(program, seed or 0) if report.lacking else {}
@@ -106,18 +108,38 @@ def examine(
     """
     need_numpy()
     from resnet_dsl.weights.formats.registry import read_contents
-    from resnet_dsl.weights.match import from_arrays, match
-    from resnet_dsl.weights.opening import as_ours
+    from resnet_dsl.weights.match import from_arrays
 
     if isinstance(weights, Mapping):
         source, contents = "the state given", from_arrays(weights)
     else:
         source, contents = Path(weights).name, read_contents(Path(weights))
+    return compared(contents, program, asked, source, own_first)
+
+
+def compared(
+    contents: Contents, program: Program, asked: Asked, source: str, own_first: bool = False
+) -> tuple[dict[str, Array], MatchReport]:
+    """Return what of contents fits, once they are under our names and what is asked for is computed."""
+    from resnet_dsl.weights.arithmetic.channels import with_input_adapted
+    from resnet_dsl.weights.arithmetic.classifier_rows import with_classes
+    from resnet_dsl.weights.arithmetic.in_parts import put_together
+    from resnet_dsl.weights.arithmetic.what_would_fit import what_would_fit
+    from resnet_dsl.weights.match import match
+    from resnet_dsl.weights.opening import meant
+    from resnet_dsl.zoo.detect import under_our_names
+
     try:
-        ours = as_ours(contents, program, asked, own_first)
+        contents, help = put_together(meant(contents, program, asked, own_first), asked.apply)
+        ours = under_our_names(contents, program, asked, own_first)
+        if asked.adapt_input:
+            ours = with_input_adapted(ours, program)
+        if asked.classes is not None:
+            ours = with_classes(ours, program, asked.classes)
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
-    return match(ours, program, source)
+    state, report = match(ours, program, source)
+    return state, replace(report, help=help or what_would_fit(report, ours, program, asked))
 
 
 def need_numpy() -> None:

@@ -83,21 +83,21 @@ def under_our_names(
     check_called(program, called)
     own = _read(own_names(program, called), contents.tensors)
     if own.whole and (library is None or own_first):
-        return _renamed(contents, own, program)
+        return _renamed(contents, own, asked)
     if library is not None:
         names = fitting_names(program, library, asked.partial, called)
         found = [_read(each, contents.tensors) for each in names]
-        return _translated(contents, _chosen(found, program), program)
+        return _translated(contents, _chosen(found, program), program, asked)
     found = [each for each in _readings(program, contents.tensors, called) if each.whole]
     if found:
-        return _translated(contents, _chosen(found, program), program)
+        return _translated(contents, _chosen(found, program), program, asked)
     if contents.by_place:
         return _placed(contents, program)
     by_shape = _by_shape(contents, program)
     if by_shape is None:
         return contents
     note = "names of no library; which layer is which is by kinds, shapes and order"
-    return _renamed(replace(contents, notes=(*contents.notes, note)), by_shape, program)
+    return _renamed(replace(contents, notes=(*contents.notes, note)), by_shape, asked)
 
 
 def _by_shape(contents: Contents, program: Program) -> _Reading | None:
@@ -143,8 +143,8 @@ def _unfolded(contents: Contents, program: Program, asked: Asked) -> Contents:
         layers = {path: replace(layer, bias=True) for path, layer in whole.layers.items()}
         named = replace(found, names=replace(whole, layers=layers))
         added = with_norms(found.tensors, named.names, graph)
-        return _translated(contents, replace(named, tensors=added), program)
-    ours = _renamed(contents, reading, program) if reading.whole else _placed(contents, program)
+        return _translated(contents, replace(named, tensors=added), program, asked)
+    ours = _renamed(contents, reading, asked) if reading.whole else _placed(contents, program)
     added = with_norms(ours.tensors, own_names(program, {}), graph)
     return with_biases_in_means(replace(ours, tensors=added), graph)
 
@@ -257,9 +257,9 @@ def _fronts(wanted: list[str], tensors: Tensors) -> list[str]:
 # --- under our names ---------------------------------------------------------------------------
 
 
-def _translated(contents: Contents, reading: _Reading, program: Program) -> Contents:
+def _translated(contents: Contents, reading: _Reading, program: Program, asked: Asked) -> Contents:
     """The contents of a file with the names of a library."""
-    heads = found_heads(reading.names, reading.tensors)
+    heads = found_heads(reading.names, reading.tensors, any_rows=asked.classes is not None)
     if heads:
         layers = dict(reading.names.layers)
         layers |= {path: replace(layers[path], theirs=theirs) for path, theirs in heads.items()}
@@ -269,9 +269,9 @@ def _translated(contents: Contents, reading: _Reading, program: Program) -> Cont
     return from_library(named, reading.names, program.graph)
 
 
-def _renamed(contents: Contents, reading: _Reading, program: Program) -> Contents:
+def _renamed(contents: Contents, reading: _Reading, asked: Asked) -> Contents:
     """The contents of a file whose names are ours, but for layers of the head."""
-    heads = found_heads(reading.names, reading.tensors)
+    heads = found_heads(reading.names, reading.tensors, any_rows=asked.classes is not None)
     layers = {path: layer.theirs for path, layer in reading.names.layers.items()} | heads
     ours = {theirs: path for path, theirs in layers.items() if theirs != path}
     tensors = {_under(name, ours): stored for name, stored in reading.tensors.items()}

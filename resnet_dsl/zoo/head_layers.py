@@ -12,10 +12,11 @@ Kind = frozenset[tuple[str, tuple[int, ...]]]
 """What tells a layer by: its tensors' names and shapes."""
 
 
-def found_heads(names: ModelNames, tensors: Mapping[str, Stored]) -> dict[str, str]:
+def found_heads(names: ModelNames, tensors: Mapping[str, Stored], any_rows: bool = False) -> dict[str, str]:
     """Return what the file calls layers of the head that it has under no name that is known.
 
-    Only a layer of a kind and shape that no other lost one has, here or there, is found.
+    Only a layer of a kind and shape that no other lost one has, here or there, is found. If `any_rows`, a
+    classifier may be of other classes there.
     """
     lost = {
         path: _kind(names, path, layer)
@@ -25,8 +26,14 @@ def found_heads(names: ModelNames, tensors: Mapping[str, Stored]) -> dict[str, s
     if not lost:
         return {}
     left = _left(names, tensors)
+    if any_rows:
+        lost, left = _without_rows(lost), _without_rows(left)
     ours, theirs = _once(lost), _once(left)
     return {path: theirs[kind] for kind, path in ours.items() if kind in theirs}
+
+
+def _without_rows(layers: Mapping[str, Kind]) -> dict[str, Kind]:
+    return {layer: frozenset((tensor, shape[1:]) for tensor, shape in kind) for layer, kind in layers.items()}
 
 
 def _kind(names: ModelNames, path: str, layer: NamedLayer) -> Kind:

@@ -32,6 +32,20 @@ def layout_of(name: str, node: GraphNode, graph: Graph) -> Layout:
     return LAYOUTS[name](weight.shape, node, graph)
 
 
+def layout_of_length(name: str, node: GraphNode, graph: Graph, there: Dimensions) -> Layout | None:
+    """Return the layout by which a weight of this shape there is the layer's, one axis longer or shorter."""
+    weight = next(parameter for _, parameter in node.parameters())
+    if name == DEPTHWISE:
+        return None  # of another length it is of other groups
+    for axis in range(len(weight.shape)):
+        for length in dict.fromkeys(there):
+            shape = (*weight.shape[:axis], length, *weight.shape[axis + 1 :])
+            layout = LAYOUTS[name](shape, node, graph)
+            if layout.theirs == there:
+                return layout
+    return None
+
+
 def flatten_before(node: GraphNode, graph: Graph) -> GraphNode:
     """Return the flatten whose order a layer's weight follows; raises UsageError if there is none."""
     found = _flatten_before(node, graph)
@@ -119,11 +133,12 @@ def _depthwise(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
 
 
 CONV1X1 = "conv1x1"
+DEPTHWISE = "depthwise"
 ORDERS = ("chw", "hwc")
 """Layouts of a layer that takes a flattened map: which of its axes was outermost there."""
 LAYOUTS: Mapping[str, Callable[[Dimensions, GraphNode, Graph], Layout]] = {
     CONV1X1: _conv1x1,
-    "depthwise": _depthwise,
+    DEPTHWISE: _depthwise,
     "io": _axes("10"),
     "hwio": _axes("2310"),
     "hwio1x1": _kernel_1x1_hwio,

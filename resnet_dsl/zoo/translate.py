@@ -15,7 +15,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.zoo.candidates import NamedLayer
 from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, eps_differences, eps_note, fold_biases, shifted
-from resnet_dsl.zoo.layouts import layout_of
+from resnet_dsl.zoo.layouts import Layout, layout_of, layout_of_length
 from resnet_dsl.zoo.model_names import ModelNames
 
 BIAS = "bias"
@@ -78,8 +78,13 @@ def _as_ours(stored: Stored, layer: NamedLayer, name: str, graph: Graph) -> Stor
     layout = layout_of(layer.layout, layer.node, graph)
     stored = stored.of_shape(layout.theirs)
     if tuple(stored.shape) != layout.theirs:
-        return replace(stored, wanted=layout.theirs)
-    return replace(stored, shape=layout.ours, load=lambda: layout.to_ours(stored.load()))
+        longer = layout_of_length(layer.layout, layer.node, graph, tuple(stored.shape))
+        return replace(stored, wanted=layout.theirs, otherwise=longer and _in_layout(stored, longer))
+    return _in_layout(stored, layout)
+
+
+def _in_layout(stored: Stored, layout: Layout) -> Stored:
+    return replace(stored, shape=layout.ours, load=lambda: layout.to_ours(stored.load()), otherwise=None)
 
 
 def _added_biases(names: ModelNames, found: Mapping[str, Stored]) -> dict[str, Stored]:

@@ -33,6 +33,12 @@ def torchvision_model(name: str) -> Any:
     return getattr(torchvision_models(), name)(weights=None).double().eval()
 
 
+def transformers() -> Any:
+    """Return transformers, which imports torchvision; as `torchvision_model`, or skip."""
+    torchvision_models()
+    return pytest.importorskip("transformers")
+
+
 def timm_model(name: str, **settings: Any) -> Any:
     """Return a fresh model of timm, which imports torchvision; as `torchvision_model`, or skip."""
     torchvision_models()

@@ -1,4 +1,4 @@
-"""The commands on weights: `weights init`, `inspect` and `convert`, and the weights of `compile`."""
+"""The commands on weights: `weights init`, `inspect`, `convert` and `average`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.printing.table import aligned
 from resnet_dsl.weights.match_report import MatchReport
-from resnet_dsl.weights.source import Weights, check_choice, weights_for
+from resnet_dsl.weights.source import Weights, check_choice, compared, weights_for
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.contents import Contents
@@ -50,6 +50,18 @@ def convert(options: Namespace) -> int:
     return _write_named(program, weights, path, options.to_library, how.called)
 
 
+def average(options: Namespace) -> int:
+    """Write the mean of several files of weights, each of which has to fit the spec."""
+    from resnet_dsl.weights.arithmetic.average import average as mean_of
+
+    path = _target(options.output, options.force)
+    program = one_program(options)
+    weights, notes = mean_of(program, options.files, asked(options))
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return _write(program, weights, path)
+
+
 def inspect(options: Namespace) -> int:
     """Show what a file holds; with a spec, also what fits it, and exit status 1 if not all does."""
     from resnet_dsl.weights.formats.registry import read_contents
@@ -59,16 +71,15 @@ def inspect(options: Namespace) -> int:
     how = asked(options)
     if how.called and not options.spec:
         raise UsageError("--name needs --spec: it is about layers of the model")
+    if how.arithmetic and not options.spec:
+        option = next(iter(how.arithmetic)).replace("_", "-")
+        raise UsageError(f"--{option} needs --spec: without one no value is read")
     program = one_program(options) if options.spec else None
     path = Path(options.file)
     contents = read_contents(path)
     report = None
     if program is not None:
-        from resnet_dsl.weights.match import match
-        from resnet_dsl.weights.opening import as_ours
-
-        ours = as_ours(contents, program, how)
-        _, report = match(ours, program, path.name)
+        _, report = compared(contents, program, how, path.name)
     if options.format == "json":
         print(json.dumps(_facts(path, contents, report), indent=2))
     else:
@@ -183,6 +194,6 @@ def _verdict(report: MatchReport) -> Iterable[str]:
         yield f"fits {report.model}: all {counted(report.total, 'tensor')}"
     else:
         yield f"{len(report.fitting)} of {counted(report.total, 'tensor')} of {report.model} fit:"
-        yield report.text(limit=None)
+        yield f"{report.text(limit=None)}{report.help_text()}"
         if report.advice:
             yield f"note: {report.advice}"

@@ -80,6 +80,7 @@ class Op:
     inputs: ClassVar[int | None] = 1  # None: two or more
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
+    mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     joined: ClassVar[str] = ""  # what several inputs become, in words
@@ -171,6 +172,11 @@ class Op:
     def structure(self) -> tuple[object, ...]:
         """What of the arguments is structure, so that blocks which differ in it share no class."""
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
+
+    @property
+    def linear_in_weight(self) -> bool:
+        """Whether the result is linear in the weight, where there is one: it is taken as it is."""
+        return True
 
     @property
     def flattens(self) -> str:

@@ -103,6 +103,7 @@ class Softmax(Op):
     """Softmax over the channels."""
 
     kind: ClassVar[str] = "softmax"
+    mixes_channels: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

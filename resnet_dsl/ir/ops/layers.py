@@ -97,6 +97,10 @@ class Conv(Op):
     def unread(self, *inputs: Shape, extent: Extent) -> tuple[int, ...]:
         return unread(self.window, self.pad, inputs[0], extent)
 
+    @property
+    def linear_in_weight(self) -> bool:
+        return not self.standardize
+
     def mistakes(self) -> Iterator[Mistake]:
         return padding_mistakes(self, self.pad)
 

@@ -59,6 +59,7 @@ class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
     kind: ClassVar[str] = "gn"
+    mixes_channels: ClassVar[bool] = True
     normalises: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("groupnorm", "groupnormalization", "groupnormalisation")
     fresh: ClassVar[bool] = True
@@ -85,6 +86,7 @@ class LayerNorm(Op):
     """Layer normalisation over the channels, each pixel by itself."""
 
     kind: ClassVar[str] = "ln"
+    mixes_channels: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("layernorm", "layernormalization", "layernormalisation")
     normalises: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
@@ -139,6 +141,7 @@ class LocalResponseNorm(Op):
     """
 
     kind: ClassVar[str] = "lrn"
+    mixes_channels: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("localresponsenorm", "localresponsenormalization")
     takes: ClassVar[str] = "map"
     size: int = argument(COUNT, 5)
