@@ -23,6 +23,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
@@ -230,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, help="where the report goes, too")
+    parser.add_argument("--measured", type=Path, help="keeps which tests run what, for the next run")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.measure:
@@ -240,8 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such area: {', '.join(sorted(unknown))}; there are {', '.join(AREAS)}")
     with tempfile.TemporaryDirectory() as scratch_name:
         scratch = Path(scratch_name)
-        known = _measured(areas, scratch, options.jobs)
-        todo = [mutant for area in areas for mutant in mutants(area, options.sample, options.seed)]
+        kept = options.measured or scratch
+        kept.mkdir(parents=True, exist_ok=True)
+        known = _measured(areas, scratch, kept, options.jobs)
+        drawn = [mutants(area, options.sample, options.seed) for area in areas]
+        todo = [mutant for turn in zip_longest(*drawn) for mutant in turn if mutant is not None]
         fates = try_mutants(todo, known, options.jobs, scratch)
     text = report(fates, options.seed)
     print(text)
@@ -255,9 +260,10 @@ def _score(fates: dict[Mutant, str], area: str) -> float:
     return sum(not fate.startswith("survived") for fate in tried) / max(len(tried), 1)
 
 
-def _measured(areas: list[str], scratch: Path, jobs: int) -> dict[str, Coverage]:
-    """Measure the tests of each area in a process and a copy of its own, `jobs` at a time."""
-    waiting, running = list(areas), list[subprocess.Popen[bytes]]()
+def _measured(areas: list[str], scratch: Path, kept: Path, jobs: int) -> dict[str, Coverage]:
+    """Measure the tests of each area in a process and a copy of its own, `jobs` at a time, if not yet done."""
+    waiting = [area for area in areas if not (kept / f"{area}.json").exists()]
+    running = list[subprocess.Popen[bytes]]()
     while waiting or running:
         while waiting and len(running) < jobs:
             area = waiting.pop(0)
@@ -269,13 +275,13 @@ def _measured(areas: list[str], scratch: Path, jobs: int) -> dict[str, Coverage]
                 "--measure",
                 area,
                 str(folder),
-                str(scratch / f"{area}.json"),
+                str(kept / f"{area}.json"),
             ]
             print(f"{area}: the tests on the unchanged tree", flush=True)
             running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT))
         running = [process for process in running if process.poll() is None]
         time.sleep(0.2)
-    return {area: _coverage(scratch / f"{area}.json") for area in areas}
+    return {area: _coverage(kept / f"{area}.json") for area in areas}
 
 
 if __name__ == "__main__":
