@@ -261,7 +261,7 @@ def _score(fates: dict[Mutant, str], area: str) -> float:
 
 
 def _measured(areas: list[str], scratch: Path, kept: Path, jobs: int) -> dict[str, Coverage]:
-    """Measure the tests of each area in a process and a copy of its own, `jobs` at a time, if not yet done."""
+    """Measure the tests of each area in a process and a copy of its own, `jobs` at a time."""
     waiting = [area for area in areas if not (kept / f"{area}.json").exists()]
     running = list[subprocess.Popen[bytes]]()
     while waiting or running:
