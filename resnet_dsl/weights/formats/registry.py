@@ -49,10 +49,10 @@ READ_ALONE = {".npz": WeightFormat("an .npz file", NEEDED, NEEDED, _numpy, EXTRA
 
 def formats() -> dict[str, WeightFormat]:
     """Return every format by its suffix: the canonical one, those of the backends, those only read."""
-    found = {".safetensors": CANONICAL}
+    found = {".safetensors": CANONICAL, **READ_ALONE}
     for backend in sound_backends()[0]:
         found.update(backend.weight_formats)
-    return found | READ_ALONE
+    return found
 
 
 def suffix_of(path: Path) -> str:
