@@ -62,7 +62,8 @@ def _contents(path: tuple[str, ...], entry: _Entry, format: str) -> Contents:
         notes.append(left)
     if entry.of_object:
         notes.append(f"tensors of an object of {printable(entry.of_object)}, which is not built")
-    return Contents(format, entry.tensors, {}, tuple(notes))
+    ways = (f"from its `{printable('.'.join(path))}`",) if path else ()
+    return Contents(format, entry.tensors, {}, tuple(notes), ways=ways, beside=entry.beside)
 
 
 def _entries(

@@ -63,6 +63,10 @@ class Contents:
     """Of a graph by others: what to do where it lacks a norm. An export may have put that into the layer
     before it, whose tensors are no longer those of ours then, whatever they are called."""
     entries: Mapping[str, Contents] = field(default_factory=dict)
+    ways: tuple[str, ...] = ()
+    """How its tensors were got at, as a sentence has it: "from its `model`", "without the prefix `net.`"."""
+    beside: tuple[str, ...] = ()
+    """What else a checkpoint has."""
 
 
 def metadata_value(text: str) -> Any:

@@ -15,6 +15,7 @@ from resnet_dsl.decompile.translated import Reading
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import need_numpy
+from resnet_dsl.zoo.asked import NOTHING, Asked
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class InputFile:
         return replace(self, shapes=reading.shapes, graph=graph)
 
 
-def read_input_file(path: Path) -> InputFile:
-    """Return what a file holds; raises UsageError if it cannot be read as what it is called."""
+def read_input_file(path: Path, asked: Asked = NOTHING) -> InputFile:
+    """Return what a file holds, of several networks the one that is asked for.
+
+    Raises UsageError if it cannot be read, or does not hold that.
+    """
     need_numpy()
     from resnet_dsl.weights.formats.registry import read_contents
+    from resnet_dsl.weights.opening import opened
 
-    contents = read_contents(path)
+    contents = opened(read_contents(path), asked)
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
     reader = _graph_reader(path)
     if reader is None:

@@ -203,7 +203,8 @@ def _translated(contents: Contents, reading: _Reading, program: Program) -> Cont
         layers |= {path: replace(layers[path], theirs=theirs) for path, theirs in heads.items()}
         reading = replace(reading, names=replace(reading.names, layers=layers))
     notes = (*contents.notes, *_front_notes(reading), *_head_notes(heads))
-    named = replace(contents, tensors=reading.tensors, notes=notes)
+    ways = (*contents.ways, *_front_notes(reading), f"by the names of {reading.names.library}")
+    named = replace(contents, tensors=reading.tensors, notes=notes, ways=ways)
     return from_library(named, reading.names, program.graph)
 
 
@@ -215,7 +216,8 @@ def _renamed(contents: Contents, reading: _Reading, program: Program) -> Content
     tensors = {_under(name, ours): stored for name, stored in reading.tensors.items()}
     called = {new: old for old in reading.tensors if (new := _under(old, ours)) != old}
     notes = (*contents.notes, *_front_notes(reading), *_head_notes(heads))
-    return replace(contents, tensors=tensors, notes=notes, called=called)
+    ways = (*contents.ways, *_front_notes(reading))
+    return replace(contents, tensors=tensors, notes=notes, called=called, ways=ways)
 
 
 def _under(name: str, ours: Mapping[str, str]) -> str:
