@@ -15,12 +15,11 @@ from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.whose_names import OURS, WhoseNames, whose_names
 
 AVERAGE = "ema"
+PRODUCER = "producer"
 # Words of trainers among what a checkpoint has beside its tensors, and who writes them.
 TRAINERS = {
     "pytorch-lightning_version": "Lightning",
-    "arch": "a script after timm's or PyTorch's examples",
-    "global_steps": "DeepSpeed",
-    "model_args": "PyTorch",
+    "ds_version": "DeepSpeed",
 }
 LISTED = 4
 
@@ -74,8 +73,8 @@ class Description:
         return asdict(self)
 
 
-def taken(contents: Contents, asked: Asked) -> tuple[Contents, str]:
-    """Return the tensors that a description is of, and the entry they lie in.
+def taken(contents: Contents, asked: Asked) -> tuple[Contents, str, bool]:
+    """Return the tensors that a description is of, the entry they lie in, and whether it had to be chosen.
 
     Of several entries that differ it is the largest where none is asked for.
     """
@@ -85,9 +84,8 @@ def taken(contents: Contents, asked: Asked) -> tuple[Contents, str]:
         if asked.key or len(contents.entries) < 2:
             raise
         largest = max(contents.entries, key=lambda key: len(contents.entries[key].tensors))
-        asked = replace(asked, key=largest)
-        found = opened(contents, asked)
-    return found, asked.key or next(iter(contents.entries), "")
+        return opened(contents, replace(asked, key=largest)), largest, True
+    return found, asked.key or next(iter(contents.entries), ""), False
 
 
 def described(contents: Contents, found: Contents, entry: str) -> Description:
@@ -123,7 +121,7 @@ def _producer(contents: Contents, found: Contents) -> str:
     ours = contents.metadata.get(KEY)
     if isinstance(ours, dict):
         return f"resnet-dsl {printable(str(ours.get('version', '')))}"
-    if producer := contents.metadata.get("producer"):
+    if producer := contents.metadata.get(PRODUCER):
         return printable(str(producer))
     return next((who for word, who in TRAINERS.items() if word in found.beside), "")
 
@@ -165,8 +163,9 @@ def _entries(about: Description) -> str:
     if len(about.entries) == 1:
         text = f"the tensors are in its `{printable(about.entry)}`"
     else:
+        average = dict.fromkeys(about.averages, ", an average")
         each = ", ".join(
-            f"`{printable(key)}` ({counted(count, 'tensor')}{', an average' if key in about.averages else ''})"
+            f"`{printable(key)}` ({counted(count, 'tensor')}{average.get(key, '')})"
             for key, count in about.entries.items()
         )
         other = next(key for key in about.entries if key != about.entry)
@@ -181,7 +180,9 @@ def _names(about: Description) -> str:
     if not about.libraries:
         return "of no library known here"
     whose = " or ".join(about.libraries[:LISTED])
-    text = "ours, which are torchvision's" if about.libraries == ("resnet-dsl",) else f"those of {whose}"
+    text = (
+        "those of torchvision, which are ours" if about.libraries == ("resnet-dsl",) else f"those of {whose}"
+    )
     text += f", behind `{printable(about.prefix)}`" if about.prefix else ""
     total = about.known + len(about.others)
     if about.others:
@@ -190,10 +191,12 @@ def _names(about: Description) -> str:
 
 
 def _norms(about: Description) -> str:
+    if about.quantised and not about.batch_norms:
+        return "none; they are within the convolutions"
     if about.folded:
         return (
-            "none: they were folded into the convolutions, which have biases; "
-            "the weights from before that, or an export that keeps norms, can be taken"
+            "none; they were folded into the convolutions, which have a bias each: "
+            "start from the weights before that"
         )
     parts = []
     if about.batch_norms:

@@ -12,6 +12,8 @@ from resnet_dsl.diagnostics.wording import counted, printable
 
 KINDS = ("missing", "unexpected", "misshapen", "wrong dtype", "not finite", "not convertible")
 LISTED = 8
+SHORT = 24
+"""Characters of a detail that is said of each name, though it is the same of all."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class MatchReport:
     notes: tuple[str, ...] = ()
     advice: str = ""
     """What to do where no part of the source may be taken."""
+    help: tuple[str, ...] = ()
+    """What to ask for so that all fits, a sentence each."""
+    ways: tuple[str, ...] = ()
+    """How the tensors were got at, as the sentence has it."""
+    cause: str = ""
+    """Why they do not fit, likely."""
+    cause_help: str = ""
+    cause_is_plain: bool = False
+    """Whether the list of what does not fit says as much."""
 
     @property
     def fits(self) -> bool:
@@ -67,6 +78,18 @@ class MatchReport:
             f"  {kind} ({len(mismatches)}):{_some(mismatches, limit)}" for kind, mismatches in found
         )
 
+    def sentence(self) -> str:
+        """Return what comes of it all: how many fit, and how they were read; else why they do not."""
+        ways = "".join(f", {way}" for way in self.ways)
+        text = f"{len(self.fitting)} of {counted(self.total, 'tensor')} of {self.model} fit{ways}"
+        if self.fits:
+            return text
+        return f"{text}: {self.cause}" if self.cause else f"{text}:"
+
+    def help_text(self, *more: str) -> str:
+        """Return what to ask for, a line each."""
+        return "".join(f"\n  = help: {each}" for each in (*self.help, *more) if each)
+
     def facts(self) -> dict[str, object]:
         """Return the report as `weights inspect --format json` has it."""
         return {
@@ -80,6 +103,9 @@ class MatchReport:
             },
             "converted": {dtype: list(names) for dtype, names in self.converted.items()},
             "ignored": list(self.ignored),
+            "help": list(self.help),
+            "sentence": self.sentence(),
+            "cause": self.cause,
         }
 
 
@@ -94,12 +120,16 @@ class WeightsError(Exception):
     def __str__(self) -> str:
         report = self.report
         title = f"{report.source} does not fit {report.model}, which has {counted(report.total, 'tensor')}"
-        return f"{title}:\n{report.text()}" + (f"\n  = help: {self.hint}" if self.hint else "")
+        said = report.cause_is_plain or report.cause in ("", self.hint)
+        cause = "" if said else f"\n  = note: {report.cause}"
+        return f"{title}:\n{report.text()}{cause}{report.help_text(self.hint)}"
 
 
 def _some(mismatches: tuple[Mismatch, ...], limit: int | None) -> str:
     if limit is None:
         return "".join(f"\n    {each}" for each in mismatches)
-    listed = ", ".join(map(str, mismatches[:limit]))
-    more = len(mismatches) - limit
-    return f" {listed} and {more} more" if more > 0 else f" {listed}"
+    more = f" and {len(mismatches) - limit} more" if len(mismatches) > limit else ""
+    detail, same = mismatches[0].detail, len({each.detail for each in mismatches}) == 1
+    if same and len(mismatches) > 1 and len(detail) > SHORT:
+        return f" {', '.join(printable(each.name) for each in mismatches[:limit])}{more} ({detail})"
+    return f" {', '.join(map(str, mismatches[:limit]))}{more}"

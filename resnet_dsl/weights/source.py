@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_dsl.backend.contents import Metadata
+from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
@@ -78,7 +78,7 @@ def weights_for(
         return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
     state, report = examine(weights, program, asked, own_first)
     if not report.fits and (report.advice or not (partial and state)):
-        raise WeightsError(report, report.advice or ("" if partial or not state else HINT))
+        raise WeightsError(report, report.advice or _help(report, partial))
     origin: dict[str, object] = {"from": report.source}
     if library is not None:
         origin["names"] = library
@@ -87,6 +87,15 @@ def weights_for(
     rest = _initial(program, seed or 0) if report.lacking else {}
     whole = {name: state[name] if name in state else rest[name] for name, _ in program.graph.parameters()}
     return Weights(whole, origin, report)
+
+
+def _help(report: MatchReport, partial: bool) -> str:
+    """What to do about weights that do not fit, or of which nothing does."""
+    if report.cause_help and not report.cause_is_plain:
+        return report.cause_help
+    if report.fitting:
+        return "" if partial else HINT
+    return "nothing of it fits; `resnet-dsl weights inspect FILE` says what it holds"
 
 
 def read_weights(weights: Given, program: Program) -> dict[str, Array]:
@@ -106,18 +115,29 @@ def examine(
     """
     need_numpy()
     from resnet_dsl.weights.formats.registry import read_contents
-    from resnet_dsl.weights.match import from_arrays, match
-    from resnet_dsl.weights.opening import as_ours
+    from resnet_dsl.weights.match import from_arrays
 
     if isinstance(weights, Mapping):
         source, contents = "the state given", from_arrays(weights)
     else:
         source, contents = Path(weights).name, read_contents(Path(weights))
+    return compared(contents, program, asked, source, own_first)
+
+
+def compared(
+    contents: Contents, program: Program, asked: Asked, source: str, own_first: bool = False
+) -> tuple[dict[str, Array], MatchReport]:
+    """Return what of contents fits once they are under our names, and the report with the likely cause."""
+    from resnet_dsl.weights.likely_cause import explained
+    from resnet_dsl.weights.match import match
+    from resnet_dsl.weights.opening import as_ours
+
     try:
         ours = as_ours(contents, program, asked, own_first)
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
-    return match(ours, program, source)
+    state, report = match(ours, program, source)
+    return state, explained(report, contents, ours, program, asked)
 
 
 def need_numpy() -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from resnet_dsl.backend.contents import COUNTER, FLOATS, Stored
 
+WEIGHTS = ("weight", "kernel", "weight_orig", "weight_v")
 SEPARATORS = ("/", ".")
 STATISTICS = ("running_mean", "running_var", "moving_mean", "moving_variance", "_mean", "_variance")
 # The last part of the name of a tensor, and what keeps a layer's weights so.
@@ -47,7 +48,9 @@ class TensorFacts:
         for layer, tensors in self.layers.items():
             for name, stored in tensors.items():
                 shape = tuple(stored.shape)
-                if len(shape) < 2 or name in STATISTICS or name in PARTED or name.endswith("zero_point"):
+                if len(shape) < 3 and not (len(shape) == 2 and name in WEIGHTS):
+                    continue  # of a matrix by another name nobody knows which axis is which
+                if name in STATISTICS or name in PARTED:
                     continue
                 # JAX and TensorFlow have the spatial axes first; files of Keras are read as torch's are.
                 yield layer, (*shape[-1:-3:-1], *shape[:-2]) if name == "kernel" else shape
@@ -69,11 +72,10 @@ class TensorFacts:
 
     @property
     def input_channels(self) -> int | None:
-        """What the first convolution takes: a number of channels that no layer gives, None if that is open."""
+        """What the first convolution takes: channels that no layer gives. None if that is open."""
         given = {shape[0] for shape in self.kernels.values()}
         taken = Counter(shape[1] for shape in self.convolutions.values() if shape[1] not in given)
-        once = [channels for channels, count in taken.items() if count == 1]
-        return once[0] if len(once) == 1 else None
+        return min((channels for channels, count in taken.items() if count == 1), default=None)
 
     @property
     def classifiers(self) -> dict[str, int]:
@@ -102,10 +104,10 @@ class TensorFacts:
 
     @property
     def other_norms(self) -> int:
-        """How many layers have a scale for each channel and no statistics."""
+        """How many layers have a scale and a shift for each channel, and no statistics."""
         return sum(
             not any(name in STATISTICS for name in tensors)
-            and {"weight", "gamma", "scale"} & tensors.keys() != set()
+            and ({"weight", "bias"} <= tensors.keys() or {"gamma", "beta"} <= tensors.keys())
             and all(len(stored.shape) == 1 for stored in tensors.values())
             for tensors in self.layers.values()
         )
