@@ -61,7 +61,7 @@ def _found(restored: Restored, file: InputFile, command: str, stride_on: str) ->
 
 
 def _as_shipped(names: tuple[str, ...]) -> str:
-    return f"the tensors of the shipped {' and '.join(names)}" if names else ""
+    return f"the tensors of the shipped {', '.join(names)}" if names else ""
 
 
 def _shipped(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:

@@ -7,12 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from resnet_dsl.backend.contents import KEY as OURS
 from resnet_dsl.backend.contents import Contents
 from resnet_dsl.cli.network_of_file import network_of
 from resnet_dsl.codegen.seal import KEY
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.printing.table import aligned
-from resnet_dsl.weights.description import PRODUCER, Description, described, elements, sentences, taken
+from resnet_dsl.weights.description import (
+    MADE_BY,
+    PRODUCER,
+    Description,
+    described,
+    elements,
+    sentences,
+    taken,
+)
 from resnet_dsl.weights.match_report import MatchReport
 from resnet_dsl.zoo.asked import Asked
 
@@ -64,7 +73,8 @@ def lines(seen: Inspected) -> Iterator[str]:
     yield _headline(seen)
     yield from _metadata(seen)
     for subject, text in sentences(seen.about).items():
-        yield f"{subject}: {text}"
+        if not (subject == MADE_BY and OURS in seen.contents.metadata):  # our metadata say so
+            yield f"{subject}: {text}"
     entry = seen.contents.ways[:1] if seen.about.entries else ()
     for note in seen.contents.notes:
         if not any(way in note for way in entry):  # of which more has been said

@@ -73,10 +73,6 @@ def layers_of(shapes: Shapes) -> dict[str, FileLayer]:
     for name, shape in shapes.items():
         path, _, tensor = name.rpartition(".")
         grouped.setdefault(path, {})[tensor] = shape
-    if grouped.keys() == {""} and len(shapes) > 1:
-        raise NotExpressibleError(
-            f"no name has a dot, so that none tells which layer a tensor is of: {listed(shapes)}"
-        )
     return {path: FileLayer(tensors) for path, tensors in grouped.items()}
 
 

@@ -16,6 +16,7 @@ from resnet_dsl.zoo.whose_names import OURS, WhoseNames, whose_names
 
 AVERAGE = "ema"
 PRODUCER = "producer"
+MADE_BY = "made by"
 # Words of trainers among what a checkpoint has beside its tensors, and who writes them.
 TRAINERS = {
     "pytorch-lightning_version": "Lightning",
@@ -141,7 +142,7 @@ def listed(names: tuple[str, ...]) -> str:
 def sentences(about: Description) -> dict[str, str]:
     """Return what a person should know, a line each by its subject."""
     found = {
-        "made by": about.producer,
+        MADE_BY: about.producer,
         "holds": _entries(about),
         "names": _names(about),
         "network": "" if about.network is None else about.network.sentence,

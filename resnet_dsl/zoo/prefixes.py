@@ -19,6 +19,8 @@ WRAPPERS = {
 }
 """Attributes that wrappers of PyTorch keep a module in, wherever in a name, by what wraps so."""
 DEEPEST = 8
+WIDEST = 4
+"""So many paths of a length are looked into."""
 SHARE = 2 / 3
 """A path that stands before this share of the names may be that of the network in a larger one."""
 
@@ -78,7 +80,7 @@ def leading(names: Iterable[str]) -> list[str]:
                 likely = alike
             deeper += [f"{front}{part}." for part in likely]
         found += deeper
-        fronts = deeper
+        fronts = deeper[:WIDEST]
     return found
 
 

@@ -18,6 +18,7 @@ OWN = ("conv1", "conv1.{i}", "bn1", "bn", "fc", "layer{s}.{b}.*")
 TERM_OF = re.compile(r"\{[^}]*\}")
 ENOUGH = 0.5
 """Names that know less of the layers than this share are not those of the file."""
+PREFIXES = 8
 LOOKED_AT = 1_000
 """So many layers are held against the maps; a larger network tells by these whose names it has."""
 
@@ -38,14 +39,17 @@ class WhoseNames:
 def whose_names(names: Collection[str]) -> WhoseNames | None:
     """Return whose the names of tensors are, None if no one's that is known."""
     kept = [name for name in names if not name.endswith(COUNTER)]
+    joints = {kind.joint for kind in _kinds()}
+    by_joint = {
+        joint: list(dict.fromkeys(n.rpartition(joint)[0] for n in kept))[:LOOKED_AT] for joint in joints
+    }
     found: list[WhoseNames] = []
-    for prefix in ("", *leading(kept)):
+    for prefix in ("", *leading(kept)[:PREFIXES]):
         for kind in _kinds():
-            layers = dict.fromkeys(name.rpartition(kind.joint)[0] for name in kept)
-            looked_at = list(layers)[:LOOKED_AT]
-            known = {path for path in looked_at if path.startswith(prefix) and kind.has(path[len(prefix) :])}
-            if len(known) >= max(2, ENOUGH * len(looked_at)):
-                others = tuple(path for path in looked_at if path not in known)
+            layers = by_joint[kind.joint]
+            known = {path for path in layers if path.startswith(prefix) and kind.has(path[len(prefix) :])}
+            if len(known) >= max(2, ENOUGH * len(layers)):
+                others = tuple(path for path in layers if path not in known)
                 found.append(WhoseNames((kind.library,), prefix, len(known), others))
     most = max((each.known for each in found), default=0)
     best = [each for each in found if each.known == most]
