@@ -60,6 +60,8 @@ class Description:
     batch_norms: int
     other_norms: int
     folded: bool
+    """Whether norms were folded into convolutions: blocks that have norms here have biases alone there."""
+    convolutions: int
     biased: int
     axes: int
     quantised: str
@@ -108,7 +110,8 @@ def described(contents: Contents, found: Contents, entry: str) -> Description:
         facts.dtypes,
         facts.batch_norms,
         facts.other_norms,
-        facts.is_folded or bool(found.refused),
+        bool(found.refused) or (facts.is_folded and whose.libraries == (OURS,)),
+        len(facts.convolutions),
         len(facts.biased),
         facts.axes,
         facts.quantised,
@@ -199,6 +202,8 @@ def _norms(about: Description) -> str:
             "none; they were folded into the convolutions, which have a bias each: "
             "start from the weights before that"
         )
+    if about.biased > 1 and about.biased == about.convolutions and not about.batch_norms + about.other_norms:
+        return "none, and each convolution has a bias: there were none, or they were folded into those"
     parts = []
     if about.batch_norms:
         parts.append(f"{counted(about.batch_norms, 'batch norm')}")

@@ -130,7 +130,8 @@ def _at_the_ends(report: MatchReport, ours: Contents, program: Program) -> Itera
     if lost == {first} and not strange and len(ours.tensors[first].shape) > 1:
         channels = ours.tensors[first].shape[1:2]
         yield Cause(
-            f"its first convolution takes {channels[0]} channels, not {wanted[first][1]}", is_plain=True
+            f"its first convolution takes {counted(channels[0], 'channel')}, not {wanted[first][1]}",
+            is_plain=True,
         )
 
 

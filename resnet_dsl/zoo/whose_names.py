@@ -55,6 +55,7 @@ def whose_names(names: Collection[str]) -> WhoseNames | None:
     best = [each for each in found if each.known == most]
     if not best:
         return None
+    best = [each for each in best if each.prefix == best[0].prefix]
     alike = dict.fromkeys(library for each in best for library in each.libraries)
     libraries = (OURS,) if OURS in alike else tuple(alike)
     return WhoseNames(libraries, best[0].prefix, most, best[0].others)
