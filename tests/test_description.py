@@ -191,6 +191,16 @@ def test_folded_norms_are_told_from_a_network_without_norms(inspect: Run) -> Non
     )
 
 
+def test_a_network_that_is_there_twice_has_its_names_and_its_spec(inspect: Run) -> None:
+    torch.save(as_torch(state(), "encoder_q.") | as_torch(state(), "encoder_k."), "moco.pth")
+    found = said(inspect("moco.pth")[1])
+    assert "behind `encoder_q.`: 13 of 26 layers; not encoder_k.conv1" in found["names"]
+    status, lines = inspect("moco.pth", *SPEC)
+    assert status == 2
+    assert "--prefix" in lines[0]
+    assert inspect("moco.pth", *SPEC, "--prefix", "encoder_k.")[0] == 0
+
+
 def test_half_precision_and_parts_are_named(inspect: Run) -> None:
     layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv2d(3, 4, 3)).half()
     torch.save(layer.state_dict(), "a.pth")
@@ -247,6 +257,11 @@ CAUSES: dict[str, tuple[Callable[[], Mapping[str, Any]], str]] = {
         lambda: {n: v[..., None] if np.ndim(v) == 4 else v for n, v in state().items()},
         "27 of 33 tensors of net fit: its convolutions are three-dimensional (4x3x3x3x1)",
     ),
+    "names": (
+        lambda: {n.replace("layer", "stage"): v for n, v in state().items()},
+        "8 of 33 tensors of net fit: the rest has the same shapes under other names: "
+        "layer1.0.conv1.weight may be stage1.0.conv1.weight",
+    ),
     "prefix": (
         lambda: {f"net.{n}": v for n, v in state().items() if n != "bn1.bias"},
         "0 of 33 tensors of net fit: without the prefix `net.` 32 of 33 tensors fit",
@@ -267,8 +282,8 @@ def test_another_network_is_named(inspect: Run) -> None:
     Path("b.resnet").write_text(TEXT.replace("[1, 1]", "[1, 2]").replace("[4, 8]", "[4, 16]"))
     main(["weights", "init", "b.resnet", "-o", "b.safetensors"])
     lines = inspect("b.safetensors", *SPEC)[1]
-    assert "tensors of net fit:" in lines[0]
-    assert lines[1].startswith("the file: ")
+    assert lines[0].endswith("tensors of net fit: it is another network")
+    assert lines[1].startswith("the file: stages [1, 2], widths [4, 16], basic")
 
 
 def test_a_prefix_that_would_fit_more_is_the_help_of_every_command() -> None:

@@ -98,8 +98,9 @@ def _metadata(seen: Inspected) -> Iterator[str]:
 
 
 def _verdict(seen: Inspected, report: MatchReport) -> Iterator[str]:
-    yield report.sentence()
     network = seen.about.network
+    is_another = not (report.fits or report.cause) and network is not None and bool(network.stages)
+    yield report.sentence() + (" it is another network" if is_another else "")
     if not report.fits and network is not None and _is_another(seen, report):
         yield f"the file: {network.sentence}"
     helps = (*report.help, *([report.cause_help] if report.cause_help else []))

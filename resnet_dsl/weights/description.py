@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
@@ -22,6 +23,8 @@ TRAINERS = {
     "pytorch-lightning_version": "Lightning",
     "ds_version": "DeepSpeed",
 }
+SECOND = re.compile(r"\.[0-9]+\.conv2$")
+"""A second convolution of a block: those of residual networks have norms, whoever wrote them."""
 LISTED = 4
 
 
@@ -110,7 +113,7 @@ def described(contents: Contents, found: Contents, entry: str) -> Description:
         facts.dtypes,
         facts.batch_norms,
         facts.other_norms,
-        bool(found.refused) or (facts.is_folded and whose.libraries == (OURS,)),
+        bool(found.refused) or (facts.is_folded and any(SECOND.search(layer) for layer in facts.kernels)),
         len(facts.convolutions),
         len(facts.biased),
         facts.axes,

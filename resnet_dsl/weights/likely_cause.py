@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from resnet_dsl.weights.opening import as_ours
 from resnet_dsl.weights.tensor_facts import TensorFacts
 from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.candidates import HEAD
+from resnet_dsl.zoo.fold import means_behind
 from resnet_dsl.zoo.prefixes import leading
 from resnet_dsl.zoo.whose_names import OURS, whose_names
 
@@ -66,7 +68,9 @@ def _causes(
         )
     if report.advice:
         yield Cause(report.advice)
-    if facts.is_folded and any(node.tensor("mean") for node in program.graph.nodes):
+    normed = means_behind(program.graph)
+    biased = [path for path in normed if f"{path}.bias" in ours.tensors]
+    if facts.is_folded and 2 * len(biased) > len(normed):
         yield Cause(
             "its norms were folded into the convolutions, which have biases in their place",
             "start from the weights before that",
@@ -136,6 +140,16 @@ def _at_the_ends(report: MatchReport, ours: Contents, program: Program) -> Itera
 
 
 def _of_another(report: MatchReport, ours: Contents, program: Program) -> Iterator[Cause]:
+    lost, strange = (Counter(e.detail for e in report.mismatches[kind]) for kind in ("missing", "unexpected"))
+    if lost and lost == strange:
+        first = report.mismatches["missing"][0]
+        alike = [each.name for each in report.mismatches["unexpected"] if each.detail == first.detail]
+        last = first.name.rpartition(".")[2]
+        there = next((name for name in alike if name.endswith(last)), alike[0])
+        yield Cause(
+            f"the rest has the same shapes under other names: {first.name} may be {printable(there)}",
+            "--name LAYER=NAME says what a layer is called there",
+        )
     whose = whose_names(ours.tensors) if not report.fitting else None
     if whose is not None and whose.libraries != (OURS,):
         libraries = " or ".join(name or "ours" for name in whose.libraries)

@@ -16,7 +16,7 @@ OURS = ""
 OWN = ("conv1", "conv1.{i}", "bn1", "bn", "fc", "layer{s}.{b}.*")
 """What the layers of a residual network are called here, as in torchvision."""
 TERM_OF = re.compile(r"\{[^}]*\}")
-ENOUGH = 0.5
+ENOUGH = 0.3
 """Names that know less of the layers than this share are not those of the file."""
 PREFIXES = 8
 LOOKED_AT = 1_000
