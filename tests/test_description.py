@@ -301,6 +301,26 @@ def test_partial_of_what_does_not_fit_at_all_says_where_to_look() -> None:
         weights_for(program(), weights={"a.weight": conv(2, 2)}, asked=Asked(partial=True))
 
 
+def test_what_partial_leaves_out_is_explained_where_the_list_does_not() -> None:
+    weights = weights_for(program(), weights=folded(), asked=Asked(partial=True))
+    assert weights is not None
+    assert "note: its norms were folded into the convolutions" in weights.remarks()[-1]
+
+
+def test_a_spec_is_restored_from_an_entry_and_behind_a_prefix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "a.pth")
+    larger = as_torch(state(), "net.body.") | {"neck.weight": torch.ones(4, 9, 3, 3)}
+    torch.save({"model": larger, "critic": {f"{i}.weight": torch.ones(3, 3) for i in range(20)}}, path)
+    assert main(["import", path]) == 2
+    assert "--key" in capsys.readouterr().err
+    assert main(["import", path, "--key", "model"]) == 0
+    out, err = capsys.readouterr()
+    assert "stages: [1, 1]" in out
+    assert "without the prefix `net.body.`; 1 tensor left aside: neck.weight" in err
+
+
 def test_the_tensors_of_a_network_tell_its_input_and_its_classes() -> None:
     from resnet_dsl.weights.match import from_arrays
 

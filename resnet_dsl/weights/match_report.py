@@ -86,6 +86,11 @@ class MatchReport:
             return text
         return f"{text}: {self.cause}" if self.cause else f"{text}:"
 
+    def cause_text(self, hint: str = "") -> str:
+        """Return the likely cause as a line, unless the list above it or the hint below says as much."""
+        said = self.cause_is_plain or self.cause in ("", hint)
+        return "" if said else f"\n  = note: {self.cause}"
+
     def help_text(self, *more: str) -> str:
         """Return what to ask for, a line each."""
         return "".join(f"\n  = help: {each}" for each in (*self.help, *more) if each)
@@ -120,9 +125,7 @@ class WeightsError(Exception):
     def __str__(self) -> str:
         report = self.report
         title = f"{report.source} does not fit {report.model}, which has {counted(report.total, 'tensor')}"
-        said = report.cause_is_plain or report.cause in ("", self.hint)
-        cause = "" if said else f"\n  = note: {report.cause}"
-        return f"{title}:\n{report.text()}{cause}{report.help_text(self.hint)}"
+        return f"{title}:\n{report.text()}{report.cause_text(self.hint)}{report.help_text(self.hint)}"
 
 
 def _some(mismatches: tuple[Mismatch, ...], limit: int | None) -> str:

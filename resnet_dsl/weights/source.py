@@ -44,7 +44,8 @@ class Weights:
             part = f"{len(report.fitting)} of {counted(report.total, 'tensor')}"
             seed = self.origin["seed"]
             rest = f"{report.lacking} start from seed {seed}" if report.lacking else "the rest is left aside"
-            found.append(f"{report.source}: gives {part} of {report.model}, {rest}:\n{report.text()}")
+            gives = f"{report.source}: gives {part} of {report.model}, {rest}"
+            found.append(f"{gives}:\n{report.text()}{report.cause_text()}")
         return found
 
 
