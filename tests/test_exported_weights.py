@@ -171,8 +171,8 @@ def test_a_folded_file_is_refused_in_whole_by_the_commands(
     capsys.readouterr()
     assert main(["weights", "inspect", "net.onnx", *spec]) == 1
     shown = capsys.readouterr().out
-    assert "2 of 27 tensors of net fit:" in shown
-    assert "note: a norm was folded into the convolution before it on export" in shown
+    assert shown.startswith("2 of 27 tensors of net fit: a norm was folded into the convolution before it on")
+    assert shown.count("a norm was folded") == 1
     assert main(["import", "net.onnx"]) == 1
     assert "layer1.0 has no norms and no activation behind its sum" in capsys.readouterr().err
 

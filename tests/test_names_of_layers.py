@@ -148,8 +148,8 @@ def weights(tmp_path: Path) -> str:
 def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -> None:
     text = refused(capsys, "weights", "inspect", weights, "--from", KERAS, "--spec", "resnet50")
     assert text == (
-        "error: keras.applications has names for all layers of resnet50, but for another network "
-        "(ResNet50, ResNet101 and ResNet152):\n"
+        "error: some.safetensors: keras.applications has names for all layers of resnet50, "
+        "but for another network (ResNet50, ResNet101 and ResNet152):\n"
         "  layer2.0.conv1 (as 2 more) has stride 1, not 2: the stride is on the first 1x1 there, as in v1\n"
         "  layer2.0.conv2 (as 2 more) has stride 2, not 1: the blocks there are bottlenecks of v1\n"
     )
@@ -232,7 +232,7 @@ def test_an_unknown_library_is_told_its_neighbour(weights: str, capsys: Any) -> 
     assert text == "error: no names of a library `keras.application`; did you mean `keras.applications`?\n"
     text = refused(capsys, "weights", "inspect", weights, "--from", "mars", "--spec", "resnet20")
     listed = ", ".join(known_libraries())
-    assert text == f"error: no names of a library `mars`; there are {listed}\n"
+    assert text == f"error: some.safetensors: no names of a library `mars`; there are {listed}\n"
 
 
 def test_norms_of_a_new_head_are_no_matter_of_the_map() -> None:

@@ -36,6 +36,8 @@ from resnet_dsl_keras.tensor_names import (
 
 LEGACY_ROOT = "model_weights"
 LEGACY_LAYERS = "layer_names"
+VERSION, LONGEST_VERSION = "keras_version", 40
+PRODUCER = "producer"
 # The variables of a layer by its class, as `.weights.h5` numbers them.
 VARIABLES = {
     "conv2d": ("kernel", "bias"),
@@ -166,6 +168,9 @@ def read(path: Path) -> Contents:
     ours = str(file.attrs[KEY]) if KEY in file.attrs else ""
     check_metadata(path, len(ours))
     metadata = {KEY: metadata_value(ours)} if ours else {}
+    version = next((each.attrs[VERSION] for each in (file, root) if VERSION in each.attrs), None)
+    if version is not None and not ours:
+        metadata[PRODUCER] = f"Keras {_text(version)[:LONGEST_VERSION]}"
     return Contents("keras legacy" if legacy else "keras", tensors, metadata)
 
 

@@ -53,10 +53,10 @@ class _Entry:
     def key(self) -> str:
         return ".".join(step for _, step in self.levels)
 
-    def beside(self) -> list[str]:
-        """What is left aside, as messages have it, not all of it."""
-        found = [name for level, step in self.levels for name in level if name != step]
-        return sorted(map(ascii, (*found, *self.others)))[:LISTED]
+    def beside(self) -> tuple[str, ...]:
+        """What is left aside."""
+        found = (name for level, step in self.levels for name in level if name != step)
+        return (*found, *self.others)
 
 
 def _has_kernels(entry: _Entry) -> bool:
@@ -65,7 +65,7 @@ def _has_kernels(entry: _Entry) -> bool:
 
 def _contents(entry: _Entry, format: str) -> Contents:
     notes = []
-    aside = ", ".join(entry.beside())
+    aside = ", ".join(sorted(map(ascii, entry.beside()))[:LISTED])
     left = f"left aside: {aside}" if aside else ""
     if entry.key:
         notes.append(f"taken from its `{printable(entry.key)}`" + (f"; {left}" if left else ""))
@@ -73,7 +73,8 @@ def _contents(entry: _Entry, format: str) -> Contents:
         notes.append(left)
     if entry.of_object:
         notes.append(f"tensors of an object of {printable(entry.of_object)}, which is not built")
-    return Contents(format, entry.tensors, {}, tuple(notes))
+    ways = (f"from its `{printable(entry.key)}`",) if entry.key else ()
+    return Contents(format, entry.tensors, {}, tuple(notes), ways=ways, beside=entry.beside())
 
 
 def _entries(

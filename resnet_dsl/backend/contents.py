@@ -70,6 +70,10 @@ class Contents:
     graph: ForeignGraph | None = None
     """Of a graph by others: what `import` reads, with the same tensors."""
     entries: Mapping[str, Contents] = field(default_factory=dict)
+    ways: tuple[str, ...] = ()
+    """How its tensors were got at, as a sentence has it: "from its `model`", "without the prefix `net.`"."""
+    beside: tuple[str, ...] = ()
+    """What else a checkpoint has."""
 
 
 def metadata_value(text: str) -> Any:

@@ -15,6 +15,7 @@ from resnet_dsl.decompile.translated import Reading
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import need_numpy
+from resnet_dsl.zoo.asked import NOTHING, Asked
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,22 @@ class InputFile:
         return replace(self, shapes=reading.shapes, graph=graph)
 
 
-def read_input_file(path: Path, unfold: bool = False) -> InputFile:
-    """Return what a file holds; raises UsageError if it cannot be read as what it is called."""
+def read_input_file(path: Path, asked: Asked = NOTHING) -> InputFile:
+    """Return what a file holds, of several networks the one that is asked for.
+
+    Raises UsageError if it cannot be read, or does not hold that.
+    """
     need_numpy()
     from resnet_dsl.weights.arithmetic.in_parts import put_together
     from resnet_dsl.weights.formats.registry import read_contents
+    from resnet_dsl.weights.opening import opened
 
-    contents, in_parts = put_together(read_contents(path), ())
+    contents, in_parts = put_together(opened(read_contents(path), asked), ())
     contents = replace(contents, notes=(*contents.notes, *(f"for its weights, {each}" for each in in_parts)))
     shapes = {name: tuple(stored.shape) for name, stored in contents.tensors.items()}
     reader = _graph_reader(path)
     if reader is None:
-        return InputFile(path.name, shapes, contents.metadata, notes=contents.notes, unfold=unfold)
+        return InputFile(path.name, shapes, contents.metadata, notes=contents.notes, unfold=asked.unfold)
     try:
         graph = reader.read(path) if contents.graph is None else contents.graph
     except UsageError as error:
@@ -59,7 +64,7 @@ def read_input_file(path: Path, unfold: bool = False) -> InputFile:
         message = printable(" ".join(str(error).split()) or type(error).__name__)
         raise UsageError(f"{path}: its graph cannot be read: {message}") from None
     return InputFile(
-        path.name, dict(graph.weights), contents.metadata, graph, reader, contents.notes, unfold,
+        path.name, dict(graph.weights), contents.metadata, graph, reader, contents.notes, asked.unfold,
         contents.by_place,
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ from resnet_dsl.decompile.tensors import NotExpressibleError as NotExpressibleEr
 from resnet_dsl.decompile.tensors import check_kind, layers_of, renamed, without_counters
 from resnet_dsl.decompile.translated import Reading, by_place, reading_by_shape, readings
 from resnet_dsl.decompile.unfolded import NOTHING_FOLDED, unfolded
+from resnet_dsl.decompile.within_wrapper import inner_files
 from resnet_dsl.decompile.written_out import narrowed_blocks
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
@@ -42,6 +43,7 @@ from resnet_dsl.driver import compile_source
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
+from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.candidates import HEAD
 
 WITH_NORMS = (
@@ -97,18 +99,42 @@ def import_spec(
     shortcut: str | None = None,
     input: str | None = None,
     unfold: bool = False,
+    key: str | None = None,
+    prefix: str | None = None,
     **settings: str,
 ) -> str:
     """Return the spec of the network whose weights or graph a file holds.
 
-    What the file cannot tell is warned about, or asked for by UsageError. Raises NotExpressibleError
+    `key` and `prefix` say which of several networks in it is meant. What the file cannot tell is
+    warned about, or asked for by UsageError. Raises NotExpressibleError
     with what the language's blocks do not have; no spec that differs from the file is returned.
     """
     hints = Hints(stride_on or "", shortcut or "", input or "")
-    restored = restore(read_input_file(Path(path), unfold), name, hints, settings)
+    file = read_input_file(Path(path), Asked(key=key, prefix=prefix, unfold=unfold))
+    restored = restore_within(file, name, hints, settings)
     for note in restored.notes:
         warnings.warn(note, stacklevel=2)
     return restored.text
+
+
+def restore_within(
+    file: InputFile,
+    name: str | None = None,
+    hints: Hints | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Restored:
+    """Return the spec of what a file holds, without a prefix of its names if it is none as it stands."""
+    try:
+        return restore(file, name, hints, settings)
+    except NotExpressibleError as error:
+        refusal = error
+    for inner, note in inner_files(file):
+        try:
+            found = restore(inner, name, hints, settings)
+        except NotExpressibleError:
+            continue
+        return replace(found, notes=(note, *found.notes))
+    raise refusal
 
 
 def restore(

@@ -87,7 +87,11 @@ def read_structure(layers: Mapping[str, FileLayer]) -> Structure:
 def _check_names(stages: Mapping[str, Mapping[int, object]], others: Mapping[str, FileLayer]) -> None:
     """Stages are `layer1`, `layer2` …, their blocks numbered from 0, none left out."""
     if not stages:
-        raise NotExpressibleError(f"no blocks `layer1.0` … in stages; it holds {listed(others)}")
+        held = f"it holds {listed(path for path in others if path)}"
+        if "" in others:  # tensors of no layer
+            bare = listed(others[""].tensors)
+            held = f"{held}, and without a dot {bare}" if len(others) > 1 else f"no name has a dot: {bare}"
+        raise NotExpressibleError(f"no blocks `layer1.0` … in stages; {held}")
     if set(stages) != {f"layer{number + 1}" for number in range(len(stages))}:
         raise NotExpressibleError(f"the stages are not layer1, layer2 …: {listed(sorted(stages))}")
     for stage, blocks in stages.items():

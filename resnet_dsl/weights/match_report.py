@@ -45,6 +45,13 @@ class MatchReport:
     """What to do where no part of the source may be taken."""
     help: tuple[str, ...] = ()
     """What to ask for so that all fits, a sentence each."""
+    ways: tuple[str, ...] = ()
+    """How the tensors were got at, as the sentence has it."""
+    cause: str = ""
+    """Why they do not fit, likely."""
+    cause_help: str = ""
+    cause_is_plain: bool = False
+    """Whether the list of what does not fit says as much."""
 
     @property
     def fits(self) -> bool:
@@ -71,6 +78,19 @@ class MatchReport:
             f"  {kind} ({len(mismatches)}):{_some(mismatches, limit)}" for kind, mismatches in found
         )
 
+    def sentence(self) -> str:
+        """Return what comes of it all: how many fit, and how they were read; else why they do not."""
+        ways = "".join(f", {way}" for way in self.ways)
+        text = f"{len(self.fitting)} of {counted(self.total, 'tensor')} of {self.model} fit{ways}"
+        if self.fits:
+            return text
+        return f"{text}: {self.cause}" if self.cause else f"{text}:"
+
+    def cause_text(self, hint: str = "") -> str:
+        """Return the likely cause as a line, unless the list above it or the hint below says as much."""
+        said = self.cause_is_plain or self.cause in ("", hint)
+        return "" if said else f"\n  = note: {self.cause}"
+
     def help_text(self, *more: str) -> str:
         """Return what to ask for, a line each."""
         return "".join(f"\n  = help: {each}" for each in (*self.help, *more) if each)
@@ -89,6 +109,8 @@ class MatchReport:
             "converted": {dtype: list(names) for dtype, names in self.converted.items()},
             "ignored": list(self.ignored),
             "help": list(self.help),
+            "sentence": self.sentence(),
+            "cause": self.cause,
         }
 
 
@@ -103,7 +125,7 @@ class WeightsError(Exception):
     def __str__(self) -> str:
         report = self.report
         title = f"{report.source} does not fit {report.model}, which has {counted(report.total, 'tensor')}"
-        return f"{title}:\n{report.text()}{report.help_text(self.hint)}"
+        return f"{title}:\n{report.text()}{report.cause_text(self.hint)}{report.help_text(self.hint)}"
 
 
 def _some(mismatches: tuple[Mismatch, ...], limit: int | None) -> str:

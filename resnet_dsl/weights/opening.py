@@ -42,6 +42,12 @@ def meant(contents: Contents, program: Program, asked: Asked, own_first: bool = 
     return under(contents, asked.prefix) if asked.prefix else contents
 
 
+def as_ours(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
+    """Return the tensors that are meant under our names; raises UsageError if they are no one's."""
+    parts, _ = put_together(meant(contents, program, asked, own_first), asked.apply)
+    return under_our_names(parts, program, asked, own_first)
+
+
 @dataclass(frozen=True)
 class _Fit:
     """An entry held against a model: how many of its tensors are those of the model, how many are not."""
@@ -72,8 +78,7 @@ def _fitting(contents: Contents, program: Program, asked: Asked, own_first: bool
 def _try(key: str, entry: Contents, program: Program, asked: Asked, own_first: bool) -> _Fit:
     wanted = {name: tensor.shape for name, tensor in program.graph.parameters()}
     try:
-        parts, _ = put_together(meant(entry, program, replace(asked, key=None), own_first), asked.apply)
-        ours = under_our_names(parts, program, asked, own_first)
+        ours = as_ours(entry, program, replace(asked, key=None), own_first)
     except UsageError:
         return _Fit(key, entry, 0, len(entry.tensors))
     shapes = {

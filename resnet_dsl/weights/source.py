@@ -45,7 +45,7 @@ class Weights:
             seed = self.origin["seed"]
             rest = f"{report.lacking} start from seed {seed}" if report.lacking else "the rest is left aside"
             gives = f"{report.source}: gives {part} of {report.model}, {rest}"
-            found.append(f"{gives}:\n{report.text()}{report.help_text()}")
+            found.append(f"{gives}:\n{report.text()}{report.cause_text()}{report.help_text()}")
         return found
 
 
@@ -79,7 +79,7 @@ def weights_for(
         return None if seed is None else Weights(_initial(program, seed), {"seed": seed})
     state, report = examine(weights, program, asked, own_first)
     if not report.fits and (report.advice or not (partial and state)):
-        raise WeightsError(report, report.advice or ("" if partial or not state else HINT))
+        raise WeightsError(report, report.advice or _help(report, partial))
     origin: dict[str, object] = {"from": report.source}
     if library is not None:
         origin["names"] = library
@@ -89,6 +89,15 @@ def weights_for(
     rest = _initial(program, seed or 0) if report.lacking else {}
     whole = {name: state[name] if name in state else rest[name] for name, _ in program.graph.parameters()}
     return Weights(whole, origin, report)
+
+
+def _help(report: MatchReport, partial: bool) -> str:
+    """What to do about weights that do not fit, or of which nothing does."""
+    if report.cause_help and not report.cause_is_plain:
+        return report.cause_help
+    if report.fitting:
+        return "" if partial else HINT
+    return "nothing of it fits; `resnet-dsl weights inspect FILE` says what it holds"
 
 
 def read_weights(weights: Given, program: Program) -> dict[str, Array]:
@@ -120,18 +129,19 @@ def examine(
 def compared(
     contents: Contents, program: Program, asked: Asked, source: str, own_first: bool = False
 ) -> tuple[dict[str, Array], MatchReport]:
-    """Return what of contents fits, once they are under our names and what is asked for is computed."""
+    """Return what of contents fits, under our names and with what is asked for computed, and the report."""
     from resnet_dsl.weights.arithmetic.channels import with_input_adapted
     from resnet_dsl.weights.arithmetic.classifier_rows import with_classes
     from resnet_dsl.weights.arithmetic.in_parts import put_together
     from resnet_dsl.weights.arithmetic.what_would_fit import what_would_fit
+    from resnet_dsl.weights.likely_cause import explained
     from resnet_dsl.weights.match import match
     from resnet_dsl.weights.opening import meant
     from resnet_dsl.zoo.detect import under_our_names
 
     try:
-        contents, help = put_together(meant(contents, program, asked, own_first), asked.apply)
-        ours = under_our_names(contents, program, asked, own_first)
+        parts, help = put_together(meant(contents, program, asked, own_first), asked.apply)
+        ours = under_our_names(parts, program, asked, own_first)
         if asked.adapt_input:
             ours = with_input_adapted(ours, program)
         if asked.classes is not None:
@@ -139,7 +149,8 @@ def compared(
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
     state, report = match(ours, program, source)
-    return state, replace(report, help=help or what_would_fit(report, ours, program, asked))
+    report = replace(report, help=help or what_would_fit(report, ours, program, asked))
+    return state, explained(report, contents, ours, program, asked)
 
 
 def need_numpy() -> None:

@@ -265,7 +265,8 @@ def _translated(contents: Contents, reading: _Reading, program: Program, asked: 
         layers |= {path: replace(layers[path], theirs=theirs) for path, theirs in heads.items()}
         reading = replace(reading, names=replace(reading.names, layers=layers))
     notes = (*contents.notes, *_front_notes(reading), *_head_notes(heads))
-    named = replace(contents, tensors=reading.tensors, notes=notes)
+    ways = (*contents.ways, *_front_notes(reading), f"by the names of {reading.names.library}")
+    named = replace(contents, tensors=reading.tensors, notes=notes, ways=ways)
     return from_library(named, reading.names, program.graph)
 
 
@@ -277,7 +278,8 @@ def _renamed(contents: Contents, reading: _Reading, asked: Asked) -> Contents:
     tensors = {_under(name, ours): stored for name, stored in reading.tensors.items()}
     called = {new: old for old in reading.tensors if (new := _under(old, ours)) != old}
     notes = (*contents.notes, *_front_notes(reading), *_head_notes(heads))
-    return replace(contents, tensors=tensors, notes=notes, called=called)
+    ways = (*contents.ways, *_front_notes(reading))
+    return replace(contents, tensors=tensors, notes=notes, called=called, ways=ways)
 
 
 def _under(name: str, ours: Mapping[str, str]) -> str:

@@ -19,6 +19,8 @@ WRAPPERS = {
 }
 """Attributes that wrappers of PyTorch keep a module in, wherever in a name, by what wraps so."""
 DEEPEST = 8
+WIDEST = 4
+"""So many paths of a length are looked into."""
 SHARE = 2 / 3
 """A path that stands before this share of the names may be that of the network in a larger one."""
 
@@ -35,7 +37,8 @@ def unwrapped(contents: Contents, own: Collection[str] = ()) -> Contents:
     words = " and ".join(f"`{part}.`" for part in gone)
     notes = [f"without {words} in its names, of {', '.join(WRAPPERS[part] for part in gone)}"]
     notes += [f"left aside: {', '.join(map(printable, left))}"] if left else []
-    return replace(contents, tensors=tensors, notes=(*contents.notes, *notes))
+    ways = (*contents.ways, f"without {words} in its names")
+    return replace(contents, tensors=tensors, notes=(*contents.notes, *notes), ways=ways)
 
 
 def under(contents: Contents, prefix: str) -> Contents:
@@ -52,10 +55,9 @@ def under(contents: Contents, prefix: str) -> Contents:
         known = ", ".join(f"`{front}`" for front in leading(contents.tensors)) or "none that many share"
         raise UsageError(f"no name begins with `{printable(prefix)}`; prefixes there: {known}")
     rest = len(contents.tensors) - len(tensors)
-    note = f"without the prefix `{printable(front)}`" + (
-        f"; {counted(rest, 'tensor')} left aside" if rest else ""
-    )
-    return replace(contents, tensors=tensors, notes=(*contents.notes, note))
+    way = f"without the prefix `{printable(front)}`"
+    note = way + (f"; {counted(rest, 'tensor')} left aside" if rest else "")
+    return replace(contents, tensors=tensors, notes=(*contents.notes, note), ways=(*contents.ways, way))
 
 
 def leading(names: Iterable[str]) -> list[str]:
@@ -78,7 +80,7 @@ def leading(names: Iterable[str]) -> list[str]:
                 likely = alike
             deeper += [f"{front}{part}." for part in likely]
         found += deeper
-        fronts = deeper
+        fronts = deeper[:WIDEST]
     return found
 
 

@@ -41,6 +41,15 @@ def written(path: Path, weights: State | None = None) -> Path:
     return path
 
 
+def as_torch(weights: State, front: str = "") -> State:
+    """A state_dict of torch, with a batch counter for each norm."""
+    import torch
+
+    found: State = {f"{front}{name}": torch.from_numpy(np.array(value)) for name, value in weights.items()}
+    means = [name for name in found if name.endswith(".running_mean")]
+    return found | {name.replace("running_mean", "num_batches_tracked"): torch.tensor(0) for name in means}
+
+
 def same(one: State, other: State) -> bool:
     """Whether two states are the same to the last bit, whatever their order."""
     return _bits(one) == _bits(other)

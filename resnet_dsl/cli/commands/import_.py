@@ -11,10 +11,11 @@ from resnet_dsl.cli.output import check_targets
 from resnet_dsl.cli.programs import STDOUT, parse_settings
 from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import read_input_file
-from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
+from resnet_dsl.decompile.pipeline import NotExpressibleError, restore_within
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.printing.summary import headline
+from resnet_dsl.zoo.asked import Asked
 
 
 def import_(options: Namespace) -> int:
@@ -26,7 +27,8 @@ def import_(options: Namespace) -> int:
     path = Path(options.file)
     given = Hints(options.stride_on or "", options.shortcut or "", options.input or "")
     try:
-        restored = restore(read_input_file(path, options.unfold), options.name, given, settings)
+        file = read_input_file(path, Asked(key=options.key, prefix=options.prefix, unfold=options.unfold))
+        restored = restore_within(file, options.name, given, settings)
     except NotExpressibleError as error:
         print(f"error: {path}: cannot express: {error}", file=sys.stderr)
         return 1

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, one_program
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
-from resnet_dsl.codegen.seal import KEY
 from resnet_dsl.diagnostics.errors import UsageError
-from resnet_dsl.diagnostics.wording import counted, dimensions, printable
-from resnet_dsl.printing.table import aligned
-from resnet_dsl.weights.match_report import MatchReport
+from resnet_dsl.diagnostics.wording import counted, printable
 from resnet_dsl.weights.source import Weights, check_choice, compared, weights_for
 
 if TYPE_CHECKING:
-    from resnet_dsl.backend.contents import Contents
     from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
     from resnet_dsl.zoo.asked import Called
@@ -64,8 +60,6 @@ def average(options: Namespace) -> int:
 
 def inspect(options: Namespace) -> int:
     """Show what a file holds; with a spec, also what fits it, and exit status 1 if not all does."""
-    from resnet_dsl.weights.formats.registry import read_contents
-
     if options.from_library is not None and not options.spec:
         raise UsageError("--from needs --spec: which names a library has depends on the model")
     how = asked(options)
@@ -74,16 +68,18 @@ def inspect(options: Namespace) -> int:
     if how.arithmetic and not options.spec:
         option = next(iter(how.arithmetic)).replace("_", "-")
         raise UsageError(f"--{option} needs --spec: without one no value is read")
+    from resnet_dsl.cli import weight_report
+    from resnet_dsl.weights.formats.registry import read_contents
+
     program = one_program(options) if options.spec else None
     path = Path(options.file)
     contents = read_contents(path)
-    report = None
-    if program is not None:
-        _, report = compared(contents, program, how, path.name)
+    report = None if program is None else compared(contents, program, how, path.name)[1]
+    seen = weight_report.seen(path, contents, how, report)
     if options.format == "json":
-        print(json.dumps(_facts(path, contents, report), indent=2))
+        print(json.dumps(weight_report.facts(seen), indent=2))
     else:
-        print("\n".join(_lines(path, contents, report)))
+        print("\n".join(weight_report.lines(seen)))
     return 0 if report is None or report.fits else 1
 
 
@@ -133,67 +129,3 @@ def _wrote(path: Path, state: Mapping[str, Array]) -> int:
     elements = sum(value.size for value in state.values())
     print(f"wrote {printable(str(path))} ({counted(len(state), 'tensor')}, {elements:,} elements)")
     return 0
-
-
-# --- showing -----------------------------------------------------------------------------------
-
-
-def _facts(path: Path, contents: Contents, report: MatchReport | None) -> dict[str, object]:
-    """The file as `--format json` has it."""
-    listed = [
-        {"name": name, "shape": list(stored.shape), "dtype": stored.dtype}
-        for name, stored in contents.tensors.items()
-    ]
-    return {
-        "file": str(path),
-        "format": contents.format,
-        "elements": _elements(contents),
-        "tensors": listed,
-        "metadata": dict(contents.metadata),
-        "notes": list(contents.notes),
-        "spec": None if report is None else report.facts(),
-    }
-
-
-def _elements(contents: Contents) -> int:
-    from math import prod
-
-    return sum(prod(stored.shape) for stored in contents.tensors.values())
-
-
-def _lines(path: Path, contents: Contents, report: MatchReport | None) -> Iterable[str]:
-    dtypes = ", ".join(sorted({stored.dtype for stored in contents.tensors.values()}))
-    counts = f"{counted(len(contents.tensors), 'tensor')}, {_elements(contents):,} elements"
-    yield f"{path}: {contents.format}, {counts}" + (f", {dtypes}" if dtypes else "")
-    for note in contents.notes:
-        yield f"note: {note}"
-    for key, value in contents.metadata.items():
-        yield f"{printable(key)}: {_one_line(value)}"
-    yield from _table(contents)
-    if report is not None:
-        yield from _verdict(report)
-
-
-def _one_line(value: object) -> str:
-    if isinstance(value, dict):  # the seal of a file says nothing to a person
-        shown = ((key, inner) for key, inner in value.items() if key != KEY)
-        return ", ".join(f"{printable(str(key))} {_one_line(inner)}" for key, inner in shown) or "none"
-    return printable(value if isinstance(value, str) else json.dumps(value))
-
-
-def _table(contents: Contents) -> Iterable[str]:
-    tensors = contents.tensors.items()
-    rows = [(printable(name), dimensions(stored.shape), stored.dtype) for name, stored in tensors]
-    return (f"  {line}" for line in aligned(rows))
-
-
-def _verdict(report: MatchReport) -> Iterable[str]:
-    for remark in report.remarks():
-        yield f"note: {remark}"
-    if report.fits:
-        yield f"fits {report.model}: all {counted(report.total, 'tensor')}"
-    else:
-        yield f"{len(report.fitting)} of {counted(report.total, 'tensor')} of {report.model} fit:"
-        yield f"{report.text(limit=None)}{report.help_text()}"
-        if report.advice:
-            yield f"note: {report.advice}"
