@@ -355,7 +355,7 @@ def test_the_page_shows_what_the_commands_print(run: Run) -> None:
     torch.save(_normed(spec).state_dict(), "normed.pth")
     shown = "\n".join(re.findall(r"^```console\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL))
     steps = re.split(r"^\$ resnet-dsl ", shown, flags=re.MULTILINE)[1:]
-    assert len(steps) == 15 + 4
+    assert len(steps) == 21
     for step in steps:
         line, _, expected = step.rstrip("\n").partition("\n")
         _, out, err = run(*line.split())
