@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
     within = _with_norm_within(contents, program.graph)
     refused = {**contents.refused, **{name: why for name, why in within.items() if name in given}}
     mismatches["not convertible"] = [Mismatch(name, why) for name, why in refused.items()]
+    bare = dict(_without_eps(program.graph))
     state, converted = {}, dict[str, list[str]]()
     for name, shape in wanted.items():
         if name in refused:
@@ -38,7 +39,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
         if found is None:
             with np.errstate(over="ignore"):  # what overflows is found to be infinite
                 value = np.ascontiguousarray(given[name].load(), np.float32)
-            found = _not_finite(value)
+            found = _not_finite(value) or _not_positive(value, bare.get(name, ""))
         if found is not None:
             there = f"; there `{contents.called[name]}`" if name in contents.called else ""
             mismatches[found[0]].append(Mismatch(name, f"{found[1]}{there}"))
@@ -55,7 +56,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
         {dtype: tuple(names) for dtype, names in converted.items()},
         tuple(name for name in contents.tensors if name.endswith(COUNTER)),
         (*contents.notes, *note_of_another(contents.metadata, program)),
-        contents.folded if contents.folded and mismatches["not convertible"] else "",
+        contents.folded if contents.folded and refused else "",
     )
     return state, report
 
@@ -89,6 +90,24 @@ def _with_norm_within(contents: Contents, graph: Graph) -> dict[str, str]:
     }
     tensors = ((name, node.name) for node in graph.nodes for name, _ in node.parameters())
     return {name: f"`{bare[path]}` is not behind it, but in it" for name, path in tensors if path in bare}
+
+
+def _without_eps(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield each running variance that nothing is added to, with the op it is of."""
+    for node in graph.nodes:
+        variance = node.tensor("variance")
+        if variance is not None and getattr(node.op, "eps", None) == 0.0:
+            yield variance, node.op.kind
+
+
+def _not_positive(value: Array, kind: str) -> tuple[str, str] | None:
+    """What is wrong with a variance that an op of eps 0 divides by; an empty kind has none."""
+    count = int((value <= 0.0).sum()) if kind else 0
+    return (
+        ("not convertible", f"{count} of {value.size} not positive, and eps of {kind} is 0")
+        if count
+        else None
+    )
 
 
 def _not_finite(value: Array) -> tuple[str, str] | None:
