@@ -205,6 +205,11 @@ class Mistake:
     op: Op
     zeros: Sides = ((0, 0), (0, 0))
 
+    @property
+    def is_framed(self) -> bool:
+        """Whether the map has zeros around it."""
+        return any(map(any, self.zeros))
+
 
 @dataclass(frozen=True)
 class Doubt:
