@@ -17,7 +17,7 @@ from resnet_dsl.decompile.facts import (
 from resnet_dsl.decompile.residual_blocks import activation_of
 from resnet_dsl.decompile.structure import DEEP_STEM, Structure
 from resnet_dsl.decompile.syntax_nodes import call, call_of_op, expression, labelled, others_than, pipeline
-from resnet_dsl.decompile.tensors import GN, NORMS, FileLayer, NotExpressibleError, listed
+from resnet_dsl.decompile.tensors import BN, GN, NORMS, FileLayer, NotExpressibleError, listed
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.one_line import whole_line
 
@@ -75,8 +75,8 @@ def _stem(structure: Structure) -> Fact[Steps]:
     )
     steps = [call("conv", conv.channels, (kernel, kernel), **more)]
     if "bn1" in structure.others:
-        norm = _norm_of(structure, "bn1")
-        steps += [labelled("bn1", expression(norm), f"{norm}1"), _activation(structure).value]
+        kind, norm = _norm_of(structure, "bn1")
+        steps += [labelled("bn1", norm, f"{kind}1"), _activation(structure).value]
     if kernel == IMAGENET:
         steps.append(call("maxpool", (3, 3), stride=2))
     return Fact(tuple(steps), "convention", f"stem {whole_line(pipeline(steps))}")
@@ -87,8 +87,9 @@ def _head(structure: Structure) -> Fact[Steps]:
     rest = {path: layer for path, layer in structure.others.items() if not _is_in_stem(structure, path)}
     steps = []
     if structure.pre and "bn" in rest and rest["bn"].kind in NORMS:
-        norm = labelled("bn", expression(rest.pop("bn").kind), _norm_of(structure, "bn"))
-        steps += [norm, _activation(structure).value]
+        kind, norm = _norm_of(structure, "bn")
+        del rest["bn"]
+        steps += [labelled("bn", norm, kind), _activation(structure).value]
     fc = rest.pop("fc", None)
     if fc is not None and fc.kind == "fc":
         more = others_than({"bias": True}, {"bias": fc.has_bias})
@@ -123,7 +124,7 @@ def _norm(structure: Structure) -> Fact[ast.Expr]:
     note = "eps 1e-05"
     if structure.norm == GN:
         note = "32 groups and eps 1e-05 of the norms, weights that are not standardised"
-    return Fact(expression(structure.norm), "convention", note)
+    return Fact(_without(structure.norm, structure.lacks), "convention", note)
 
 
 def _stride_on() -> Fact[str]:
@@ -175,10 +176,10 @@ def _stem_kernel(structure: Structure) -> int:
 def _deep_stem(structure: Structure) -> ast.Expr:
     """`deep_stem` with the channels that are not its own."""
     kinds = [layer.kind if (layer := structure.others.get(name)) else None for name in DEEP_STEM]
-    norm = _norm_of(structure, "bn1")
-    if kinds != ["conv", norm, "conv", norm, "conv"]:
+    kind, norm = _norm_of(structure, "bn1")
+    if kinds != ["conv", kind, "conv", kind, "conv"]:
         raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
-    return deep_stem(structure, {"norm": expression(norm)} if norm == GN else {})
+    return deep_stem(structure, {} if norm == expression(BN) else {"norm": norm})
 
 
 def deep_stem(structure: Structure, more: dict[str, ast.Expr]) -> ast.Expr:
@@ -189,8 +190,14 @@ def deep_stem(structure: Structure, more: dict[str, ast.Expr]) -> ast.Expr:
     return call("deep_stem", *channels[:last], **more)
 
 
-def _norm_of(structure: Structure, path: str) -> str:
+def _norm_of(structure: Structure, path: str) -> tuple[str, ast.Expr]:
+    """The kind of a norm outside of the blocks, and the norm itself."""
     layer = structure.others.get(path)
     if layer is None or layer.kind not in NORMS:
         raise NotExpressibleError(f"no norm {path}")
-    return layer.kind
+    return layer.kind, _without(layer.kind, layer.lacks)
+
+
+def _without(kind: str, lacks: tuple[str, ...]) -> ast.Expr:
+    """A norm of a kind, without something."""
+    return call(kind, **dict.fromkeys(lacks, False))

@@ -57,6 +57,8 @@ class ResidualBlock:
     gate: Gate | None
     activation: Op | None = None
     """The op of its first activation that has tensors, if one has."""
+    lacks: tuple[str, ...] = ()
+    """Which arguments of its norms say what they are without."""
 
     @property
     def changes(self) -> bool:
@@ -88,7 +90,7 @@ def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
             f"{path}: convolutions with biases; those of the library's blocks have none"
         )
     kinds = {norm.kind for norm in norms}
-    if len(kinds) > 1 or not kinds <= set(NORMS):
+    if len({(norm.kind, norm.lacks) for norm in norms}) > 1 or not kinds <= set(NORMS):
         raise _unknown(path, layers)
     gate = _gate(rest)
     projection = _projection(path, rest, kinds)
@@ -105,7 +107,7 @@ def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
             )
     return ResidualBlock(
         path, kind, first.weight[1], first.channels, last.channels, groups, next(iter(kinds), ""),
-        tuple(norm.channels for norm in norms), projection, gate, activation,
+        tuple(norm.channels for norm in norms), projection, gate, activation, norms[0].lacks if norms else (),
     )  # fmt: skip
 
 
