@@ -24,12 +24,13 @@ from resnet_dsl.backend.python_source import (
     several,
 )
 from resnet_dsl_keras.rules.windows import (
+    DEPTHWISE,
     before_and_after,
+    conv_helper,
+    conv_padding,
     in_frame,
-    is_depthwise,
     leaves_gaps,
     padding_case,
-    pads_half,
     pool_case,
     strides_and_dilates,
     sum_operation,
@@ -104,7 +105,7 @@ def _(op: ops.Conv, site: Site) -> KerasLowering:
     both = strides_and_dilates(op)
     if both and not leaves_gaps(op):
         return _computed_in_full(op, site)
-    case, helper = padding_case(op), _conv_helper(op, site)
+    case, helper = padding_case(op), conv_helper(op, site)
     return KerasLowering(
         _conv(op, site, site.square("stride")),
         cases=tuple((helper, c) for c in (("half", "gaps") if both else (case,))),
@@ -116,9 +117,9 @@ def _(op: ops.Conv, site: Site) -> KerasLowering:
 
 def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     """The call of the helper at this stride; half the span is how a convolution pads if it does not say."""
-    settings: dict[str, Argument] = {"stride": stride, "padding": _padding(op, site)}
+    settings: dict[str, Argument] = {"stride": stride, "padding": conv_padding(op, site)}
     settings |= {"dilation": site.square("dilation"), "bias": op.bias, "init": op.init}
-    helper = _conv_helper(op, site)
+    helper = conv_helper(op, site)
     if helper == DEPTHWISE:
         settings["multiplier"] = op.channels // op.groups
         return helper_call(helper, site.square("kernel"), **settings)
@@ -128,24 +129,9 @@ def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     return helper_call(helper, site.number("channels"), site.square("kernel"), **settings)
 
 
-DEPTHWISE = "depthwise_conv"
-
-
-def _conv_helper(op: ops.Conv, site: Site) -> str:
-    if op.standardize:
-        return "standardized_conv"
-    return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
-
-
-def _padding(op: ops.Conv, site: Site) -> Argument:
-    if op.pad == "same":
-        return "same"
-    return None if pads_half(op) else site.square("pad")
-
-
 def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
     """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
-    helper, case = _conv_helper(op, site), padding_case(replace(op, stride=(1, 1)))
+    helper, case = conv_helper(op, site), padding_case(replace(op, stride=(1, 1)))
     code = _conv(op, site, 1)
     stride = site.square("stride")
     if op.pad == "same":

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from resnet_dsl.backend.ir import Pair, Sides, ops
-from resnet_dsl.backend.python_source import Argument, Expression, Literal, Operand, call, changed, several
+from resnet_dsl.backend.python_source import (
+    Argument,
+    Expression,
+    Literal,
+    Operand,
+    Site,
+    call,
+    changed,
+    several,
+)
+
+DEPTHWISE = "depthwise_conv"
 
 
 def is_depthwise(op: ops.Conv, channels: int) -> bool:
@@ -33,6 +44,20 @@ def padding_case(op: ops.Conv) -> str:
     if pads_half(op):
         return "none" if op.kernel == (1, 1) else "half" if op.stride == (1, 1) else "strided"
     return "pad" if any(op.pad) else "valid"
+
+
+def conv_helper(op: ops.Conv, site: Site) -> str:
+    """Return which helper of the file makes a convolution."""
+    if op.standardize:
+        return "standardized_conv"
+    return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
+
+
+def conv_padding(op: ops.Conv, site: Site) -> Argument:
+    """Return how a convolution pads; None for half the span of its kernel."""
+    if op.pad == "same":
+        return "same"
+    return None if pads_half(op) else site.square("pad")
 
 
 def leaves_gaps(op: ops.Conv) -> bool:
