@@ -73,6 +73,11 @@ FIXES = [
         "shortcut: A",
         "shortcut: A  stem: imagenet_stem(activation=activation, norm=bn(eps=1e-3))",
     ),
+    (
+        "norm_without_scale_left_over",
+        "shortcut: A",
+        "shortcut: A  stem: imagenet_stem(activation=activation, norm=bn(scale=false))",
+    ),
     ("one_channel_is_not_spread", "main + gate", "main + (gate -> B(width))"),
     ("pooled_shortcut_at_240", "pad=0", "pad=0, ceil=true"),
     ("product_of_two_sizes", "conv(width, 3x3) ->", "conv(width, 3x3, stride=stride) ->"),
