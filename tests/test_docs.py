@@ -282,11 +282,11 @@ def ops_table() -> str:
     rows += ["", "| argument | must be |", "|---|---|"]
     for name, rules in sorted(owners.items()):
         apart = len(rules) > 1 or name == "side"
-        rows += [f"| `{name}`{_of(kinds) if apart else ''} | {what} |" for what, kinds in rules.items()]
+        rows += [f"| `{name}`{_owners(kinds) if apart else ''} | {what} |" for what, kinds in rules.items()]
     return "\n".join(rows)
 
 
-def _of(kinds: list[str]) -> str:
+def _owners(kinds: list[str]) -> str:
     return f" of {', '.join(kinds)}"
 
 
