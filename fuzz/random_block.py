@@ -28,8 +28,10 @@ from fuzz.sketch import (
     values_of,
 )  # fmt: skip
 from resnet_dsl.ir.arguments import (
+    AMOUNTS,
     COUNT,
     EPSILON,
+    EPSILON_OR_ZERO,
     FLAG,
     INDEX,
     PADDING,
@@ -47,9 +49,19 @@ VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     INDEX: (0, 1, 2),
     PAIR: ((1, 1), (2, 2), (3, 3), (3, 3), (2, 1), (1, 3), (3, 2), (4, 3), (5, 5), 2, 3),
     FLAG: (False, True),
-    PADDING: (*map(Symbol, ("half", "same", "valid")), (1, 1), (1, 0), (0, 2), 1),
+    AMOUNTS: (1, (1, 2), (0, 1), ((0, 1), (0, 1)), ((1, 0), (2, 3))),
+    PADDING: (
+        *map(Symbol, ("half", "same", "valid")),
+        (1, 1),
+        (1, 0),
+        (0, 2),
+        1,
+        ((0, 1), (0, 1)),
+        ((1, 0), (0, 0)),
+    ),
     RATE: (0.25,),
     EPSILON: (1e-5, 1e-3),
+    EPSILON_OR_ZERO: (1e-5, 1e-3, 0.0),
     REAL: (0.5, 0.75, 1.25, 2.0),
 }
 TRIES = 12

@@ -13,7 +13,7 @@ from resnet_dsl.ir.arguments import ArgumentRule, Symbol
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
-Literal = int | float | bool | str | tuple[int, int]
+Literal = int | float | bool | str | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
 OPERATORS = {op.operator: op for op in CATALOGUE.values() if op.operator}
 MOST_CHANNELS, MOST_PIXELS, MOST_VALUES = 8, 16, 100  # of a result; a flattened map is a vector of up to 100
 
@@ -164,8 +164,10 @@ def literal(value: Given | None) -> str:
             return value.name if value.factor == 1 else f"{value.factor} * {value.name}"
         case bool():
             return str(value).lower()
-        case tuple():
+        case (int(), int()):
             return "x".join(map(str, value))
+        case tuple():
+            return f"[{', '.join(str(list(axis)) for axis in value)}]"
         case _:
             return str(value)
 

@@ -42,6 +42,10 @@ def test_every_code_has_a_bad_spec() -> None:
 # What the hint of a bad spec says to write, put where it says: then nothing is left to report.
 FIXES = [
     ("addition_without_padding", "pad=0", "pad=half"),
+    ("batch_and_channels_last", "8x224x224x3", "3x224x224"),
+    ("batch_as_input", "8x3x224x224", "3x224x224"),
+    ("signal_as_input", "12x1000", "12x1x1000"),
+    ("volume_as_input", "1x16x112x112", "16x112x112"),
     ("average_pool_at_224", "avgpool(stride, pad=0)", "avgpool(stride, pad=0, ceil=true)"),
     ("average_pool_at_225", "avgpool(stride, pad=0)", "avgpool(stride, pad=0, ceil=true)"),
     ("average_pool_at_any_size", "avgpool(stride, pad=0)", "avgpool(stride, pad=0, ceil=true)"),
@@ -68,6 +72,11 @@ FIXES = [
         "norm_of_another_eps_left_over",
         "shortcut: A",
         "shortcut: A  stem: imagenet_stem(activation=activation, norm=bn(eps=1e-3))",
+    ),
+    (
+        "norm_without_scale_left_over",
+        "shortcut: A",
+        "shortcut: A  stem: imagenet_stem(activation=activation, norm=bn(scale=false))",
     ),
     ("one_channel_is_not_spread", "main + gate", "main + (gate -> B(width))"),
     ("pooled_shortcut_at_240", "pad=0", "pad=0, ceil=true"),

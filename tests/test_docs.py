@@ -275,14 +275,19 @@ def ops_table() -> str:
     for kind, op in CATALOGUE.items():
         arguments = ", ".join(_argument(name, default) for name, _, default in op.arguments())
         rows.append(f"| `{kind}` | {arguments} | {_first_line(op.__doc__)} |")
-    rules = {name: rule.what for op in CATALOGUE.values() for name, rule, _ in op.arguments()}
-    rows += ["", "| argument | must be |", "|---|---|"]
-    rows += [f"| `{name}` | {what} |" for name, what in sorted(rules.items()) if name not in ("init", "side")]
-    for op in CATALOGUE.values():
+    owners: dict[str, dict[str, list[str]]] = {}
+    for kind, op in CATALOGUE.items():
         for name, rule, _ in op.arguments():
-            if name in ("init", "side"):
-                rows.append(f"| `{name}` of `{op.kind}` | {rule.what} |")
+            owners.setdefault(name, {}).setdefault(rule.what, []).append(f"`{kind}`")
+    rows += ["", "| argument | must be |", "|---|---|"]
+    for name, rules in sorted(owners.items()):
+        apart = len(rules) > 1 or name == "side"
+        rows += [f"| `{name}`{_owners(kinds) if apart else ''} | {what} |" for what, kinds in rules.items()]
     return "\n".join(rows)
+
+
+def _owners(kinds: list[str]) -> str:
+    return f" of {', '.join(kinds)}"
 
 
 def shapes_table() -> str:

@@ -105,6 +105,14 @@ NORM = (
         "stem: conv(64, 3x3) -> ln -> lrn(3, alpha=0.002, beta=0.5) -> hard_swish",
         "norm: ln(eps=0.01)  shortcut: B(norm=ln(eps=0.01))  stem: conv(64, 3x3) -> bn1: ln -> tanh",
         "act: gelu  head: flatten(order=hwc) -> fc(4)",
+        "norm: bn(scale=false)  shortcut: B(norm=bn(scale=false))  stem: imagenet_stem(norm=bn(scale=false))",
+        "norm: bn(center=false)  shortcut: B(norm=bn(center=false))"
+        "  stem: conv(64, 3x3) -> bn(scale=false, center=false) -> relu",
+        "norm: bn(eps=0)  shortcut: B(norm=bn(eps=0))"
+        "  stem: conv(64, 3x3) -> bn(eps=0, center=false) -> tanh",
+        "stem: zeropad([[0, 1], [2, 0]]) -> conv(64, 3x3, stride=2, pad=[[0, 1], [1, 0]]) -> zeropad(0x1)"
+        "  -> relu -> maxpool(3x3, stride=2, pad=[[0, 2], [1, 0]])"
+        "  -> avgpool(2x2, pad=[[1, 0], [0, 1]], count_pad=true)",
     ],
 )
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
@@ -181,7 +189,7 @@ def test_a_pool_that_rounds_up_comes_back(size: str, counted: str, given: bool) 
     )
 
 
-def test_other_uneven_padding_is_refused() -> None:
+def test_other_uneven_padding_is_read_as_four_amounts() -> None:
     program = compiled(
         "model net { stages: [1, 1]  block: basic  stem: conv(8, 3x3) -> maxpool(3x3, stride=2) }"
     )
@@ -189,5 +197,10 @@ def test_other_uneven_padding_is_refused() -> None:
     pool = node_of(graph, "maxpool1")
     odd = {**pool.attributes, "ceil_mode": 0, "pads": (0, 0, 1, 2)}
     assert graph_reader._with_ceil_mode(odd) == odd
-    with pytest.raises(NotExpressibleError, match="not the same on both sides"):
-        from_graph(changed(graph, pool.name, attributes=odd))
+    restored = from_graph(changed(graph, pool.name, attributes=odd))
+    assert any(
+        "maxpool(conv1, 3x3, stride=2x2, pad=[[0, 1], [0, 2]]" in line for line in expanded(restored.program)
+    )
+    short = {**pool.attributes, "pads": (0, 0, 1)}
+    with pytest.raises(NotExpressibleError, match="not one for each side of a map"):
+        from_graph(changed(graph, pool.name, attributes=short))

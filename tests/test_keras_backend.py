@@ -305,7 +305,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 
 
 EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
-EVERYWHERE += ("depthwise", "sloped")
+EVERYWHERE += ("depthwise", "sloped", "uneven")
 ELSEWHERE = """
 import sys, keras, numpy as np
 from resnet_dsl_keras import runtime as backend

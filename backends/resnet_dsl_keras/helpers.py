@@ -108,7 +108,17 @@ HELPERS: Mapping[str, Helper] = {
     "depthwise_conv": Helper("layers", (*LAYER, KERNEL), DEPTHWISE_CONV),
     "channel_conv": Helper("layers", (*LAYER, HelperParameter("kernel", NUMBER)), (INIT,)),
     "fully_connected": Helper("layers", (*LAYER, CHANNELS), (BIAS, INIT)),
-    "batch_norm": Helper("normalisation", LAYER, (EPS, HelperSetting("momentum", REAL), GAMMA)),
+    "batch_norm": Helper(
+        "normalisation",
+        LAYER,
+        (
+            EPS,
+            HelperSetting("momentum", REAL),
+            GAMMA,
+            HelperSetting("scale", FLAG, True),
+            HelperSetting("center", FLAG, True),
+        ),
+    ),
     "group_norm": Helper("normalisation", (*LAYER, HelperParameter("groups", NUMBER)), (EPS, GAMMA)),
     "layer_norm": Helper("normalisation", LAYER, (EPS, GAMMA)),
     "channels_of": Helper("layout", (*X, HelperParameter("first", NUMBER), HelperParameter("end", NUMBER))),
@@ -129,6 +139,13 @@ HELPERS: Mapping[str, Helper] = {
     "padding_after": Helper("windows", (*WINDOW, HelperParameter("padding", PAIR)), returns=PAIR),
     "max_pool": Helper("windows", (*LAYER, KERNEL), POOL),
     "avg_pool": Helper("windows", (*LAYER, KERNEL), (*POOL, HelperSetting("count_pad", FLAG, False))),
+    "uneven_avg_pool": Helper(
+        "windows",
+        (
+            *(*LAYER, KERNEL, HelperParameter("stride", PAIR)),
+            *(HelperParameter("before", PAIR), HelperParameter("after", PAIR)),
+        ),
+    ),
     "same_sum": Helper(
         "windows", (*X, HelperParameter("window", "list[list[float]]"), HelperParameter("stride", PAIR))
     ),

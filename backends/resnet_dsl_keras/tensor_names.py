@@ -59,10 +59,10 @@ def to_keras(value: Array) -> Array:
 
 def keras_variables(tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Return the tensors of a layer as Keras names and keeps them."""
-    if tensors["weight"].ndim > 1:
+    if any(value.ndim > 1 for value in tensors.values()):
         names: Mapping[str, str] = LAYER_VARIABLES
     else:
-        names = NORM_VARIABLES if "bias" in tensors else {"weight": SLOPES}
+        names = {"weight": SLOPES} if tensors.keys() == {"weight"} else NORM_VARIABLES
     return {names[name]: to_keras(value) for name, value in tensors.items()}
 
 

@@ -38,6 +38,7 @@ LEGACY_ROOT = "model_weights"
 LEGACY_LAYERS = "layer_names"
 VERSION, LONGEST_VERSION = "keras_version", 40
 PRODUCER = "producer"
+STATISTICS = ("moving_mean", "moving_variance")
 # The variables of a layer by its class, as `.weights.h5` numbers them.
 VARIABLES = {
     "conv2d": ("kernel", "bias"),
@@ -45,16 +46,18 @@ VARIABLES = {
     "conv1d": ("kernel", "bias"),
     "depthwise_conv2d": (DEPTHWISE, "bias"),
     "dense": ("kernel", "bias"),
-    "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "batch_normalization": ("gamma", "beta", *STATISTICS),
     "group_normalization": ("gamma", "beta"),
     "layer_normalization": ("gamma", "beta"),
     "p_re_lu": ("alpha",),
 }
+NORM = "batch_normalization"
 WHOLE = {
-    "batch_normalization": 4,
     "group_normalization": 2,
     "layer_normalization": 2,
 }  # with fewer, their numbers do not tell which they are
+# A batch norm always has its statistics, behind what is learned; of three variables the first is either.
+EITHER = "gamma or beta"
 # What else a variable may be: Keras 3 calls depthwise kernels as all others in a legacy file, and name
 # maps of other libraries count the axes of a depthwise kernel as if it were a usual one.
 OTHERWISE = {KERNEL: DEPTHWISE, DEPTHWISE: KERNEL}
@@ -163,6 +166,8 @@ def read(path: Path) -> Contents:
         if name in tensors:
             raise UsageError(f"{path}: two layers are called {printable(layer)}")
         tensors[name] = _stored(path, variable, dataset)
+        if variable == EITHER:
+            tensors[name] = replace(tensors[name], among=(NAMES["gamma"], NAMES["beta"]))
     if not tensors:
         raise UsageError(f"{path}: an HDF5 file without weights of Keras")
     ours = str(file.attrs[KEY]) if KEY in file.attrs else ""
@@ -193,6 +198,8 @@ def _saved(path: Path, file: h5py.File) -> Found:
 def _variable(kind: str, number: str, count: int) -> str:
     """The name of a layer's variable, its number where that does not tell."""
     known = VARIABLES.get(kind, ())
+    if kind == NORM and len(STATISTICS) <= count < len(known) and number.isdecimal() and int(number) < count:
+        return (EITHER, *STATISTICS)[int(number) - count]
     certain = number.isdecimal() and int(number) < len(known) and count >= WHOLE.get(kind, 0)
     return known[int(number)] if certain else number
 

@@ -5,7 +5,31 @@ What `torch.fx` cannot look into, as it computes with sizes or branches on them,
 
 from __future__ import annotations
 
+
+def _partial_batch_norm(axes: int) -> str:
+    """A norm that lacks one of its two learned tensors; made by `affine`, it would have both or none."""
+    return f'''\
+class PartialBatchNorm{axes}d(nn.BatchNorm{axes}d):
+    """Batch normalisation with a learned scale or a learned shift, and not both."""
+
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        eps: float,
+        momentum: float,
+        scale: bool,
+        center: bool,
+    ) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum, affine=False)
+        if scale:
+            self.weight = nn.Parameter(torch.ones(num_features))
+        if center:
+            self.bias = nn.Parameter(torch.zeros(num_features))'''
+
+
 HELPERS = {
+    "NO_EPS": "NO_EPS = 1e-300  # torch trains with none of 0; no variance becomes another by this",
     "same_pad": '''\
 def same_pad(
     x: torch.Tensor, span: tuple[int, int], stride: tuple[int, int], value: float
@@ -27,6 +51,17 @@ def same_avg_pool(
     """Average pool with TensorFlow's `same` padding, which does not count as zeros."""
     total = F.avg_pool2d(same_pad(x, kernel, stride, 0.0), kernel, stride, padding=0)
     ones = same_pad(torch.ones_like(x[:1, :1]), kernel, stride, 0.0)
+    return total / F.avg_pool2d(ones, kernel, stride, padding=0)''',
+    "uneven_avg_pool": '''\
+def uneven_avg_pool(
+    x: torch.Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    edges: tuple[int, int, int, int],
+) -> torch.Tensor:
+    """Average pool with padding that differs by side and does not count as zeros."""
+    total = F.avg_pool2d(F.pad(x, edges), kernel, stride, padding=0)
+    ones = F.pad(torch.ones_like(x[:1, :1]), edges)
     return total / F.avg_pool2d(ones, kernel, stride, padding=0)''',
     "pad_channels": '''\
 def pad_channels(x: torch.Tensor, before: int, after: int) -> torch.Tensor:
@@ -67,6 +102,7 @@ class ChannelConv1d(nn.Conv1d):
             self.groups,
         )
         return line.reshape(x.shape)''',
+    **{f"PartialBatchNorm{axes}d": _partial_batch_norm(axes) for axes in (1, 2)},
     "LayerNorm2d": '''\
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation of a map over its channels, each pixel by itself."""

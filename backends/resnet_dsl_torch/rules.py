@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 
-from resnet_dsl.backend.ir import ops
+from resnet_dsl.backend.ir import Sides, ops
 from resnet_dsl.backend.python_source import (
     Argument,
     Attribute,
@@ -80,14 +80,14 @@ def lowered(site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Conv, site: Site) -> TorchLowering:
-    same = op.pad == "same"
+    same, uneven = op.pad == "same", ops.is_uneven(op.pad)
     made = call(
         "StandardizedConv2d" if op.standardize else "nn.Conv2d",
         site.channels(),
         site.number("channels"),
         site.square("kernel"),
         stride=site.square("stride"),
-        padding=0 if same else site.square("pad"),
+        padding=0 if same or uneven else site.square("pad"),
         dilation=site.square("dilation"),
         groups=site.number("groups"),
         bias=op.bias,
@@ -95,9 +95,17 @@ def _(op: ops.Conv, site: Site) -> TorchLowering:
     )
     helpers = ("StandardizedConv2d",) if op.standardize else ()
     if not same:
-        return layer(site, made, X, *helpers, kind="nn.Conv2d")
+        x = _framed(op.pad) if ops.is_uneven(op.pad) else X
+        return layer(site, made, x, *helpers, kind="nn.Conv2d")
     padded = call("same_pad", X, _span(op, site), site.pair("stride"), 0.0)
     return layer(site, made, padded, *helpers, "same_pad", kind="nn.Conv2d")
+
+
+def _framed(amounts: Sides, value: Argument = 0.0) -> Expression:
+    """The operand with four amounts of a value around it."""
+    (above, below), (left, right) = amounts
+    edges = several(*map(Literal, (left, right, above, below)))
+    return call("F.pad", X, edges, mode="constant", value=value)
 
 
 def _span(op: ops.Conv, site: Site) -> Expression:
@@ -128,8 +136,16 @@ def _(op: ops.FullyConnected, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.BatchNorm, site: Site) -> TorchLowering:
-    kind = "nn.BatchNorm1d" if site.vector else "nn.BatchNorm2d"
-    return layer(site, call(kind, site.channels(), eps=site.number("eps"), momentum=site.number("momentum")))
+    kind = "BatchNorm1d" if site.vector else "BatchNorm2d"
+    helpers = () if op.eps else ("NO_EPS",)
+    settings: dict[str, Argument] = {"eps": site.number("eps") if op.eps else Name("NO_EPS")}
+    settings["momentum"] = site.number("momentum")
+    if op.scale == op.center:
+        if not op.scale:
+            settings["affine"] = False
+        return layer(site, call(f"nn.{kind}", site.channels(), **settings), X, *helpers)
+    made = call(f"Partial{kind}", site.channels(), **settings, scale=op.scale, center=op.center)
+    return layer(site, made, X, *helpers, f"Partial{kind}", kind=f"nn.{kind}")
 
 
 @lower.register
@@ -247,6 +263,10 @@ def _(op: ops.MaxPool, site: Site) -> TorchLowering:
         padded = call("same_pad", X, site.pair("kernel"), site.pair("stride"), low)
         pool = call("F.max_pool2d", padded, kernel, stride=stride, padding=0, dilation=1, ceil_mode=False)
         return function(pool, "same_pad")
+    if ops.is_uneven(op.pad):
+        framed = _framed(op.pad, call("float", "-inf"))
+        pool = call("F.max_pool2d", framed, kernel, stride=stride, padding=0, dilation=1, ceil_mode=False)
+        return function(pool)
     keywords = {"stride": stride, "padding": site.square("pad"), "dilation": 1, "ceil_mode": op.ceil}
     return functional("F.max_pool2d", "nn.MaxPool2d", kernel, **keywords)
 
@@ -256,6 +276,8 @@ def _(op: ops.AvgPool, site: Site) -> TorchLowering:
     if op.pad == "same":
         pool = call("same_avg_pool", X, site.pair("kernel"), site.pair("stride"))
         return function(pool, "same_pad", "same_avg_pool")
+    if ops.is_uneven(op.pad):
+        return _uneven_average(op, op.pad, site)
     return functional(
         "F.avg_pool2d",
         "nn.AvgPool2d",
@@ -265,6 +287,17 @@ def _(op: ops.AvgPool, site: Site) -> TorchLowering:
         ceil_mode=op.ceil,
         count_include_pad=op.count_pad,
     )
+
+
+def _uneven_average(op: ops.AvgPool, pad: Sides, site: Site) -> TorchLowering:
+    kernel, stride = site.square("kernel"), site.square("stride")
+    if op.count_pad:
+        padded = _framed(pad)
+        return function(call("F.avg_pool2d", padded, kernel, stride=stride, padding=0, ceil_mode=False))
+    (above, below), (left, right) = pad
+    edges = several(*map(Literal, (left, right, above, below)))
+    pool = call("uneven_avg_pool", X, site.pair("kernel"), site.pair("stride"), edges)
+    return function(pool, "uneven_avg_pool")
 
 
 @lower.register
@@ -312,6 +345,8 @@ def _(op: ops.PadChannels, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.ZeroPad, site: Site) -> TorchLowering:
+    if ops.is_uneven(op.amount):
+        return function(_framed(op.amount))
     height, width = site.pair("amount").items
     edges = several(width, width, height, height)
     return function(call("F.pad", X, edges, mode="constant", value=0.0))

@@ -8,7 +8,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Span
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import Definition
+from resnet_dsl.elaborate.values import Definition, show
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.syntax import ast
@@ -44,9 +44,12 @@ def norms_left_over(state: ModelState, graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _kind(op: Op) -> tuple[str, tuple[object, ...]]:
-    """What makes two norms the same: their kind and rates; what a scale starts at may differ."""
-    rates = tuple(getattr(op, name) for name, _, _ in op.arguments() if op.is_rate(name))
-    return op.kind, rates
+    """What makes two norms the same: their kind, rates and flags; what a scale starts at may differ."""
+    return op.kind, tuple(getattr(op, name) for name in _telling(op))
+
+
+def _telling(op: Op) -> list[str]:
+    return [n for n, _, _ in op.arguments() if op.is_rate(n) or isinstance(getattr(op, n), bool)]
 
 
 def _shown(left: Sequence[GraphNode], given: Op) -> str:
@@ -54,8 +57,8 @@ def _shown(left: Sequence[GraphNode], given: Op) -> str:
     op = left[0].op
     if op.kind != given.kind:
         return f"`{op.kind}`"
-    names = [name for name, _, _ in op.arguments() if op.is_rate(name)]
-    other = [f"{n}={getattr(op, n):g}" for n in names if getattr(op, n) != getattr(given, n)]
+    values = ((name, getattr(op, name)) for name in _telling(op) if getattr(op, name) != getattr(given, name))
+    other = [f"{name}={show(value) if isinstance(value, bool) else f'{value:g}'}" for name, value in values]
     return f"`{op.kind}({', '.join(other)})`"
 
 

@@ -26,7 +26,8 @@ class Stored:
     """A tensor as a file holds it, in torch's layout; `load` reads it, `dtype` is as it lies there.
 
     `wanted` is the shape it should have in the library whose names the file has, if it has another;
-    `otherwise` is how else the file may be read, where only the model tells what a tensor is. `refused` says
+    `otherwise` is how else the file may be read, where only the model tells what a tensor is; `among`
+    are the names of which it has one in its layer, where only the model tells which. `refused` says
     why it cannot be taken as it lies there.
     """
 
@@ -36,6 +37,7 @@ class Stored:
     wanted: tuple[int, ...] | None = None
     otherwise: Stored | None = None
     refused: str = ""
+    among: tuple[str, ...] = ()
 
     def of_shape(self, shape: tuple[int, ...]) -> Stored:
         """Return this, or what it is otherwise if that alone has the shape."""

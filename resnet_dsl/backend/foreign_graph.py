@@ -122,8 +122,11 @@ class ForeignGraph:
         return found
 
     def owner(self, path: str) -> ForeignNode | None:
-        """Return the node that takes a layer's weight."""
-        return next(iter(self._users.get(f"{path}.weight", ())), None)
+        """Return the node that takes a layer's weight, or what it has of tensors where it has no weight."""
+        name = f"{path}.weight"
+        if name not in self._users:
+            name = next((each for each in self.weights if each.rpartition(".")[0] == path), name)
+        return next(iter(self._users.get(name, ())), None)
 
     def layers(self, node: ForeignNode) -> list[str]:
         """Return the paths of the layers whose weights a node takes."""

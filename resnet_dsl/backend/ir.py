@@ -4,7 +4,7 @@ With `resnet_dsl.backend.interface` this is all that a backend without source of
 """
 
 from resnet_dsl.ir import ops
-from resnet_dsl.ir.arguments import Pair
+from resnet_dsl.ir.arguments import Pair, Sides, sides
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
@@ -30,8 +30,10 @@ __all__ = [
     "Pair",
     "Program",
     "Shape",
+    "Sides",
     "Stage",
     "TensorSpec",
     "names_of",
     "ops",
+    "sides",
 ]  # fmt: skip

@@ -80,8 +80,8 @@ def _stem(structure: Structure) -> Fact[Steps]:
     )
     steps = [call("conv", conv.channels, (kernel, kernel), **more)]
     if "bn1" in structure.others:
-        norm = _norm_of(structure, "bn1")
-        steps += [labelled("bn1", expression(norm), f"{norm}1"), _activation(structure).value]
+        kind, norm = _norm_of(structure, "bn1")
+        steps += [labelled("bn1", norm, f"{kind}1"), _activation(structure).value]
     elif structure.is_folded:
         steps.append(_activation(structure).value)
     if kernel == IMAGENET:
@@ -94,8 +94,9 @@ def _head(structure: Structure) -> tuple[Fact[Steps], Classifier]:
     rest = {path: layer for path, layer in structure.others.items() if not _is_in_stem(structure, path)}
     steps: list[ast.Expr] = []
     if structure.pre and "bn" in rest and rest["bn"].kind in NORMS:
-        norm = labelled("bn", expression(rest.pop("bn").kind), _norm_of(structure, "bn"))
-        steps += [norm, _activation(structure).value]
+        kind, norm = _norm_of(structure, "bn")
+        del rest["bn"]
+        steps += [labelled("bn", norm, kind), _activation(structure).value]
     chain = chain_of(rest, structure.blocks[-1].after)
     if chain is None:
         others = {path: layer for path, layer in rest.items() if path != "fc"} or rest
@@ -134,7 +135,7 @@ def _norm(structure: Structure) -> Fact[ast.Expr]:
     note = "eps 1e-05"
     if structure.norm == GN:
         note = "32 groups and eps 1e-05 of the norms, weights that are not standardised"
-    return Fact(expression(structure.norm), "convention", note)
+    return Fact(_without(structure.norm, structure.lacks), "convention", note)
 
 
 def _stride_on() -> Fact[str]:
@@ -186,11 +187,10 @@ def _stem_kernel(structure: Structure) -> int:
 def _deep_stem(structure: Structure) -> ast.Expr:
     """`deep_stem` with the channels that are not its own."""
     kinds = [layer.kind if (layer := structure.others.get(name)) else None for name in DEEP_STEM]
-    norm = None if structure.is_folded else _norm_of(structure, "bn1")
-    if kinds != ["conv", norm, "conv", norm, "conv"]:
+    kind, norm = (None, expression("identity")) if structure.is_folded else _norm_of(structure, "bn1")
+    if kinds != ["conv", kind, "conv", kind, "conv"]:
         raise NotExpressibleError(f"a stem of several convolutions, but not {', '.join(DEEP_STEM)}")
-    named = others_than({"norm": BN}, {"norm": norm or "identity"})
-    return deep_stem(structure, {name: expression(value) for name, value in named.items()})
+    return deep_stem(structure, {} if norm == expression(BN) else {"norm": norm})
 
 
 def deep_stem(structure: Structure, more: dict[str, ast.Expr]) -> ast.Expr:
@@ -204,8 +204,14 @@ def deep_stem(structure: Structure, more: dict[str, ast.Expr]) -> ast.Expr:
     return call("deep_stem", *channels[:last], **more)
 
 
-def _norm_of(structure: Structure, path: str) -> str:
+def _norm_of(structure: Structure, path: str) -> tuple[str, ast.Expr]:
+    """The kind of a norm outside of the blocks, and the norm itself."""
     layer = structure.others.get(path)
     if layer is None or layer.kind not in NORMS:
         raise NotExpressibleError(f"no norm {path}")
-    return layer.kind
+    return layer.kind, _without(layer.kind, layer.lacks)
+
+
+def _without(kind: str, lacks: tuple[str, ...]) -> ast.Expr:
+    """A norm of a kind, without something."""
+    return call(kind, **dict.fromkeys(lacks, False))

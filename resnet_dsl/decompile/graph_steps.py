@@ -15,6 +15,7 @@ from resnet_dsl.backend.foreign_graph import IDENTITY, ForeignGraph, ForeignNode
 from resnet_dsl.decompile.op_matcher import FoundOp, OpMatcher, WriteOp
 from resnet_dsl.decompile.syntax_nodes import (
     STEP_LABEL,
+    amounts,
     call,
     call_of_op,
     extents,
@@ -274,15 +275,6 @@ def _fully_connected(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     return call("fc", graph.extents(node)[0], **more)
 
 
-def _zeros(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
-    """Zeros around a map, as many before as behind."""
-    pads, filling = graph.numbers(node, 1), graph.numbers(node, 2)
-    usual = attribute(node, "mode", "constant") == "constant" and filling in ((), (0.0,))
-    if not usual or len(pads) != 8 or any(pads[:2]) or pads[:4] != pads[4:]:
-        raise NotExpressibleError(f"{printable(node.name)} ({node.op}) is no padding by zeros around the map")
-    return call("zeropad", extents((int(pads[2]), int(pads[3]))))
-
-
 def _pair(node: ForeignNode, name: str, default: int) -> tuple[int, ...]:
     value = node.attributes.get(name, (default, default))
     if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(n, int) for n in value):
@@ -297,11 +289,26 @@ def _padding(node: ForeignNode) -> Any:
     if attribute(node, "auto_pad", "NOTSET") == "SAME_UPPER":
         return "same"
     pads = attribute(node, "pads", (0, 0, 0, 0))
-    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or len(pads) != 4 or pads[:2] != pads[2:]:
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or len(pads) != 4:
         raise NotExpressibleError(
-            f"{printable(node.name)}: padding {printable(str(pads))}, not the same on both sides"
+            f"{printable(node.name)}: padding {printable(str(pads))}, not one for each side of a map"
         )
-    return extents(pads[:2])
+    return _around(pads)
+
+
+def _around(pads: tuple[int, ...]) -> Any:
+    """What lies above, left, below and right of a map, as the language writes it."""
+    above, left, below, right = pads
+    return amounts((above, left) if pads[:2] == pads[2:] else ((above, below), (left, right)))
+
+
+def _zero_pad(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
+    """Zeros around a map; of batch and channels none."""
+    pads, fill = tuple(map(int, graph.numbers(node, 1))), graph.numbers(node, 2)
+    mode, outside = attribute(node, "mode", "constant"), (*pads[:2], *pads[4:6])
+    if len(pads) != 8 or any(outside) or min(pads) < 0 or mode != "constant" or any(fill):
+        raise NotExpressibleError(f"{printable(node.name)} (Pad): not known zeros around a map")
+    return call("zeropad", _around((*pads[2:4], *pads[6:])))
 
 
 STEPS: dict[str, Callable[[ForeignGraph, ForeignNode], ast.Expr]] = {
@@ -309,5 +316,5 @@ STEPS: dict[str, Callable[[ForeignGraph, ForeignNode], ast.Expr]] = {
     "Conv": _conv,
     "Gemm": _fully_connected,
     "MaxPool": _pool("maxpool"),
-    "Pad": _zeros,
+    "Pad": _zero_pad,
 }

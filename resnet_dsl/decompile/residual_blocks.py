@@ -61,6 +61,8 @@ class ResidualBlock:
     bias: bool = False
     """Whether the convolutions of the main branch have biases."""
     projection_bias: bool = False
+    lacks: tuple[str, ...] = ()
+    """Which arguments of its norms say what they are without."""
 
     @property
     def changes(self) -> bool:
@@ -105,7 +107,7 @@ def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
             "have one (`bias: true`) or none"
         )
     kinds = {norm.kind for norm in norms}
-    if len(kinds) > 1 or not kinds <= set(NORMS):
+    if len({(norm.kind, norm.lacks) for norm in norms}) > 1 or not kinds <= set(NORMS):
         raise _unknown(path, layers)
     gate = _gate(rest)
     projection, projection_bias = _projection(path, rest, kinds)
@@ -124,7 +126,7 @@ def read_block(path: str, layers: Mapping[str, FileLayer]) -> ResidualBlock:
     return ResidualBlock(
         path, kind, first.weight[1], inners, last.channels, groups, next(iter(kinds), ""),
         tuple(norm.channels for norm in norms), projection, gate, activation,
-        convs[0].has_bias, projection_bias,
+        convs[0].has_bias, projection_bias, norms[0].lacks if norms else (),
     )  # fmt: skip
 
 

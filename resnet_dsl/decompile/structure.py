@@ -65,6 +65,11 @@ class Structure:
         """The kind of norm of the blocks, empty where it has no tensors."""
         return self.stages[0][0].norm
 
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Which arguments of the norms of the blocks say what they are without."""
+        return self.stages[0][0].lacks
+
 
 def read_structure(layers: Mapping[str, FileLayer]) -> Structure:
     """Return the structure of a network; raises NotExpressibleError for blocks that the library lacks."""

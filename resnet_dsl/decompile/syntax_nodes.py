@@ -64,7 +64,12 @@ def _is_unusual(op: Op, spec: Any) -> bool:
 
 
 def _argument(value: Any) -> Written:
-    return extents(value) if isinstance(value, tuple) else value
+    return amounts(value) if isinstance(value, tuple) else value
+
+
+def amounts(around: tuple[Any, ...]) -> Written:
+    """Return a size, or four amounts around a map, `[[above, below], [left, right]]`."""
+    return extents(around) if isinstance(around[0], int) else [*map(list, around)]
 
 
 def extents(pair: tuple[int, ...]) -> Written:

@@ -20,6 +20,9 @@ GN = "gn"
 NORMS = (BN, GN)
 DIMENSIONS = {3: "three-dimensional", 1: "one-dimensional"}
 QUANTISED = ("zero_point", "_packed_params")
+STATISTICS = frozenset({"running_mean", "running_var"})
+LEARNED = {"weight": "scale", "bias": "center"}
+"""What a norm with statistics may be without, each with the argument that says so."""
 
 
 class NotExpressibleError(Exception):
@@ -37,7 +40,7 @@ class FileLayer:
         """The op that owns such tensors: conv, fc, channel_conv, bn, gn (no statistics), or `other`."""
         names, extents = set(self.tensors), {len(shape) for shape in self.tensors.values()}
         if extents == {1} and len(set(self.tensors.values())) == 1:
-            if names == {"weight", "bias", "running_mean", "running_var"}:
+            if STATISTICS <= names <= {*STATISTICS, *LEARNED}:
                 return BN
             return GN if names == {"weight", "bias"} else "other"
         if names in ({"weight"}, {"weight", "bias"}):
@@ -57,7 +60,13 @@ class FileLayer:
     @property
     def channels(self) -> int:
         """How many channels it gives."""
-        return self.weight[0]
+        return (self.tensors.get("weight") or next(iter(self.tensors.values())))[0]
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Which arguments say what a norm with statistics is without."""
+        without = (argument for name, argument in LEARNED.items() if name not in self.tensors)
+        return tuple(without) if self.kind == BN else ()
 
 
 def without_counters(shapes: Shapes) -> dict[str, Shape]:
@@ -102,6 +111,12 @@ def layers_of(shapes: Shapes) -> dict[str, FileLayer]:
     for name, shape in shapes.items():
         path, _, tensor = name.rpartition(".")
         grouped.setdefault(path, {})[tensor] = shape
+    for path, found in grouped.items():
+        if found.keys() > STATISTICS and len(found) == 3 and not found.keys() & LEARNED.keys():
+            raise NotExpressibleError(
+                f"{printable(path)} has one learned tensor beside its statistics, and the file does not tell "
+                "whether it is the scale or the shift; a .h5, .safetensors or .pth does"
+            )
     return {path: FileLayer(tensors) for path, tensors in grouped.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.diagnostics.model import Label, Span
+from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import is_whole
@@ -10,7 +11,7 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Staged, Tensor, Value, show
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Staged, Tensor, Value, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -32,7 +33,7 @@ def input_shape(state: ModelState) -> Shape | None:
         return Shape(int(value))
     span = state.value_at("input")
     if not (isinstance(value, tuple) and len(value) == 3 and is_whole(value[0])):
-        hint = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
+        hint = _dimensions(value) or "channels, height and width: `3x224x224`, or `3xHxW` for any size"
         state.error("E0204", f"`input` must be a size such as `3x224x224`, not {show(value)}", span, hint)
         return None
     channels, height, width = value
@@ -54,6 +55,27 @@ def input_shape(state: ModelState) -> Shape | None:
     state.elaborator.extent = Extent(known[0], known[1])
     state.elaborator.decide(*value)
     return Shape(int(channels), (Size("H"), Size("W")))
+
+
+def _dimensions(value: Value) -> str:
+    """What to write for an input of another number of dimensions than height and width; empty for none."""
+    if not isinstance(value, tuple) or isinstance(value, Record):
+        return ""
+    match [int(size) for size in value if is_whole(size)]:
+        case [first, second] if len(value) == 2:
+            channels, steps = sorted((first, second))
+            image = channels == steps or (channels >= SURELY_AN_IMAGE and steps <= 2 * channels)
+            signal = f"a signal of {steps:,} steps in {counted(channels, 'channel')}"
+            dimensions = f"maps have two dimensions: {signal} is `{channels}x1x{steps}`"
+            return "" if image or channels < 1 else dimensions
+        case [_, channels, height, width] if channels in COLOURS or channels == 1:
+            return f"the batch is no part of it: write `{channels}x{height}x{width}`"
+        case [_, height, width, channels] if channels in COLOURS or channels == 1:
+            return f"channels come first, and the batch is no part of it: write `{channels}x{height}x{width}`"
+        case [channels, depth, height, width]:
+            slices = f"slices can be channels, as in `{channels * depth}x{height}x{width}`"
+            return f"maps have two dimensions, height and width, and a volume has three; {slices}"
+    return ""
 
 
 def _warn_of_order(state: ModelState, channels: int, size: list[int | None]) -> None:

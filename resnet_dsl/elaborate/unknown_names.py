@@ -65,7 +65,7 @@ def unknown_argument_hint(ctx: Elaborator, function: Function, name: str, known:
     if not isinstance(target, type):
         return ctx.suggest(name, takes)
     aliases = tuple(target.argument_aliases())
-    absent = "" if bare in dict(aliases) else ABSENT_ARGUMENTS.get(bare, "")
+    absent = "" if bare in dict(aliases) else target.absent.get(bare, ABSENT_ARGUMENTS.get(bare, ""))
     return absent or ctx.suggest(name, takes, aliases)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from resnet_dsl.limits import ARGUMENT
 
 Pair = tuple[int, int]
+Sides = tuple[Pair, Pair]
+"""What is above and below a map, and what left and right of it."""
 
 
 class Symbol(str):
@@ -68,6 +70,28 @@ def _pair(low: int) -> Callable[[object], Pair | None]:
     return accept
 
 
+def _amounts(value: object) -> Pair | Sides | None:
+    """A pair for both sides of each axis, or four amounts: as a pair too where the sides are alike."""
+    pair = _pair(0)
+    if isinstance(value, Dims) or not isinstance(value, tuple) or not any(map(_is_list, value)):
+        return pair(value)
+    axes = [pair(axis) if _is_list(axis) else None for axis in value]
+    if len(axes) != 2 or axes[0] is None or axes[1] is None:
+        return None
+    (above, below), (left, right) = rows, columns = axes[0], axes[1]
+    return (above, left) if (above, left) == (below, right) else (rows, columns)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, tuple) and not isinstance(value, Dims)
+
+
+def sides(pad: Pair | Sides) -> Sides:
+    """Return amounts around a map as those before and after each axis."""
+    rows, columns = ((axis, axis) if isinstance(axis, int) else axis for axis in pad)
+    return rows, columns
+
+
 def _real(low: float, high: float) -> Callable[[object], float | None]:
     def accept(value: object) -> float | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -81,11 +105,19 @@ COUNT = ArgumentRule("a positive whole number", _whole(1))
 INDEX = ArgumentRule("a whole number, from 0 on", _whole(0))
 PAIR = ArgumentRule("a positive whole number or a size such as `3x3`", _pair(1))
 FLAG = ArgumentRule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
+FOUR_AMOUNTS = "`[[above, below], [left, right]]`"
+AMOUNTS = ArgumentRule(f"a whole number, a size such as `1x2`, or four amounts: {FOUR_AMOUNTS}", _amounts)
 PADDING = ArgumentRule(
-    "a whole number, a pair such as `3x3`, `half`, `same` or `valid`", _pair(0), ("half", "same", "valid")
+    f"a whole number, a size such as `1x2`, four amounts, {FOUR_AMOUNTS}, `half`, `same` or `valid`",
+    _amounts,
+    ("half", "same", "valid"),
 )
 RATE = ArgumentRule("a number from 0 up to 1", _real(0.0, 1.0))
 EPSILON = ArgumentRule("a small positive number", _real(1e-12, 1.0))
+EPSILON_OR_ZERO = ArgumentRule(
+    "0 or a small positive number",
+    lambda value: EPSILON.accept(value) if _real(0.0, 0.0)(value) is None else 0.0,
+)
 REAL = ArgumentRule("a number", _real(-1e9, 1e9))
 
 

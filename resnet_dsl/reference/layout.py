@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from resnet_dsl.ir.arguments import sides
 from resnet_dsl.ir.ops import Flatten, PadChannels, Part, Subsample, ZeroPad
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
@@ -53,15 +54,14 @@ def _old_channels(op: PadChannels, x: Array) -> slice:
 
 @forward.register
 def _zero_pad(op: ZeroPad, call: OpCall) -> Array:
-    rows, columns = op.amount
-    return np.pad(call.x, ((0, 0), (0, 0), (rows, rows), (columns, columns)))
+    return np.pad(call.x, ((0, 0), (0, 0), *sides(op.amount)))
 
 
 @backward.register
 def _zero_pad_back(op: ZeroPad, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    rows, columns = op.amount
+    (above, _), (left, _) = sides(op.amount)
     height, width = call.x.shape[2:]
-    return Gradients((gradient[:, :, rows : rows + height, columns : columns + width],))
+    return Gradients((gradient[:, :, above : above + height, left : left + width],))
 
 
 @forward.register

@@ -17,18 +17,20 @@ PIXELS = (2, 3)  # the axes of height and width
 @forward.register
 def _batch_norm(op: BatchNorm, call: OpCall) -> Array:
     normal, _ = _by_batch(op, call)
-    return _scaled(call, normal)
+    scaled = normal * _spread(call.tensors["weight"], normal) if op.scale else normal
+    return scaled + _spread(call.tensors["bias"], normal) if op.center else scaled
 
 
 @backward.register
 def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
     normal, deviation = _by_batch(op, call)
-    by_normal = gradient * _spread(call.tensors["weight"], call.x)
+    by_normal = gradient * _spread(call.tensors["weight"], call.x) if op.scale else gradient
     if call.training:
         by_x = by_original(by_normal, normal, deviation, _axes(call.x))
     else:
         by_x = by_normal / deviation
-    return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
+    by_own = _by_scale_and_shift(normal, gradient)
+    return Gradients((by_x,), {name: by for name, by in by_own.items() if name in call.tensors})
 
 
 def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:

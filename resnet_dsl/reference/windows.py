@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from resnet_dsl.ir.arguments import Pair
+from resnet_dsl.ir.arguments import Pair, sides
 from resnet_dsl.ir.ops import Padding
 from resnet_dsl.reference.meaning import Array
 
@@ -65,19 +65,20 @@ def window_axes(
     rows, columns = (
         _same(x.shape[2 + i], kernel[i], stride[i], dilation[i])
         if pad == "same"
-        else _explicit(x.shape[2 + i], kernel[i], stride[i], dilation[i], int(pad[i]), ceil)
+        else _explicit(x.shape[2 + i], kernel[i], stride[i], dilation[i], sides(pad)[i], ceil)
         for i in (0, 1)
     )
     return rows, columns
 
 
-def _explicit(length: int, kernel: int, stride: int, dilation: int, pad: int, ceil: bool) -> Axis:
+def _explicit(length: int, kernel: int, stride: int, dilation: int, pad: Pair, ceil: bool) -> Axis:
     """As torch counts: `ceil` allows a last window past the padding, if it starts before the padding."""
-    room = length + 2 * pad - ((kernel - 1) * dilation + 1)
+    before, after = pad
+    room = length + before + after - ((kernel - 1) * dilation + 1)
     count = room // stride + 1
-    if ceil and room % stride and count * stride < length + pad:
+    if ceil and room % stride and count * stride < length + before:
         count += 1
-    return Axis(length, kernel, stride, dilation, pad, pad, count)
+    return Axis(length, kernel, stride, dilation, before, after, count)
 
 
 def _same(length: int, kernel: int, stride: int, dilation: int) -> Axis:

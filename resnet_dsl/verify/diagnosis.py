@@ -40,8 +40,8 @@ def _mistakes(
 ) -> Iterator[tuple[str, Op, OpCall]]:
     """Yield the words of each mistake, with the op and what it is applied to as if it were made."""
     for mistake in node.op.mistakes():
-        around = [(0, 0), (0, 0), *((amount, amount) for amount in mistake.zeros)]
-        framed = tuple(np.pad(x, around) for x in inputs) if any(mistake.zeros) else inputs
+        around = [(0, 0), (0, 0), *mistake.zeros]
+        framed = tuple(np.pad(x, around) for x in inputs) if mistake.is_framed else inputs
         yield mistake.words, mistake.op, OpCall(framed, tensors)
     for words, changed in _swaps(node, tensors):
         yield words, node.op, OpCall(inputs, {**tensors, **changed})

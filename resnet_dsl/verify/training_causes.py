@@ -87,7 +87,7 @@ def _mistaken_graphs(case: StepTaken, wanted: TrainingStep, got: TrainedStep) ->
         (node.name, mistake.words): replace(node, op=mistake.op)
         for node in graph.nodes
         for mistake in node.op.mistakes()
-        if not any(mistake.zeros)
+        if not mistake.is_framed
     }
     for words in dict.fromkeys(words for name, words in made if name in suspects):
         changed = {name: node for (name, same), node in made.items() if same == words}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from resnet_dsl.backend.contents import COUNTER, FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.wording import dimensions
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.metadata import note_of_another
 from resnet_dsl.weights.match_report import KINDS, MatchReport, Mismatch
@@ -30,6 +31,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
     refused = {**contents.refused, **folded}
     refused |= {name: given[name].refused for name in wanted if name in given and given[name].refused}
     mismatches["not convertible"] = [Mismatch(name, why) for name, why in refused.items()]
+    bare = dict(_without_eps(program.graph))
     state, converted = {}, dict[str, list[str]]()
     for name, shape in wanted.items():
         if name in refused:
@@ -38,7 +40,7 @@ def match(contents: Contents, program: Program, source: str) -> tuple[dict[str, 
         if found is None:
             with np.errstate(over="ignore"):  # what overflows is found to be infinite
                 value = np.ascontiguousarray(given[name].load(), np.float32)
-            found = _not_finite(value)
+            found = _not_finite(value) or _not_positive(value, bare.get(name, ""))
         if found is not None:
             there = f"; there `{contents.called[name]}`" if name in contents.called else ""
             mismatches[found[0]].append(Mismatch(name, f"{found[1]}{there}"))
@@ -76,6 +78,24 @@ def _mismatch(stored: Stored | None, shape: tuple[int, ...]) -> tuple[str, str] 
     if stored.dtype not in FLOATS:
         return "wrong dtype", f"{stored.dtype}, not float32"
     return None
+
+
+def _without_eps(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield each running variance that nothing is added to, with the op it is of."""
+    for node in graph.nodes:
+        variance = node.tensor("variance")
+        if variance is not None and getattr(node.op, "eps", None) == 0.0:
+            yield variance, node.op.kind
+
+
+def _not_positive(value: Array, kind: str) -> tuple[str, str] | None:
+    """What is wrong with a variance that an op of eps 0 divides by; an empty kind has none."""
+    count = int((value <= 0.0).sum()) if kind else 0
+    return (
+        ("not convertible", f"{count} of {value.size} not positive, and eps of {kind} is 0")
+        if count
+        else None
+    )
 
 
 def _not_finite(value: Array) -> tuple[str, str] | None:

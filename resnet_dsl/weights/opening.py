@@ -8,6 +8,7 @@ from resnet_dsl.backend.contents import COUNTER, Contents
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program
 from resnet_dsl.weights.arithmetic.in_parts import put_together
 from resnet_dsl.zoo.asked import Asked
@@ -39,13 +40,35 @@ def meant(contents: Contents, program: Program, asked: Asked, own_first: bool = 
         contents = _fitting(contents, program, asked, own_first)
     own = [name for name, _ in program.graph.parameters()]
     contents = unwrapped(contents, parts_of([*own, *asked.called.values()]))
-    return under(contents, asked.prefix) if asked.prefix else contents
+    if asked.prefix:
+        contents = under(contents, asked.prefix)
+    return _told_apart(contents, program.graph)
 
 
 def as_ours(contents: Contents, program: Program, asked: Asked, own_first: bool = False) -> Contents:
     """Return the tensors that are meant under our names; raises UsageError if they are no one's."""
     parts, _ = put_together(meant(contents, program, asked, own_first), asked.apply)
     return under_our_names(parts, program, asked, own_first)
+
+
+def _told_apart(contents: Contents, graph: Graph) -> Contents:
+    """The contents with each tensor that may be one of several called as the model's layers tell.
+
+    That is the layer of its own path, or of a file with other paths what all layers with but one of
+    the tensors have in common.
+    """
+    unsure = {name: stored.among for name, stored in contents.tensors.items() if stored.among}
+    if not unsure:
+        return contents
+    own = {node.name: [tensor.name for _, tensor in node.parameters()] for node in graph.nodes}
+    names = {}
+    for name, among in unsure.items():
+        path = name.rpartition(".")[0]
+        layers = [own[path]] if path in own else [*own.values()]
+        found = {had[0] for had in ([n for n in among if n in layer] for layer in layers) if len(had) == 1}
+        if len(found) == 1 and f"{path}.{min(found)}" not in contents.tensors:
+            names[name] = f"{path}.{min(found)}"
+    return replace(contents, tensors={names.get(name, name): s for name, s in contents.tensors.items()})
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,10 @@ def _is(there: object, wanted: Wanted) -> bool:
 
 def _text(value: object) -> str:
     """A number, a word, or a pair; a pair of equal numbers is as the one that a map wants."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and isinstance(value[0], int):
         return str(value[0]) if value[0] == value[1] else "x".join(map(str, value))
+    if isinstance(value, tuple):
+        return str([*map(list, value)])
     return str(value)
 
 

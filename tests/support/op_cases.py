@@ -16,8 +16,10 @@ from itertools import combinations
 from typing import Any
 
 from resnet_dsl.ir.arguments import (
+    AMOUNTS,
     COUNT,
     EPSILON,
+    EPSILON_OR_ZERO,
     FLAG,
     INDEX,
     PADDING,
@@ -41,9 +43,11 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
     INDEX: (0, 1, 2),
     PAIR: ((3, 3), (2, 2), (1, 1), (2, 1), (3, 4), (5, 1)),
     FLAG: (False, True),
-    PADDING: (*map(Symbol, ("half", "same", "valid")), (1, 1), (1, 0)),
+    AMOUNTS: ((1, 1), (2, 0), ((0, 1), (0, 1)), ((3, 1), (0, 2))),
+    PADDING: (*map(Symbol, ("half", "same", "valid")), (1, 1), (1, 0), ((0, 1), (0, 1)), ((2, 0), (1, 1))),
     RATE: (0.25,),
     EPSILON: (1e-5, 1e-3),
+    EPSILON_OR_ZERO: (1e-5, 0.0),
     REAL: (0.5, 2.0, -1.0, 0.0),
 }
 
@@ -157,7 +161,9 @@ def _pairs(case: Case) -> set[frozenset[Any]]:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return str([*map(list, value)]) if isinstance(value[0], tuple) else "x".join(map(str, value))
 
 
 # --- models of cases ---------------------------------------------------------------------------

@@ -84,6 +84,14 @@ SPECS = {
                   -> dropout(0.25)
                   -> first: fc(6, init=glorot) -> sigmoid -> second: fc(3, init=small) -> softmax }
     """,
+    "uneven": """
+        model uneven { input: 3x15x16  stages: []
+            stem: zeropad([[0, 1], [2, 0]]) -> conv(6, 3x3, stride=2, pad=[[0, 1], [0, 1]]) -> bn(scale=false)
+                  -> relu -> maxpool(3x3, stride=2, pad=[[0, 1], [1, 0]]) -> bn(eps=0, center=false)
+                  -> avgpool(2x3, stride=1, pad=[[0, 1], [1, 0]])
+                  -> avgpool(3x3, stride=2, pad=[[0, 1], [0, 1]], count_pad=true)
+            head: gap -> flatten -> bn(scale=false, center=false) -> fc(4) -> bn(center=false) }
+    """,
     "backbone": """
         model backbone { input: 3xHxW  stem: imagenet_stem(8)  stages: [2, 2, 1]  widths: [8, 16, 32]
             block: bottleneck  expansion: 2  outputs: [stem, layer1.0, layer1, layer3]  freeze: [stem, layer1]

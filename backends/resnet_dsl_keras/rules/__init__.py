@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from resnet_dsl.backend.ir import GraphNode, Node, ops
+from resnet_dsl.backend.ir import GraphNode, Node, Sides, ops
 from resnet_dsl.backend.python_source import (
     Argument,
     Binary,
@@ -24,10 +24,13 @@ from resnet_dsl.backend.python_source import (
     several,
 )
 from resnet_dsl_keras.rules.windows import (
-    is_depthwise,
+    DEPTHWISE,
+    before_and_after,
+    conv_helper,
+    conv_padding,
+    in_frame,
     leaves_gaps,
     padding_case,
-    pads_half,
     pool_case,
     strides_and_dilates,
     sum_operation,
@@ -97,10 +100,12 @@ def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
 
 @lower.register
 def _(op: ops.Conv, site: Site) -> KerasLowering:
+    if ops.is_uneven(op.pad):
+        return _framed(op, op.pad, 0.0, site)
     both = strides_and_dilates(op)
     if both and not leaves_gaps(op):
         return _computed_in_full(op, site)
-    case, helper = padding_case(op), _conv_helper(op, site)
+    case, helper = padding_case(op), conv_helper(op, site)
     return KerasLowering(
         _conv(op, site, site.square("stride")),
         cases=tuple((helper, c) for c in (("half", "gaps") if both else (case,))),
@@ -112,9 +117,9 @@ def _(op: ops.Conv, site: Site) -> KerasLowering:
 
 def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     """The call of the helper at this stride; half the span is how a convolution pads if it does not say."""
-    settings: dict[str, Argument] = {"stride": stride, "padding": _padding(op, site)}
+    settings: dict[str, Argument] = {"stride": stride, "padding": conv_padding(op, site)}
     settings |= {"dilation": site.square("dilation"), "bias": op.bias, "init": op.init}
-    helper = _conv_helper(op, site)
+    helper = conv_helper(op, site)
     if helper == DEPTHWISE:
         settings["multiplier"] = op.channels // op.groups
         return helper_call(helper, site.square("kernel"), **settings)
@@ -124,24 +129,9 @@ def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     return helper_call(helper, site.number("channels"), site.square("kernel"), **settings)
 
 
-DEPTHWISE = "depthwise_conv"
-
-
-def _conv_helper(op: ops.Conv, site: Site) -> str:
-    if op.standardize:
-        return "standardized_conv"
-    return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
-
-
-def _padding(op: ops.Conv, site: Site) -> Argument:
-    if op.pad == "same":
-        return "same"
-    return None if pads_half(op) else site.square("pad")
-
-
 def _computed_in_full(op: ops.Conv, site: Site) -> KerasLowering:
     """A convolution that strides and dilates otherwise: Keras has none, so some of all pixels are taken."""
-    helper, case = _conv_helper(op, site), padding_case(replace(op, stride=(1, 1)))
+    helper, case = conv_helper(op, site), padding_case(replace(op, stride=(1, 1)))
     code = _conv(op, site, 1)
     stride = site.square("stride")
     if op.pad == "same":
@@ -179,8 +169,11 @@ def _(op: ops.FullyConnected, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.BatchNorm, site: Site) -> KerasLowering:
-    eps, gamma = site.number("eps"), site.number("gamma")
-    return KerasLowering(helper_call("batch_norm", eps=eps, momentum=inverted_momentum(site), gamma=gamma))
+    settings = {name: site.number(name) for name in ("eps", "gamma")}
+    made = helper_call(
+        "batch_norm", **settings, momentum=inverted_momentum(site), scale=op.scale, center=op.center
+    )
+    return KerasLowering(made)
 
 
 def inverted_momentum(site: Site) -> Expression:
@@ -306,6 +299,8 @@ def _(op: ops.StochasticDepth, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.MaxPool, site: Site) -> KerasLowering:
+    if ops.is_uneven(op.pad):
+        return _framed(op, op.pad, call("float", "-inf"), site)
     case = pool_case(op)
     return KerasLowering(
         _pool("max_pool", op, site),
@@ -321,12 +316,28 @@ def _(op: ops.AvgPool, site: Site) -> KerasLowering:
         code = call("same_avg_pool", X, site.square("kernel"), site.square("stride"))
         sums = (sum_operation(op.stride), "ones_like", *DIVISION)
         return KerasLowering(code, depth=3, operations=sums, ending=None)
+    if ops.is_uneven(op.pad):
+        if op.count_pad:
+            return _framed(op, op.pad, 0.0, site)
+        window = (site.square("kernel"), site.square("stride"))
+        code = helper_call("uneven_avg_pool", *window, *before_and_after(op.pad))
+        return KerasLowering(code, depth=5, operations=("pad", "ones_like", *DIVISION), ending=None)
     case = pool_case(op)
     code, cases = _pool("avg_pool", op, site, count_pad=case == "pad" and op.count_pad), (("avg_pool", case),)
     if case != "pad":
         return KerasLowering(code, cases=cases)
     operations = ("pad", "ones_like", *DIVISION)
     return KerasLowering(code, depth=5, operations=operations, ending=None, cases=cases)
+
+
+def _framed(op: ops.Conv | ops.Pool, pad: Sides, value: Argument, site: Site) -> KerasLowering:
+    """An op on a map with four amounts of a value around it, which Keras' layers do not take."""
+    bare = replace(op, pad=(0, 0))
+    found = lower(bare, replace(site, node=replace(site.node, what=bare)))
+    code = in_frame(found.expression, X, pad, value)
+    computed = None if found.computed is None else replace(found.computed, pad=pad)  # type: ignore[call-arg]
+    operations = ("pad", *found.operations)
+    return replace(found, expression=code, depth=found.depth + 1, operations=operations, computed=computed)
 
 
 def _pool(helper: str, op: ops.Pool, site: Site, **settings: Argument) -> Call:
@@ -381,6 +392,10 @@ def _(op: ops.PadChannels, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.ZeroPad, site: Site) -> KerasLowering:
+    if ops.is_uneven(op.amount):
+        frame = listed(*(several(*map(Literal, axis)) for axis in op.amount))
+        settings = {"data_format": call("keras.config.image_data_format")}
+        return KerasLowering(layer("ZeroPadding2D", frame, **settings))
     return KerasLowering(helper_call("zero_pad", site.square("amount")))
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from resnet_dsl.backend.ir import Pair, ops
+from resnet_dsl.backend.ir import Pair, Sides, ops
+from resnet_dsl.backend.python_source import (
+    Argument,
+    Expression,
+    Literal,
+    Operand,
+    Site,
+    call,
+    changed,
+    several,
+)
+
+DEPTHWISE = "depthwise_conv"
 
 
 def is_depthwise(op: ops.Conv, channels: int) -> bool:
@@ -34,6 +46,20 @@ def padding_case(op: ops.Conv) -> str:
     return "pad" if any(op.pad) else "valid"
 
 
+def conv_helper(op: ops.Conv, site: Site) -> str:
+    """Return which helper of the file makes a convolution."""
+    if op.standardize:
+        return "standardized_conv"
+    return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
+
+
+def conv_padding(op: ops.Conv, site: Site) -> Argument:
+    """Return how a convolution pads; None for half the span of its kernel."""
+    if op.pad == "same":
+        return "same"
+    return None if pads_half(op) else site.square("pad")
+
+
 def leaves_gaps(op: ops.Conv) -> bool:
     """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
 
@@ -60,3 +86,21 @@ def _rounds_up_as_same(op: ops.Pool) -> bool:
     """Whether a pool that rounds up lacks one pixel at most, which TensorFlow's `same` has at the end too."""
     windows = zip(op.kernel, op.stride, strict=True)
     return op.ceil and op.pad == (0, 0) and all(kernel <= min(stride, 2) for kernel, stride in windows)
+
+
+def before_and_after(pad: Sides) -> tuple[Expression, Expression]:
+    """Return what is above and left of a map, and what is below and right of it."""
+    above_left, below_right = zip(*pad, strict=True)
+    return several(*map(Literal, above_left)), several(*map(Literal, below_right))
+
+
+def in_frame(tree: Expression, x: Operand, pad: Sides, value: Argument) -> Expression:
+    """Return what is done to `x` as done to it with four amounts of a value around it."""
+    frame = call("pad_map", x, *before_and_after(pad), value)
+
+    def framed(part: Expression) -> Expression | None:
+        if isinstance(part, Literal) and part.origin is not None and part.origin.field == "pad":
+            return Literal(part.value)  # of the bare window, and no number of the op
+        return frame if part == x else None
+
+    return changed(tree, framed)

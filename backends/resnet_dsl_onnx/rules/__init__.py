@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import singledispatch
 
-from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops
+from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops, sides
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu
 from resnet_dsl_onnx.rules.averages import adaptive_average
@@ -75,7 +75,11 @@ def _fully_connected(op: ops.FullyConnected, node: GraphNode, extent: Extent) ->
 def _batch_norm(op: ops.BatchNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     # ONNX's momentum is the weight of the old statistics; ours, as torch's, that of the new batch.
     attributes = {"epsilon": op.eps, "momentum": 1.0 - op.momentum, "training_mode": 0}
-    yield OnnxNode("BatchNormalization", (*node.inputs, *_parameters(node)), attributes)
+    channels = (node.shape.channels,)
+    scale = node.tensor("scale") or Constant("model", 1.0, channels, f"ones/{channels[0]}")
+    shift = node.tensor("shift") or Constant("model", 0.0, channels, f"zeros/{channels[0]}")
+    statistics = _parameters(node)[-2:]
+    yield OnnxNode("BatchNormalization", (*node.inputs, scale, shift, *statistics), attributes)
 
 
 @lower.register
@@ -273,7 +277,8 @@ def _pad_channels(op: ops.PadChannels, node: GraphNode, extent: Extent) -> Itera
 
 @lower.register
 def _zero_pad(op: ops.ZeroPad, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield _pad(node, (0, *op.amount), (0, *op.amount))
+    before, after = zip(*sides(op.amount), strict=True)
+    yield _pad(node, (0, *before), (0, *after))
 
 
 # --- several inputs ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any
 
-from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
+from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops, sides
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.same_padding import computed_pads, ones_like, padded
 
@@ -17,7 +17,8 @@ def window(op: ops.Conv | ops.Pool, node: GraphNode, extent: Extent) -> dict[str
     """Return kernel, strides and padding as attributes; `same` is TensorFlow's: the odd row is last."""
     size = {"kernel_shape": op.kernel, "strides": op.stride}
     if op.pad != "same":
-        return {**size, "auto_pad": "NOTSET", "pads": (*op.pad, *op.pad)}
+        (above, below), (left, right) = sides(op.pad)
+        return {**size, "auto_pad": "NOTSET", "pads": (above, left, below, right)}
     if _has_same_upper(op):
         return {**size, "auto_pad": "SAME_UPPER"}
     rows, columns = (_sides(op, node, extent, axis) for axis in (0, 1))
@@ -37,7 +38,7 @@ def pool(
     if computes_same(op, node, extent):
         yield from _computed_same(op_type, op, node, more)
         return
-    if op.pad == "same" or not _rounds_up(op, node, extent):
+    if not ops.is_even(op.pad) or not _rounds_up(op, op.pad, node, extent):
         yield OnnxNode(op_type, node.inputs, {**window(op, node, extent), "ceil_mode": 0, **more})
         return
     (x,), before = node.inputs, op.pad
@@ -98,10 +99,9 @@ def padding_behind(kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[
     return tuple(min(p + s, k) - 1 for k, s, p in zip(kernel, stride, pad, strict=True))
 
 
-def _rounds_up(op: ops.Pool, node: GraphNode, extent: Extent) -> bool:
+def _rounds_up(op: ops.Pool, pad: Pair, node: GraphNode, extent: Extent) -> bool:
     """Whether a pool has to round up: where the size is known, if it matters."""
-    assert op.pad != "same"
-    axes = zip(node.input_shapes[0].spatial, node.shape.spatial, op.kernel, op.stride, op.pad, strict=True)
+    axes = zip(node.input_shapes[0].spatial, node.shape.spatial, op.kernel, op.stride, pad, strict=True)
     counts = ((extent.of(before.window(k, s, 2 * p)), extent.of(after)) for before, after, k, s, p in axes)
     return op.ceil and any(floor is None or floor != count for floor, count in counts)
 

@@ -37,6 +37,8 @@ from resnet_dsl.ir.ops.windows import (
     MaxPool,
     Padding,
     Pool,
+    is_even,
+    is_uneven,
 )
 
 CATALOGUE: dict[str, type[Op]] = {
@@ -101,4 +103,6 @@ __all__ = [
     "Upsample",
     "Window",
     "ZeroPad",
+    "is_even",
+    "is_uneven",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self
 
-from resnet_dsl.ir.arguments import EPSILON, FLAG, ArgumentError, ArgumentRule, Pair
+from resnet_dsl.ir.arguments import EPSILON, EPSILON_OR_ZERO, FLAG, ArgumentError, ArgumentRule, Pair, Sides
 from resnet_dsl.ir.formulas import Fixed, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -86,6 +86,7 @@ class Op:
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
+    absent: ClassVar[Mapping[str, str]] = {}  # arguments that it has elsewhere, with what to write here
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
     normalises: ClassVar[bool] = False  # what a spec calls its norm
 
@@ -208,7 +209,12 @@ class Mistake:
 
     words: str
     op: Op
-    zeros: Pair = (0, 0)
+    zeros: Sides = ((0, 0), (0, 0))
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the map has zeros around it."""
+        return any(map(any, self.zeros))
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ class Doubt:
 
 def _others(rule: ArgumentRule, value: Any) -> tuple[Any, ...]:
     """The values by which an argument is usually mistaken."""
-    if rule is EPSILON:
+    if rule in (EPSILON, EPSILON_OR_ZERO):
         return tuple(eps for eps in USUAL_EPS if eps != value)
     if rule is FLAG:
         return (not value,)

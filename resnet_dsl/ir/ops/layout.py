@@ -8,6 +8,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
+    AMOUNTS,
     COUNT,
     INDEX,
     OF_CHANNELS,
@@ -16,8 +17,10 @@ from resnet_dsl.ir.arguments import (
     PAIR,
     ArgumentError,
     Pair,
+    Sides,
     argument,
     choice,
+    sides,
 )
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
@@ -117,19 +120,25 @@ class PadChannels(Op):
 
 @dataclass(frozen=True)
 class ZeroPad(Op):
-    """Zeros around the map: `amount` rows above and below, columns left and right."""
+    """Zeros around the map: `amount` rows above and below, columns left and right.
+
+    Four amounts, `[[above, below], [left, right]]`, are those of each side.
+    """
 
     kind: ClassVar[str] = "zeropad"
     aliases: ClassVar[tuple[str, ...]] = ("zeropadding", "pad", "constantpad")
     takes: ClassVar[str] = "map"
-    gives: ClassVar[str] = "`n + 2 * amount`"
-    amount: Pair = argument(PAIR, aliases=OF_PAD)
+    gives: ClassVar[str] = "`n + 2 * amount`, or `n` and both its amounts"
+    amount: Pair | Sides = argument(AMOUNTS, aliases=OF_PAD)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         (x,) = inputs
         needs_map(self, x)
-        sizes = zip(x.spatial, self.amount, strict=True)
-        return Shape(x.channels, tuple(size.plus(2 * amount) for size, amount in sizes))
+        sizes = zip(x.spatial, sides(self.amount), strict=True)
+        return Shape(x.channels, tuple(size.plus(before + after) for size, (before, after) in sizes))
+
+    def does_nothing(self, *inputs: Shape) -> bool:
+        return self.amount == (0, 0)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import COUNT, EPSILON, FLAG, OF_EPS, RATE, REAL, ArgumentError, argument, itself
+from resnet_dsl.ir.arguments import (
+    COUNT,
+    EPSILON,
+    EPSILON_OR_ZERO,
+    FLAG,
+    OF_EPS,
+    RATE,
+    REAL,
+    ArgumentError,
+    argument,
+    itself,
+)
 from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
@@ -19,7 +30,7 @@ class RunningNorm(Op):
     """
 
     normalises: ClassVar[bool] = True
-    eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
+    eps: float = argument(EPSILON_OR_ZERO, 1e-5, aliases=OF_EPS)
     momentum: float = argument(RATE, 0.1)
 
     def doubts(self) -> Iterator[Doubt]:
@@ -32,7 +43,10 @@ class RunningNorm(Op):
 
 @dataclass(frozen=True)
 class BatchNorm(RunningNorm):
-    """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale."""
+    """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale.
+
+    Without `scale` the channels have no learned scale, without `center` no learned shift.
+    """
 
     kind: ClassVar[str] = "bn"
     aliases: ClassVar[tuple[str, ...]] = (
@@ -43,12 +57,25 @@ class BatchNorm(RunningNorm):
         "frozenbatchnorm",
     )
     fresh: ClassVar[bool] = True
+    absent: ClassVar[Mapping[str, str]] = {
+        "affine": "`scale=false, center=false` leaves out what is learned",
+        "fixgamma": "`scale=false` leaves out the learned scale",
+    }
     gamma: float = argument(REAL, 1.0, structure=itself)
+    scale: bool = argument(FLAG, True, aliases=("usescale",))
+    center: bool = argument(FLAG, True, aliases=("centre", "usebias", "bias"))
+
+    def normalised(self) -> Self:
+        if not self.scale and self.gamma != 1.0:
+            raise ArgumentError(self.kind, "gamma", "left out without `scale`: no scale starts at it")
+        return self
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (inputs[0].channels,)
+        scale, shift = _scale_and_shift(inputs[0], self.gamma)
         return (
-            *_scale_and_shift(inputs[0], self.gamma),
+            *((scale,) if self.scale else ()),
+            *((shift,) if self.center else ()),
             TensorSpec("running_mean", shape, Init("constant", 0.0), "mean"),
             TensorSpec("running_var", shape, Init("constant", 1.0), "variance"),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import comb
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypeGuard
 
 from resnet_dsl.ir.arguments import (
     COUNT,
@@ -17,14 +17,16 @@ from resnet_dsl.ir.arguments import (
     PAIR,
     ArgumentError,
     Pair,
+    Sides,
     argument,
     itself,
+    sides,
 )
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
-Padding = Pair | Literal["same"]
+Padding = Pair | Sides | Literal["same"]
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,14 @@ class Pool(Op):
     def normalised(self) -> Self:
         stride = self.kernel if self.stride == (0, 0) else self.stride
         pad = explicit(self.pad, self.kernel, (1, 1))
-        if pad != "same" and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
+        if is_even(pad) and any(2 * p > k for p, k in zip(pad, self.kernel, strict=True)):
             raise ArgumentError(self.kind, "pad", "at most half its kernel")
         if pad == "same" and self.ceil:
             raise ArgumentError(self.kind, "ceil", "`false` with `same` padding")
+        if is_uneven(pad) and self.ceil:
+            raise ArgumentError(self.kind, "ceil", "`false` with four amounts of padding")
+        if is_uneven(pad) and any(max(p) >= k for p, k in zip(pad, self.kernel, strict=True)):
+            raise ArgumentError(self.kind, "pad", "less than its kernel on each side")
         return replace(self, stride=stride, pad=pad)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -80,9 +86,9 @@ class MaxPool(Pool):
 
     def mistakes(self) -> Iterator[Mistake]:
         yield from super().mistakes()
-        if self.pad != "same" and any(self.pad):
+        if self.pad != "same" and self.pad != (0, 0):
             words = "padding: zeros instead of minus infinity"
-            yield Mistake(words, replace(self, pad=(0, 0)), zeros=self.pad)
+            yield Mistake(words, replace(self, pad=(0, 0)), zeros=sides(self.pad))
 
 
 @dataclass(frozen=True)
@@ -182,13 +188,23 @@ class GlobalAvgPool(Op):
 
 
 def explicit(pad: Padding | str, kernel: Pair, dilation: Pair) -> Padding:
-    """Return a padding as rows and columns on each side, or `same`."""
+    """Return a padding as rows and columns, on each side or both before and after, or `same`."""
     if pad == "half":
         height, width = (d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
         return height, width
     if pad == "valid":
         return 0, 0
     return "same" if pad == "same" else pad  # type: ignore[return-value]
+
+
+def is_uneven(pad: Padding | str) -> TypeGuard[Sides]:
+    """Whether a padding is four amounts: other ones before the rows or columns than behind them."""
+    return isinstance(pad, tuple) and not isinstance(pad[0], int)
+
+
+def is_even(pad: Padding | str) -> TypeGuard[Pair]:
+    """Whether a padding is two amounts: of rows, and of columns, on either side."""
+    return isinstance(pad, tuple) and isinstance(pad[0], int)
 
 
 def padding_mistakes(op: Op, pad: Padding) -> Iterator[Mistake]:
@@ -199,6 +215,9 @@ def padding_mistakes(op: Op, pad: Padding) -> Iterator[Mistake]:
     else:
         yield Mistake("padding: TensorFlow's `same` instead of symmetric", op.having("pad", "same"))
         yield Mistake("padding: none", op.having("pad", (0, 0)))
+    if is_uneven(pad):
+        turned = tuple((after, before) for before, after in pad)
+        yield Mistake("padding: before and after are swapped", op.having("pad", turned))
 
 
 def unread(window: Window, pad: Padding, x: Shape, extent: Extent) -> tuple[int, ...]:
@@ -213,7 +232,8 @@ def unread(window: Window, pad: Padding, x: Shape, extent: Extent) -> tuple[int,
         if known is None or pad == "same" or span < stride:
             lost.append(0)
         else:
-            lost.append(max(0, (known + 2 * pad[i] - span) % stride - pad[i]))
+            before, after = sides(pad)[i]
+            lost.append(max(0, (known + before + after - span) % stride - after))
     return tuple(lost)
 
 
@@ -227,17 +247,17 @@ def windows(
         if pad == "same":
             sizes.append(size.ceil(stride[i]))
             continue
-        known = extent.of(size)
-        if known is not None and known + 2 * pad[i] < spans[i]:
+        known, (before, after) = extent.of(size), sides(pad)[i]
+        if known is not None and known + before + after < spans[i]:
+            amounts = "x".join(map(str, pad)) if is_even(pad) else f"{[*map(list, sides(pad))]}"
             raise ShapeError(
                 "E0304",
-                f"a {spans[0]}x{spans[1]} window does not fit on {x.text(extent)}"
-                f" with padding {pad[0]}x{pad[1]}",
+                f"a {spans[0]}x{spans[1]} window does not fit on {x.text(extent)} with padding {amounts}",
                 "the map has become too small: use a larger input, a smaller window or fewer strides",
                 argument="kernel",
             )
         if ceil:
-            sizes.append(size.window_ceil(spans[i], stride[i], pad[i], pad[i]))
+            sizes.append(size.window_ceil(spans[i], stride[i], before, after))
         else:
-            sizes.append(size.window(spans[i], stride[i], 2 * pad[i]))
+            sizes.append(size.window(spans[i], stride[i], before + after))
     return tuple(sizes)

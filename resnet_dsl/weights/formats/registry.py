@@ -106,7 +106,7 @@ def _checked(path: Path, format: WeightFormat, contents: Contents) -> Contents:
 def check_writable(path: Path) -> None:
     """Raise UsageError unless weights can be written as what `path` is called."""
     suffix = suffix_of(path)
-    if suffix in READ_ALONE:
+    if formats()[suffix] is READ_ALONE.get(suffix):
         raise UsageError(f"{path}: {suffix} is read and not written; .safetensors holds the same")
     format = formats()[suffix]
     _need(path, "writing", format.writing, format.install)
