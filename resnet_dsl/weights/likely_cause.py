@@ -15,7 +15,6 @@ from resnet_dsl.weights.opening import as_ours
 from resnet_dsl.weights.tensor_facts import TensorFacts
 from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.candidates import HEAD
-from resnet_dsl.zoo.fold import means_behind
 from resnet_dsl.zoo.prefixes import leading
 from resnet_dsl.zoo.whose_names import OURS, whose_names
 
@@ -68,13 +67,6 @@ def _causes(
         )
     if report.advice:
         yield Cause(report.advice)
-    normed = means_behind(program.graph)
-    biased = [path for path in normed if f"{path}.bias" in ours.tensors]
-    if facts.is_folded and 2 * len(biased) > len(normed):
-        yield Cause(
-            "its norms were folded into the convolutions, which have biases in their place",
-            "start from the weights before that",
-        )
     if asked.prefix is None and len(ours.tensors) <= MOST:
         yield from _behind_a_prefix(report, given, ours, program, asked)
     yield from _at_the_ends(report, ours, program)
