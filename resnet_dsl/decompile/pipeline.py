@@ -66,6 +66,8 @@ IF_NOTHING_SAID = (
 )
 
 STRIDES = ("conv2", "conv1")
+MOST_NAMED = 10_000
+"""In a file of more tensors no names but ours are tried, and no shipped spec: those have 6,100 at most."""
 
 
 class QuestionError(UsageError):
@@ -162,11 +164,12 @@ def restore(
             return each.restored
     others = () if _tells_of_blocks(file) else tried[1:]
     refusal = next((each.refusal for each in others if each.refusal is not None), tried[0].refusal)
-    shelved = _from_shelf(file, ways, name, model)
+    is_small = len(file.shapes) <= MOST_NAMED
+    shelved = _from_shelf(file, ways, name, model) if is_small else None
     nothing_said = request.hints == Hints() and not request.settings
     if shelved is not None and nothing_said:
         return shelved
-    for each in (*tried, *_by_shape(file, request)):
+    for each in (*tried, *(_by_shape(file, request) if is_small else ())):
         if each.restored is not None:
             return each.restored
         if each.question is not None:
@@ -174,7 +177,7 @@ def restore(
     assert refusal is not None
     if shelved is not None:
         raise NotExpressibleError(f"{refusal}\n{IF_NOTHING_SAID}")
-    raise refusal if file.unfold else _with_help(refusal, file, request)
+    raise refusal if file.unfold else _with_help(refusal, ways, request)
 
 
 @dataclass(frozen=True)
@@ -256,7 +259,8 @@ def _from_shelf(
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
     """Yield what the file holds as it is, under each library's names, and by place; with norms if asked."""
-    found = [*readings(file.shapes), by_place(file.by_place, file.shapes)]
+    theirs = readings(file.shapes) if len(file.shapes) <= MOST_NAMED else ()
+    found = [*theirs, by_place(file.by_place, file.shapes)]
     ways = [(file, None), *((file.read_as(each), each) for each in found if each is not None)]
     if file.unfold:
         ways = [(whole, each) for way, each in ways if (whole := unfolded(way)) is not None]
@@ -265,19 +269,20 @@ def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
     yield from ways
 
 
-def _with_help(refusal: NotExpressibleError, file: InputFile, request: ImportRequest) -> NotExpressibleError:
+def _with_help(
+    refusal: NotExpressibleError, ways: Sequence[tuple[InputFile, Reading | None]], request: ImportRequest
+) -> NotExpressibleError:
     """The refusal, with what to do where the file can be read with norms taken out of its convolutions."""
-    for way, _ in _ways(replace(file, unfold=True)) if _may_unfold(file) else ():
+    for way, _ in ways:
+        whole = unfolded(way)
+        if whole is None:
+            continue
         try:
-            _restored(way, request)
+            _restored(whole, request)
         except (NotExpressibleError, UsageError):
             continue
         return NotExpressibleError(f"{refusal}\n{WITH_NORMS}")
     return refusal
-
-
-def _may_unfold(file: InputFile) -> bool:
-    return any(unfolded(way) is not None for way, _ in _ways(file))
 
 
 def _tells_of_blocks(file: InputFile) -> bool:
