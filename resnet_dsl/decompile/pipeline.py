@@ -17,6 +17,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from resnet_dsl.decompile.comparison import check_graph, check_tensors
@@ -169,7 +170,7 @@ def restore(
     nothing_said = request.hints == Hints() and not request.settings
     if shelved is not None and nothing_said:
         return shelved
-    for each in (*tried, *(_by_shape(file, request) if is_small else ())):
+    for each in chain(tried, _by_shape(file, request) if is_small else ()):
         if each.restored is not None:
             return each.restored
         if each.question is not None:
