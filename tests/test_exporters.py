@@ -481,7 +481,7 @@ def test_the_commands_take_the_option(
     assert main(["weights", "inspect", folded, "--spec", "net.resnet"]) == 1
     capsys.readouterr()
     assert main(["weights", "inspect", folded, "--spec", "net.resnet", "--unfold"]) == 0
-    assert "fits net" in capsys.readouterr().out
+    assert "tensors of net fit" in capsys.readouterr().out
     assert main(["weights", "convert", folded, "net.safetensors", "--spec", "net.resnet", "--unfold"]) == 0
     assert "exact in evaluation alone" in capsys.readouterr().err
     assert main(["compile", "net.resnet", "--backend", "onnx", "--weights", folded, "--unfold"]) == 0
