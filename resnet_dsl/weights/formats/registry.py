@@ -82,7 +82,7 @@ def read_contents(path: Path) -> Contents:
         return read_shards(path, read_contents)
     if not kind and path.suffix != KERAS_ARCHIVE and (other := other_kind(path, head)):
         raise UsageError(f"{path}: cannot be read: it is {other}")
-    suffix = SUFFIXES.get(kind) or suffix_of(path)
+    suffix = SUFFIXES.get(kind) or _suffix_to_read(path)
     if suffix not in formats():
         raise UsageError(f"{path}: it is {kind}, and no backend installed here reads that")
     format = formats()[suffix]
@@ -92,6 +92,14 @@ def read_contents(path: Path) -> Contents:
     if contents.entries:
         return replace(contents, entries={k: _checked(path, format, e) for k, e in contents.entries.items()})
     return _checked(path, format, contents)
+
+
+def _suffix_to_read(path: Path) -> str:
+    """The suffix of a file whose first bytes do not tell what it is."""
+    if path.suffix == KERAS_ARCHIVE or path.name.lower().endswith(tuple(formats())):
+        return suffix_of(path)
+    listed = ", ".join(formats())
+    raise UsageError(f"{path}: its first bytes are those of no file of weights; weights are {listed}")
 
 
 def _checked(path: Path, format: WeightFormat, contents: Contents) -> Contents:
