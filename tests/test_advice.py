@@ -45,6 +45,8 @@ INPUTS = [
     ("input: 480x640x1", True),
     ("input: 3x224x224", False),
     ("input: 12x1000x1", False),
+    ("input: 100x1000x1", False),
+    ("input: 50x60x1", False),
     ("input: 64x1x1", False),
     ("input: 3x3x3", False),
     ("input: 3x224x3", False),

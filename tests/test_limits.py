@@ -16,7 +16,8 @@ import pytest
 from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.driver import compile_spec
-from resnet_dsl.limits import FILES, GROUPS, METADATA, OPS, TOKENS, all_limits
+from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compute
+from resnet_dsl.limits import FILES, GROUPS, METADATA, OPS, TOKENS, VALUE, all_limits
 from resnet_dsl.weights.formats.canonical import encode_named, read
 from tools.limits import CASES, PAGE, command, safetensors
 from tools.limits import Run as Measured
@@ -65,6 +66,14 @@ def test_no_bound_is_declared_elsewhere() -> None:
         for name in re.findall(r"^(MAX_\w+) =", text_of(path), re.M)
     }
     assert found <= shown | written
+
+
+@pytest.mark.parametrize("sign", ["+", "-"])
+def test_a_number_may_be_as_far_below_nothing_as_above(sign: str) -> None:
+    ends = VALUE.most if sign == "+" else -VALUE.most
+    assert compute(sign, 0, VALUE.most) == ends
+    with pytest.raises(ArithmeticProblem, match="the number is too large"):
+        compute(sign, ends, 1)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.dear])
