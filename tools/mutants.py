@@ -2,13 +2,14 @@
 
 The operators are those of cosmic-ray. A place is drawn first, then one of its changes, so that a place with
 many operators weighs no more than another. Left out is what cannot change a value: annotations, decorators
-that cache or freeze, `zip`'s `strict`.
+that cache or freeze, `zip`'s `strict`, and identity for equality: short texts and numbers are one object.
 """
 
 from __future__ import annotations
 
 import ast
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parents[1]
+IDENTITY = re.compile(r"_(Eq|NotEq)_Is(Not)?$")
 QUIET_DECORATORS = {"dataclass", "cache", "cached_property", "overload", "lru_cache", "wraps"}
 
 
@@ -121,7 +123,7 @@ def _places(file: str) -> dict[Place, list[tuple[str, int]]]:
     tree = get_ast((ROOT / file).read_text())
     found: dict[Place, list[tuple[str, int]]] = defaultdict(list)
     for name in operator_names():
-        if "Variable" in name:  # these two need to be told which variable
+        if "Variable" in name or IDENTITY.search(name):  # the first need to be told which variable
             continue
         operator, occurrence = get_operator(name)(), 0
         for node in _nodes(tree):
