@@ -27,7 +27,7 @@ class PartialBatchNorm{axes}d(nn.BatchNorm{axes}d):
         if center:
             self.bias = nn.Parameter(torch.zeros(num_features))
 
-    def _check_input_dim(self, input: torch.Tensor) -> None:
+    def _check_input_dim(self, x: torch.Tensor) -> None:
         """Take what comes: a trace cannot ask how many axes it has."""'''
 
 
