@@ -317,6 +317,11 @@ def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | Non
     value = evaluate(ctx, step, env)
     if isinstance(value, Function):
         return apply(ctx, value, x, env, step.span, label)
+    return _no_step(ctx, value, step, env)
+
+
+def _no_step(ctx: Elaborator, value: Value, step: ast.Expr, env: Env) -> Value:
+    """Report what is no block or op where a step stands."""
     if isinstance(value, Bad):
         return BAD
     hint = f"write `{value}`, without quotes" if isinstance(value, str) and env.knows(value) else ""
@@ -325,7 +330,8 @@ def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | Non
 
 def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Value:
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
-        return _numeric(ctx, expr, env)
+        number = _numeric(ctx, expr, env)
+        return number if piped is None else _no_step(ctx, number, expr, env)
     function = evaluate(ctx, expr.callee, env)
     if isinstance(function, Bad):
         return BAD

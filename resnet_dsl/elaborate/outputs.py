@@ -122,14 +122,14 @@ def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:
 def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Value]) -> None:
     """Means and deviations are one number, or one a channel."""
     size = state.settings.value("input")
-    channels = size[0] if isinstance(size, tuple) else 1
+    channels = size[0] if isinstance(size, tuple) and size else None
     for item in record.fields:
         value = values.get(item.name)
         parts = value if isinstance(value, tuple) else (value,)
         if not all(isinstance(part, int | float | str) for part in parts):
             message = f"`{item.name}` must be a number, a name or a list of them, not {show(value)}"
             state.error("E0204", message, item.value.span)
-        elif item.name in ("mean", "std") and isinstance(value, tuple) and len(value) != channels:
+        elif item.name in ("mean", "std") and isinstance(value, tuple) and channels not in (None, len(value)):
             message = f"`{item.name}` has {len(value)} numbers for {channels} channels"
             state.error("E0204", message, item.value.span, "give one number a channel")
 
