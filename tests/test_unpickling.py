@@ -34,7 +34,11 @@ def read(data: bytes, named: set[str] | None = None) -> Any:
     "value", [{"a": [1, 2.5, None, True]}, ("x", b"y", -7), {"k": {"deep": ["er"]}}, {1, 2}, 10**40]
 )
 def test_plain_values_are_themselves(value: Any, protocol: int) -> None:
-    assert read(pickle.dumps(value, protocol)) == value or isinstance(value, set | tuple)
+    found = read(pickle.dumps(value, protocol))
+    if isinstance(value, set) and protocol < 4:  # pickled by a call of its class, which is not made
+        assert isinstance(found, StandIn)
+    else:
+        assert found == value
     assert read(pickle.dumps({"v": 1, "w": value}, protocol))["v"] == 1
 
 
