@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
-from fuzz.engines import Job, finite
+from fuzz.engines import Job, State, finite
 from fuzz.random_network import RandomNetwork
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.arrays import Array
-from resnet_dsl.ir.graph import INPUT, GraphNode
+from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.program import Program
 from resnet_dsl.reference import evaluate, evaluate_all
@@ -23,6 +24,7 @@ from resnet_dsl.verify.forward import error_of
 LARGEST = 1e6
 SIZES = ((7, 9), (12, 8))  # where the text is all that is known of a network
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
+LARGEST_OF = {name: float(np.finfo(name).max) for name in UNIT}
 
 
 class Unsuitable(Exception):
@@ -84,6 +86,7 @@ def degenerate(job: Job) -> bool:
 def noise(job: Job, dtype: str) -> float:
     """Return the largest relative change of the results when every op's result is rounded at random.
 
+    What is past the largest number of the precision is infinite, and so is the change then.
     A sum of a thousand terms is rounded more than once, hence the factor that callers take.
     """
     if dtype not in UNIT:
@@ -94,14 +97,21 @@ def noise(job: Job, dtype: str) -> float:
         generator = np.random.default_rng(repeat)
 
         def moved(value: Array, generator: np.random.Generator = generator) -> Array:
-            return value * (1 + UNIT[dtype] * generator.uniform(-1, 1, value.shape))
+            rounded = value * (1 + UNIT[dtype] * generator.uniform(-1, 1, value.shape))
+            return np.where(np.abs(rounded) > LARGEST_OF[dtype], np.copysign(np.inf, rounded), rounded)
 
         for x, truth in zip(job.inputs, job.truths, strict=True):
-            extent = Extent(*x.shape[2:])
-            tensors = tensors_of(graph, {name: moved(value) for name, value in job.state.items()})
-            values = {INPUT: moved(as_batch(graph, x))}
-            for node in graph.nodes:
-                values[node.name] = moved(apply(node, called(node, tensors, values), extent))
+            with np.errstate(all="ignore"):
+                results = _evaluated(graph, job.state, x, moved)
             for name, result in graph.outputs:
-                worst = max(worst, error_of(values[result], truth[name]))
+                worst = max(worst, error_of(results[result], truth[name]))
     return worst
+
+
+def _evaluated(graph: Graph, state: State, x: Array, moved: Callable[[Array], Array]) -> State:
+    """Every value of a graph, each moved as it is made."""
+    tensors = tensors_of(graph, {name: moved(value) for name, value in state.items()})
+    values = {INPUT: moved(as_batch(graph, x))}
+    for node in graph.nodes:
+        values[node.name] = moved(apply(node, called(node, tensors, values), Extent(*x.shape[2:])))
+    return values
