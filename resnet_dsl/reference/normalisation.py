@@ -8,7 +8,7 @@ import numpy as np
 
 from resnet_dsl.ir.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, statistics
-from resnet_dsl.reference.standardising import by_original, standardised
+from resnet_dsl.reference.standardising import by_original
 from resnet_dsl.reference.windows import channel_windows
 
 PIXELS = (2, 3)  # the axes of height and width
@@ -36,7 +36,7 @@ def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array
 def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
     """Normal values and deviation; a batch goes by its biased variance in every framework."""
     if call.training:
-        return standardised(call.x, _axes(call.x), op.eps)
+        return call.standardise(call.x, _axes(call.x), op.eps)
     mean, variance = (_spread(call.tensors[name], call.x) for name in ("running_mean", "running_var"))
     deviation: Array = np.sqrt(variance + op.eps)
     return (call.x - mean) / deviation, deviation
@@ -60,13 +60,13 @@ def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mappi
 
 @forward.register
 def _group_norm(op: GroupNorm, call: OpCall) -> Array:
-    normal, _ = standardised(_grouped(op, call.x), (2,), op.eps)
+    normal, _ = call.standardise(_grouped(op, call.x), (2,), op.eps)
     return _scaled(call, normal.reshape(call.x.shape))
 
 
 @backward.register
 def _group_norm_back(op: GroupNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    normal, deviation = standardised(_grouped(op, call.x), (2,), op.eps)
+    normal, deviation = call.standardise(_grouped(op, call.x), (2,), op.eps)
     by_normal = _grouped(op, gradient * _spread(call.tensors["weight"], call.x))
     by_x = by_original(by_normal, normal, deviation, (2,)).reshape(call.x.shape)
     return Gradients((by_x,), _by_scale_and_shift(normal.reshape(call.x.shape), gradient))
@@ -79,13 +79,13 @@ def _grouped(op: GroupNorm, x: Array) -> Array:
 
 @forward.register
 def _layer_norm(op: LayerNorm, call: OpCall) -> Array:
-    normal, _ = standardised(call.x, (1,), op.eps)
+    normal, _ = call.standardise(call.x, (1,), op.eps)
     return _scaled(call, normal)
 
 
 @backward.register
 def _layer_norm_back(op: LayerNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    normal, deviation = standardised(call.x, (1,), op.eps)
+    normal, deviation = call.standardise(call.x, (1,), op.eps)
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     by_x = by_original(by_normal, normal, deviation, (1,))
     return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
@@ -93,13 +93,13 @@ def _layer_norm_back(op: LayerNorm, call: OpCall, result: Array, gradient: Array
 
 @forward.register
 def _instance_norm(op: InstanceNorm, call: OpCall) -> Array:
-    normal, _ = standardised(call.x, PIXELS, op.eps)
+    normal, _ = call.standardise(call.x, PIXELS, op.eps)
     return _scaled(call, normal) if op.affine else normal
 
 
 @backward.register
 def _instance_norm_back(op: InstanceNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    normal, deviation = standardised(call.x, PIXELS, op.eps)
+    normal, deviation = call.standardise(call.x, PIXELS, op.eps)
     if not op.affine:
         return Gradients((by_original(gradient, normal, deviation, PIXELS),))
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
