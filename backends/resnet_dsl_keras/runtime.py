@@ -27,22 +27,16 @@ with quiet_start():
     import keras
 
 
-def build(program: Program, dtype: str = "float32") -> keras.Model:
-    """Return the rendered source's model; in double precision that of its exact form."""
-    return build_source(render(program, exact=dtype == "float64"), program.name, dtype)
+def build(program: Program, dtype: str | None = None) -> keras.Model:
+    """Return the rendered source's model under a policy, or that which is set; for double its exact form."""
+    policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
+    exact = policy.compute_dtype == "float64"
+    return build_source(render(program, exact), program.name, dtype)
 
 
-def build_source(source: str, name: str, dtype: str) -> keras.Model:
-    """Execute source and build its model with variables of `dtype`."""
-    module = module_of(source, name)
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)  # it remembers the first floatx it was asked under
-    try:
-        return module.build()
-    finally:
-        keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
+def build_source(source: str, name: str, dtype: str | None) -> keras.Model:
+    """Execute source and build its model under the dtype policy, or that which is set."""
+    return module_of(source, name).build(dtype=dtype)
 
 
 def variables_of(layer: keras.Layer) -> Iterator[tuple[str, Any]]:

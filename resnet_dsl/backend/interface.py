@@ -39,7 +39,11 @@ class Runtime(Protocol):
     """Live models: a module, or anything else, with these functions."""
 
     def build(self, program: Program, dtype: str = "float32") -> LiveModel:
-        """Return the live model, started as its framework starts it."""
+        """Return the live model, started as its framework starts it.
+
+        A framework that lets its users choose a precision, as Keras' dtype policies do, has that as its
+        usual one.
+        """
 
     def load_state(self, model: LiveModel, state: Mapping[str, Array]) -> LiveModel:
         """Return the model with these weights; every tensor must be given, none more."""

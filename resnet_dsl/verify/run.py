@@ -62,7 +62,7 @@ def _double(state: Mapping[str, Array]) -> dict[str, Array]:
 def fresh_starts(program: Program, backend: Backend) -> tuple[WrongStart, ...]:
     """Return the tensors that do not start as the catalogue says in a model built without a seed."""
     runtime = runtime_of(backend)
-    return wrong_starts(program.graph, runtime.read_state(runtime.build(program)))
+    return wrong_starts(program.graph, runtime.read_state(runtime.build(program, "float32")))
 
 
 def participants(
