@@ -1,6 +1,6 @@
 """Time generated models against the models of the library that they are, and print a table.
 
-    python benchmarks/speed.py [--rounds N] [--images N] [NAME…]
+    python -m benchmarks.speed [--rounds N] [--images N] [NAME…]
 
 Both predict and train on one CPU thread, in turns: what else the machine does meets both alike. A cell is the
 median over the rounds of our time divided by theirs, of the CPU time that the process used; the second
@@ -54,9 +54,9 @@ def _applications(name: str, **settings: Any) -> Callable[[], Any]:
 
 def _timm(name: str) -> Callable[[], Any]:
     def make() -> Any:
-        import timm
+        from tests.support.library_models import timm_model
 
-        return timm.create_model(name)
+        return timm_model(name)
 
     return make
 
@@ -168,7 +168,8 @@ def rows(names: list[str], rounds: int, images: int) -> Iterator[str]:
     for pair in PAIRS:
         if names and pair.name not in names:
             continue
-        command = [sys.executable, __file__, "--row", pair.name, f"--rounds={rounds}", f"--images={images}"]
+        command = [sys.executable, "-m", "benchmarks.speed", "--row", pair.name]
+        command += [f"--rounds={rounds}", f"--images={images}"]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
         environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

@@ -99,8 +99,9 @@ class Model:
 
         `weights` are a file or arrays under canonical names. Without either the model starts as its
         framework starts it. `dtype` is a precision or, in Keras, a policy such as `mixed_float16`; without
-        it the framework's own setting counts. Raises UsageError if the framework is not installed, WeightsError if
-        the weights do not fit; `partial` loads what fits, starts the rest from the seed, and warns.
+        it the framework's own setting counts. Raises UsageError if the framework is not installed,
+        WeightsError if the weights do not fit; `partial` loads what fits, starts the rest from the seed,
+        and warns.
         `names` and `called` are as in the class; PyTorch's layers keep their paths.
         """
         found, asked = find_backend(backend), asked_in(how)

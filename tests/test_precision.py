@@ -56,7 +56,10 @@ def test_a_keras_model_is_built_under_the_policy_that_is_set_or_given(
     policies: Any, policy: str, variables: str, computed: str
 ) -> None:
     model = resnet_dsl.loads(NORMED)
-    given = [model.build("keras", dtype=policy), file_of(model.program).build(dtype=keras.DTypePolicy(policy))]
+    given = [
+        model.build("keras", dtype=policy),
+        file_of(model.program).build(dtype=keras.DTypePolicy(policy)),
+    ]
     assert keras.config.dtype_policy().name == "float32"
     policies(policy)
     for built in (*given, model.build("keras"), file_of(model.program).build(7)):
@@ -76,8 +79,8 @@ def test_a_policy_is_set_back_where_building_fails() -> None:
 
 
 def test_double_precision_of_the_user_is_exact(policies: Any) -> None:
-    text = "model m { input: 3x7x6  stem: conv(4, 3x3) -> bn -> upsample(2, mode=bilinear)  stages: []  head: none }"
-    model = resnet_dsl.loads(text)
+    stem = "conv(4, 3x3) -> bn -> upsample(2, mode=bilinear)"
+    model = resnet_dsl.loads(f"model m {{ input: 3x7x6  stem: {stem}  stages: []  head: none }}")
     state, ours = random_state(model.program.graph, 1), in_full("keras")
     x = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
     policies("float64")
@@ -158,7 +161,9 @@ def test_every_op_computes_and_trains_under_autocast_of_torch() -> None:
         loss = mixed.train()(images).float().square().mean()
     loss.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in mixed.parameters())
-    assert sum(p.grad is not None for p in mixed.parameters()) == sum(p.grad is not None for p in plain.parameters())
+    assert sum(p.grad is not None for p in mixed.parameters()) == sum(
+        p.grad is not None for p in plain.parameters()
+    )
     compare_statistics(ours.read_state(mixed), ours.read_state(plain), state)
 
 

@@ -99,7 +99,7 @@ def _own_parameters(body: ModelBody) -> list[ClassParameter]:
 
 
 def _under_policy(body: ModelBody) -> Iterator[str]:
-    """The statements that build under the policy asked for: layers and operations take the one that is set."""
+    """The statements that build under the policy asked for: all that is made takes the one that is set."""
     given = [Name(parameter.name) for parameter in _own_parameters(body)]
     yield f"    if {DTYPE} is not None:"
     yield "        before = keras.config.dtype_policy()"

@@ -9,9 +9,9 @@ import numpy as np
 
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.python_source import module_of
+from resnet_dsl_keras.layer_names import result_layers
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.render import render
-from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import (
     DEPTHWISE,
     KERNEL,
@@ -107,10 +107,15 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
+    return trace_layers(model, result_layers(program.graph), x)
+
+
+def trace_layers(model: keras.Model, endings: Mapping[str, str], x: Array) -> dict[str, Array]:
+    """Return the results of these ops, as far as they have layers."""
     layers = {path_of(layer.name): layer for layer in model.layers}
-    outputs = {}
-    for node in program.graph.nodes:
-        ending = lowered_node(node).ending
-        if ending is not None and node.name in layers:
-            outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
+    outputs = {
+        name: layers.get(f"{name}.{ending}", layers[name]).output
+        for name, ending in endings.items()
+        if name in layers
+    }
     return run(keras.Model(model.inputs[0], outputs), x) if outputs else {}

@@ -16,7 +16,7 @@ COUNTER = "num_batches_tracked"
 
 
 def build(program: Program, dtype: str | None = None) -> torch.nn.Module:
-    """Return the rendered source's model, in `dtype` or torch's default; it can be pickled with its source."""
+    """Return the rendered source's model, in `dtype` or torch's default: it can be pickled."""
     return build_source(render(program), program.name, dtype)
 
 

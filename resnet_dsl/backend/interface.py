@@ -196,6 +196,13 @@ class Backend:
     graph_reader: Capability[GraphReader] | None = None
     self_test: SelfTest | None = None
 
+    precisions: tuple[str, ...] = ("float64", "float32")
+    """Those in which `verify` holds its results against the referee."""
+    engines: Mapping[str, Backend] = field(default_factory=dict)
+    """What can run its artefacts, by name: each a backend that runs in a process of its own."""
+    engine: Callable[[], str] = lambda: ""
+    """Returns which of the engines the backend's own models run on here."""
+
     @property
     def no_weights(self) -> str:
         """Why weights cannot go into its artefact, in a sentence; nothing if they can."""
