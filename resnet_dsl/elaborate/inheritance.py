@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from resnet_dsl.diagnostics.model import Label
+from resnet_dsl.diagnostics.suggest import close_names
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, layer_of
 from resnet_dsl.limits import BASES
+from resnet_dsl.shipped import known as on_shelf
 from resnet_dsl.syntax import ast
 
 
@@ -57,7 +59,9 @@ def _unknown_base(state: ModelState, model: ast.Model, callee: ast.Expr, scope: 
         state.error("E0206", f"{what} must be a model; `{name}` is none", callee.span)
         return
     hint = state.elaborator.suggest(name, scope.model_names())
-    hint = hint or f"write `use {name}` above if it is a shipped model, or `use` the file that declares it"
+    if not hint and (shelf := close_names(name, on_shelf())):
+        hint = f"write `use {shelf[0]}` above" + (f", and `{shelf[0]}` here" if shelf[0] != name else "")
+    hint = hint or "`use` the file that declares it"
     state.error("E0201", f"no model `{name}` is known here", callee.span, hint)
 
 
