@@ -26,7 +26,7 @@ from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE
-from resnet_dsl.shipped import shipped
+from resnet_dsl.shipped import known
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 from tests.support.mistakes import examples
@@ -417,7 +417,7 @@ def _anchors(page: Path) -> set[str]:
 def test_specs_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"^use (\w+)", text, re.MULTILINE):
-        assert name in shipped(), name
+        assert name in known(), name
     for name in re.findall(r"`((?:resnet_dsl|backends|specs|tests|tools|benchmarks|docs)/[\w./-]*)`", text):
         assert (ROOT / name).exists() or "NAME" in name, name
 

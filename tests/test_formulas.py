@@ -21,7 +21,7 @@ from resnet_dsl.ir.formulas import (
     simplified,
 )
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node, channels_name
-from resnet_dsl.shipped import shipped
+from tests.support.shelf import varieties
 
 
 def written(formula: Formula | None) -> str:
@@ -56,7 +56,7 @@ def derived(body: Body) -> Iterator[tuple[str, Formula, Any]]:
             yield f"{node.name}.{name}", formula, value[0] if isinstance(value, tuple) else value
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", varieties())
 def test_every_formula_gives_the_number_that_is_there(name: str) -> None:
     found = compile_spec(name).network
     bodies = {

@@ -9,8 +9,10 @@ from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, 
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
     INDEX,
+    Argument,
     Assignment,
     Classes,
+    ClassParameter,
     Dictionary,
     Expression,
     Joined,
@@ -32,6 +34,7 @@ from resnet_dsl_keras.rules import lowered_node
 X = Name("x")
 INPUTS = Name("inputs")
 LOOP = 3  # as many blocks alike are a loop
+DTYPE, POLICY = "dtype", "str | keras.DTypePolicy"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def build_function(
         lines.append(Assignment(("outputs",), Dictionary(items)))
     model = call("keras.Model", INPUTS, outputs, name=program.name)
     used = names([line.value for line in lines])
-    text = [*_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    text = [*_under_policy(body), *_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
     text.append(statement("return " if returns else "model = ", model, 4))
     return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
 
@@ -82,18 +85,37 @@ def build_function(
 
 
 def _opening(program: Program, body: ModelBody) -> str:
-    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in body.parameters if p.name != IN_CHANNELS]
+    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in _own_parameters(body)]
     channels, *sizes = program.network.input.at(program.network.extent)
     shape = (*sizes, channels)
     kind = "tuple[int | None, int | None, int]" if sizes else "tuple[int]"
-    return signature("def build", [*parameters, f"input_shape: {kind} = {shape}"], " -> keras.Model:", 0)
+    parameters += [f"input_shape: {kind} = {shape}", f"{DTYPE}: {POLICY} | None = None"]
+    return signature("def build", parameters, " -> keras.Model:", 0)
+
+
+def _own_parameters(body: ModelBody) -> list[ClassParameter]:
+    """The model's own parameters; the channels of the input are part of its shape."""
+    return [parameter for parameter in body.parameters if parameter.name != IN_CHANNELS]
+
+
+def _under_policy(body: ModelBody) -> Iterator[str]:
+    """The statements that build under the policy asked for: all that is made takes the one that is set."""
+    given = [Name(parameter.name) for parameter in _own_parameters(body)]
+    yield f"    if {DTYPE} is not None:"
+    yield "        before = keras.config.dtype_policy()"
+    yield f"        keras.config.set_dtype_policy({DTYPE})"
+    yield "        try:"
+    yield statement("return ", call("build", *given, Name("input_shape")), 12)
+    yield "        finally:"
+    yield "            keras.config.set_dtype_policy(before)"
 
 
 def _doc(program: Program) -> str:
     vector = program.network.input.is_vector
     shape = "the length of the input" if vector else "height, width and channels in either layout"
     returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
-    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}"
+    policy = f"`{DTYPE}` is a dtype policy, such as `mixed_bfloat16`, without it the one that is set"
+    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}. {policy}"
 
 
 def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:
@@ -104,13 +126,14 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
         yield f'        raise ValueError("the layers are made for an input of {channels} channels")'
     if uses_channels:
         yield f"    {IN_CHANNELS} = input_shape[-1]"
-    if program.network.input.is_vector:
-        yield '    inputs = keras.Input(input_shape, name="input")'
-        return
-    yield '    last = keras.config.image_data_format() == "channels_last"'
-    yield "    inputs = keras.Input("
-    yield '        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"'
-    yield "    )"
+    # By itself an input is of Keras' `floatx`, whatever the policy is.
+    settings: dict[str, Argument] = {"dtype": Name("keras.config.dtype_policy().variable_dtype")}
+    shape: Expression = Name("input_shape")
+    if not program.network.input.is_vector:
+        yield '    last = keras.config.image_data_format() == "channels_last"'
+        shape = Name("shape")
+        yield "    shape = input_shape if last else (input_shape[2], *input_shape[:2])"
+    yield statement("inputs = ", call("keras.Input", shape, **settings, name="input"), 4)
 
 
 def _channels_vary(program: Program, body: ModelBody) -> bool:

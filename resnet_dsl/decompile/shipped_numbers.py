@@ -114,8 +114,8 @@ def _stem(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
 def _widths(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
     """The width of each stage."""
     count = 1 + max((pair.place[0] for pair in differences.all if pair.place), default=0)
-    now = _list(said.get("widths"), count)
-    if now is None:
+    now = _list(said.get("widths"), count) or _given_widths(differences.program)
+    if len(now) < count:
         return
     found = list(now)
     for stage, width in enumerate(now):
@@ -123,6 +123,12 @@ def _widths(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
         found[stage] = width if other is None else other
     if found != now:
         yield "widths", expression(found)
+
+
+def _given_widths(program: Program) -> list[int]:
+    """The widths of the stages, where they follow from other settings."""
+    found = [dict(stage.blocks[0].arguments).get("width") for stage in program.network.stages]
+    return [width for width in found if type(width) is int]
 
 
 def _in_blocks(stage: int, blocks: range) -> Callable[[Pair], bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.elaborator import Elaborator
-from resnet_dsl.elaborate.settings import Settings
+from resnet_dsl.elaborate.settings import Setting, Settings
 from resnet_dsl.elaborate.values import Bad, Definition, Origin
 from resnet_dsl.ir.formulas import Formula, Named, names_of
 from resnet_dsl.ir.shapes import Shape
@@ -42,6 +42,12 @@ class ModelState:
     def used(self) -> set[str]:
         """The model's parameters that some number of stem, blocks or head was derived from."""
         return {name for formula in self.derived for name in names_of(formula)}
+
+    @property
+    def own_layers(self) -> list[dict[str, Setting]]:
+        """What the model itself says: its fields and parameters, then what it gives its base."""
+        base = next((field.value for field in self.model.fields if field.name == "base"), None)
+        return self.settings.layers[1 : 3 if isinstance(base, ast.Call) else 2]
 
     def error(
         self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()

@@ -166,7 +166,7 @@ def check_size(state: ModelState, params: int, largest: str) -> None:
 def check_expectations(state: ModelState, cost: dict[str, Value]) -> None:
     """Check `expect:` against the true cost; skipped where a setting was overridden."""
     # Only the model's own: what its base expects holds for the base.
-    setting = state.settings.layers[1].get("expect")
+    setting = next((layer["expect"] for layer in state.own_layers if "expect" in layer), None)
     if setting is None or setting.value is None or state.overridden:
         return
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)

@@ -240,6 +240,11 @@ class Model(Named):
     fields: tuple[Field, ...]
 
 
+@dataclass(frozen=True)
+class Row(Model):
+    """`model name = base(arguments)`: a model of the one field `base`, as a row of a table has it."""
+
+
 Declaration = Use | Const | Block | Model
 
 

@@ -243,6 +243,10 @@ class _Builder:
             raise SyntaxProblem("E0104", "`...` is for the parameters of blocks", given[-1].span, hint)
         return ast.Model(span, self._name(name), given, fields, name_span=self._at(name))
 
+    def row(self, span: Span, name: Token, base: ast.Expr) -> ast.Row:
+        fields = (ast.Field(base.span, "base", base, name_span=base.span),)
+        return ast.Row(span, self._name(name), (), fields, name_span=self._at(name))
+
     def parameters(self, span: Span, *items: ast.Parameter | Token) -> tuple[ast.Parameter | ast.Rest, ...]:
         return tuple(ast.Rest(self._at(i)) if isinstance(i, Token) else i for i in items)
 

@@ -155,7 +155,7 @@ def parameters(draw: Draw) -> ast.Parameter:
 def declarations(draw: Draw) -> ast.Declaration:
     """Any declaration."""
     name = draw(names)
-    match draw(st.sampled_from(["use", "const", "block", "model"])):
+    match draw(st.sampled_from(["use", "const", "block", "model", "row"])):
         case "use":
             shipped = draw(st.booleans())
             return ast.Use(NOWHERE, name if shipped else draw(quoted), shipped)
@@ -166,6 +166,9 @@ def declarations(draw: Draw) -> ast.Declaration:
             given = _several(draw, parameters(), 4)
             rest = draw(st.none() | st.just(ast.Rest(NOWHERE)))
             return ast.Block(NOWHERE, name, given, _several(draw, steps, 3), draw(expressions()), rest)
+        case "row":
+            base = ast.Field(NOWHERE, "base", draw(expressions()))
+            return ast.Row(NOWHERE, name, (), (base,))
         case _:
             return ast.Model(NOWHERE, name, _several(draw, parameters(), 4), _several(draw, fields(), 4))
 
@@ -209,6 +212,8 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
         case ast.Block():
             yield from ("block", node.name, *header(node), "{", *several(node.statements))
             yield from ("return", *one(node.result), "}")
+        case ast.Row():
+            yield from ("model", node.name, "=", *one(node.fields[0].value))
         case ast.Model():
             yield from ("model", node.name, *header(node), "{", *several(node.fields), "}")
         case ast.Parameter():

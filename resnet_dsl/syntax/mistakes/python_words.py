@@ -36,6 +36,7 @@ PYTHON = (
     Slip(rf"\b(?P<slip>{STATEMENT})\b<gap>§", NO_STATEMENT, None, HAS, inside="[MB]", wants="EQUAL|COLON"),
     Slip(r"(?P<slip>\b(?:let|var|val|const)<gap>)§<name> =", "a step of a block is written `name = value`", "", inside="B"),
     Slip(r"\b(?P<slip>if)\b §", "`if` makes a value; it is no statement", None, "`name = if c then a else b`", inside="B", wants="EQUAL"),
+    Slip(r"model<gap><name>(?P<slip> §:)(?= <name> \()", "a model that is another's call stands behind `=`", " =", inside="T"),
     Slip(r"(?P<slip>(?P<k>model|block)(?P<h><gap><name>(?: \([^()\n]*\))?) §:)(?=\s)", "a {k} stands in braces, not below a colon", "{k}{h} {{", inside="T"),
     Slip(r"(?P<slip>§-> [\w.]+ :)", "a block has no result type, and stands in braces", "{{", inside="T"),
     Slip(r"\)(?P<slip>\s*§-> [\w.]+)(?= {)", "a block has no result type", "", inside="T"),
