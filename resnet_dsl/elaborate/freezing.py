@@ -46,7 +46,7 @@ def _paths(network: Network) -> Iterator[tuple[str, bool]]:
     if network.stem is not None:
         yield "stem", changing[id(network.stem)]
     for stage in network.stages:
-        blocks = [changing[id(body)] for body in stage.blocks]
+        blocks = [changing[id(b)] and stage.owner(i) is None for i, b in enumerate(stage.blocks)]
         yield stage.name, any(blocks)
         yield from ((f"{stage.name}.{index}", block) for index, block in enumerate(blocks))
     if network.head is not None:
@@ -60,7 +60,9 @@ def _changes(body: Body) -> bool:
 
 
 def _step_changes(node: Node, body: Body) -> bool:
-    """Whether a step has weights or statistics, or works at random in training."""
+    """Whether a step has weights or statistics of its own, or works at random in training."""
+    if node.owner is not None:
+        return False
     if isinstance(node.what, BlockCall):
         return _changes(node.what.body)
     return node.what.random or bool(node.what.parameters(*map(body.shape_of, node.inputs)))

@@ -33,6 +33,8 @@ class Node:
     `derived` has the formula of each argument that was computed from parameters of the body's block.
     `span` is where the step stands, `author` what the author wrote that led there, where `span` is
     in the library. `given` is where the author gave the op itself, None where the library chose it.
+    `owner` is the step of the body whose tensors this one uses, where a shared function is applied again;
+    such a step has a name that nobody can write, `conv1@2`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Node:
     author: Span = field(compare=False, repr=False)
     derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
     given: Span | None = field(default=None, compare=False, repr=False)
+    owner: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +99,12 @@ class Body:
         return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
 
     def bodies(self) -> Iterator[Body]:
-        """Yield the bodies of the calls below, inner ones first, then this one."""
+        """Yield the bodies of the calls below, inner ones first, then this one.
+
+        A block that is applied again is not counted again: it is the one that was applied first.
+        """
         for node in self.nodes:
-            if isinstance(node.what, BlockCall):
+            if isinstance(node.what, BlockCall) and node.owner is None:
                 yield from node.what.body.bodies()
         yield self
 
@@ -124,13 +130,19 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` has, for each block, the formulas of its arguments over the parameters of the model.
+    `derived` has, for each block, the formulas of its arguments over the parameters of the model; `owners`
+    the path of the block whose tensors it uses, or None where they are its own. Empty, all have their own.
     """
 
     name: str
     blocks: tuple[Body, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
+    owners: tuple[str | None, ...] = ()
+
+    def owner(self, index: int) -> str | None:
+        """Return the path of the block whose tensors a block uses, or None where they are its own."""
+        return self.owners[index] if self.owners else None
 
 
 @dataclass(frozen=True)
@@ -178,6 +190,12 @@ class Network:
         if self.head is not None:
             yield "head", "", self.head
 
+    def owners(self) -> dict[str, str]:
+        """Return the path of the owner of each block of the stages that is applied again."""
+        stages = (stage for stage in self.stages if stage.owners)
+        found = ((f"{s.name}.{i}", owner) for s in stages for i, owner in enumerate(s.owners))
+        return {path: owner for path, owner in found if owner is not None}
+
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""
         return any(
@@ -193,7 +211,9 @@ class Network:
 
 
 def has_parameters(node: Node, body: Body) -> bool:
-    """Whether a step keeps something under its name: a block, or a layer with parameters."""
+    """Whether a step keeps something under its name: a block, or a layer with parameters of its own."""
+    if node.owner is not None:
+        return False
     if isinstance(node.what, BlockCall):
         return True
     return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
