@@ -28,7 +28,10 @@ class LayerNames:
         self.operations = operation_names(program.graph)
         self.prefixes: dict[str, str] = {}
         self.ends: dict[tuple[int, str], str] = {}
+        owners = program.network.owners()
         for part, path, body in program.network.parts() if self.given else ():
+            if path in owners:
+                continue
             inside = part in ("stem", "head")
             prefix = "" if inside else self._prefix(path, body)
             self._visit(body, path, prefix, None if inside else classes.use(body).target)
@@ -42,7 +45,7 @@ class LayerNames:
 
     def within(self, block: BlockClass, step: str) -> Expression:
         """Return the expression of a step's name in the function of its block."""
-        end = self.ends.get((id(block), step), f"-{step}")
+        end = self.ends.get((id(block), step), f"-{layer_name(step)}")
         return Joined("name", end) if end else Name("name")
 
     def separator(self) -> str:
@@ -51,6 +54,8 @@ class LayerNames:
 
     def _visit(self, body: Body, path: str, prefix: str, target: BlockClass | None) -> None:
         for node in body.nodes:
+            if node.owner is not None:
+                continue
             place = f"{path}.{node.name}".lstrip(".")
             if isinstance(node.what, BlockCall):
                 name = self._prefix(place, node.what.body)
@@ -80,6 +85,8 @@ class LayerNames:
 def _places(path: str, body: Body) -> Iterator[str]:
     """Yield the paths of all ops below a block's."""
     for node in body.nodes:
+        if node.owner is not None:
+            continue
         if isinstance(node.what, BlockCall):
             yield from _places(f"{path}.{node.name}", node.what.body)
         else:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.values import Share, Tag
 from resnet_dsl.ir.formulas import Formula, Named
-from resnet_dsl.ir.network import Node, channels_name
+from resnet_dsl.ir.network import AGAIN, Node, channels_name
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -48,15 +48,15 @@ class BodyBuilder:
         return self.inputs[-1 - value] if value < 0 else self.nodes[value].shape
 
     def repeated(self) -> tuple[str, str | None]:
-        """Return the name of the next step of what is applied again, and the step whose tensors it uses."""
+        """Return the name of the next step of what is applied again, and the step that it repeats."""
         assert self.repeats is not None
         start, nodes = self.repeats
         index = len(self.nodes) - start
         if index >= len(nodes):
-            return f"@{len(self.nodes)}", None  # one more than there was: reported when all are there
-        owner = nodes[index].owner or nodes[index].name
-        self.applications[owner] += 1
-        return f"{owner}@{self.applications[owner] + 1}", owner
+            return f"{AGAIN}{len(self.nodes)}", None  # one more than there was: reported when all are there
+        first = nodes[index].first
+        self.applications[first] += 1
+        return f"{first}{AGAIN}{self.applications[first] + 1}", first
 
     def channels(self, value: int) -> Formula | None:
         """Return how the channels of a value were derived, if they were."""

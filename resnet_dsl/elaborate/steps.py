@@ -189,6 +189,8 @@ def add(
     owner, at = None, span
     if builder.repeats is not None:
         name, owner = builder.repeated()
+        if isinstance(what, Op) and not what.parameters(*(tensor.shape for tensor in tensors)):
+            owner = None
     else:
         name, at = label if label is not None else (builder.numbered(kind), span)
     if name in builder.names:

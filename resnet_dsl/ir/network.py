@@ -17,6 +17,7 @@ from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
+AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Node:
     `span` is where the step stands, `author` what the author wrote that led there, where `span` is
     in the library. `given` is where the author gave the op itself, None where the library chose it.
     `owner` is the step of the body whose tensors this one uses, where a shared function is applied again;
-    such a step has a name that nobody can write, `conv1@2`.
+    a step of that has a name that nobody can write, `conv1@2`.
     """
 
     name: str
@@ -47,6 +48,11 @@ class Node:
     derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
     given: Span | None = field(default=None, compare=False, repr=False)
     owner: str | None = None
+
+    @property
+    def first(self) -> str:
+        """The name of the step that this one repeats; its own if it repeats none."""
+        return self.name.partition(AGAIN)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +103,12 @@ class Body:
     def count(self) -> int:
         """The number of ops, those of calls included."""
         return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
+
+    def called(self, node: Node) -> Body:
+        """Return the body of a call; where that is applied again, the one it was applied with first."""
+        first = node if node.owner is None else next(n for n in self.nodes if n.name == node.owner)
+        assert isinstance(first.what, BlockCall)
+        return first.what.body
 
     def bodies(self) -> Iterator[Body]:
         """Yield the bodies of the calls below, inner ones first, then this one.
