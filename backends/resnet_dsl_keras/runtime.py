@@ -115,7 +115,10 @@ def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
     layers = {path_of(layer.name): layer for layer in model.layers}
     outputs = {}
+    shared = {node.home.name for node in program.graph.nodes if node.owner is not None}
     for node in program.graph.nodes:
+        if node.home.name in shared:
+            continue  # a layer with several results
         ending = lowered_node(node).ending
         if ending is not None and node.name in layers:
             outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output

@@ -50,9 +50,9 @@ class SharedLayers:
         used = set(taken)
         for step in steps:
             if step.shared is not None and step.owner is None:
-                functions[step.name] = free_variable(step.name, used)
-                used |= {functions[step.name], input_variable(functions[step.name])}
-        waiting, found = set[str](), list(steps)
+                functions[step.name] = found = free_variable(step.name, used, len(step.inputs))
+                used |= {found, *input_variables(found, len(step.inputs))}
+        waiting, changed = set[str](), list(steps)
         last: dict[str, int] = {}
         for index, step in enumerate(steps):
             before = last.get(step.home)
@@ -60,14 +60,16 @@ class SharedLayers:
                 continue
             last[step.home] = index
             if before is not None and step.shared.statistics and not _follows(steps, index, before):
-                found[index] = replace(step, inputs=(*step.inputs, before))
+                changed[index] = replace(step, inputs=(*step.inputs, before))
                 waiting.add(step.name)
-        return cls(tuple(found), functions, frozenset(waiting))
+        return cls(tuple(changed), functions, frozenset(waiting))
 
     @property
     def variables(self) -> frozenset[str]:
         """The variables of the functions and their inputs."""
-        return frozenset(chain.from_iterable((name, input_variable(name)) for name in self.functions.values()))
+        inputs = {step.name: len(step.inputs) for step in self.steps}
+        made = ((name, *input_variables(name, inputs[step])) for step, name in self.functions.items())
+        return frozenset(chain.from_iterable(made))
 
     def making(self, step: BlockStep, operands: Sequence[Expression], make: Make) -> list[Assignment]:
         """Return the statements that make what a step is the first to apply."""
@@ -94,18 +96,18 @@ def _follows(steps: Sequence[BlockStep], index: int, before: int) -> bool:
     return not made.isdisjoint(steps[index].inputs[:1])
 
 
-def free_variable(step: str, taken: Iterable[str]) -> str:
-    """Return a variable for what a step applies, that is not taken, nor is that of its input."""
+def free_variable(step: str, taken: Iterable[str], inputs: int = 1) -> str:
+    """Return a variable for what a step applies, that is not taken, nor are those of its inputs."""
     plain = step.replace(".", "_")
     plain = f"step_{plain}" if plain[0].isdigit() else plain
     used = PYTHON.union(taken)
     tries = chain((plain, f"shared_{plain}"), (f"{plain}_{number}" for number in count(2)))
-    return next(name for name in tries if used.isdisjoint((name, input_variable(name))))
+    return next(name for name in tries if used.isdisjoint((name, *input_variables(name, inputs))))
 
 
-def input_variable(function: str) -> str:
-    """Return the variable of a function's input."""
-    return f"{function}_input"
+def input_variables(function: str, count: int) -> list[str]:
+    """Return the variables of a function's inputs."""
+    return [f"{function}_input{number if number > 1 else ''}" for number in range(1, count + 1)]
 
 
 def function_of(
@@ -115,12 +117,10 @@ def function_of(
     use: SharedUse,
 ) -> list[Assignment]:
     """Return the statements that make layers as a function, on inputs like the operands."""
-    name = input_variable(variable)
-    given: list[Expression] = [Name(name if not i else f"{name}{i + 1}") for i in range(len(operands))]
+    given = [Name(name) for name in input_variables(variable, len(operands))]
     lines = []
     for own, operand in zip(given, operands, strict=True):
         like = call("any_size", operand) if use.resized else _same_size(operand)
-        assert isinstance(own, Name)
         lines.append(Assignment((own.path,), like))
     inputs = given[0] if len(given) == 1 else listed(*given)
     return [*lines, Assignment((variable,), call("keras.Function", inputs, make(given)))]
