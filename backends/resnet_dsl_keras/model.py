@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
@@ -256,9 +257,8 @@ def _stage_of_shared(
         else:
             variable, use = shared[home]
             if home == path:
-                lines += function_of(
-                    variable, [current], lambda x, b=block, n=name: functions.call(classes.use(b), x, n), use
-                )
+                made_once = partial(functions.call, classes.use(block), name=name)
+                lines += function_of(variable, [current], made_once, use)
             made = application(variable, [current])
         own = body.kept.get(path) or (body.kept.get(stage.name) if index == last else None)
         current = Name(own or X.path)

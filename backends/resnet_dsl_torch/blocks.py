@@ -148,10 +148,7 @@ def in_methods(steps: Several[BlockStep], parameters: Iterable[ClassParameter]) 
         return Attribute(SELF, tree.path) if isinstance(tree, Name) and tree.path in own else None
 
     return tuple(
-        replace(s, what=s.what.changed(owned))
-        if isinstance(s.what, TorchLowering)
-        else s
-        for s in steps
+        replace(s, what=s.what.changed(owned)) if isinstance(s.what, TorchLowering) else s for s in steps
     )
 
 

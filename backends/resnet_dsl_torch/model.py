@@ -72,8 +72,8 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
     """
     own = _own_blocks(stage)
     if own != list(range(len(own))):
-        made = tuple((Literal(str(index)), construct(classes.use(stage.blocks[index]))) for index in own)
-        yield keep(stage.name, call("nn.ModuleDict", Dictionary(made)))
+        items = tuple((Literal(str(index)), construct(classes.use(stage.blocks[index]))) for index in own)
+        yield keep(stage.name, call("nn.ModuleDict", Dictionary(items)))
         return
     if not own:
         return

@@ -23,8 +23,8 @@ from resnet_dsl.codegen.lowering import (
 )
 from resnet_dsl.codegen.names import OWN, PYTHON, camel, class_name, free_name
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
-from resnet_dsl.codegen.shared_steps import SharedUse, shared_uses
 from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
+from resnet_dsl.codegen.shared_steps import SharedUse, shared_uses
 from resnet_dsl.ir.formulas import Fixed, Formula, Number
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage, channels_name
 

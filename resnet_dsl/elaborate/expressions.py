@@ -337,7 +337,9 @@ def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label
         return number if piped is None else _no_step(ctx, number, expr, env)
     if _is_share(expr, env):
         made = share(ctx, expr, env)
-        return made if piped is None or isinstance(made, Bad) else apply(ctx, made, piped, env, expr.span, label)
+        if piped is None or isinstance(made, Bad):
+            return made
+        return apply(ctx, made, piped, env, expr.span, label)
     function = evaluate(ctx, expr.callee, env)
     if isinstance(function, Bad):
         return BAD

@@ -22,8 +22,10 @@ def frozen_parts(state: ModelState, whole: Network, network: Network) -> tuple[s
         at = item_at(state, "freeze", path)
         if path in changing:
             if not changing[path]:
-                message = f"`{path}` has no weights: freezing it has no effect"
-                state.elaborator.warn("W0602", message, at, "leave it out")
+                owner = network.owners().get(path)
+                lacks = "has no weights" if owner is None else f"uses the weights of `{owner}`"
+                hint = "leave it out" if owner is None else f"freeze `{owner}`"
+                state.elaborator.warn("W0602", f"`{path}` {lacks}: freezing it has no effect", at, hint)
         elif path in known:
             message = f"`{path}` cannot be frozen: no output needs it, so that it is left out"
             state.error("E0214", message, at, "leave it out here, or list its part in `outputs` too")

@@ -10,10 +10,9 @@ from resnet_dsl.elaborate.values import Bad, Share
 from resnet_dsl.ir.network import Body
 
 
-def block_owner(state: ModelState, function: Share, path: str, body: Body, span: Span) -> str | None | Bad:
+def block_owner(state: ModelState, function: Share, path: str, body: Body, span: Span) -> str | Bad | None:
     """Return the path of the block whose tensors a shared block of a stage uses, None for its own."""
     ctx = state.elaborator
-    ctx.shares[function] += 1
     first = state.shared.get(function)
     if first is None:
         if function in ctx.homes:

@@ -8,9 +8,11 @@ home in one body, or among the blocks of the stages: tensors of one body are not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
+from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.elaborate.body_builder import BodyBuilder, FirstApplication
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, ShareHome
 from resnet_dsl.elaborate.values import (
@@ -31,7 +33,7 @@ from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 SHARE = "share"
-ONE_PLACE = "apply it in one block, or share the block that applies it"
+ONE_PLACE = "apply it in one block, one part or the stages alone, or share the block that applies it"
 
 
 def share(ctx: Elaborator, call: ast.Call, env: Env) -> Function | Bad:
@@ -69,7 +71,7 @@ def applied(
     span: Span,
     label: Tag | None,
 ) -> Tensor | Bad:
-    """Return what an application gives; `make` applies the function under a label as if it were not shared."""
+    """Return what an application gives; `make` applies the function under a label, not shared."""
     first = builder.shared.get(function)
     if first is None:
         return _first(ctx, function, make, builder, span, label)
@@ -119,17 +121,26 @@ def _first(
 
 def applied_elsewhere(ctx: Elaborator, home: ShareHome, span: Span) -> Bad:
     """Report a shared function that is at home in another body."""
-    message = "a shared function is applied in two blocks: its tensors are known in the first alone"
+    message = "a shared function is applied in two places: its tensors are those of the first alone"
     return ctx.error("E0225", message, span, ONE_PLACE, (Label(home.span, "applied here first"),))
 
 
-def check_inside(ctx: Elaborator, inside: Iterable[Share], span: Span) -> bool:
-    """Report a body that is used again and applies a shared function that it was given; whether it is fine."""
-    home = next((ctx.homes[function] for function in inside), None)
-    if home is not None and not ctx.repeating:
-        applied_elsewhere(ctx, home, span)
-        return False
-    return True
+@contextmanager
+def noting_shares(ctx: Elaborator, key: Value, given: Iterable[Value]) -> Iterator[None]:
+    """Note which of the shared functions that the body of a key is given it is the first to apply."""
+    before = len(ctx.homes)
+    yield
+    new = set(list(ctx.homes)[before:])
+    if new and (inside := tuple(share for share in shares_in(given) if share in new)):
+        ctx.inside[key] = inside
+
+
+def check_inside(ctx: Elaborator, key: Value, span: Span) -> bool:
+    """Report a body that is used again and applies a shared function it was given; whether it is fine."""
+    if key not in ctx.inside or ctx.repeating:
+        return True
+    applied_elsewhere(ctx, ctx.homes[ctx.inside[key][0]], span)
+    return False
 
 
 def shares_in(values: Iterable[Value]) -> Iterator[Share]:
@@ -184,18 +195,22 @@ def _difference(before: Steps, after: Steps) -> Difference | None:
         if found is not None:
             return found
     if len(before.nodes) != len(after.nodes):
-        return Difference(f"{len(after.nodes)} steps here, and {len(before.nodes)} where it is applied first")
+        steps = counted(len(after.nodes), "step")
+        return Difference(f"it has {steps} here, and {len(before.nodes)} where it is applied first")
     return None
 
 
 def _step_difference(before: Steps, after: Steps, one: Node, other: Node) -> Difference | None:
     if isinstance(one.what, BlockCall) and isinstance(other.what, BlockCall):
         inner = bodies_differ(one.what.body, other.what.body)
-        return None if inner is None else inner._replace(text=f"{one.name}.{inner.text}")
+        joint = "." if inner is not None and not inner.text.startswith("it ") else ": "
+        return None if inner is None else inner._replace(text=f"{one.name}{joint}{inner.text}")
     if isinstance(one.what, BlockCall) or isinstance(other.what, BlockCall):
         return Difference(f"{one.name} is another step here")
     shapes = [steps.inputs(node) for steps, node in ((before, one), (after, other))]
-    first, second = (what.parameters(*given) for what, given in zip((one.what, other.what), shapes, strict=True))
+    first, second = (
+        what.parameters(*given) for what, given in zip((one.what, other.what), shapes, strict=True)
+    )
     for own, same in zip(first, second, strict=False):
         if (own.name, own.shape) != (same.name, same.shape):
             sizes = ["x".join(map(str, tensor.shape)) for tensor in (same, own)]
@@ -204,7 +219,11 @@ def _step_difference(before: Steps, after: Steps, one: Node, other: Node) -> Dif
     if one.what != other.what or len(first) != len(second):
         return Difference(f"{one.name} has other arguments here than where it is applied first")
     ranks = [[shape.is_vector for shape in given] for given in shapes]
-    return None if ranks[0] == ranks[1] else Difference(f"{one.name} takes a vector in one place, a map in another")
+    return (
+        None
+        if ranks[0] == ranks[1]
+        else Difference(f"{one.name} takes a vector in one place, a map in another")
+    )
 
 
 def bodies_differ(one: Body, other: Body) -> Difference | None:
@@ -240,4 +259,6 @@ def check_shares(ctx: Elaborator) -> None:
         reason = ctx.useless.get(function, "" if function.span in often else "is applied once")
         if reason and not function.span.source.ours and function.span not in told:
             told.add(function.span)
-            ctx.warn("W0625", f"`share` does nothing here: the function {reason}", function.span, "leave it out")
+            ctx.warn(
+                "W0625", f"`share` does nothing here: the function {reason}", function.span, "leave it out"
+            )

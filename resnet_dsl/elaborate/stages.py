@@ -132,12 +132,10 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
                 made = _block(state, run, name, position)
             if isinstance(made, Bad):
                 return None
-            owner = None
-            if share is not None:
-                path = f"{name}.{position.block}"
-                owner = block_owner(state, share, path, made[0], state.value_at("stages", first.stage))
-                if isinstance(owner, Bad):
-                    return None
+            path = f"{name}.{position.block}"
+            owner = None if share is None else block_owner(state, share, path, made[0], at)
+            if isinstance(owner, Bad):
+                return None
             body, formulas = made
             given = formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels))
             _pass_through(state, body, formulas)
@@ -148,7 +146,11 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
                 state.elaborator.count((times - 1) * max(body.count, 1), at)
             blocks += [body] * times
             derived += [given] * times
-            owners += [owner, *[path if owner is None else owner] * (times - 1)] if share else [None] * times
+            owners.append(owner)
+            if share is not None:
+                state.elaborator.shares[share] += times
+                owner = owner or path
+            owners += [owner] * (times - 1)
             left -= times
     shared = tuple(owners) if any(owners) else ()
     return Stage(name, tuple(blocks), state.names[name], tuple(derived), shared)

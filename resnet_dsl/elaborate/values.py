@@ -56,7 +56,7 @@ class Definition:
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """What `share(…)` at `span` made: every application of it uses one set of tensors; compared by identity."""
+    """What `share(…)` at `span` made, compared by identity: all applications use one set of tensors."""
 
     span: Span
 
@@ -65,8 +65,9 @@ class Share:
 class Function:
     """A block or op, perhaps with some arguments given, that waits for its input.
 
-    `share` says that all its applications are one. `origin` is where the author gave it for a parameter; `origins` where its arguments were given,
-    `spans` their text in the call, and `call` the call as it is written.
+    `share` says that all its applications are one. `origin` is where the author gave it for a
+    parameter; `origins` where its arguments were given, `spans` their text in the call, and `call` the
+    call as it is written.
     """
 
     target: Definition | type[Op]

@@ -152,6 +152,11 @@ class Stage:
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
     owners: tuple[str | None, ...] = ()
 
+    def up_to(self, count: int) -> Stage:
+        """Return the stage with its first blocks alone."""
+        blocks, derived, owners = self.blocks[:count], self.derived[:count], self.owners[:count]
+        return replace(self, blocks=blocks, derived=derived, owners=owners)
+
     def owner(self, index: int) -> str | None:
         """Return the path of the block whose tensors a block uses, or None where they are its own."""
         return self.owners[index] if self.owners else None
@@ -232,6 +237,10 @@ def has_parameters(node: Node, body: Body) -> bool:
 
 
 def renamed(body: Body, names: dict[str, str]) -> Body:
-    """Return the body with steps renamed."""
-    nodes = (replace(node, name=names.get(node.name, node.name)) for node in body.nodes)
+    """Return the body with steps renamed, those that repeat them too."""
+    nodes = []
+    for node in body.nodes:
+        first, owner = node.first, node.owner
+        name = names.get(first, first) + node.name[len(first) :]
+        nodes.append(replace(node, name=name, owner=None if owner is None else names.get(owner, owner)))
     return replace(body, nodes=tuple(nodes))
