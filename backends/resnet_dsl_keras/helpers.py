@@ -121,6 +121,8 @@ HELPERS: Mapping[str, Helper] = {
     ),
     "group_norm": Helper("normalisation", (*LAYER, HelperParameter("groups", NUMBER)), (EPS, GAMMA)),
     "layer_norm": Helper("normalisation", LAYER, (EPS, GAMMA)),
+    "any_size": Helper("layout", X),
+    "in_order": Helper("layout", (*LAYER, HelperParameter("after", TENSOR))),
     "channels_of": Helper("layout", (*X, HelperParameter("first", NUMBER), HelperParameter("end", NUMBER))),
     "part": Helper("layout", (*X, HelperParameter("index", NUMBER), HelperParameter("of", NUMBER))),
     "local_response_norm": Helper(

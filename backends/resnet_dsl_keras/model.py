@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
@@ -20,6 +21,7 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    SharedUse,
     call,
     docstring,
     names,
@@ -29,7 +31,9 @@ from resnet_dsl.backend.python_source import (
 )
 from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered
+from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import lowered_node
+from resnet_dsl_keras.shared_layers import application, free_variable, function_of
 
 X = Name("x")
 INPUTS = Name("inputs")
@@ -180,8 +184,11 @@ def _lines(
     """The statements from the input to the last result, each under its own name where it is kept."""
     lines: list[Line] = []
     current = INPUTS
+    shared = _shared_blocks(body, functions)
     for part in body.parts:
-        if isinstance(part, Stage):
+        if isinstance(part, Stage) and shared and part.owners:
+            more, current = _stage_of_shared(part, current, body, classes, functions, layer_names, shared)
+        elif isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
         else:
             more, current = _part(part, current, body, functions, layer_names)
@@ -240,6 +247,49 @@ def _stage(
     if name != current.path:
         lines.append(Assignment((name,), current))
     return lines, Name(name)
+
+
+SharedBlocks = dict[str, tuple[str, SharedUse]]
+
+
+def _shared_blocks(body: ModelBody, functions: Functions) -> SharedBlocks:
+    """The blocks of stages that are applied more than once: the variable of each, and what is known of it."""
+    taken = RESERVED.union(functions.names, body.kept.values(), (p.name for p in body.parameters))
+    taken = taken.union(step.name for step in body.steps())
+    return {path: (free_variable(path, taken), use) for path, use in body.shared.items()}
+
+
+def _stage_of_shared(
+    stage: Stage,
+    current: Name,
+    body: ModelBody,
+    classes: Classes,
+    functions: Functions,
+    layer_names: LayerNames,
+    shared: SharedBlocks,
+) -> tuple[list[Line], Name]:
+    """A stage with blocks that are applied more than once, block by block."""
+    lines: list[Line] = []
+    last = len(stage.blocks) - 1
+    for index, block in enumerate(stage.blocks):
+        path = f"{stage.name}.{index}"
+        home = stage.owner(index) or path
+        name = Literal(layer_names.at(home))
+        if home not in shared:
+            made: Expression = functions.call(classes.use(block), [current], name)
+        else:
+            variable, use = shared[home]
+            if home == path:
+                made_once = partial(functions.call, classes.use(block), name=name)
+                lines += function_of(variable, [current], made_once, use)
+            made = application(variable, [current])
+        own = body.kept.get(path) or (body.kept.get(stage.name) if index == last else None)
+        current = Name(own or X.path)
+        lines.append(Assignment((current.path,), made))
+    name_of = body.kept.get(stage.name, current.path)
+    if name_of != current.path:
+        lines.append(Assignment((name_of,), current))
+    return lines, Name(name_of)
 
 
 def _text(lines: Iterable[Line]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from resnet_dsl_keras.model import build_function
 from resnet_dsl_keras.recursion import recursion_limit
 from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
+from resnet_dsl_keras.shared_layers import blocks_calls, helper_calls
 
 
 def render(program: Program, exact: bool = False) -> str:
@@ -38,7 +39,8 @@ def render(program: Program, exact: bool = False) -> str:
     body = model_body(program, classes, RESERVED)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
     cases |= EXACT if exact else set()
-    helpers = helpers_of(_trees(body, classes), cases)
+    trees = [*_trees(body, classes), *blocks_calls(program.network)]
+    helpers = helpers_of(trees, cases)
     functions = functions_of(classes, helpers, layer_names)
     frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
     build = build_function(program, body, classes, functions, layer_names, returns=not frozen)
@@ -91,7 +93,8 @@ def _trees(body: ModelBody, classes: Classes) -> list[Expression]:
     steps = [*body.steps(), *(step for block in classes.classes for step in block.steps)]
     lowerings = [step.what for step in steps if isinstance(step.what, KerasLowering)]
     parts = [lowering.parts.whole for lowering in lowerings if lowering.parts is not None]
-    return [*(lowering.expression for lowering in lowerings), *parts]
+    sharing = [tree for step in steps for tree in helper_calls(step)]
+    return [*(lowering.expression for lowering in lowerings), *parts, *sharing]
 
 
 def _is_frozen_layer(node: Node, body: Body) -> bool:

@@ -77,5 +77,5 @@ def _start_sites(body: ModelBody, classes: Classes) -> Iterator[StartSite]:
 def _sites(block: BlockClass | None, steps: Iterable[BlockStep]) -> Iterator[StartSite]:
     owner, holder = ("", SELF) if block is None else (block.name, Name("module"))
     for step in steps:
-        if isinstance(step.what, TorchLowering) and step.what.module is not None:
+        if isinstance(step.what, TorchLowering) and step.what.module is not None and step.owner is None:
             yield StartSite(step.what.kind, owner, attribute(holder, step.name), step.what.starts)

@@ -60,9 +60,10 @@ def cost_of(graph: Graph) -> Cost:
             alike[key] = _layer(graph, node), None if whole else node.op.window
         cost, window = alike[key]
         field = fields[node.name] = _field(window, [fields[name] for name in node.inputs])
-        trainable = 0 if graph.is_frozen(node) else cost.params
+        params, buffers = (cost.params, cost.buffers) if node.owner is None else (0, 0)
+        trainable = 0 if graph.is_frozen(node) else params
         size = None if field is None else field.size
-        layers.append(OpCost(node, cost.output, cost.params, trainable, cost.buffers, cost.macs, size))
+        layers.append(OpCost(node, cost.output, params, trainable, buffers, cost.macs, size))
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
     return Cost(

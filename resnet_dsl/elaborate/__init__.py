@@ -16,6 +16,7 @@ from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
 from resnet_dsl.elaborate.outputs import only_needed, paths, preprocess
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, Settings, layer_of
+from resnet_dsl.elaborate.sharing import check_shares
 from resnet_dsl.elaborate.stages import all_stages
 from resnet_dsl.elaborate.stem_and_head import input_shape, part
 from resnet_dsl.elaborate.unused_settings import check_names, check_use
@@ -46,6 +47,7 @@ def elaborate(
     network = replace(network, frozen=frozen_parts(state, whole, network))
     check_kept_names(state, network)
     check_use(state)
+    check_shares(context)
     findings.check()
     return network, state
 

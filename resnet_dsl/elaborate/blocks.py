@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import MISSING, replace
+from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -13,6 +14,7 @@ from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.sharing import applied, check_inside, noting_shares
 from resnet_dsl.elaborate.steps import NO_BODY, add, step
 from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
 from resnet_dsl.elaborate.values import (
@@ -188,6 +190,9 @@ def apply(
     if tensors is None or env.builder is None:
         hint = NO_BODY if env.builder is None else ""
         return ctx.error("E0206", f"`{function.name}` has no input here", span, hint)
+    if (share := function.share) is not None:
+        own = function.shared(None)
+        return applied(ctx, share, partial(apply, ctx, own, tensors, env, span), env.builder, span, label)
     op = complete(ctx, function, env, span)
     if isinstance(op, Bad):
         return BAD
@@ -282,7 +287,10 @@ def body_of(
     parts = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
     key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes))
     if key not in ctx.bodies:
-        ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, tuple(carried.inputs))
+        with noting_shares(ctx, key, given.values()):
+            ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, tuple(carried.inputs))
+    elif not check_inside(ctx, key, at or span):
+        return BAD
     elif isinstance(found := ctx.bodies[key], Body):
         ctx.count(found.count, at or span)
     return ctx.bodies[key]

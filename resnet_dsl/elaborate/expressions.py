@@ -23,6 +23,7 @@ from resnet_dsl.elaborate.derived import (
 )
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.sharing import SHARE, share
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.unknown_names import unknown_member, unknown_name
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Repeat, Staged, Tag, Tensor, Value, show
@@ -302,6 +303,8 @@ def _check_step(ctx: Elaborator, step: ast.Expr, env: Env) -> None:
         _check_step(ctx, step.value, env)
     elif not isinstance(step, ast.Call):
         evaluate(ctx, step, env)
+    elif _is_share(step, env):
+        share(ctx, step, env)
     elif not (isinstance(step.callee, ast.Name) and _is_numeric(ctx, step.callee.id, env)):
         function = evaluate(ctx, step.callee, env)
         bound = bind(ctx, function, step, env, [NOTHING]) if isinstance(function, Function) else None
@@ -332,6 +335,11 @@ def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
         number = _numeric(ctx, expr, env)
         return number if piped is None else _no_step(ctx, number, expr, env)
+    if _is_share(expr, env):
+        made = share(ctx, expr, env)
+        if piped is None or isinstance(made, Bad):
+            return made
+        return apply(ctx, made, piped, env, expr.span, label)
     function = evaluate(ctx, expr.callee, env)
     if isinstance(function, Bad):
         return BAD
@@ -346,6 +354,12 @@ def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label
 
 def _is_numeric(ctx: Elaborator, name: str, env: Env) -> bool:
     return name in NUMERIC and name not in env.names and env.scope.find(name) is None
+
+
+def _is_share(call: ast.Call, env: Env) -> bool:
+    """Whether a call is that of the built-in function: any name of the author's own comes before it."""
+    name = call.callee.id if isinstance(call.callee, ast.Name) else ""
+    return name == SHARE and name not in env.names and env.scope.find(name) is None
 
 
 def _numeric(ctx: Elaborator, expr: ast.Call, env: Env) -> Value:

@@ -22,8 +22,10 @@ def frozen_parts(state: ModelState, whole: Network, network: Network) -> tuple[s
         at = item_at(state, "freeze", path)
         if path in changing:
             if not changing[path]:
-                message = f"`{path}` has no weights: freezing it has no effect"
-                state.elaborator.warn("W0602", message, at, "leave it out")
+                owner = network.owners().get(path)
+                lacks = "has no weights" if owner is None else f"uses the weights of `{owner}`"
+                hint = "leave it out" if owner is None else f"freeze `{owner}`"
+                state.elaborator.warn("W0602", f"`{path}` {lacks}: freezing it has no effect", at, hint)
         elif path in known:
             message = f"`{path}` cannot be frozen: no output needs it, so that it is left out"
             state.error("E0214", message, at, "leave it out here, or list its part in `outputs` too")
@@ -46,7 +48,7 @@ def _paths(network: Network) -> Iterator[tuple[str, bool]]:
     if network.stem is not None:
         yield "stem", changing[id(network.stem)]
     for stage in network.stages:
-        blocks = [changing[id(body)] for body in stage.blocks]
+        blocks = [changing[id(b)] and stage.owner(i) is None for i, b in enumerate(stage.blocks)]
         yield stage.name, any(blocks)
         yield from ((f"{stage.name}.{index}", block) for index, block in enumerate(blocks))
     if network.head is not None:
@@ -60,7 +62,9 @@ def _changes(body: Body) -> bool:
 
 
 def _step_changes(node: Node, body: Body) -> bool:
-    """Whether a step has weights or statistics, or works at random in training."""
+    """Whether a step has weights or statistics of its own, or works at random in training."""
+    if node.owner is not None:
+        return False
     if isinstance(node.what, BlockCall):
         return _changes(node.what.body)
     return node.what.random or bool(node.what.parameters(*map(body.shape_of, node.inputs)))

@@ -87,7 +87,7 @@ def only_needed(state: ModelState, network: Network) -> Network:
     kept = {
         s: sum(order.index(f"{s.name}.{i}") <= last for i in range(len(s.blocks))) for s in network.stages
     }
-    stages = [replace(s, blocks=s.blocks[:n], derived=s.derived[:n]) for s, n in kept.items()]
+    stages = [s.up_to(n) for s, n in kept.items()]
     left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
     if left:
         message = f"no output needs {', '.join(left)}: left out"

@@ -14,6 +14,7 @@ from resnet_dsl.elaborate.elaborator import Parameter
 from resnet_dsl.elaborate.follow_ups import is_misspelt
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import FIELDS
+from resnet_dsl.elaborate.shared_blocks import block_owner
 from resnet_dsl.elaborate.steps import Derived
 from resnet_dsl.elaborate.values import (
     BAD,
@@ -120,13 +121,20 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
         return None
     blocks: list[Body] = []
     derived: list[Derived] = []
+    owners: list[str | None] = []
     for run in runs:
         left = run.length
         while left:
             position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
             state.settings.asked.discard(INDEX)
-            made = _block(state, run, name, position)
+            share = run.function.share
+            with state.elaborator.applying_again(share in state.shared):
+                made = _block(state, run, name, position)
             if isinstance(made, Bad):
+                return None
+            path = f"{name}.{position.block}"
+            owner = None if share is None else block_owner(state, share, path, made[0], at)
+            if isinstance(owner, Bad):
                 return None
             body, formulas = made
             given = formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels))
@@ -138,8 +146,14 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
                 state.elaborator.count((times - 1) * max(body.count, 1), at)
             blocks += [body] * times
             derived += [given] * times
+            owners.append(owner)
+            if share is not None:
+                state.elaborator.shares[share] += times
+                owner = owner or path
+            owners += [owner] * (times - 1)
             left -= times
-    return Stage(name, tuple(blocks), state.names[name], tuple(derived))
+    shared = tuple(owners) if any(owners) else ()
+    return Stage(name, tuple(blocks), state.names[name], tuple(derived), shared)
 
 
 def _pass_through(state: ModelState, body: Body, formulas: Derived) -> None:

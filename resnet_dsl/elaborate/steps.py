@@ -186,7 +186,13 @@ def add(
 ) -> Tensor | Bad:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
-    name, at = label if label is not None else (builder.numbered(kind), span)
+    owner, at = None, span
+    if builder.repeats is not None:
+        name, owner = builder.repeated()
+        if isinstance(what, Op) and not what.parameters(*(tensor.shape for tensor in tensors)):
+            owner = None
+    else:
+        name, at = label if label is not None else (builder.numbered(kind), span)
     if name in builder.names:
         labels = (Label(builder.names[name], "the first"),)
         hint = "the name of a step is that of its parameters; name them apart"
@@ -195,7 +201,7 @@ def add(
     inputs = tuple(tensor.value for tensor in tensors)
     author = span if not span.source.ours else ctx.origin().span
     given = author if not span.source.ours else None if maker is None else maker.span
-    node = Node(name, what, inputs, shape, builder.variable, span, author, derived, given)
+    node = Node(name, what, inputs, shape, builder.variable, span, author, derived, given, owner)
     ctx.structural.update(_decided(node, builder))
     builder.nodes.append(node)
     builder.result_channels.append(channels_formula(node, builder.channels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from resnet_dsl.diagnostics.model import Span
@@ -54,16 +54,25 @@ class Definition:
         return " ".join(line for line in lines if not line.startswith("resnet-dsl:"))
 
 
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What `share(…)` at `span` made, compared by identity: all applications use one set of tensors."""
+
+    span: Span
+
+
 @dataclass(frozen=True)
 class Function:
     """A block or op, perhaps with some arguments given, that waits for its input.
 
-    `origin` is where the author gave it for a parameter; `origins` where its arguments were given,
-    `spans` their text in the call, and `call` the call as it is written.
+    `share` says that all its applications are one. `origin` is where the author gave it for a
+    parameter; `origins` where its arguments were given, `spans` their text in the call, and `call` the
+    call as it is written.
     """
 
     target: Definition | type[Op]
     bound: tuple[tuple[str, Value], ...] = ()
+    share: Share | None = None
     origin: Origin | None = field(compare=False, repr=False, default=None)
     origins: Mapping[str, Origin] = field(compare=False, repr=False, default_factory=dict)
     spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
@@ -74,6 +83,10 @@ class Function:
         """The name it is defined under."""
         target = self.target
         return target.block.name if isinstance(target, Definition) else target.kind
+
+    def shared(self, share: Share | None) -> Function:
+        """Return the function with all its applications as one, or each as its own."""
+        return replace(self, share=share)
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,8 @@ def show(value: object) -> str:
             return f"{{ {'  '.join(f'{name}: {_inner(item)}' for name, item in value)} }}"
         case tuple():
             return f"[{', '.join(map(_inner, value))}]"
+        case Function(share=Share()):
+            return f"share({show(value.shared(None))})"
         case Function(bound=()):
             return value.name
         case Function():

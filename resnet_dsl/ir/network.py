@@ -17,6 +17,7 @@ from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
+AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Node:
     `derived` has the formula of each argument that was computed from parameters of the body's block.
     `span` is where the step stands, `author` what the author wrote that led there, where `span` is
     in the library. `given` is where the author gave the op itself, None where the library chose it.
+    `owner` is the step of the body whose tensors this one uses, where a shared function is applied again;
+    a step of that has a name that nobody can write, `conv1@2`.
     """
 
     name: str
@@ -44,6 +47,12 @@ class Node:
     author: Span = field(compare=False, repr=False)
     derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
     given: Span | None = field(default=None, compare=False, repr=False)
+    owner: str | None = None
+
+    @property
+    def first(self) -> str:
+        """The name of the step that this one repeats; its own if it repeats none."""
+        return self.name.partition(AGAIN)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +104,19 @@ class Body:
         """The number of ops, those of calls included."""
         return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
 
+    def called(self, node: Node) -> Body:
+        """Return the body of a call; where that is applied again, the one it was applied with first."""
+        first = node if node.owner is None else next(n for n in self.nodes if n.name == node.owner)
+        assert isinstance(first.what, BlockCall)
+        return first.what.body
+
     def bodies(self) -> Iterator[Body]:
-        """Yield the bodies of the calls below, inner ones first, then this one."""
+        """Yield the bodies of the calls below, inner ones first, then this one.
+
+        A block that is applied again is not counted again: it is the one that was applied first.
+        """
         for node in self.nodes:
-            if isinstance(node.what, BlockCall):
+            if isinstance(node.what, BlockCall) and node.owner is None:
                 yield from node.what.body.bodies()
         yield self
 
@@ -124,13 +142,24 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` has, for each block, the formulas of its arguments over the parameters of the model.
+    `derived` has, for each block, the formulas of its arguments over the parameters of the model; `owners`
+    the path of the block whose tensors it uses, or None where they are its own. Empty, all have their own.
     """
 
     name: str
     blocks: tuple[Body, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
+    owners: tuple[str | None, ...] = ()
+
+    def up_to(self, count: int) -> Stage:
+        """Return the stage with its first blocks alone."""
+        blocks, derived, owners = self.blocks[:count], self.derived[:count], self.owners[:count]
+        return replace(self, blocks=blocks, derived=derived, owners=owners)
+
+    def owner(self, index: int) -> str | None:
+        """Return the path of the block whose tensors a block uses, or None where they are its own."""
+        return self.owners[index] if self.owners else None
 
 
 @dataclass(frozen=True)
@@ -178,6 +207,12 @@ class Network:
         if self.head is not None:
             yield "head", "", self.head
 
+    def owners(self) -> dict[str, str]:
+        """Return the path of the owner of each block of the stages that is applied again."""
+        stages = (stage for stage in self.stages if stage.owners)
+        found = ((f"{s.name}.{i}", owner) for s in stages for i, owner in enumerate(s.owners))
+        return {path: owner for path, owner in found if owner is not None}
+
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""
         return any(
@@ -193,13 +228,19 @@ class Network:
 
 
 def has_parameters(node: Node, body: Body) -> bool:
-    """Whether a step keeps something under its name: a block, or a layer with parameters."""
+    """Whether a step keeps something under its name: a block, or a layer with parameters of its own."""
+    if node.owner is not None:
+        return False
     if isinstance(node.what, BlockCall):
         return True
     return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
 
 
 def renamed(body: Body, names: dict[str, str]) -> Body:
-    """Return the body with steps renamed."""
-    nodes = (replace(node, name=names.get(node.name, node.name)) for node in body.nodes)
+    """Return the body with steps renamed, those that repeat them too."""
+    nodes = []
+    for node in body.nodes:
+        first, owner = node.first, node.owner
+        name = names.get(first, first) + node.name[len(first) :]
+        nodes.append(replace(node, name=name, owner=None if owner is None else names.get(owner, owner)))
     return replace(body, nodes=tuple(nodes))

@@ -22,6 +22,7 @@ from resnet_dsl.syntax import ast
 
 INDENT = "    "
 BLOCK_INPUT = "x"
+PATH = "\0"  # stands for a block's path, as no name does
 
 
 def print_network(program: Program) -> str:
@@ -56,15 +57,17 @@ def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
     printed: dict[int, tuple[str, ...]] = {}
     for body in stage.blocks:
         if id(body) not in printed:
-            printed[id(body)] = tuple(_body_lines(body, "@", [BLOCK_INPUT], extent))
-    for lines, run in groupby(enumerate(stage.blocks), key=lambda item: printed[id(item[1])]):
-        numbers = [index for index, _ in run]
+            printed[id(body)] = tuple(_body_lines(body, PATH, [BLOCK_INPUT], extent))
+    blocks = [(printed[id(body)], stage.owner(index)) for index, body in enumerate(stage.blocks)]
+    for (lines, owner), run in groupby(range(len(blocks)), key=blocks.__getitem__):
+        numbers = list(run)
+        again = f"  the tensors of {owner} again" if owner is not None else ""
         first, last = f"{stage.name}.{numbers[0]}", f"{stage.name}.{numbers[-1]}"
         if len(numbers) > 1:
-            yield f"  {first} … {last}  ({len(numbers)} blocks alike)"
+            yield f"  {first} … {last}  ({len(numbers)} blocks alike){again}"
         else:
-            yield f"  {first}"
-        yield from (line.replace("@", first) for line in lines)
+            yield f"  {first}{again}"
+        yield from (line.replace(PATH, first) for line in lines)
 
 
 def _body_lines(body: Body, path: str, inputs: list[str], extent: Extent) -> Iterator[str]:
@@ -108,7 +111,9 @@ def print_graph(program: Program) -> str:
 
 
 def _graph_line(node: GraphNode, extent: Extent) -> str:
-    return _step(node.name, node.op, node.inputs, node.shape.text(extent))
+    line = _step(node.name, node.op, node.inputs, node.shape.text(extent))
+    again = node.owner is not None and any(node.parameters())
+    return f"{line}  the tensors of {node.home.name} again" if again else line
 
 
 def print_ast(file: ast.File) -> str:

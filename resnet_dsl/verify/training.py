@@ -148,7 +148,7 @@ def _velocity(graph: Graph, state: Mapping[str, Array], seed: int) -> dict[str, 
     found: dict[str, Array] = {}
     for node in graph.nodes:
         for name, parameter in node.parameters():
-            if parameter.learned and not graph.is_frozen(node):
+            if parameter.learned and node.owner is None and not graph.is_frozen(node):
                 # So small that the weights hardly move by it, and so large that its loss shows.
                 size = np.sqrt(np.square(state[name]).mean()) / 16
                 found[name] = size * np.asarray(generator.standard_normal(state[name].shape))
