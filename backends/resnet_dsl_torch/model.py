@@ -110,11 +110,14 @@ def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[A
 def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
     """A stage as a whole, or block by block if a result inside it is kept."""
     module = attribute(SELF, stage.name)
-    if not body.keeps_inside(stage):
+    if body.as_whole(stage):
         return [], Call(module, (current,))
     lines: list[Assignment] = []
+    kept = {f"{stage.name}.{len(stage.blocks) - 1}": body.kept.get(stage.name, X), **body.kept}
     for index in range(len(stage.blocks)):
-        block = Call(Subscript(module, (Literal(index),)), (current,))
-        current = Name(body.kept.get(f"{stage.name}.{index}", X))
+        assert isinstance(current, Name)
+        operands = tuple(map(Name, body.operands(stage, index, current.path)))
+        block = Call(Subscript(module, (Literal(index),)), operands)
+        current = Name(kept.get(f"{stage.name}.{index}", X))
         lines.append(Assignment((current.path,), block))
     return lines, current

@@ -5,7 +5,7 @@ from __future__ import annotations
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network
 from resnet_dsl.limits import NAMES
 
 
@@ -14,10 +14,10 @@ def lower(network: Network) -> Graph:
     nodes: list[GraphNode] = []
     results: dict[str, str] = {}
     current, length = INPUT, 0
-    for part, path, body in network.parts():
-        features = [results[name] for name in network.features] if part == "head" else []
+    for (part, path, body), taken in zip(network.parts(), network.taken(), strict=True):
+        inputs = [current if name == PREVIOUS else results[name] for name in taken]
         before = len(nodes)
-        current = _lower(body, path, part, [current, *features], nodes)
+        current = _lower(body, path, part, inputs, nodes)
         length += sum(len(node.name) for node in nodes[before:])
         if length > NAMES.most:
             message = f"the program is too large: the names of its ops have {length:,} characters together"

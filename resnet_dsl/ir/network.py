@@ -16,6 +16,7 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
 
 
@@ -124,13 +125,26 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` has, for each block, the formulas of its arguments over the parameters of the model.
+    `inputs` has, for each block, the paths of the parts that it takes, `PREVIOUS` for what is before it;
+    nothing for blocks of one input in a row. `derived` has, for each block, the formulas of its
+    arguments over the parameters of the model.
     """
 
     name: str
     blocks: tuple[Body, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
+    inputs: tuple[tuple[str, ...], ...] = ()
+
+    def taken(self, index: int) -> tuple[str, ...]:
+        """Return what a block takes: `PREVIOUS` and paths of earlier parts."""
+        return self.inputs[index] if self.inputs else (PREVIOUS,)
+
+    def first(self, count: int) -> Stage:
+        """Return the stage with so many of its blocks."""
+        return replace(
+            self, blocks=self.blocks[:count], derived=self.derived[:count], inputs=self.inputs[:count]
+        )
 
 
 @dataclass(frozen=True)
@@ -177,6 +191,20 @@ class Network:
                 yield stage.name, f"{stage.name}.{index}", body
         if self.head is not None:
             yield "head", "", self.head
+
+    def taken(self) -> Iterator[tuple[str, ...]]:
+        """Yield what each of the parts takes, in their order: `PREVIOUS` and paths of earlier parts."""
+        if self.stem is not None:
+            yield (PREVIOUS,)
+        for stage in self.stages:
+            yield from (stage.taken(index) for index in range(len(stage.blocks)))
+        if self.head is not None:
+            yield (PREVIOUS, *self.features)
+
+    def seen(self) -> tuple[str, ...]:
+        """Return the parts that later ones name."""
+        named = (path for taken in self.taken() for path in taken if path != PREVIOUS)
+        return tuple(dict.fromkeys(named))
 
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""

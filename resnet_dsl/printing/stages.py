@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -53,11 +53,13 @@ def _properties(network: Network) -> Iterator[str]:
 
 def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
     """Yield the blocks of a stage; they are alike if they read the same under the same path."""
-    printed: dict[int, tuple[str, ...]] = {}
-    for body in stage.blocks:
-        if id(body) not in printed:
-            printed[id(body)] = tuple(_body_lines(body, "@", [BLOCK_INPUT], extent))
-    for lines, run in groupby(enumerate(stage.blocks), key=lambda item: printed[id(item[1])]):
+    printed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
+    blocks = [(id(body), stage.taken(index)) for index, body in enumerate(stage.blocks)]
+    for key, body in zip(blocks, stage.blocks, strict=True):
+        if key not in printed:
+            inputs = [BLOCK_INPUT if name == PREVIOUS else name for name in key[1]]
+            printed[key] = tuple(_body_lines(body, "@", inputs, extent))
+    for lines, run in groupby(enumerate(blocks), key=lambda item: printed[item[1]]):
         numbers = [index for index, _ in run]
         first, last = f"{stage.name}.{numbers[0]}", f"{stage.name}.{numbers[-1]}"
         if len(numbers) > 1:
