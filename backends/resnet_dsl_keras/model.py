@@ -232,14 +232,16 @@ def _stage(
         while done < end_of_run:
             run = paths[done:end_of_run]
             alike = numbered([layer_names.at(path) for path in run])
-            if alike and len(run) >= LOOP and current == X and body.kept.keys().isdisjoint(run):
+            plain = not stage.inputs and body.kept.keys().isdisjoint(run)
+            if alike and len(run) >= LOOP and current == X and plain:
                 front, number, back = alike
                 block = functions.call(use, [X], Joined(INDEX, back, front))
                 lines.append(Loop(number, number + len(run), block))
                 done = end_of_run
             else:
                 own = classes.use(stage.blocks[done])
-                block = functions.call(own, [current], Literal(layer_names.at(run[0])))
+                operands = list(map(Name, body.operands(stage, done, current.path)))
+                block = functions.call(own, operands, Literal(layer_names.at(run[0])))
                 current = Name(kept.get(run[0], X.path))
                 lines.append(Assignment((current.path,), block))
                 done += 1

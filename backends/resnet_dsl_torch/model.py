@@ -135,12 +135,15 @@ def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[A
 
 def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
     """A stage as a whole, or block by block if a result inside it is kept."""
-    if not (body.keeps_inside(stage) or stage.owners):
+    if body.as_whole(stage):
         return [], Call(attribute(SELF, stage.name), (current,))
     lines: list[Assignment] = []
+    kept = {f"{stage.name}.{len(stage.blocks) - 1}": body.kept.get(stage.name, X), **body.kept}
     for index in range(len(stage.blocks)):
+        assert isinstance(current, Name)
         path = f"{stage.name}.{index}"
-        block = Call(_block(stage.owner(index) or path, body), (current,))
-        current = Name(body.kept.get(path, X))
+        operands = tuple(map(Name, body.operands(stage, index, current.path)))
+        block = Call(_block(stage.owner(index) or path, body), operands)
+        current = Name(kept.get(path, X))
         lines.append(Assignment((current.path,), block))
     return lines, current

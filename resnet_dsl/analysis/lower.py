@@ -7,7 +7,7 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network, Node
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Node
 from resnet_dsl.limits import NAMES
 
 
@@ -17,11 +17,11 @@ def lower(network: Network) -> Graph:
     results: dict[str, str] = {}
     current, length = INPUT, 0
     owners, made = network.owners(), dict[str, GraphNode]()
-    for part, path, body in network.parts():
-        features = [results[name] for name in network.features] if part == "head" else []
+    for (part, path, body), taken in zip(network.parts(), network.taken(), strict=True):
+        inputs = [current if name == PREVIOUS else results[name] for name in taken]
         before = len(nodes)
         place = _Place(path, part, owners.get(path, path))
-        current = _lower(body, place, [current, *features], nodes, made)
+        current = _lower(body, place, inputs, nodes, made)
         length += sum(len(node.name) for node in nodes[before:])
         if length > NAMES.most:
             message = f"the program is too large: the names of its ops have {length:,} characters together"

@@ -13,7 +13,7 @@ from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
-from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Node, Stage
 from resnet_dsl.program import Program
 
 
@@ -51,13 +51,21 @@ class ModelBody:
         """Whether a result inside the stage is kept, so that its blocks are called one by one."""
         return any(f"{stage.name}.{index}" in self.kept for index in range(len(stage.blocks)))
 
+    def as_whole(self, stage: Stage) -> bool:
+        """Whether a stage is its own blocks one after the other, of which the last alone is asked for."""
+        return not (stage.inputs or stage.owners or self.keeps_inside(stage))
+
+    def operands(self, stage: Stage, index: int, current: str) -> list[str]:
+        """Return the variables that a block takes, where `current` has the result before it."""
+        return [current if path == PREVIOUS else self.kept[path] for path in stage.taken(index)]
+
 
 def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> ModelBody:
     """Return the body of a program's model; no variable or parameter is called as one of `reserved`."""
     network = program.network
     taken = PYTHON.union(OWN, reserved, (block.name for block in classes.classes))
     parameters = _parameters(network, classes, taken.union(_own_names(network)))
-    kept = _variables((*network.outputs, *network.features), taken.union(p.name for p in parameters))
+    kept = _variables((*network.outputs, *network.seen()), taken.union(p.name for p in parameters))
     parts: list[ModelPart | Stage] = []
     if network.stem is not None:
         parts.append(_part("stem", network.stem, network, classes, parameters))

@@ -166,7 +166,11 @@ def _wider(function: Function, argument: ast.Argument) -> str:
 
 def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:
     """Return the tensor an expression makes; a function is applied to the input `x`."""
-    value = ctx.evaluate(expr, env)
+    return made(ctx, ctx.evaluate(expr, env), expr, env)
+
+
+def made(ctx: Elaborator, value: Value, expr: ast.Expr, env: Env) -> Tensor | Bad:
+    """Return the tensor that the value of an expression is or makes."""
     if isinstance(value, Function):
         return apply(ctx, value, env.x, env, expr.span)
     if isinstance(value, Staged) and isinstance(value.value, Function):

@@ -11,7 +11,7 @@ from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
-from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
+from resnet_dsl.elaborate.blocks import apply, bind, complete, made
 from resnet_dsl.elaborate.derived import (
     derived,
     formula_of,
@@ -21,12 +21,25 @@ from resnet_dsl.elaborate.derived import (
     plain,
     plain_number,
 )
+from resnet_dsl.elaborate.earlier_parts import pipeline_of_blocks
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import SHARE, share
 from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.unknown_names import unknown_member, unknown_name
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Repeat, Staged, Tag, Tensor, Value, show
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    EarlierPart,
+    Function,
+    Record,
+    Repeat,
+    Staged,
+    Tag,
+    Tensor,
+    Value,
+    show,
+)
 from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
 from resnet_dsl.ir.ops import OPERATORS
 from resnet_dsl.ir.shapes import Shape
@@ -91,7 +104,8 @@ def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Value:
             return _placed(value, expr.id, env)
     found = env.scope.find(expr.id)
     if found is None:
-        return unknown_name(ctx, expr, env)
+        part = MISSING if env.part is None else env.part(expr.id, expr.span)
+        return unknown_name(ctx, expr, env) if part is MISSING else part
     scope, what = found
     if isinstance(what, ast.Const):
         return _constant(ctx, what, scope)
@@ -140,6 +154,8 @@ def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
+    if isinstance(value, EarlierPart):
+        return EarlierPart(f"{value.path}.{expr.name}", expr.span)
     if not isinstance(value, Tensor):
         hint = "tensors have `.channels`, `.height` and `.width`"
         return ctx.error("E0206", f"{show(value)} has no `.{expr.name}`", expr.span, hint)
@@ -283,16 +299,19 @@ def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Value:
 
 
 def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Value:
-    value = tensor(ctx, expr.first, env)
+    first = evaluate(ctx, expr.first, env)
+    if env.part is not None and (blocks := pipeline_of_blocks(ctx, expr, first, env)) is not None:
+        return blocks
+    value = made(ctx, first, expr.first, env)
     before = expr.first.span
     for index, item in enumerate(expr.steps):
         if isinstance(value, Bad):
             for other in expr.steps[index:]:
                 _check_step(ctx, other, env)
             return BAD
-        made = _step(ctx, item, replace(value, at=before), env, None)
-        assert isinstance(made, Tensor | Bad)
-        value = made
+        result = _step(ctx, item, replace(value, at=before), env, None)
+        assert isinstance(result, Tensor | Bad)
+        value = result
         before = expr.first.span.to(item.span)
     return value
 

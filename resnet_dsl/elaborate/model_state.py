@@ -43,6 +43,8 @@ class ModelState:
     channels: Formula | None = field(default_factory=lambda: Named(IN_CHANNELS))
     features: dict[str, Shape] = field(default_factory=dict)
     feature_channels: dict[str, Formula | None] = field(default_factory=dict)
+    stage_names: tuple[str, ...] = ()
+    failed: set[str] = field(default_factory=set)  # stages of which nothing is known
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)
     head_features: tuple[str, ...] = ()

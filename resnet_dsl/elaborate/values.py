@@ -119,6 +119,22 @@ class Tensor:
     at: Span | None = field(compare=False, repr=False, default=None)
 
 
+@dataclass(frozen=True)
+class EarlierPart:
+    """A part of the model by its path, in what is given to stages: it becomes a tensor of each block."""
+
+    path: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class PartPipeline:
+    """Blocks of a stage behind an earlier part: `layer2 -> lateral(256)`."""
+
+    start: EarlierPart
+    blocks: tuple[Function | Repeat, ...]
+
+
 class Record(tuple[tuple[str, Value], ...]):
     """The fields of `{ name: value }`, in their order."""
 
@@ -160,6 +176,10 @@ def show(value: object) -> str:
             return f"{value.name}({arguments})"
         case Repeat():
             return f"{value.count} * {show(value.function)}"
+        case EarlierPart():
+            return f"the part {value.path}"
+        case PartPipeline():
+            return " -> ".join([value.start.path, *map(show, value.blocks)])
         case Staged():
             return f"{value.label.name}: {show(value.value)}"
         case _:

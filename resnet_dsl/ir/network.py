@@ -16,6 +16,7 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
 AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
 
@@ -142,8 +143,10 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` has, for each block, the formulas of its arguments over the parameters of the model; `owners`
-    the path of the block whose tensors it uses, or None where they are its own. Empty, all have their own.
+    `inputs` has, for each block, the paths of the parts that it takes, `PREVIOUS` for what is before it;
+    nothing for blocks of one input in a row. `derived` has, for each block, the formulas of its arguments
+    over the parameters of the model; `owners` the path of the block whose tensors it uses, or None where
+    they are its own. Empty, all have their own.
     """
 
     name: str
@@ -151,15 +154,21 @@ class Stage:
     span: Span | None = field(default=None, compare=False, repr=False)
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
     owners: tuple[str | None, ...] = ()
+    inputs: tuple[tuple[str, ...], ...] = ()
 
-    def up_to(self, count: int) -> Stage:
+    def first(self, count: int) -> Stage:
         """Return the stage with its first blocks alone."""
-        blocks, derived, owners = self.blocks[:count], self.derived[:count], self.owners[:count]
-        return replace(self, blocks=blocks, derived=derived, owners=owners)
+        fields = self.blocks[:count], self.derived[:count], self.owners[:count], self.inputs[:count]
+        blocks, derived, owners, inputs = fields
+        return replace(self, blocks=blocks, derived=derived, owners=owners, inputs=inputs)
 
     def owner(self, index: int) -> str | None:
         """Return the path of the block whose tensors a block uses, or None where they are its own."""
         return self.owners[index] if self.owners else None
+
+    def taken(self, index: int) -> tuple[str, ...]:
+        """Return what a block takes: `PREVIOUS` and paths of earlier parts."""
+        return self.inputs[index] if self.inputs else (PREVIOUS,)
 
 
 @dataclass(frozen=True)
@@ -212,6 +221,20 @@ class Network:
         stages = (stage for stage in self.stages if stage.owners)
         found = ((f"{s.name}.{i}", owner) for s in stages for i, owner in enumerate(s.owners))
         return {path: owner for path, owner in found if owner is not None}
+
+    def taken(self) -> Iterator[tuple[str, ...]]:
+        """Yield what each of the parts takes, in their order: `PREVIOUS` and paths of earlier parts."""
+        if self.stem is not None:
+            yield (PREVIOUS,)
+        for stage in self.stages:
+            yield from (stage.taken(index) for index in range(len(stage.blocks)))
+        if self.head is not None:
+            yield (PREVIOUS, *self.features)
+
+    def seen(self) -> tuple[str, ...]:
+        """Return the parts that later ones name."""
+        named = (path for taken in self.taken() for path in taken if path != PREVIOUS)
+        return tuple(dict.fromkeys(named))
 
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""

@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -54,11 +54,13 @@ def _properties(network: Network) -> Iterator[str]:
 
 def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
     """Yield the blocks of a stage; they are alike if they read the same under the same path."""
-    printed: dict[int, tuple[str, ...]] = {}
-    for body in stage.blocks:
-        if id(body) not in printed:
-            printed[id(body)] = tuple(_body_lines(body, PATH, [BLOCK_INPUT], extent))
-    blocks = [(printed[id(body)], stage.owner(index)) for index, body in enumerate(stage.blocks)]
+    printed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
+    keys = [(id(body), stage.taken(index)) for index, body in enumerate(stage.blocks)]
+    for key, body in zip(keys, stage.blocks, strict=True):
+        if key not in printed:
+            inputs = [BLOCK_INPUT if name == PREVIOUS else name for name in key[1]]
+            printed[key] = tuple(_body_lines(body, PATH, inputs, extent))
+    blocks = [(printed[key], stage.owner(index)) for index, key in enumerate(keys)]
     for (lines, owner), run in groupby(range(len(blocks)), key=blocks.__getitem__):
         numbers = list(run)
         again = f"  the tensors of {owner} again" if owner is not None else ""
