@@ -263,7 +263,9 @@ def _default(value: Any) -> str:
 def _argument(name: str, default: Any) -> str:
     if default is MISSING:
         return f"`{name}`"
-    return f"`{name}=kernel`" if default == (0, 0) else f"`{name}={_default(default)}`"
+    if default == (0, 0):
+        return f"`{name}=kernel`" if name == "stride" else f"`{name}=none`"
+    return f"`{name}={_default(default)}`"
 
 
 def _first_line(doc: str | None) -> str:
@@ -273,7 +275,8 @@ def _first_line(doc: str | None) -> str:
 def ops_table() -> str:
     rows = ["| op | arguments | meaning |", "|---|---|---|"]
     for kind, op in CATALOGUE.items():
-        arguments = ", ".join(_argument(name, default) for name, _, default in op.arguments())
+        names = [f"`{name}`" for name in op.operands]
+        arguments = ", ".join([*names, *(_argument(name, default) for name, _, default in op.arguments())])
         rows.append(f"| `{kind}` | {arguments} | {_first_line(op.__doc__)} |")
     owners: dict[str, dict[str, list[str]]] = {}
     for kind, op in CATALOGUE.items():

@@ -113,6 +113,7 @@ NORM = (
         "stem: zeropad([[0, 1], [2, 0]]) -> conv(64, 3x3, stride=2, pad=[[0, 1], [1, 0]]) -> zeropad(0x1)"
         "  -> relu -> maxpool(3x3, stride=2, pad=[[0, 2], [1, 0]])"
         "  -> avgpool(2x2, pad=[[1, 0], [0, 1]], count_pad=true)",
+        "head: upsample(2x3) -> upsample(2, mode=bilinear, align_corners=true) -> gap -> fc(4)",
     ],
 )
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
@@ -121,6 +122,23 @@ def test_an_op_comes_back_from_its_rule(block: str, text: str) -> None:
     restored = from_graph(graph_of(program), **beside_graph(program))
     assert expanded(restored.program) == expanded(program)
     assert not restored.notes
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "upsample(size=20x9)",
+        "upsample(size=5x9, mode=bilinear)",
+        "upsample(size=7, mode=bilinear, align_corners=true)",
+        "crop(5x3)",
+    ],
+)
+def test_a_map_at_a_given_size_comes_back_where_the_input_is_open(head: str) -> None:
+    program = compiled(
+        f"model net {{ input: 3xHxW  stages: [2]  block: basic  head: {head} -> gap -> fc(4) }}"
+    )
+    restored = from_graph(graph_of(program), **beside_graph(program))
+    assert expanded(restored.program) == expanded(program)
 
 
 @pytest.mark.parametrize(

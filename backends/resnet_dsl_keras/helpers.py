@@ -28,6 +28,7 @@ from resnet_dsl.backend.python_source import (
 TENSOR = "keras.KerasTensor"
 NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"
 PAIR = "tuple[int, int]"  # one number in a file where all pairs are squares
+TWO = "tuple[int, int]"  # two numbers in any file
 START = "keras.initializers.Initializer"
 
 REQUIRED, COMPUTED = object(), object()  # no usual value, no plain one
@@ -84,6 +85,15 @@ CONV = (
 DEPTHWISE_CONV = (
     *(setting for setting in CONV if setting.name != "groups"),
     HelperSetting("multiplier", NUMBER, 1),
+)
+
+TENSORS = f"{TENSOR} | list[{TENSOR}]"  # a map, and one whose height and width it gets
+SIZED = (HelperSetting("size", TWO, None),)
+RESIZED = (
+    *SIZED,
+    HelperSetting("factor", TWO, None),
+    HelperSetting("mode", WORD),
+    HelperSetting("align_corners", FLAG, False),
 )
 
 # In the order that a file has them in: each after those that it calls.
@@ -173,6 +183,10 @@ HELPERS: Mapping[str, Helper] = {
     "subsample": Helper("layout", (*X, HelperParameter("stride", PAIR))),
     "pad_channels": Helper("layout", (*X, CHANNELS), (HelperSetting("side", WORD, "end"),)),
     "zero_pad": Helper("layout", (*LAYER, HelperParameter("amount", PAIR))),
+    "Resized": Helper("resizing", returns=""),
+    "resized": Helper("resizing", (HelperParameter("x", TENSORS), HelperParameter("name", WORD)), RESIZED),
+    "Cropped": Helper("resizing", returns=""),
+    "cropped": Helper("resizing", (HelperParameter("x", TENSORS), HelperParameter("name", WORD)), SIZED),
 }
 
 # What is asked of helpers for a model that computes in double precision throughout.

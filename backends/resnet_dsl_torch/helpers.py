@@ -78,6 +78,20 @@ def blur_pool(x: torch.Tensor, taps: list[float], stride: int) -> torch.Tensor:
     kernel = torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
     x = F.pad(x, (edge, edge, edge, edge), mode="reflect")
     return F.conv2d(x, kernel, stride=stride, padding=0, dilation=1, groups=x.shape[1])''',
+    "nearest_pixels": '''\
+def nearest_pixels(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resize a map: of each row and column the one it lies in, counted in whole numbers."""
+    rows = torch.arange(height, device=x.device) * x.shape[2] // height
+    columns = torch.arange(width, device=x.device) * x.shape[3] // width
+    return x.index_select(2, rows).index_select(3, columns)
+
+
+torch.fx.wrap("nearest_pixels")  # one node of a traced graph''',
+    "center_crop": '''\
+def center_crop(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The middle of a map; where it is not the very middle, what is left out behind is more."""
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]''',
     "stochastic_depth": '''\
 def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
     """Zero whole images with probability `rate` in training, and scale the others up."""

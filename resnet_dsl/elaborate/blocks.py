@@ -44,10 +44,11 @@ def signature(ctx: Elaborator, function: Function) -> list[Parameter]:
     """Return the parameters of a function, in order."""
     if isinstance(function.target, Definition):
         return [Parameter(p.name, p.default is None, p.choices) for p in function.target.block.parameters]
-    return [
+    own = [
         Parameter(name, default is MISSING, rule.choices)
         for name, rule, default in function.target.arguments()
     ]
+    return [*own, *(Parameter(name, False, ()) for name in function.target.operands)]
 
 
 def bind(
@@ -57,7 +58,8 @@ def bind(
     parameters = {p.name: p for p in signature(ctx, function)}
     given = dict(function.bound)
     origins, spans = dict(function.origins), dict(function.spans)
-    free = [name for name in parameters if name not in given]
+    operands = () if isinstance(function.target, Definition) else function.target.operands
+    free = [name for name in parameters if name not in given and name not in operands]
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
     for argument in _written_out(ctx, function, expr, env, parameters, given):
@@ -80,6 +82,9 @@ def bind(
             unknown_argument(ctx, function, argument, parameters)
             fine = False
             continue
+        if name in operands:
+            value = _operand(ctx, function, name, value, argument, env)
+            fine = fine and not isinstance(value, Bad)
         if name in spans:
             _given_twice(ctx, name, argument, expr, spans[name])
             fine = False
@@ -90,6 +95,21 @@ def bind(
             origins[name] = origin
     bound = tuple(given.items())
     return replace(function, bound=bound, origins=origins, spans=spans, call=expr) if fine else None
+
+
+def _operand(
+    ctx: Elaborator, function: Function, name: str, value: Value, argument: ast.Argument, env: Env
+) -> Tensor | Bad:
+    """The tensor that is given to an op by name; a function makes it of the input."""
+    span = argument.value.span
+    if isinstance(value, Function) and env.x is not None:
+        value = apply(ctx, value, env.x, env, span)
+    if isinstance(value, Tensor):
+        return replace(value, at=span)
+    if isinstance(value, Bad):
+        return BAD
+    message = f"`{name}` of {function.name} must be a tensor, not {show(value)}"
+    return ctx.error("E0206", message, span, "give it a step, or a parameter that stands for one")
 
 
 def _written_out(
@@ -236,7 +256,11 @@ def _apply_op(
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
     derived = formulas_of(function.bound)
-    return step(ctx, op, tuple(tensors), env, span, label, function.origins, derived, function.origin)
+    named = {name: value for name, value in function.bound if name in op.operands}
+    others = iter(tensors[1:])
+    places = (named.get(name) or next(others, None) for name in op.operands)
+    found = [tensors[0], *(value for value in places if isinstance(value, Tensor)), *others]
+    return step(ctx, op, tuple(found), env, span, label, function.origins, derived, function.origin)
 
 
 def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: Span) -> Bad:

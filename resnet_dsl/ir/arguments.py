@@ -104,6 +104,10 @@ def _real(low: float, high: float) -> Callable[[object], float | None]:
 COUNT = ArgumentRule("a positive whole number", _whole(1))
 INDEX = ArgumentRule("a whole number, from 0 on", _whole(0))
 PAIR = ArgumentRule("a positive whole number or a size such as `3x3`", _pair(1))
+PAIR_OR_NONE = ArgumentRule(
+    "a positive whole number, a size such as `3x3`, or `none`",
+    lambda value: (0, 0) if value is None else _pair(1)(value),
+)
 FLAG = ArgumentRule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
 FOUR_AMOUNTS = "`[[above, below], [left, right]]`"
 AMOUNTS = ArgumentRule(f"a whole number, a size such as `1x2`, or four amounts: {FOUR_AMOUNTS}", _amounts)

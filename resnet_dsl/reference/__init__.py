@@ -11,6 +11,7 @@ from resnet_dsl.reference import (
     layout,  # noqa: F401
     normalisation,  # noqa: F401
     pooling,  # noqa: F401
+    resizing,  # noqa: F401
     separable,  # noqa: F401
 )
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all

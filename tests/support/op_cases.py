@@ -24,6 +24,7 @@ from resnet_dsl.ir.arguments import (
     INDEX,
     PADDING,
     PAIR,
+    PAIR_OR_NONE,
     RATE,
     REAL,
     ArgumentRule,
@@ -42,6 +43,7 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
     COUNT: (4, 3, 2, 1, 6, 5, 48),  # so many channels give a weight enough values to tell how it starts
     INDEX: (0, 1, 2),
     PAIR: ((3, 3), (2, 2), (1, 1), (2, 1), (3, 4), (5, 1)),
+    PAIR_OR_NONE: (None, (5, 7), (16, 20), (9, 1)),
     FLAG: (False, True),
     AMOUNTS: ((1, 1), (2, 0), ((0, 1), (0, 1)), ((3, 1), (0, 2))),
     PADDING: (*map(Symbol, ("half", "same", "valid")), (1, 1), (1, 0), ((0, 1), (0, 1)), ((2, 0), (1, 1))),
@@ -54,9 +56,11 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
 # The values of a block that an op is applied to: what each is in the language, and its shape.
 MAP = Shape(CHANNELS, (Size("H"), Size("W")))
 PIXEL = Shape(CHANNELS, (Size(None, 1), Size(None, 1)))
+SMALL = (MAP.spatial[0].window(3, 2, 2), MAP.spatial[1].window(3, 3, 2))
 OPERANDS: dict[str, tuple[str, Shape]] = {
     "map": ("x -> tanh", MAP),
     "other": ("x -> sigmoid", MAP),
+    "small": ("map -> maxpool(3x3, stride=2x3)", Shape(CHANNELS, SMALL)),
     "plane": ("x -> conv(1, 1x1)", Shape(1, MAP.spatial)),
     "pixel": ("map -> gap", PIXEL),
     "gate": ("other -> gap", PIXEL),
@@ -66,7 +70,7 @@ OPERANDS: dict[str, tuple[str, Shape]] = {
 ONE = (("map",), ("pixel",), ("vector",))
 TWO = (
     ("map", "other"), ("map", "gate"), ("gate", "map"), ("map", "plane"), ("plane", "map"),
-    ("pixel", "gate"), ("vector", "weights"), ("map", "map"),
+    ("pixel", "gate"), ("vector", "weights"), ("map", "map"), ("small", "map"), ("map", "small"),
 )  # fmt: skip
 MORE = (("map", "other", "plane"), ("vector", "weights", "vector"))
 
@@ -105,7 +109,7 @@ def cases_of(kind: str) -> tuple[Case, ...]:
     """Return the cases of an op of the catalogue: its defaults first."""
     chosen = random.Random(kind)
     choices = [(name, _choices(rule, default)) for name, rule, default in CATALOGUE[kind].arguments()]
-    inputs = {1: ONE, 2: TWO}.get(CATALOGUE[kind].inputs or 0, TWO + MORE)
+    inputs = {1: ONE, 2: ONE + TWO}.get(CATALOGUE[kind].inputs or 0, TWO + MORE)
     alone = [_case(kind, {}, operands) for operands in inputs]
     found = [case for case in alone if case is not None]
     covered = {pair for case in found for pair in _pairs(case)}
@@ -139,6 +143,8 @@ def _case(kind: str, values: dict[str, Any], operands: tuple[str, ...]) -> Case 
     shapes = tuple(OPERANDS[name][1] for name in operands)
     try:
         op = CATALOGUE[kind].make(values)
+        if op.taken is not None and op.taken != len(shapes):
+            return None
         for size in SIZES:
             op.shape(*shapes, extent=Extent(*size))
     except (ValueError, ShapeError):
@@ -159,7 +165,7 @@ def _pairs(case: Case) -> set[frozenset[Any]]:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, tuple):
         return str(value)

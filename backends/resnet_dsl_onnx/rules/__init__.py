@@ -14,12 +14,12 @@ from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu
 from resnet_dsl_onnx.rules.averages import adaptive_average
 from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
+from resnet_dsl_onnx.rules.resizing import cropped, resized, upsample
 from resnet_dsl_onnx.rules.same_padding import computed_pads, padded
 from resnet_dsl_onnx.rules.windows import computes_same, pool, spans, unpadded, window
 
 INT64_MAX = 2**63 - 1
 CHANNELS = 1  # the axis
-NO_INPUT = ""  # ONNX's name for an optional input that is left out
 
 
 @singledispatch
@@ -230,19 +230,7 @@ def _blur_pool(op: ops.BlurPool, node: GraphNode, extent: Extent) -> Iterator[On
 
 @lower.register
 def _upsample(op: ops.Upsample, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    """The scales of a Resize are in single precision whatever the model is in."""
-    factors = tuple(map(float, op.factor))
-    scales = Constant("float32", (1.0, 1.0, *factors), (4,), f"scales/{op.factor[0]}x{op.factor[1]}")
-    nearest = op.mode == "nearest"
-    attributes = {
-        "mode": "nearest" if nearest else "linear",
-        "coordinate_transformation_mode": "asymmetric" if nearest else "half_pixel",
-        "nearest_mode": "floor",
-        "cubic_coeff_a": -0.75,
-        "exclude_outside": 0,
-        "extrapolation_value": 0.0,
-    }
-    yield OnnxNode("Resize", (*node.inputs, NO_INPUT, scales), attributes)
+    yield from upsample(op, node, extent)
 
 
 @lower.register
@@ -297,6 +285,16 @@ def _multiply(op: ops.Multiply, node: GraphNode, extent: Extent) -> Iterator[Onn
 @lower.register
 def _concat(op: ops.Concat, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Concat", node.inputs, {"axis": CHANNELS})
+
+
+@lower.register
+def _resize(op: ops.Resize, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from resized(op, node, extent)
+
+
+@lower.register
+def _crop(op: ops.Crop, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from cropped(op, node, extent)
 
 
 # --- what several rules share ------------------------------------------------------------------

@@ -20,7 +20,7 @@ from resnet_dsl.ir.ops.elementwise import (
 )
 from resnet_dsl.ir.ops.joins import Add, Agreement, Concat, Join, Multiply
 from resnet_dsl.ir.ops.layers import ChannelConv, Conv, FullyConnected
-from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, Upsample, ZeroPad
+from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, ZeroPad
 from resnet_dsl.ir.ops.normalisation import (
     BatchNorm,
     GroupNorm,
@@ -29,6 +29,7 @@ from resnet_dsl.ir.ops.normalisation import (
     LocalResponseNorm,
     RunningNorm,
 )
+from resnet_dsl.ir.ops.resizing import Crop, Resize, Upsample
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
     AvgPool,
@@ -49,6 +50,7 @@ CATALOGUE: dict[str, type[Op]] = {
         Dropout, StochasticDepth,
         MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
         Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
+        Resize, Crop,
     )
 }  # fmt: skip
 
@@ -68,6 +70,7 @@ __all__ = [
     "ChannelConv",
     "Concat",
     "Conv",
+    "Crop",
     "Dropout",
     "Flatten",
     "FullyConnected",
@@ -91,6 +94,7 @@ __all__ = [
     "Part",
     "Pool",
     "Relu",
+    "Resize",
     "Role",
     "RunningNorm",
     "Sigmoid",

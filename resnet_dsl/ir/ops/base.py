@@ -78,6 +78,9 @@ class Op:
     takes: ClassVar[str] = "map or vector"  # for the reader of the docs: what it may be applied to
     gives: ClassVar[str] = "as the input"  # and what shape comes of it
     inputs: ClassVar[int | None] = 1  # None: two or more
+    operands: ClassVar[tuple[str, ...]] = ()  # names by which those behind the first may be given
+    instead: ClassVar[str] = ""  # what to write where the inputs fit at some sizes only
+    measures: ClassVar[bool] = False  # whether the second input gives its height and width alone
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
@@ -137,6 +140,11 @@ class Op:
         """Whether an argument is a real number that the op is written with, whatever its value."""
         spec = next(spec for spec in fields(self) if spec.name == name)
         return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
+
+    @property
+    def taken(self) -> int | None:
+        """How many inputs it takes as its arguments are; None for two or more."""
+        return self.inputs
 
     def doubts(self) -> Iterator[Doubt]:
         """Yield arguments that are allowed and seldom meant."""
