@@ -340,8 +340,6 @@ NO_TABLE = {
     # of relatives that no table is of
     "densenet121",
     "regnet",
-    "regnet_x_400mf",
-    "regnet_y_400mf",
     "res2net50",
     "resnet50_os8",
     "resnet50_os16",
