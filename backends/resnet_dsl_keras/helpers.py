@@ -118,6 +118,7 @@ HELPERS: Mapping[str, Helper] = {
             GAMMA,
             HelperSetting("scale", FLAG, True),
             HelperSetting("center", FLAG, True),
+            HelperSetting("frozen", FLAG, False),
         ),
     ),
     "group_norm": Helper("normalisation", (*LAYER, HelperParameter("groups", NUMBER)), (EPS, GAMMA)),

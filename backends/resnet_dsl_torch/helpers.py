@@ -121,6 +121,42 @@ class ChannelConv1d(nn.Conv1d):
         )
         return line.reshape(x.shape)''',
     **{f"PartialBatchNorm{axes}d": _partial_batch_norm(axes) for axes in (1, 2)},
+    "FrozenBatchNorm": '''\
+class FrozenBatchNorm(nn.Module):
+    """Batch normalisation that training does not change: all its tensors are buffers."""
+
+    def __init__(
+        self, num_features: int, *, eps: float, scale: bool, center: bool
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        ones, zeros = torch.ones(num_features), torch.zeros(num_features)
+        self.register_buffer("weight", ones if scale else None)
+        self.register_buffer("bias", zeros if center else None)
+        self.register_buffer("running_mean", zeros.clone())
+        self.register_buffer("running_var", ones.clone())
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: object
+    ) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # of one that counts them
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def reset_running_stats(self) -> None:
+        """Start the statistics afresh."""
+        self.running_mean.zero_()
+        self.running_var.fill_(1.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=False,
+            eps=self.eps,
+        )''',
     "LayerNorm2d": '''\
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation of a map over its channels, each pixel by itself."""

@@ -141,7 +141,7 @@ def _part(
     overwritable = overwritable_values(body, frozenset({body.result}))
     steps = []
     for node in body.nodes:
-        frozen = network.freezes(name, node.name)
+        frozen = network.freezes(name, node.name)  # norms, which alone may be frozen too, draw nothing
         if isinstance(node.what, BlockCall):
             what: Lowering | ClassUse = classes.use(node.what.body)
         else:

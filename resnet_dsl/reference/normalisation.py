@@ -32,17 +32,17 @@ def _batch_norm(op: BatchNorm, call: OpCall) -> Array:
 def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
     normal, deviation = _by_batch(op, call)
     by_normal = gradient * _spread(call.tensors["weight"], call.x) if op.scale else gradient
-    if call.training:
+    if call.training and not op.frozen:
         by_x = by_original(by_normal, normal, deviation, _axes(call.x))
     else:
         by_x = by_normal / deviation
-    by_own = _by_scale_and_shift(normal, gradient)
+    by_own = {} if op.frozen else _by_scale_and_shift(normal, gradient)
     return Gradients((by_x,), {name: by for name, by in by_own.items() if name in call.tensors})
 
 
 def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
     """Normal values and deviation; a batch goes by its biased variance in every framework."""
-    if call.training:
+    if call.training and not op.frozen:
         return standardised(call.x, _axes(call.x), op.eps)
     mean, variance = (_spread(call.tensors[name], call.x) for name in ("running_mean", "running_var"))
     deviation: Array = np.sqrt(variance + op.eps)
@@ -51,7 +51,7 @@ def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
 
 @statistics.register
 def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mapping[str, Array]:
-    if not call.training:
+    if op.frozen or not call.training:
         return {}
     mean, variance = call.x.mean(_axes(call.x)), call.x.var(_axes(call.x))
     if unbiased:

@@ -29,7 +29,7 @@ class KerasLowering(Lowering):
     `operations`. Its result is that of the layer `name-ending`, or else of the layer which has its
     name; an ending of None says that no layer has it. `computed` is what Keras computes where that
     is more than the op, `parts` what gives this result and others at once; `by_channels` says that the
-    layer is for inputs of as many channels as this one has.
+    layer is for inputs of as many channels as this one has. `norm` is the class of a norm with weights.
     """
 
     cases: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -39,6 +39,7 @@ class KerasLowering(Lowering):
     computed: ops.Op | None = field(default=None, compare=False)
     parts: Unpacked | None = None
     by_channels: bool = field(default=False, compare=False)
+    norm: str = field(default="", compare=False)
 
 
 @singledispatch

@@ -93,6 +93,9 @@ def _(op: ops.BatchNorm, site: Site) -> TorchLowering:
     kind = "BatchNorm1d" if site.vector else "BatchNorm2d"
     helpers = () if op.eps else ("NO_EPS",)
     settings: dict[str, Argument] = {"eps": site.number("eps") if op.eps else Name("NO_EPS")}
+    if op.frozen:
+        made = call("FrozenBatchNorm", site.channels(), **settings, scale=op.scale, center=op.center)
+        return layer(site, made, X, *helpers, "FrozenBatchNorm")
     settings["momentum"] = site.number("momentum")
     if op.scale == op.center:
         if not op.scale:

@@ -31,6 +31,7 @@ ABSENT_OPS = {
     "conv3d": TWO_AXES,
     "batchnorm1d": "`bn` takes maps and vectors",
     "batchnorm3d": "`bn` takes maps and vectors",
+    "frozenbatchnorm": "`bn(frozen=true)` is it; `freeze: [norms]` freezes all norms of a model",
     "maxpool1d": TWO_AXES,
     "maxpool3d": TWO_AXES,
     "avgpool1d": TWO_AXES,

@@ -38,7 +38,7 @@ class Init:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor that an op owns, and what it does there.
+    """A tensor that an op owns, and what it does there; one that is `fixed` is never trained.
 
     A `weight` is summed over, with its `bias`; a `scale` and a `shift` act on each channel; a `mean`
     and a `variance` are running statistics, which no gradient reaches.
@@ -48,11 +48,17 @@ class TensorSpec:
     shape: tuple[int, ...]
     init: Init
     role: Role
+    fixed: bool = False
 
     @property
     def learned(self) -> bool:
         """Whether it is a parameter, and not a buffer."""
-        return self.role not in ("mean", "variance")
+        return not (self.fixed or self.is_statistic)
+
+    @property
+    def is_statistic(self) -> bool:
+        """Whether batches change it, and no gradient."""
+        return self.role in ("mean", "variance")
 
     @property
     def size(self) -> int:
@@ -184,6 +190,11 @@ class Op:
     def linear_in_weight(self) -> bool:
         """Whether the result is linear in the weight, where there is one: it is taken as it is."""
         return True
+
+    @property
+    def stays(self) -> bool:
+        """Whether training changes nothing of it, and it works as in evaluation there."""
+        return False
 
     @property
     def flattens(self) -> str:
