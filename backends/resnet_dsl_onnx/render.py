@@ -297,7 +297,7 @@ def _metadata(graph: Graph, lowered: Sequence[Lowered]) -> dict[str, str]:
         KEY: OPEN,
         "settings": json.dumps(dict(network.settings)),
         "preprocess": json.dumps(dict(network.preprocess)),
-        "frozen": json.dumps(network.frozen),
+        "frozen": json.dumps(network.freeze),
         NUMBERS: json.dumps(sorted(_inexact(lowered))),
     }
 

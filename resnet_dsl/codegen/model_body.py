@@ -151,7 +151,7 @@ def _part(
     overwritable, shared = overwritable_values(body, frozenset({body.result})), shared_uses([body])
     steps = []
     for node in body.nodes:
-        frozen = network.freezes(name, node.name)
+        frozen = network.freezes(name, node.name)  # norms, which alone may be frozen too, draw nothing
         if isinstance(node.what, BlockCall):
             what: Lowering | ClassUse = classes.use(body.called(node))
         else:

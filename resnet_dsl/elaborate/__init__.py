@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.follow_ups import arrow_left_over
-from resnet_dsl.elaborate.freezing import frozen_parts
+from resnet_dsl.elaborate.freezing import with_frozen_parts
 from resnet_dsl.elaborate.inheritance import layers
 from resnet_dsl.elaborate.layer_names import check_kept_names
 from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
@@ -44,7 +43,7 @@ def elaborate(
     settings.layers += [layer_of(default, home) for default, home in defaults.models.values()]
     whole = _network(state, scope, overrides)
     network = only_needed(state, whole)
-    network = replace(network, frozen=frozen_parts(state, whole, network))
+    network = with_frozen_parts(state, whole, network)
     check_kept_names(state, network)
     check_use(state)
     check_shares(context)

@@ -71,4 +71,5 @@ class Graph:
 
     def is_frozen(self, node: GraphNode) -> bool:
         """Whether the spec freezes the op."""
-        return self.network.freezes(node.home.part, node.home.name)
+        norms = self.network.frozen_norms and node.op.normalises
+        return norms or node.op.stays or self.network.freezes(node.home.part, node.home.name)

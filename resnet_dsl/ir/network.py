@@ -19,6 +19,7 @@ from resnet_dsl.ir.shapes import Extent, Shape
 PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
 AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
+NORMS = "norms"  # in `freeze`: all norms, if no part is called so
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ class Network:
     """A checked model, before it is flattened to a graph.
 
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
-    the model returns, or empty for the result of its last part; `frozen` the parts not trained;
+    the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
+    `frozen_norms` says that no norm is;
     `parameters` what a user of the model may set without changing its structure.
     """
 
@@ -202,6 +204,12 @@ class Network:
     source: Source
     used: tuple[Source, ...] = ()
     parameters: tuple[ModelParameter, ...] = ()
+    frozen_norms: bool = False
+
+    @property
+    def freeze(self) -> tuple[str, ...]:
+        """What the spec freezes, as it lists that."""
+        return (*self.frozen, *((NORMS,) if self.frozen_norms else ()))
 
     def parts(self) -> Iterator[tuple[str, str, Body]]:
         """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.

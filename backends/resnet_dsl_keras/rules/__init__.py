@@ -21,8 +21,9 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
-from resnet_dsl_keras.rules import resizing  # noqa: F401  its rules register themselves
+from resnet_dsl_keras.rules import resizing, values  # noqa: F401  the rules register themselves
 from resnet_dsl_keras.rules.lowering import (
+    DIVISION,
     KerasLowering,
     X,
     channel_axis,
@@ -128,9 +129,14 @@ def _(op: ops.FullyConnected, site: Site) -> KerasLowering:
 def _(op: ops.BatchNorm, site: Site) -> KerasLowering:
     settings = {name: site.number(name) for name in ("eps", "gamma")}
     made = helper_call(
-        "batch_norm", **settings, momentum=inverted_momentum(site), scale=op.scale, center=op.center
+        "batch_norm",
+        **settings,
+        momentum=inverted_momentum(site),
+        scale=op.scale,
+        center=op.center,
+        frozen=op.frozen,
     )
-    return KerasLowering(made)
+    return KerasLowering(made, norm="BatchNormalization")
 
 
 def inverted_momentum(site: Site) -> Expression:
@@ -141,14 +147,16 @@ def inverted_momentum(site: Site) -> Expression:
 @lower.register
 def _(op: ops.GroupNorm, site: Site) -> KerasLowering:
     eps, gamma = site.number("eps"), site.number("gamma")
-    return KerasLowering(helper_call("group_norm", site.number("groups"), eps=eps, gamma=gamma))
+    made = helper_call("group_norm", site.number("groups"), eps=eps, gamma=gamma)
+    return KerasLowering(made, norm="GroupNormalization")
 
 
 @lower.register
 def _(op: ops.LayerNorm, site: Site) -> KerasLowering:
     code = helper_call("layer_norm", eps=site.number("eps"), gamma=site.number("gamma"))
     # In NCHW a map comes back by a layer of its own.
-    return KerasLowering(code, depth=3, ending="back", cases=_shape_case("layer_norm", site))
+    cases = _shape_case("layer_norm", site)
+    return KerasLowering(code, depth=3, ending="back", cases=cases, norm="LayerNormalization")
 
 
 @lower.register
@@ -156,7 +164,8 @@ def _(op: ops.InstanceNorm, site: Site) -> KerasLowering:
     """A group norm whose groups are single channels."""
     eps = site.number("eps")
     if op.affine:
-        return KerasLowering(helper_call("group_norm", site.channels(), eps=eps, gamma=site.number("gamma")))
+        made = helper_call("group_norm", site.channels(), eps=eps, gamma=site.number("gamma"))
+        return KerasLowering(made, norm="GroupNormalization")
     settings = {"axis": channel_axis(site), "epsilon": eps, "center": False, "scale": False}
     return KerasLowering(layer("GroupNormalization", groups=site.channels(), **settings))
 
@@ -167,9 +176,6 @@ def _(op: ops.LocalResponseNorm, site: Site) -> KerasLowering:
     code = helper_call("local_response_norm", site.number("size"), **keywords)
     operations = ("square", "pad", "get_item", "multiply", "subtract", "power", *DIVISION)
     return KerasLowering(code, depth=8, operations=operations, ending=None)
-
-
-DIVISION = ("divide", "true_divide")  # one or the other, by Keras' version
 
 
 # --- elementwise -------------------------------------------------------------------------------

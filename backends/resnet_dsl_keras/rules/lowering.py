@@ -1,4 +1,4 @@
-"""What a rule of Keras 3 gives, and the functions that rules are made of."""
+"""What a rule makes of an op in Keras, and how rules make it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class KerasLowering(Lowering):
     `operations`. Its result is that of the layer `name-ending`, or else of the layer which has its
     name; an ending of None says that no layer has it. `computed` is what Keras computes where that
     is more than the op, `parts` what gives this result and others at once; `by_channels` says that the
-    layer is for inputs of as many channels as this one has.
+    layer is for inputs of as many channels as this one has. `norm` is the class of a norm with weights.
     """
 
     cases: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -39,6 +39,7 @@ class KerasLowering(Lowering):
     computed: ops.Op | None = field(default=None, compare=False)
     parts: Unpacked | None = None
     by_channels: bool = field(default=False, compare=False)
+    norm: str = field(default="", compare=False)
 
 
 @singledispatch
@@ -69,5 +70,8 @@ def helper_call(name: str, *arguments: Argument, **settings: Argument) -> Call:
 
 
 def channel_axis(site: Site) -> Argument:
-    """Return the axis of the channels of a step's operand."""
+    """Return the axis of the channels, which of a map is known when the file runs."""
     return -1 if site.vector else call("channel_axis")
+
+
+DIVISION = ("divide", "true_divide")  # one or the other, by Keras' version

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
-from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.nodes import NO_INPUT, Constant, OnnxNode, Steps, step
 
-NO_INPUT = ""  # ONNX's name for an optional input that is left out
 ZERO, ONE = (Constant("int64", number, name=f"number/{number}") for number in (0, 1))
 
 

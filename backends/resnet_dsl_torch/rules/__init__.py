@@ -1,4 +1,7 @@
-"""How each op is written in PyTorch: the module it keeps, and the expression of its result."""
+"""How each op is written in PyTorch: the module it keeps, and the expression of its result.
+
+Functions of each value stand in `values.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,10 @@ from resnet_dsl.backend.python_source import (
     method,
     several,
 )
-from resnet_dsl_torch.rules import resizing  # noqa: F401  its rules register themselves
+from resnet_dsl_torch.rules import resizing, values  # noqa: F401  the rules register themselves
 from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower, lowered
 
 __all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lowered"]
-
 
 # --- layers with weights ------------------------------------------------------------------------
 
@@ -91,6 +93,9 @@ def _(op: ops.BatchNorm, site: Site) -> TorchLowering:
     kind = "BatchNorm1d" if site.vector else "BatchNorm2d"
     helpers = () if op.eps else ("NO_EPS",)
     settings: dict[str, Argument] = {"eps": site.number("eps") if op.eps else Name("NO_EPS")}
+    if op.frozen:
+        made = call("FrozenBatchNorm", site.channels(), **settings, scale=op.scale, center=op.center)
+        return layer(site, made, X, *helpers, "FrozenBatchNorm")
     settings["momentum"] = site.number("momentum")
     if op.scale == op.center:
         if not op.scale:

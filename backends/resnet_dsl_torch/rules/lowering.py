@@ -1,4 +1,4 @@
-"""What a rule of PyTorch gives, and the functions that rules are made of."""
+"""What a rule makes of an op in PyTorch, and how rules make it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ class TorchLowering(Lowering):
     """An op in PyTorch.
 
     `module` is kept by the class, as an instance of `kind`, whose tensors start as `starts` says;
-    `alone` is the module that does the whole op in a Sequential.
+    `alone` is the module that does the whole op in a Sequential; `is_norm` says that it is a norm
+    with weights to train.
     """
 
     module: Expression | None = None
     alone: Expression | None = None
     kind: str = ""
     starts: Starts = ()
+    is_norm: bool = False
 
 
 def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = "") -> TorchLowering:
@@ -41,7 +43,8 @@ def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = 
     assert isinstance(made.callee, Name)
     found = kind or made.callee.path
     alone = made if x == X else None
-    return TorchLowering(call(Kept(), x), helpers, made, alone, found, starts_of(site))
+    starts, trained = starts_of(site), any(tensor.learned for tensor in site.parameters())
+    return TorchLowering(call(Kept(), x), helpers, made, alone, found, starts, site.op.normalises and trained)
 
 
 def function(expression: Expression, *helpers: str, alone: Expression | None = None) -> TorchLowering:
