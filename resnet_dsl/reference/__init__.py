@@ -13,6 +13,7 @@ from resnet_dsl.reference import (
     pooling,  # noqa: F401
     resizing,  # noqa: F401
     separable,  # noqa: F401
+    transposed,  # noqa: F401
 )
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
 from resnet_dsl.reference.meaning import (

@@ -21,7 +21,7 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
-from resnet_dsl_keras.rules import resizing  # noqa: F401  its rules register themselves
+from resnet_dsl_keras.rules import resizing, transposed  # noqa: F401  its rules register themselves
 from resnet_dsl_keras.rules.lowering import (
     KerasLowering,
     X,

@@ -30,6 +30,7 @@ from resnet_dsl.ir.ops.normalisation import (
     RunningNorm,
 )
 from resnet_dsl.ir.ops.resizing import Crop, Resize, Upsample
+from resnet_dsl.ir.ops.transposed import ConvTranspose
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
     AvgPool,
@@ -50,7 +51,7 @@ CATALOGUE: dict[str, type[Op]] = {
         Dropout, StochasticDepth,
         MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
         Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
-        Resize, Crop,
+        Resize, Crop, ConvTranspose,
     )
 }  # fmt: skip
 
@@ -70,6 +71,7 @@ __all__ = [
     "ChannelConv",
     "Concat",
     "Conv",
+    "ConvTranspose",
     "Crop",
     "Dropout",
     "Flatten",
