@@ -264,7 +264,7 @@ def _argument(name: str, default: Any) -> str:
     if default is MISSING:
         return f"`{name}`"
     if default == (0, 0):
-        return f"`{name}=kernel`" if name == "stride" else f"`{name}=none`"
+        return f"`{name}={ {'stride': 'kernel', 'size': 'none'}.get(name, '0') }`"
     return f"`{name}={_default(default)}`"
 
 

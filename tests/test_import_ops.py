@@ -119,6 +119,9 @@ NORM = (
         "stem: zeropad([[0, 1], [2, 0]]) -> conv(64, 3x3, stride=2, pad=[[0, 1], [1, 0]]) -> zeropad(0x1)"
         "  -> relu -> maxpool(3x3, stride=2, pad=[[0, 2], [1, 0]])"
         "  -> avgpool(2x2, pad=[[1, 0], [0, 1]], count_pad=true)",
+        "head: conv_transpose(8, 2x2, stride=2) -> relu"
+        " -> conv_transpose(6, 3x4, stride=2x1, pad=same, bias=true)"
+        " -> conv_transpose(4, 3x3, stride=2, output_padding=1x0, groups=2, dilation=2x1) -> gap -> fc(4)",
         "head: upsample(2x3) -> upsample(2, mode=bilinear, align_corners=true) -> gap -> fc(4)",
     ],
 )

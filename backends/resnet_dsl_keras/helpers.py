@@ -97,6 +97,15 @@ RESIZED = (
     HelperSetting("align_corners", FLAG, False),
 )
 
+TRANSPOSED = (
+    HelperSetting("stride", TWO, (1, 1)),
+    HelperSetting("cut", "list[tuple[int, int]]", [(0, 0), (0, 0)]),
+    HelperSetting("dilation", TWO, (1, 1)),
+    HelperSetting("groups", NUMBER, 1),
+    BIAS,
+    INIT,
+)
+
 # In the order that a file has them in: each after those that it calls.
 HELPERS: Mapping[str, Helper] = {
     "channel_axis": Helper("layout", returns=NUMBER),
@@ -194,6 +203,8 @@ HELPERS: Mapping[str, Helper] = {
     "subsample": Helper("layout", (*X, HelperParameter("stride", PAIR))),
     "pad_channels": Helper("layout", (*X, CHANNELS), (HelperSetting("side", WORD, "end"),)),
     "zero_pad": Helper("layout", (*LAYER, HelperParameter("amount", PAIR))),
+    "ConvTranspose": Helper("transposed", returns=""),
+    "conv_transpose": Helper("transposed", (*LAYER, CHANNELS, HelperParameter("kernel", TWO)), TRANSPOSED),
     "Resized": Helper("resizing", returns=""),
     "resized": Helper("resizing", (HelperParameter("x", TENSORS), HelperParameter("name", WORD)), RESIZED),
     "Cropped": Helper("resizing", returns=""),

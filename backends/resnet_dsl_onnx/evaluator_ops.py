@@ -84,6 +84,32 @@ def _interpolated(x: Array, axis: int, count: int, corners: bool) -> Array:
     return between
 
 
+class ConvTranspose(OpRun):  # type: ignore[misc]
+    """Each pixel adds its matrix of results, one tap of the kernel after the other."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, weight: Array, bias: Array | None = None, **attributes: Any) -> tuple[Array]:
+        groups, strides, dilations = (attributes[name] for name in ("group", "strides", "dilations"))
+        kernel, pads, more = weight.shape[2:], attributes["pads"], attributes["output_padding"]
+        matrices = weight.reshape(groups, -1, *weight.shape[1:])
+        pixels = x.reshape(len(x), groups, -1, *x.shape[2:])
+        sizes = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in
+                 zip(x.shape[2:], strides, kernel, dilations, strict=True)]  # fmt: skip
+        channels = groups * weight.shape[1]
+        full = np.zeros((len(x), channels, *(a + b for a, b in zip(sizes, more, strict=True))), x.dtype)
+        for i, j in np.ndindex(*kernel):
+            rows, columns = (
+                slice(at * d, at * d + (n - 1) * s + 1, s)
+                for at, d, n, s in zip((i, j), dilations, x.shape[2:], strides, strict=True)
+            )
+            part = np.einsum("ngchw,gco->ngohw", pixels, matrices[:, :, :, i, j])
+            full[:, :, rows, columns] += part.reshape(len(x), channels, *x.shape[2:])
+        height, width = full.shape[2:]
+        kept = full[:, :, pads[0] : height - pads[2], pads[1] : width - pads[3]]
+        return (kept if bias is None else kept + bias[:, None, None],)
+
+
 # --- pools -------------------------------------------------------------------------------------
 
 
@@ -168,4 +194,4 @@ def _over_windows(
     return reduce(combine, (padded[:, :, rows.shift(i), columns.shift(j)] for i, j in offsets))
 
 
-EVALUATOR_OPS = (AveragePool, Erf, HardSwish, LRN, MaxPool, Resize)
+EVALUATOR_OPS = (AveragePool, ConvTranspose, Erf, HardSwish, LRN, MaxPool, Resize)

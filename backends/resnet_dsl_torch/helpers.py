@@ -134,6 +134,39 @@ class ChannelConv1d(nn.Conv1d):
             self.groups,
         )
         return line.reshape(x.shape)''',
+    "CutConvTranspose2d": '''\
+class CutConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution that leaves out as much of its result as each side says."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        cut: tuple[int, int, int, int],
+        stride: int | tuple[int, int],
+        output_padding: int | tuple[int, int],
+        groups: int,
+        bias: bool,
+        dilation: int | tuple[int, int],
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=0,
+            output_padding=output_padding,
+            groups=groups,
+            bias=bias,
+            dilation=dilation,
+        )
+        self.cut = cut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        above, below, left, right = self.cut
+        return F.pad(super().forward(x), (-left, -right, -above, -below))''',
     **{f"PartialBatchNorm{axes}d": _partial_batch_norm(axes) for axes in (1, 2)},
     "FrozenBatchNorm": '''\
 class FrozenBatchNorm(nn.Module):

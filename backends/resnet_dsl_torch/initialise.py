@@ -33,7 +33,7 @@ Starts = tuple[tuple[str, tuple[Line, ...]], ...]
 
 BOUND = Name("bound")
 # To a type checker these may have no bias, whatever they are made with.
-BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d")
+BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d", "nn.ConvTranspose2d")
 
 
 def starts_of(site: Site) -> Starts:

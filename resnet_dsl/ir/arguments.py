@@ -108,6 +108,7 @@ PAIR_OR_NONE = ArgumentRule(
     "a positive whole number, a size such as `3x3`, or `none`",
     lambda value: (0, 0) if value is None else _pair(1)(value),
 )
+PAIR_FROM_ZERO = ArgumentRule("a whole number or a size such as `1x1`", _pair(0))
 FLAG = ArgumentRule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
 FOUR_AMOUNTS = "`[[above, below], [left, right]]`"
 AMOUNTS = ArgumentRule(f"a whole number, a size such as `1x2`, or four amounts: {FOUR_AMOUNTS}", _amounts)

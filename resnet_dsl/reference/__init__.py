@@ -15,6 +15,7 @@ from resnet_dsl.reference import (
     pooling,  # noqa: F401
     resizing,  # noqa: F401
     separable,  # noqa: F401
+    transposed,  # noqa: F401
     whole_map,  # noqa: F401
 )
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all

@@ -26,6 +26,7 @@ from resnet_dsl.ir.arguments import (
     INDEX,
     PADDING,
     PAIR,
+    PAIR_FROM_ZERO,
     PAIR_OR_NONE,
     RATE,
     REAL,
@@ -45,6 +46,7 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
     COUNT: (4, 3, 2, 1, 6, 5, 48),  # so many channels give a weight enough values to tell how it starts
     INDEX: (0, 1, 2),
     PAIR: ((3, 3), (2, 2), (1, 1), (2, 1), (3, 4), (5, 1)),
+    PAIR_FROM_ZERO: ((0, 0), (1, 1), (1, 0)),
     PAIR_OR_NONE: (None, (5, 7), (16, 20), (9, 1)),
     FLAG: (False, True),
     AMOUNTS: ((1, 1), (2, 0), ((0, 1), (0, 1)), ((3, 1), (0, 2))),

@@ -21,7 +21,7 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
-from resnet_dsl_keras.rules import resizing, values  # noqa: F401  the rules register themselves
+from resnet_dsl_keras.rules import resizing, transposed, values  # noqa: F401  the rules register themselves
 from resnet_dsl_keras.rules.lowering import (
     DIVISION,
     KerasLowering,

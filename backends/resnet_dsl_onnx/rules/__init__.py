@@ -401,6 +401,21 @@ def _crop(op: ops.Crop, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield from cropped(op, node, extent)
 
 
+@lower.register
+def _conv_transpose(op: ops.ConvTranspose, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    before, after = zip(*sides(op.pad), strict=True)  # type: ignore[arg-type]
+    attributes = {
+        "kernel_shape": op.kernel,
+        "strides": op.stride,
+        "auto_pad": "NOTSET",
+        "pads": (*before, *after),
+        "output_padding": op.output_padding,
+        "dilations": op.dilation,
+        "group": op.groups,
+    }
+    yield OnnxNode("ConvTranspose", (*node.inputs, *_parameters(node)), attributes)
+
+
 # --- what several rules share ------------------------------------------------------------------
 
 

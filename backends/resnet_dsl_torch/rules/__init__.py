@@ -24,7 +24,7 @@ from resnet_dsl.backend.python_source import (
     method,
     several,
 )
-from resnet_dsl_torch.rules import resizing, values  # noqa: F401  the rules register themselves
+from resnet_dsl_torch.rules import resizing, transposed, values  # noqa: F401  the rules register themselves
 from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower, lowered
 
 __all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lowered"]

@@ -38,6 +38,7 @@ from resnet_dsl.ir.ops.normalisation import (
     RunningNorm,
 )
 from resnet_dsl.ir.ops.resizing import Crop, Resize, Upsample
+from resnet_dsl.ir.ops.transposed import ConvTranspose
 from resnet_dsl.ir.ops.whole_map import GeneralisedMean, GlobalMaxPool
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
@@ -64,7 +65,7 @@ _LATER: tuple[type[Op], ...] = (
     Exponential, Logarithm, SquareRoot, Absolute, Clip, Power,
     Maximum, Minimum, Divide,
     LearnedScale, LearnedShift, GlobalResponseNorm, GlobalMaxPool, GeneralisedMean,
-    Resize, Crop,
+    Resize, Crop, ConvTranspose,
 )  # fmt: skip
 CATALOGUE: dict[str, type[Op]] = {op.kind: op for op in (*_RESERVED, *_LATER)}
 RESERVED = frozenset(op.kind for op in _RESERVED)
@@ -89,6 +90,7 @@ __all__ = [
     "Clip",
     "Concat",
     "Conv",
+    "ConvTranspose",
     "Crop",
     "Divide",
     "Dropout",

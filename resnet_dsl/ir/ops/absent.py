@@ -15,17 +15,12 @@ DEPTHWISE = (
     "a depthwise convolution has as many groups as channels: `conv(x.channels, 3x3, groups=x.channels)`"
 )
 TWO_AXES = "maps have two axes; a signal is `12x1x1000`, with kernels such as `1x7`"
-LARGER = "a map is made larger by `upsample(2)`, and changed by a convolution behind it"
+LARGER = "a map is made larger by `upsample(2)` or `conv_transpose(64, 2x2, stride=2)`"
 PIPELINE = "steps are joined by `->`: `x -> conv(64, 3x3) -> bn -> relu`"
 ABSENT_OPS = {
     "depthwiseconv": DEPTHWISE,
     "dwconv": DEPTHWISE,
     "separableconv": DEPTHWISE + ", then `conv(width, 1x1)`",
-    "convtranspose": LARGER,
-    "conv2dtranspose": LARGER,
-    "transposedconv": LARGER,
-    "deconv": LARGER,
-    "deconvolution": LARGER,
     "pixelshuffle": LARGER,
     "conv1d": TWO_AXES,
     "conv3d": TWO_AXES,
