@@ -219,7 +219,7 @@ class _Model:
                 self._stage("", [(block, given)] * repeat)
                 if repeat > 1 and self.x == before and self.chance.random() < 0.5:
                     text = f"share({text})"
-                    self.pending[tensors + 1 :] = [(x, 0) for x, _ in self.pending[tensors + 1 :]]
+                    self.pending[first:] = [(x, 0) for x, _ in self.pending[first:]]
                 texts.append(f"{f'{repeat} * ' if repeat > 1 else ''}{text}")
             item = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
             if self.chance.random() < 0.2:

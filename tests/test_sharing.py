@@ -191,7 +191,8 @@ NAMES = [
      "stages: [[mine(4), 2 * s, mine(4)], [mine(4), s]]",
      ["layer1.0.conv1", "layer1.1.conv1", "layer1.3.conv1", "layer2.0.conv1"]),
     # passed on, and within what is shared itself
-    ("block again(f) { return x -> f -> f }\nblock mine(width) { return x -> u: again(share(conv(width, 3x3))) }",
+    ("block again(f) { return x -> f -> f }\nblock mine(width) { f = share(conv(width, 3x3)) "
+     "return x -> u: again(f) }",
      "stages: [1]  block: mine", ["layer1.0.u.conv1"]),
     ("block again(f) { return x -> f -> f }\nblock mine(width) { u = share(again(share(conv(width, 3x3)))) "
      "return x -> l: u -> maxpool(2) -> u }", "stages: [1]  block: mine", ["layer1.0.l.conv1"]),

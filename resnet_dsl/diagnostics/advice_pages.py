@@ -116,12 +116,16 @@ ADVICE = (
     ),
     Page(
         "W0625", "a `share` that does nothing",
-        "`share(f)` makes all applications of a function use one set of tensors. What is applied once has one\n"
-        "in any case, and what has no tensors, such as `relu`, has none to share. A function that is defined\n"
-        "within a block is another one at each use of the block.",
+        "`share(f)` makes all applications of a function use one set of tensors. What is applied once has\n"
+        "one in any case, and what has no tensors, such as `relu`, has none to share. A function that is\n"
+        "shared within a block is another one at each use of the block.",
         with_block(
-            "block mine(width) {\n    same = share(conv(width, 3x3))\n    return x -> same -> conv(width, 3x3)\n}"
+            "block mine(width) {\n    same = share(conv(width, 3x3))\n"
+            "    return x -> conv(width, 1x1) -> same\n}"
         ),
-        with_block("block mine(width) {\n    same = share(conv(width, 3x3))\n    return x -> conv(width, 3x3) -> same -> same\n}"),
+        with_block(
+            "block mine(width) {\n    same = share(conv(width, 3x3))\n"
+            "    return x -> conv(width, 1x1) -> same -> same\n}"
+        ),
     ),
 )  # fmt: skip

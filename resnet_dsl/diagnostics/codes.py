@@ -180,9 +180,9 @@ _ALL = (
     ),
     Page(
         "E0225", "applications of a shared function that cannot be one",
-        "`share(f)` is a function of which all applications use one set of tensors. So each needs tensors of\n"
-        "the same shapes and does the same steps, the first gives it its name, and all stand in one place:\n"
-        "one block, one part, or the stages.",
+        "`share(f)` is a function of which all applications use one set of tensors. So each needs tensors\n"
+        "of the same shapes and does the same steps, the first gives it its name, and all stand in one\n"
+        "place: one block, one part, or the stages.",
         with_block(
             "block mine(width) {\n    same = share(conv(width, 3x3))\n"
             "    return x -> conv(8, 1x1) -> same -> conv(16, 1x1) -> same\n}"
