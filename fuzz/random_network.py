@@ -211,11 +211,8 @@ class _Model:
                 block, given, repeat = self._written_use()
                 uses += [(block, given)] * repeat
                 call = ", ".join(f"{name}={literal(value)}" for name, value in given.items())
-                text, before, tensors = (
-                    f"{block.name}{f'({call})' if call else ''}",
-                    self.x,
-                    len(self.pending),
-                )
+                text = f"{block.name}{f'({call})' if call else ''}"
+                before, first = self.x, len(self.pending) + 1
                 self._stage("", [(block, given)] * repeat)
                 if repeat > 1 and self.x == before and self.chance.random() < 0.5:
                     text = f"share({text})"

@@ -158,6 +158,25 @@ def test_a_network_computes_and_learns_as_one_written_by_hand() -> None:
         assert _largest({k: referee.state[k] for k in theirs}, theirs) < 1e-10, name
 
 
+# The sum takes the first application's result long after the second application.
+SUM = """block mine(width) {
+    same = share(bn(momentum=0.3))
+    return (x -> same) + (x -> conv(width, 3x3) -> same -> relu -> conv(width, 3x3))
+}
+model net { input: 3x7x7  stem: conv(4, 3x3)  stages: [1]  block: mine  widths: 4  head: gap -> fc(3) }"""
+
+
+def test_statistics_move_in_the_order_of_the_text_whatever_is_written_in_one_expression() -> None:
+    program = compiled(SUM)
+    state, backend = _start(program), in_full("torch")
+    batch = np.random.default_rng(5).standard_normal((4, 3, 7, 7)), np.array([0, 2, 1, 2])
+    (wanted,) = referee_steps(program.graph, state, [Batch(*batch)], *SGD)
+    live = backend.load_state(backend.build(program, "float64"), state)
+    trainer = find_backend("torch").trainer.load()
+    (got,) = trainer.steps(live, [Lesson(*batch, TrainingState(state, {}))], SGD)
+    assert _largest(got.after.state, wanted.state) < 1e-10
+
+
 def test_tensors_count_once_and_multiply_adds_each_time() -> None:
     program = compiled(NET)
     names = [name for name, _ in program.graph.parameters()]
