@@ -7,7 +7,7 @@ catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import MISSING, dataclass, field, replace
 from random import Random
 
 from fuzz.sketch import (
@@ -102,6 +102,7 @@ class Drawing:
     parameters: list[ParameterSketch]
     may_have_parameters: bool
     labels: list[str]
+    shared: list[Use] = field(default_factory=list)
 
     @property
     def settings(self) -> dict[str, Literal]:
@@ -120,7 +121,13 @@ class Drawing:
     # --- uses ---
 
     def unary(self, x: Shape) -> tuple[Use, Shape]:
-        """Draw an op or block of one input that takes a shape; raises Misfit."""
+        """Draw an op or block of one input that takes a shape, or one that was shared; raises Misfit."""
+        if self.shared and self.chance.random() < 0.4:
+            use = self.chance.choice(self.shared)
+            try:
+                return use, replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+            except Misfit:
+                pass
         blocks = [b for b in self.shop.blocks.values() if not any(p.is_tensor for p in b.parameters)]
         for _ in range(TRIES):
             block = self.chance.choice(blocks) if blocks and self.chance.random() < 0.15 else None
@@ -129,10 +136,22 @@ class Drawing:
                 before, labels = list(self.parameters), list(self.labels)
                 use = self._op(kind) if block is None else self._block(block)
                 try:  # what it counts for is counted when the network is whole
-                    return use, replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+                    y = replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+                    return self._perhaps_shared(use, x), y
                 except Misfit:
                     self.parameters[:], self.labels[:] = before, labels
         raise Misfit("no op fits")
+
+    def _perhaps_shared(self, use: Use, x: Shape) -> Use:
+        """The use, at times of a function that others may apply too."""
+        block = self.shop.blocks.get(use.callee)
+        may_be = self.may_have_parameters and not (block is not None and block.labels)
+        if not may_be or self.chance.random() > 0.2:
+            return use
+        use = replace(use, share=f"same{len(self.shared) + 1}")
+        self.shop.shared[use.share] = x
+        self.shared.append(replace(use, label=""))
+        return use
 
     def _op(self, kind: str) -> Use:
         given: list[tuple[str, Given]] = []
@@ -272,6 +291,7 @@ def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape 
     chance.shuffle(labels)
     if chance.random() < 0.15:  # numbers as names
         labels = [str(n) for n in reversed(range(10))]
+    shop = replace(shop, shared={})
     drawing = Drawing(chance, shop, {"x": x}, [], True, labels)
     if skip is not None:
         drawing.values["skip"] = skip
