@@ -339,6 +339,7 @@ NO_TABLE = {
     "resnet50t",
     # of relatives that no table is of
     "densenet121",
+    "efficientnet",
     "regnet",
     "regnet_x_400mf",
     "regnet_y_400mf",
