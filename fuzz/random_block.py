@@ -29,6 +29,7 @@ from fuzz.sketch import (
 )  # fmt: skip
 from resnet_dsl.ir.arguments import (
     AMOUNTS,
+    BOUND,
     COUNT,
     EPSILON,
     EPSILON_OR_ZERO,
@@ -63,6 +64,7 @@ VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     EPSILON: (1e-5, 1e-3),
     EPSILON_OR_ZERO: (1e-5, 1e-3, 0.0),
     REAL: (0.5, 0.75, 1.25, 2.0),
+    BOUND: (-0.5, 0.25, 1.5),
 }
 TRIES = 12
 SUMS = ("2 * {}", "{} / 2", "1 - {}", "{} - 0.5", "-{}", "0.25 + {}")

@@ -42,10 +42,10 @@ def read_message(graph: Any) -> ForeignGraph:
 
 
 @dataclass(frozen=True)
-class Elu(Op):
-    """x where it is positive, `alpha` times exp(x) - 1 elsewhere, with a learned factor of each channel."""
+class Celu(Op):
+    """x where it is positive, `alpha` times exp(x / alpha) - 1 elsewhere, with a learned factor."""
 
-    kind: ClassVar[str] = "scaled_elu"
+    kind: ClassVar[str] = "scaled_celu"
     activation: ClassVar[bool] = True
     alpha: float = argument(REAL, 1.0)
     scaled: bool = argument(FLAG, True)
@@ -60,17 +60,17 @@ def new_op(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put an op into the catalogue and give it a rule of ONNX, and nothing else."""
 
     @rules.lower.register
-    def _elu(op: Elu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    def _celu(op: Celu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
         if not op.scaled:
-            yield OnnxNode("Elu", node.inputs, {"alpha": op.alpha})
+            yield OnnxNode("Celu", node.inputs, {"alpha": op.alpha})
             return
         ((factor, _),) = node.parameters()
-        x = yield from step(node.name, "elu", "Elu", *node.inputs, alpha=op.alpha)
+        x = yield from step(node.name, "celu", "Celu", *node.inputs, alpha=op.alpha)
         if not node.shape.is_vector:
             factor = yield from step(node.name, "factor", "Unsqueeze", factor, Constant("int64", (1, 2)))
         yield OnnxNode("Mul", (x, factor), {})
 
-    monkeypatch.setitem(CATALOGUE, Elu.kind, Elu)
+    monkeypatch.setitem(CATALOGUE, Celu.kind, Celu)
 
 
 def from_graph(graph: ForeignGraph, **metadata: Any) -> Any:
@@ -110,6 +110,12 @@ NORM = (
         "  stem: conv(64, 3x3) -> bn(scale=false, center=false) -> relu",
         "norm: bn(eps=0)  shortcut: B(norm=bn(eps=0))"
         "  stem: conv(64, 3x3) -> bn(eps=0, center=false) -> tanh",
+        "act: relu6  stem: imagenet_stem(act=relu6)",
+        "act: elu(0.5)  head: gmp -> scale -> fc(8) -> elu -> fc(4)",
+        "act: mish  stem: conv(64, 3x3) -> bn -> scale -> bias(per_channel=false) -> hard_sigmoid",
+        "act: softplus  head: gem(eps=0.001) -> bias -> scale(per_channel=false) -> fc(4)",
+        "stem: conv(64, 3x3) -> grn(eps=0.01) -> clip(-0.5, 2) -> exp -> clip(low=0.25) -> log -> abs"
+        "  -> clip(high=3) -> sqrt",
         "stem: zeropad([[0, 1], [2, 0]]) -> conv(64, 3x3, stride=2, pad=[[0, 1], [1, 0]]) -> zeropad(0x1)"
         "  -> relu -> maxpool(3x3, stride=2, pad=[[0, 2], [1, 0]])"
         "  -> avgpool(2x2, pad=[[1, 0], [0, 1]], count_pad=true)",
@@ -126,9 +132,9 @@ def test_an_op_comes_back_from_its_rule(block: str, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "act: scaled_elu  stem: imagenet_stem(act=scaled_elu)",
-        "act: scaled_elu(0.5)  head: gap -> fc(8) -> scaled_elu(2) -> fc(4)",
-        "act: scaled_elu(0.5, scaled=false)  activation: pre  head: bn -> scaled_elu(-3) -> gap -> fc(4)",
+        "act: scaled_celu  stem: imagenet_stem(act=scaled_celu)",
+        "act: scaled_celu(0.5)  head: gap -> fc(8) -> scaled_celu(2) -> fc(4)",
+        "act: scaled_celu(0.5, scaled=false)  activation: pre  head: bn -> scaled_celu(-3) -> gap -> fc(4)",
     ],
 )
 def test_an_op_that_is_new_comes_back_too(new_op: None, text: str) -> None:

@@ -72,6 +72,7 @@ FANS = (HelperParameter("fan_in", NUMBER), HelperParameter("fan_out", NUMBER))
 CEIL, PADDING = HelperSetting("ceil", FLAG, False), HelperSetting("padding", PAIR, 0, told=True)
 POOL = (HelperSetting("stride", PAIR, told=True), PADDING, CEIL)
 EPS, GAMMA = HelperSetting("eps", REAL), HelperSetting("gamma", REAL, 1.0)
+AXIS, START_AT = HelperParameter("axis", f"{NUMBER} | None"), HelperSetting("start", REAL)
 BIAS, INIT = HelperSetting("bias", FLAG, False), HelperSetting("init", WORD)
 CONV = (
     HelperSetting("stride", PAIR, 1, told=True),
@@ -121,6 +122,14 @@ HELPERS: Mapping[str, Helper] = {
     ),
     "group_norm": Helper("normalisation", (*LAYER, HelperParameter("groups", NUMBER)), (EPS, GAMMA)),
     "layer_norm": Helper("normalisation", LAYER, (EPS, GAMMA)),
+    "LearnedScale": Helper("learned", returns=""),
+    "learned_scale": Helper("learned", (*LAYER, AXIS), (START_AT,)),
+    "LearnedShift": Helper("learned", returns=""),
+    "learned_shift": Helper("learned", (*LAYER, AXIS), (START_AT,)),
+    "GlobalResponseNorm": Helper("learned", returns=""),
+    "global_response_norm": Helper("learned", LAYER, (EPS,)),
+    "GeneralizedMean": Helper("learned", returns=""),
+    "generalized_mean": Helper("learned", LAYER, (START_AT, EPS)),
     "channels_of": Helper("layout", (*X, HelperParameter("first", NUMBER), HelperParameter("end", NUMBER))),
     "part": Helper("layout", (*X, HelperParameter("index", NUMBER), HelperParameter("of", NUMBER))),
     "local_response_norm": Helper(
@@ -166,6 +175,7 @@ HELPERS: Mapping[str, Helper] = {
     "upsample": Helper("layout", (*LAYER, HelperParameter("factor", PAIR))),
     "upsample_bilinear": Helper("layout", (*LAYER, HelperParameter("factor", PAIR))),
     "global_avg_pool": Helper("windows", LAYER),
+    "global_max_pool": Helper("windows", LAYER),
     "flatten": Helper("layout", LAYER),
     "flatten_pixels": Helper("layout", LAYER),
     "subsample": Helper("layout", (*X, HelperParameter("stride", PAIR))),

@@ -31,6 +31,21 @@ class PartialBatchNorm{axes}d(nn.BatchNorm{axes}d):
         """Take what comes: a trace cannot ask how many axes it has."""'''
 
 
+def _learned(kind: str, what: str, tensor: str, sign: str, start: str, map_: bool) -> str:
+    """A layer that keeps one number, or one for each channel."""
+    spread = "[:, None, None]" if map_ else ""
+    return f'''\
+class {kind}(nn.Module):
+    """{what}."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.{tensor} = nn.Parameter(torch.{start}(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x {sign} self.{tensor}{spread}'''
+
+
 HELPERS = {
     "NO_EPS": "NO_EPS = 1e-300  # torch trains with none of 0; no variance becomes another by this",
     "same_pad": '''\
@@ -114,6 +129,41 @@ class LayerNorm2d(nn.LayerNorm):
         x = x.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)''',
+    "LearnedScale": _learned("LearnedScale", "Times learned numbers", "weight", "*", "ones", False),
+    "LearnedScale2d": _learned(
+        "LearnedScale2d", "Each channel of a map times a learned number", "weight", "*", "ones", True
+    ),
+    "LearnedShift": _learned("LearnedShift", "Plus learned numbers", "bias", "+", "zeros", False),
+    "LearnedShift2d": _learned(
+        "LearnedShift2d", "Each channel of a map plus a learned number", "bias", "+", "zeros", True
+    ),
+    "GlobalResponseNorm2d": '''\
+class GlobalResponseNorm2d(nn.Module):
+    """Each channel by its own norm over the map, relative to the mean norm of all channels."""
+
+    def __init__(self, channels: int, *, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.zeros(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        norm = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
+        share = norm / (norm.mean(dim=1, keepdim=True) + self.eps)
+        scaled = self.weight[:, None, None] * (x * share)
+        return x + (scaled + self.bias[:, None, None])''',
+    "GeneralizedMean": '''\
+class GeneralizedMean(nn.Module):
+    """The generalised mean over height and width, with a learned power."""
+
+    def __init__(self, *, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.clamp(x, min=self.eps) ** self.weight
+        return x.mean(dim=(2, 3), keepdim=True) ** (1.0 / self.weight)''',
     "StandardizedConv2d": '''\
 class StandardizedConv2d(nn.Conv2d):
     """A convolution whose weights are used with mean 0 and variance 1 an output channel."""

@@ -31,6 +31,8 @@ EPS, GROUPS = 1e-5, 32
 WITHIN_NORM = 12  # nodes from the input of a group norm to its result
 EXTENTS = {"Conv": 4, "Gemm": 2}
 """How many extents a layer's weight has."""
+OF_VALUES = (IDENTITY, "Dropout", "Add", "Mul", "Pow")
+"""What keeps the shape of its first input, whose values alone it changes."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,9 @@ class GraphSteps:
     def _is_pixel(self, value: str) -> bool:
         """Whether a value is of one pixel, so that `fc` takes it as it is."""
         maker = self.graph.maker(value)
-        while maker is not None and maker.op in (IDENTITY, "Dropout"):
+        while maker is not None and all(map(self.graph.is_fixed, maker.inputs[1:])) and maker.op in OF_VALUES:
             maker = self.graph.maker(maker.inputs[0])
-        return maker is not None and maker.op == "GlobalAveragePool"
+        return maker is not None and maker.op in ("GlobalAveragePool", "GlobalMaxPool")
 
     # --- group norm: several nodes, one of which holds the size of the map --------------------------
 

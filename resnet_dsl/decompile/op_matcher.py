@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass
 from functools import cache
 from itertools import product
+from math import copysign
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import ForeignGraph, ForeignNode, decimal
 from resnet_dsl.decompile.comparison import COMMUTATIVE, attributes
 from resnet_dsl.decompile.syntax_nodes import NOWHERE
 from resnet_dsl.diagnostics.errors import CompileError
-from resnet_dsl.ir.arguments import FLAG, ArgumentError, ArgumentRule
+from resnet_dsl.ir.arguments import BOUND, FLAG, ArgumentError, ArgumentRule
 from resnet_dsl.ir.graph import INPUT, GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
@@ -28,6 +29,7 @@ WriteOp = Callable[[GraphNode], ForeignGraph]
 REFUSALS = (ArgumentError, ShapeError, CompileError, NotImplementedError)
 # A file can claim any shape, and what is guessed is written out: constants of so many channels.
 MOST_CHANNELS, MOST_GUESSES = 65_536, 8
+FAR = 1e9  # a bound that no number of a graph is beyond
 WITHIN_OP = 12  # nodes from the value that an op takes to the last tensor that it has
 
 
@@ -135,8 +137,11 @@ class _Overlay:
                 continue  # one that makes something of a tensor is met when that is taken
             if not any(self._node(node, other) for other in self.theirs.users(self.values[known[0]])):
                 return False
-        named = {self.values.get(name, name).rpartition(".")[0] for name in self.ours.weights}
-        return len(named) < 2 and all(node.result in self.values for node in self.ours.nodes)
+        taken = {self.values.get(name, name) for name in self.ours.weights}
+        layers = {name.rpartition(".")[0] for name in taken}
+        # An op has all tensors of its layer: a scale alone is no norm with a scale and a shift.
+        whole = all(taken.issuperset(self.theirs.tensors_of(layer)) for layer in layers)
+        return len(layers) < 2 and whole and all(node.result in self.values for node in self.ours.nodes)
 
     def _node(self, ours: ForeignNode, theirs: ForeignNode) -> bool:
         if ours.op != theirs.op:
@@ -221,6 +226,8 @@ def _choices(rule: ArgumentRule, default: Any) -> list[Any]:
     """What an argument may be, its default first; of numbers the default alone."""
     if rule is FLAG:
         return [default, not default]
+    if rule is BOUND:  # none, or one whose number the graph has
+        return [default, copysign(FAR, default)]
     return [default, *(choice for choice in rule.choices if choice != default)]
 
 

@@ -119,6 +119,7 @@ EPSILON_OR_ZERO = ArgumentRule(
     lambda value: EPSILON.accept(value) if _real(0.0, 0.0)(value) is None else 0.0,
 )
 REAL = ArgumentRule("a number", _real(-1e9, 1e9))
+BOUND = ArgumentRule("a number; left out, there is no bound", REAL.accept)
 
 
 # What other libraries call arguments that several ops have.

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from resnet_dsl.ir.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from resnet_dsl.ir.ops import (
+    BatchNorm,
+    GlobalResponseNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+)
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, statistics
 from resnet_dsl.reference.standardising import by_original, standardised
 from resnet_dsl.reference.windows import channel_windows
@@ -105,6 +112,33 @@ def _instance_norm_back(op: InstanceNorm, call: OpCall, result: Array, gradient:
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     by_x = by_original(by_normal, normal, deviation, PIXELS)
     return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
+
+
+@forward.register
+def _global_response_norm(op: GlobalResponseNorm, call: OpCall) -> Array:
+    share = _response(op, call.x)[2]
+    return call.x + _scaled(call, call.x * share)
+
+
+@backward.register
+def _global_response_norm_back(
+    op: GlobalResponseNorm, call: OpCall, result: Array, gradient: Array
+) -> Gradients:
+    norms, total, share = _response(op, call.x)
+    by_scaled = gradient * _spread(call.tensors["weight"], call.x)
+    by_share = (by_scaled * call.x).sum(PIXELS, keepdims=True)
+    # A channel's own norm, and its part in the mean of all.
+    by_norms = by_share / total - (by_share * share / total).mean(1, keepdims=True)
+    turned = np.divide(call.x, norms, out=np.zeros(call.x.shape), where=norms > 0.0)
+    by_x = gradient + by_scaled * share + by_norms * turned
+    return Gradients((by_x,), _by_scale_and_shift(call.x * share, gradient))
+
+
+def _response(op: GlobalResponseNorm, x: Array) -> tuple[Array, Array, Array]:
+    """The norm of each channel, the mean of these with eps, and the one over the other."""
+    norms: Array = np.sqrt((x * x).sum(PIXELS, keepdims=True))
+    total: Array = norms.mean(1, keepdims=True) + op.eps
+    return norms, total, norms / total
 
 
 @forward.register

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, replace
 from functools import cache
 from itertools import combinations
+from math import inf
 from typing import Any
 
 from resnet_dsl.ir.arguments import (
     AMOUNTS,
+    BOUND,
     COUNT,
     EPSILON,
     EPSILON_OR_ZERO,
@@ -49,7 +51,10 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
     EPSILON: (1e-5, 1e-3),
     EPSILON_OR_ZERO: (1e-5, 0.0),
     REAL: (0.5, 2.0, -1.0, 0.0),
+    BOUND: (-0.3, 0.1, 0.7),
 }
+
+UNWRITTEN = (inf, -inf)  # a bound that is left out
 
 # The values of a block that an op is applied to: what each is in the language, and its shape.
 MAP = Shape(CHANNELS, (Size("H"), Size("W")))
@@ -68,6 +73,7 @@ TWO = (
     ("map", "other"), ("map", "gate"), ("gate", "map"), ("map", "plane"), ("plane", "map"),
     ("pixel", "gate"), ("vector", "weights"), ("map", "map"),
 )  # fmt: skip
+POSITIVE = {"map": "other", "pixel": "gate", "vector": "weights"}  # of the same shape
 MORE = (("map", "other", "plane"), ("vector", "weights", "vector"))
 
 
@@ -84,7 +90,8 @@ class Case:
     def call(self) -> str:
         """The use in the language."""
         first, *others = self.operands
-        arguments = ", ".join([*others, *(f"{name}={_written(value)}" for name, value in self.values)])
+        given = [(name, value) for name, value in self.values if value not in UNWRITTEN]
+        arguments = ", ".join([*others, *(f"{name}={_written(value)}" for name, value in given)])
         return f"{first} -> {self.op.kind}({arguments})"
 
     @property
@@ -136,9 +143,10 @@ def _case(kind: str, values: dict[str, Any], operands: tuple[str, ...]) -> Case 
     """The case, unless the op refuses it or changes nothing."""
     if any(default is MISSING and name not in values for name, _, default in CATALOGUE[kind].arguments()):
         return None
-    shapes = tuple(OPERANDS[name][1] for name in operands)
     try:
-        op = CATALOGUE[kind].make(values)
+        op = CATALOGUE[kind].make({name: value for name, value in values.items() if value not in UNWRITTEN})
+        operands = tuple(_operand(name, index in op.positive) for index, name in enumerate(operands))
+        shapes = tuple(OPERANDS[name][1] for name in operands)
         for size in SIZES:
             op.shape(*shapes, extent=Extent(*size))
     except (ValueError, ShapeError):
@@ -150,6 +158,15 @@ def _case(kind: str, values: dict[str, Any], operands: tuple[str, ...]) -> Case 
     except ShapeError:
         return Case(op, tuple(values.items()), operands, True)
     return Case(op, tuple(values.items()), operands, False)
+
+
+def _operand(name: str, positive: bool) -> str:
+    """The value itself, or one of its shape without values below 0; raises ValueError where there is none."""
+    if not positive or name in POSITIVE.values():
+        return name
+    if name not in POSITIVE:
+        raise ValueError(name)
+    return POSITIVE[name]
 
 
 def _pairs(case: Case) -> set[frozenset[Any]]:

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import singledispatch
+from math import isinf
 
 from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops, sides
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
-from resnet_dsl_onnx.rules.activations import gelu
+from resnet_dsl_onnx.rules.activations import gelu, mish
 from resnet_dsl_onnx.rules.averages import adaptive_average
+from resnet_dsl_onnx.rules.learned import (
+    generalised_mean,
+    global_response_norm,
+    learned_scale,
+    learned_shift,
+)
 from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
 from resnet_dsl_onnx.rules.same_padding import computed_pads, padded
 from resnet_dsl_onnx.rules.windows import computes_same, pool, spans, unpadded, window
@@ -100,6 +107,21 @@ def _instance_norm(op: ops.InstanceNorm, node: GraphNode, extent: Extent) -> Ite
     yield OnnxNode("InstanceNormalization", (*node.inputs, *scale_and_shift), {"epsilon": op.eps})
 
 
+@lower.register
+def _global_response_norm(op: ops.GlobalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from global_response_norm(op, node)
+
+
+@lower.register
+def _learned_scale(op: ops.LearnedScale, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from learned_scale(op, node)
+
+
+@lower.register
+def _learned_shift(op: ops.LearnedShift, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from learned_shift(op, node)
+
+
 # --- elementwise -------------------------------------------------------------------------------
 
 
@@ -136,6 +158,63 @@ def _gelu(op: ops.Gelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 @lower.register
 def _hard_swish(op: ops.HardSwish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("HardSwish", node.inputs, {})
+
+
+@lower.register
+def _hard_sigmoid(op: ops.HardSigmoid, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("HardSigmoid", node.inputs, {"alpha": 1 / 6, "beta": 0.5})
+
+
+@lower.register
+def _relu6(op: ops.Relu6, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Clip", (*node.inputs, Constant("model", 0.0), Constant("model", 6.0)), {})
+
+
+@lower.register
+def _elu(op: ops.Elu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Elu", node.inputs, {"alpha": op.alpha})
+
+
+@lower.register
+def _mish(op: ops.Mish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from mish(node)
+
+
+@lower.register
+def _softplus(op: ops.Softplus, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Softplus", node.inputs, {})
+
+
+@lower.register
+def _exponential(op: ops.Exponential, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Exp", node.inputs, {})
+
+
+@lower.register
+def _logarithm(op: ops.Logarithm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Log", node.inputs, {})
+
+
+@lower.register
+def _square_root(op: ops.SquareRoot, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Sqrt", node.inputs, {})
+
+
+@lower.register
+def _absolute(op: ops.Absolute, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Abs", node.inputs, {})
+
+
+@lower.register
+def _clip(op: ops.Clip, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    low, high = (NO_INPUT if isinf(bound) else Constant("model", bound) for bound in (op.low, op.high))
+    bounds = (low, high) if high else (low,)
+    yield OnnxNode("Clip", (*node.inputs, *bounds), {})
+
+
+@lower.register
+def _power(op: ops.Power, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Pow", (*node.inputs, Constant("model", op.exponent)), {})
 
 
 @lower.register
@@ -202,6 +281,16 @@ def _avg_pool(op: ops.AvgPool, node: GraphNode, extent: Extent) -> Iterator[Onnx
 @lower.register
 def _global_avg_pool(op: ops.GlobalAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("GlobalAveragePool", node.inputs, {})
+
+
+@lower.register
+def _global_max_pool(op: ops.GlobalMaxPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("GlobalMaxPool", node.inputs, {})
+
+
+@lower.register
+def _generalised_mean(op: ops.GeneralisedMean, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from generalised_mean(op, node)
 
 
 @lower.register
@@ -292,6 +381,21 @@ def _add(op: ops.Add, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 @lower.register
 def _multiply(op: ops.Multiply, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Mul", node.inputs, {})
+
+
+@lower.register
+def _divide(op: ops.Divide, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Div", node.inputs, {})
+
+
+@lower.register
+def _maximum(op: ops.Maximum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Max", node.inputs, {})
+
+
+@lower.register
+def _minimum(op: ops.Minimum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Min", node.inputs, {})
 
 
 @lower.register

@@ -6,10 +6,9 @@ Names are in lower case, without underscores and `2d`, as suggestions compare th
 from __future__ import annotations
 
 ABSENT_ACTIVATIONS = frozenset((
-    "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign",
-    "hardsigmoid", "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold",
-    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d",
-    "logsoftmax", "maxout", "quickgelu", "squaredrelu", "sinusoid",
+    "celu", "selu", "crelu", "rrelu", "hardmish", "softsign", "softshrink", "hardshrink", "tanhshrink",
+    "threshold", "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "softmax2d",
+    "logsoftmax", "maxout", "quickgelu", "sinusoid",
 ))  # fmt: skip
 
 DEPTHWISE = (
@@ -36,9 +35,11 @@ ABSENT_OPS = {
     "maxpool3d": TWO_AXES,
     "avgpool1d": TWO_AXES,
     "avgpool3d": TWO_AXES,
-    "globalmaxpool": "`gap` takes the mean; a maximum is `maxpool` with a kernel of the map's size",
-    "globalmaxpooling": "`gap` takes the mean; a maximum is `maxpool` with a kernel of the map's size",
-    "adaptivemaxpool": "`adaptive_avgpool` takes means; a maximum is `maxpool`",
+    "hardtanh": "`clip(-1, 1)` is it",
+    "htanh": "`clip(-1, 1)` is it",
+    "squaredrelu": "`max(x, 0) ** 2` is it",
+    "square": "`x ** 2` is it",
+    "reciprocal": "`1 / x` is it",
     "sequential": PIPELINE,
     "modulelist": PIPELINE,
     "moduledict": PIPELINE,

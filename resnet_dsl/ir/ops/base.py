@@ -83,6 +83,7 @@ class Op:
     mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
+    bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
@@ -173,6 +174,11 @@ class Op:
     def structure(self) -> tuple[object, ...]:
         """What of the arguments is structure, so that blocks which differ in it share no class."""
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
+
+    @property
+    def positive(self) -> tuple[int, ...]:
+        """Which inputs have to be positive, as the result is no number elsewhere, or has no bound."""
+        return ()
 
     @property
     def linear_in_weight(self) -> bool:

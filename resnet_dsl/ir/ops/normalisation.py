@@ -160,6 +160,32 @@ class InstanceNorm(Op):
 
 
 @dataclass(frozen=True)
+class GlobalResponseNorm(Op):
+    """x + (weight * n * x + bias), n a channel's norm over the map by the mean of all (Woo et al. 2023).
+
+    `weight` and `bias` have a number for each channel and start at 0: at first the result is x. The norm
+    is the root of the sum of squares; `eps` is added to the mean of the norms.
+    """
+
+    kind: ClassVar[str] = "grn"
+    mixes_channels: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("globalresponsenorm", "globalresponsenormalization")
+    takes: ClassVar[str] = "map"
+    fresh: ClassVar[bool] = True
+    eps: float = argument(EPSILON, 1e-6, aliases=OF_EPS)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        needs_map(self, inputs[0])
+        return inputs[0]
+
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        return not x.is_pixel
+
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
+        return _scale_and_shift(inputs[0], 0.0)
+
+
+@dataclass(frozen=True)
 class LocalResponseNorm(Op):
     """x / (k + alpha / size * sum of squares)^beta, the sum over `size` neighbouring channels.
 
