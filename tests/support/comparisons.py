@@ -340,6 +340,9 @@ NO_TABLE = {
     # of relatives that no table is of
     "densenet121",
     "efficientnet",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "regnet",
     "regnet_x_400mf",
     "regnet_y_400mf",
