@@ -63,8 +63,10 @@ def _timm(name: str) -> Callable[[], Any]:
 
 PAIRS = (
     Pair("keras", "tf_efficientnet_b0", "keras.applications", _applications("EfficientNetB0")),
+    Pair("keras", "mobilenet_v2_keras", "keras.applications", _applications("MobileNetV2")),
     Pair("keras", "resnet50_keras", "keras.applications", _applications("ResNet50")),
     Pair("torch", "efficientnet_b0", "timm", _timm("efficientnet_b0")),
+    Pair("torch", "mobilenetv2_100", "timm", _timm("mobilenetv2_100")),
     Pair("torch", "resnet50", "timm", _timm("resnet50")),
 )
 
@@ -154,8 +156,7 @@ def row(pair: Pair, rounds: int, images: int) -> str:
     """Return a row of the table; in this process, since frameworks keep what they have built."""
     import resnet_dsl
 
-    file = "efficientnet_b0" if "efficientnet" in pair.spec else pair.spec
-    models = resnet_dsl.load(file, model=pair.spec).build(pair.framework), pair.theirs()
+    models = resnet_dsl.load(pair.spec).build(pair.framework), pair.theirs()
     predict, train = zip(*(RUNS[pair.framework](model, images) for model in models), strict=True)
     cells = [cell(*ratios(*works, rounds)) for works in (predict, train)]
     return f"| {pair.framework} | {pair.spec} | {pair.library} | {' | '.join(cells)} |"

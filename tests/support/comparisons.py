@@ -339,6 +339,10 @@ NO_TABLE = {
     "resnet50t",
     # of relatives that no table is of
     "densenet121",
+    "efficientnet",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "regnet",
     "res2net50",
     "resnet50_os8",
