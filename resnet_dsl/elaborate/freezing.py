@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.outputs import item_at, part_hint
 from resnet_dsl.ir.network import PARTS, BlockCall, Body, Network, Node
+from resnet_dsl.ir.ops import Op
 
 
 def frozen_parts(state: ModelState, whole: Network, network: Network) -> tuple[str, ...]:
@@ -52,15 +53,16 @@ def _paths(network: Network) -> Iterator[tuple[str, bool]]:
     if network.head is not None:
         yield "head", changing[id(network.head)]
     for part in filter(None, (network.stem, network.head)):
-        yield from ((node.name, _step_changes(node, part)) for node in part.nodes if node.name not in PARTS)
+        yield from ((node.name, _step_changes(node, part)) for node in part.steps() if node.name not in PARTS)
 
 
 def _changes(body: Body) -> bool:
-    return any(_step_changes(node, body) for node in body.nodes)
+    return any(_step_changes(node, body) for node in body.steps())
 
 
 def _step_changes(node: Node, body: Body) -> bool:
     """Whether a step has weights or statistics, or works at random in training."""
     if isinstance(node.what, BlockCall):
         return _changes(node.what.body)
+    assert isinstance(node.what, Op)
     return node.what.random or bool(node.what.parameters(*map(body.shape_of, node.inputs)))
