@@ -80,7 +80,8 @@ EXAMPLES = {
         *map(Example, ("legacy_seresnet50", "resnetv2_50", "resnetv2_18", "resnetv2_50t")),
         *map(Example, ("resnetv2_50x1_bit", "resnet_rs50")),
         *DILATED, Example("regnet_y_400mf"), Example("densenet121"), Example("res2net50"),
-        *map(Example, ("efficientnet_b0", "mobilenetv2_100", "mobilenetv3_large_100", "mobilenetv3_small_100")),
+        *map(Example, ("efficientnet_b0", "mobilenetv2_100")),
+        *map(Example, ("mobilenetv3_large_100", "mobilenetv3_small_100")),
     ],
     "torchvision": [
         *map(Example, ("resnet50", "resnet18", "vgg11", "alexnet", "googlenet")),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,8 +91,8 @@ class Case(NamedTuple):
     """A model of timm with settings that make it small, the same for ours, and the sizes of its images."""
 
     name: str
-    theirs: dict[str, Any] = {}
-    ours: dict[str, Any] = {}
+    theirs: Mapping[str, Any] = MappingProxyType({})
+    ours: Mapping[str, Any] = MappingProxyType({})
     sizes: tuple[tuple[int, int], ...] = ((64, 64), (75, 97))
 
 
