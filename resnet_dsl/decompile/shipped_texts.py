@@ -29,7 +29,7 @@ def _file(path: Path) -> ast.File:
 
 @functools.cache
 def words_for(path: Path) -> frozenset[str]:
-    """Return every word of a shipped file, of those that it uses and of the library, all labels among them."""
+    """Return every word of a shipped file, of those it uses and the library, all labels among them."""
     text = path.read_text(encoding="utf-8")
     found = set(WORD.findall(text))
     for name in USE.findall(text):
