@@ -118,6 +118,7 @@ FORMS = (
     r"if \w+ == ", r"\w+: \w", r" \+ ", r" - \w", r" \* \w", "-> concat", r"skip=\w", r"\b\d: ",
     r" = \w+ \| ", "dilation=", "groups=", "pad=same", "ceil=true", "bias=true", r"kernel=\dx\d", "init=",
     r"\w\(x -> ", r"[123]x[45]", r"same1 = share\(", r"\d \* share\(",
+    r"\w\(x -> ", r"[123]x[45]", r"\w\[stage\]", "model row = net",
 )  # fmt: skip
 
 

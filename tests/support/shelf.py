@@ -15,5 +15,5 @@ def varieties() -> list[str]:
 
 
 def alone() -> set[str]:
-    """Return the networks that have a file of their own."""
-    return {name for name, model in models().items() if model.path.stem == name}
+    """Return the networks that have a file of their own; a pattern of a family is none."""
+    return {name for name, model in models().items() if model.path.stem == name and model.is_whole}
