@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,12 +87,15 @@ def _tensors_there(program: Program) -> dict[str, tuple[int, ...]]:
 # --- numbers -----------------------------------------------------------------------------------
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Case(NamedTuple):
     """A model of timm with settings that make it small, the same for ours, and the sizes of its images."""
 
     name: str
-    theirs: dict[str, Any] = {}
-    ours: dict[str, Any] = {}
+    theirs: Mapping[str, Any] = NOTHING
+    ours: Mapping[str, Any] = NOTHING
     sizes: tuple[tuple[int, int], ...] = ((64, 64), (75, 97))
 
 

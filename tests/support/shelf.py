@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.decompile.shipped_fields import kind_of
-from resnet_dsl.shipped import models, shipped
+from resnet_dsl.shipped import shipped
 
 
 def varieties() -> list[str]:
@@ -16,4 +16,4 @@ def varieties() -> list[str]:
 
 def alone() -> set[str]:
     """Return the networks that have a file of their own."""
-    return {name for name, model in models().items() if model.path.stem == name}
+    return {name for name, path in shipped().items() if path.stem == name}

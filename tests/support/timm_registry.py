@@ -54,7 +54,9 @@ def modules() -> list[str]:
 def compiled(text: str, **settings: Any) -> Program:
     """Compile a line of the table: a shipped name, or a call of one."""
     used = text.partition("(")[0]
-    return compile_source(Source("walk.resnet", f"use {used}\nmodel walked = {text}\n"), None, "walked", settings)
+    return compile_source(
+        Source("walk.resnet", f"use {used}\nmodel walked = {text}\n"), None, "walked", settings
+    )
 
 
 def timm() -> Any:
