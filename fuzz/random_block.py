@@ -7,7 +7,7 @@ catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import MISSING, dataclass, field, replace
 from random import Random
 
 from fuzz.sketch import (
@@ -29,6 +29,7 @@ from fuzz.sketch import (
 )  # fmt: skip
 from resnet_dsl.ir.arguments import (
     AMOUNTS,
+    BOUND,
     COUNT,
     EPSILON,
     EPSILON_OR_ZERO,
@@ -36,18 +37,22 @@ from resnet_dsl.ir.arguments import (
     INDEX,
     PADDING,
     PAIR,
+    PAIR_FROM_ZERO,
+    PAIR_OR_NONE,
     RATE,
     REAL,
     ArgumentRule,
     Symbol,
 )
-from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Shape
 
 VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     COUNT: (1, 2, 2, 3, 4, 4, 6, 5),
     INDEX: (0, 1, 2),
     PAIR: ((1, 1), (2, 2), (3, 3), (3, 3), (2, 1), (1, 3), (3, 2), (4, 3), (5, 5), 2, 3),
+    PAIR_FROM_ZERO: (0, (1, 1), (1, 0)),
+    PAIR_OR_NONE: ((3, 5), (1, 4), (8, 7), 6),
     FLAG: (False, True),
     AMOUNTS: (1, (1, 2), (0, 1), ((0, 1), (0, 1)), ((1, 0), (2, 3))),
     PADDING: (
@@ -63,6 +68,7 @@ VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     EPSILON: (1e-5, 1e-3),
     EPSILON_OR_ZERO: (1e-5, 1e-3, 0.0),
     REAL: (0.5, 0.75, 1.25, 2.0),
+    BOUND: (-0.5, 0.25, 1.5),
 }
 TRIES = 12
 SUMS = ("2 * {}", "{} / 2", "1 - {}", "{} - 0.5", "-{}", "0.25 + {}")
@@ -73,7 +79,7 @@ TAKEN = (
     *("x", "stage", "index", "block", "model", "input", "stem", "stages", "head", "base"),
     *("outputs", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
 )
-UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1)
+UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1 or op.taken is not Op.taken)
 OFTEN = tuple(kind for kind in UNARY if len(tuple(CATALOGUE[kind].arguments())) > 1)  # most can go wrong here
 JOINS = tuple(kind for kind, op in CATALOGUE.items() if op.inputs != 1)
 
@@ -96,6 +102,7 @@ class Drawing:
     parameters: list[ParameterSketch]
     may_have_parameters: bool
     labels: list[str]
+    shared: list[Use] = field(default_factory=list)
 
     @property
     def settings(self) -> dict[str, Literal]:
@@ -114,7 +121,13 @@ class Drawing:
     # --- uses ---
 
     def unary(self, x: Shape) -> tuple[Use, Shape]:
-        """Draw an op or block of one input that takes a shape; raises Misfit."""
+        """Draw an op or block of one input that takes a shape, or one that was shared; raises Misfit."""
+        if self.shared and self.chance.random() < 0.4:
+            use = self.chance.choice(self.shared)
+            try:
+                return use, replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+            except Misfit:
+                pass
         blocks = [b for b in self.shop.blocks.values() if not any(p.is_tensor for p in b.parameters)]
         for _ in range(TRIES):
             block = self.chance.choice(blocks) if blocks and self.chance.random() < 0.15 else None
@@ -123,10 +136,22 @@ class Drawing:
                 before, labels = list(self.parameters), list(self.labels)
                 use = self._op(kind) if block is None else self._block(block)
                 try:  # what it counts for is counted when the network is whole
-                    return use, replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+                    y = replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
+                    return self._perhaps_shared(use, x), y
                 except Misfit:
                     self.parameters[:], self.labels[:] = before, labels
         raise Misfit("no op fits")
+
+    def _perhaps_shared(self, use: Use, x: Shape) -> Use:
+        """The use, at times of a function that others may apply too."""
+        block = self.shop.blocks.get(use.callee)
+        may_be = self.may_have_parameters and not (block is not None and block.labels)
+        if not may_be or self.chance.random() > 0.2:
+            return use
+        use = replace(use, share=f"same{len(self.shared) + 1}")
+        self.shop.shared[use.share] = x
+        self.shared.append(replace(use, label=""))
+        return use
 
     def _op(self, kind: str) -> Use:
         given: list[tuple[str, Given]] = []
@@ -204,11 +229,19 @@ class Drawing:
             found: Expression = Pair(names[0], self.chance.choice(("+", "-", "*")), names[1])
         else:
             use = self._op(self.chance.choice(JOINS))
-            many = CATALOGUE[use.callee].inputs is None if use.callee in CATALOGUE else False
-            others = names[1:] if many else names[1:2]
-            found = Pipe(names[0], (replace(use, operands=tuple(("", name) for name in others)),))
+            found = Pipe(names[0], (replace(use, operands=self._operands(use, names)),))
         self.shape_of(found)
         return found
+
+    def _operands(self, use: Use, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """The further inputs of an op that joins: by the names that it has for them, or in order."""
+        op = CATALOGUE.get(use.callee)
+        if op is not None and op.inputs is None:
+            return tuple(("", name) for name in names[1:])
+        wanted = op.operands if op is not None and self.chance.random() < 0.6 else ()
+        count = 1 if op is None or op.inputs is None else op.inputs - 1
+        drawn = (*names[1:], *(self.chance.choice(list(self.values)) for _ in range(count)))
+        return tuple(zip(wanted or ("",) * count, drawn, strict=False))
 
     def use_with_tensor(self) -> Expression:
         """A block that takes a further tensor, given in order or by name."""
@@ -258,6 +291,7 @@ def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape 
     chance.shuffle(labels)
     if chance.random() < 0.15:  # numbers as names
         labels = [str(n) for n in reversed(range(10))]
+    shop = replace(shop, shared={})
     drawing = Drawing(chance, shop, {"x": x}, [], True, labels)
     if skip is not None:
         drawing.values["skip"] = skip

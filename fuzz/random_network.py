@@ -168,6 +168,10 @@ class _Model:
             values = (
                 [own.another_value(p) for _ in range(count)] if varied else [own.another_value(p)] * count
             )
+            # A list in a field has a value for each stage, so one that is a list itself stands in another.
+            varied = varied or any(
+                isinstance(value, tuple) and isinstance(value[0], tuple) for value in values
+            )
             for stage, value in zip(given, values, strict=True):
                 stage[p.name] = value
             text = (
@@ -207,10 +211,13 @@ class _Model:
                 block, given, repeat = self._written_use()
                 uses += [(block, given)] * repeat
                 call = ", ".join(f"{name}={literal(value)}" for name, value in given.items())
-                texts.append(
-                    f"{f'{repeat} * ' if repeat > 1 else ''}{block.name}{f'({call})' if call else ''}"
-                )
+                text = f"{block.name}{f'({call})' if call else ''}"
+                before, first = self.x, len(self.pending) + 1
                 self._stage("", [(block, given)] * repeat)
+                if repeat > 1 and self.x == before and self.chance.random() < 0.5:
+                    text = f"share({text})"
+                    self.pending[first:] = [(x, 0) for x, _ in self.pending[first:]]
+                texts.append(f"{f'{repeat} * ' if repeat > 1 else ''}{text}")
             item = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
             if self.chance.random() < 0.2:
                 names[-1] = self._stage_name(names)

@@ -7,7 +7,7 @@ a text that fits here is a test of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from resnet_dsl.ir.arguments import ArgumentRule, Symbol
 from resnet_dsl.ir.ops import CATALOGUE, Op
@@ -35,12 +35,16 @@ Given = Literal | Ref
 
 @dataclass(frozen=True)
 class Use:
-    """An op, block or function parameter applied to what comes down the pipeline and to other values."""
+    """An op, block or function parameter applied to what comes down the pipeline and to other values.
+
+    `share` is the step that stands for it, where all uses of that have one set of tensors.
+    """
 
     callee: str
     arguments: tuple[tuple[str, Given], ...] = ()
     operands: tuple[tuple[str, str], ...] = ()  # parameter's name, or nothing, and value
     label: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,12 @@ class BlockSketch:
         return any(use.label for expression in self.expressions for use in uses_of(expression))
 
     @property
+    def shared(self) -> dict[str, Use]:
+        """The functions that it shares, by the steps that stand for them."""
+        uses = (use for expression in self.expressions for use in uses_of(expression))
+        return {use.share: use for use in uses if use.share}
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """What its steps and its result are."""
         return (*(expression for _, expression in self.steps), self.result)
@@ -174,6 +184,8 @@ def literal(value: Given | None) -> str:
 
 def call_text(use: Use, first: str = "") -> str:
     """Return a use; `first` is what it is applied to, if that stands in its parentheses."""
+    if use.share:
+        return f"{use.share}({first})" if first else use.share
     given = [f"{name}={literal(value)}" for name, value in use.arguments]
     operands = [f"{name}={value}" if name else value for name, value in use.operands]
     in_order = [operand for operand in operands if "=" not in operand]
@@ -206,7 +218,9 @@ def _labelled(use: Use, text: str) -> str:
 def block_text(block: BlockSketch) -> str:
     """Return the declaration of a block."""
     parameters = ", ".join(_parameter_text(parameter) for parameter in block.parameters)
-    steps = "".join(f"    {name} = {expression_text(expression)}\n" for name, expression in block.steps)
+    shared = (f"{name} = share({call_text(replace(use, share=''))})" for name, use in block.shared.items())
+    written = (f"{name} = {expression_text(expression)}" for name, expression in block.steps)
+    steps = "".join(f"    {step}\n" for step in (*shared, *written))
     return f"block {block.name}({parameters}) {{\n{steps}    return {expression_text(block.result)}\n}}\n"
 
 
@@ -231,6 +245,9 @@ class Workshop:
     blocks: dict[str, BlockSketch] = field(default_factory=dict)
     ops: int = 0
     tensors: int = 0  # of parameters
+    shared: dict[str, Shape] = field(
+        default_factory=dict
+    )  # what functions of one block were applied to first
 
     def applied(self, block: BlockSketch, given: Mapping[str, Literal], x: Shape, *more: Shape) -> Shape:
         """Return the shape of a block's result; raises Misfit."""
@@ -238,9 +255,13 @@ class Workshop:
         tensors = (p.name for p in block.parameters if p.is_tensor)
         known = {"x": x, **dict(zip(tensors, more, strict=True))}
         settings = {name: value for name, value in values.items() if value is not None}
-        for name, expression in block.steps:
-            known[name] = self.shape(expression, known, settings)
-        return self.shape(block.result, known, settings)
+        outer, self.shared = self.shared, {}
+        try:
+            for name, expression in block.steps:
+                known[name] = self.shape(expression, known, settings)
+            return self.shape(block.result, known, settings)
+        finally:
+            self.shared = outer
 
     def shape(
         self, expression: Expression, known: Mapping[str, Shape], settings: Mapping[str, Literal]
@@ -267,6 +288,11 @@ class Workshop:
         """Return the shape of what a use gives; raises Misfit."""
         callee = str(settings.get(use.callee, use.callee))
         given = {name: resolved(value, settings) for name, value in use.arguments}
+        if use.share:
+            first = self.shared.setdefault(use.share, operands[0])
+            alike = (first.channels, first.is_vector) == (operands[0].channels, operands[0].is_vector)
+            if not (first == operands[0] if callee in self.blocks else alike):
+                raise Misfit("it would have other tensors, or other steps")
         if callee in self.blocks:
             return self.applied(self.blocks[callee], given, *operands)
         try:
@@ -277,6 +303,8 @@ class Workshop:
 
     def op(self, op: Op, operands: tuple[Shape, ...], labelled: bool) -> Shape:
         """Return the shape of an op's result if it is of a size that can be run; raises Misfit."""
+        if op.taken is not None and op.taken != len(operands):
+            raise Misfit("another number of inputs")
         try:
             result = op.shape(*operands, extent=self.extent)
             for size in self.sizes if self.extent.height is None else ():

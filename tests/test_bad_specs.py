@@ -90,6 +90,8 @@ FIXES = [
     ("shortcut_of_two_arguments", "mine(channels)", "mine(channels, stride)"),
     ("shortcut_that_forgets_the_stride", "conv(width, 1x1)", "conv(width, 1x1, stride=stride)"),
     ("shortcut_without_stride", "conv(channels, 1x1)", "conv(channels, 1x1, stride=stride)"),
+    ("share_of_a_count", "share(4 * basic(64))", "4 * share(basic(width=64))"),
+    ("freezing_a_block_applied_again", "layer1.1", "layer1.0"),
     ("stride_by_default", "stride = 2", "stride = 1"),
     ("stride_for_every_block", "stride: [1, 2, 2, 2]", "strides: [1, 2, 2, 2]"),
     ("unknown_block", "bottelneck", "bottleneck"),

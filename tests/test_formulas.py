@@ -10,7 +10,16 @@ import pytest
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
-from resnet_dsl.ir.formulas import Fixed, Formula, Named, Operation, evaluated, names_of, simplified
+from resnet_dsl.ir.formulas import (
+    Fixed,
+    Formula,
+    Named,
+    Operation,
+    evaluated,
+    names_of,
+    operation,
+    simplified,
+)
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node, channels_name
 from tests.support.shelf import varieties
 
@@ -179,3 +188,11 @@ def test_what_is_long_only_on_the_way_keeps_its_formula() -> None:
     body = compile_spec("res2net50").network.stages[0].blocks[0]
     joined = next(i for i, node in enumerate(body.nodes) if node.name == "concat1")
     assert written(body.channels(joined)) == "(4 * ((width * base_width) // 64))"
+
+
+def test_a_formula_has_ten_names_at_most() -> None:
+    total: Formula | None = Named("n0")
+    for count in range(2, 12):
+        assert total is not None
+        total = operation("+", total, Named(f"n{count}"))
+        assert (total is not None) == (count <= 10)

@@ -30,6 +30,7 @@ from resnet_dsl_keras.helpers import TENSOR, Helpers
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering
+from resnet_dsl_keras.shared_layers import SharedLayers
 
 FIRST = ("width", "channels")  # what a layer starts with goes unnamed
 NAME = "name"  # what all layers of a block are called after
@@ -77,8 +78,14 @@ class Functions:
         reserved: frozenset[str] = frozenset(),
     ) -> tuple[list[Assignment], Expression]:
         """Return the assignments of steps and the expression of their result; `named` names their layers."""
+        shared = SharedLayers.of(steps, RESERVED.union(self.names, reserved, inputs))
 
         def express(step: BlockStep, operands: list[Expression]) -> Expression:
+            if step.shared is not None:
+                return shared.applied(step, operands, named(step.name))
+            return made(step, operands)
+
+        def made(step: BlockStep, operands: Sequence[Expression]) -> Expression:
             if isinstance(step.what, ClassUse):
                 made = self.call(step.what, operands, named(step.name))
                 flag = step.what.flag
@@ -91,8 +98,12 @@ class Functions:
                 return None
             return Unpacked(placed(parts.whole, operands, named(step.name)), parts.index, parts.count)
 
-        taken = RESERVED.union(self.names, reserved)
-        return Statements(steps, result, express, _is_arithmetic, taken, unpack=unpack).write(inputs)
+        def before(step: BlockStep, operands: list[Expression]) -> list[Assignment]:
+            return shared.making(step, operands, made) if step.shared is not None else []
+
+        taken = RESERVED.union(self.names, reserved, shared.variables)
+        found = Statements(shared.steps, result, express, _is_arithmetic, taken, unpack=unpack, before=before)
+        return found.write(inputs)
 
 
 def placed(tree: Expression, operands: Sequence[Expression], name: Expression) -> Expression:

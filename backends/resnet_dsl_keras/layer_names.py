@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.backend.ir import BlockCall, Body, Program
+from resnet_dsl.backend.ir import BlockCall, Body, Graph, Program
 from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_keras.reserved_names import operation_names
+from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import apart, layer_name
 
 SEPARATORS = "-_."
@@ -28,7 +29,10 @@ class LayerNames:
         self.operations = operation_names(program.graph)
         self.prefixes: dict[str, str] = {}
         self.ends: dict[tuple[int, str], str] = {}
+        owners = program.network.owners()
         for part, path, body in program.network.parts() if self.given else ():
+            if path in owners:
+                continue
             inside = part in ("stem", "head")
             prefix = "" if inside else self._prefix(path, body)
             self._visit(body, path, prefix, None if inside else classes.use(body).target)
@@ -42,7 +46,7 @@ class LayerNames:
 
     def within(self, block: BlockClass, step: str) -> Expression:
         """Return the expression of a step's name in the function of its block."""
-        end = self.ends.get((id(block), step), f"-{step}")
+        end = self.ends.get((id(block), step), f"-{layer_name(step)}")
         return Joined("name", end) if end else Name("name")
 
     def separator(self) -> str:
@@ -51,6 +55,8 @@ class LayerNames:
 
     def _visit(self, body: Body, path: str, prefix: str, target: BlockClass | None) -> None:
         for node in body.nodes:
+            if node.owner is not None:
+                continue
             place = f"{path}.{node.name}".lstrip(".")
             if isinstance(node.what, BlockCall):
                 name = self._prefix(place, node.what.body)
@@ -80,6 +86,8 @@ class LayerNames:
 def _places(path: str, body: Body) -> Iterator[str]:
     """Yield the paths of all ops below a block's."""
     for node in body.nodes:
+        if node.owner is not None:
+            continue
         if isinstance(node.what, BlockCall):
             yield from _places(f"{path}.{node.name}", node.what.body)
         else:
@@ -94,3 +102,14 @@ def numbered(names: list[str]) -> tuple[str, int, str] | None:
     front, first, back = found[1], int(found[2]), found[3]
     counted = [f"{front}{first + i}{back}" for i in range(len(names))]
     return (front, first, back) if names == counted else None
+
+
+def result_layers(graph: Graph) -> dict[str, str]:
+    """Return, of every op whose result a layer has, what that layer's name ends in behind the op's.
+
+    A layer that several ops share has several results, so none of them is told by its name.
+    """
+    shared = {node.home.name for node in graph.nodes if node.owner is not None}
+    own = (node for node in graph.nodes if node.home.name not in shared)
+    endings = {node.name: lowered_node(node).ending for node in own}
+    return {name: ending for name, ending in endings.items() if ending is not None}

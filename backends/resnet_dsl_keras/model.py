@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
     INDEX,
+    Argument,
     Assignment,
     Classes,
+    ClassParameter,
     Dictionary,
     Expression,
     Joined,
@@ -18,6 +21,7 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    SharedUse,
     call,
     docstring,
     names,
@@ -27,11 +31,14 @@ from resnet_dsl.backend.python_source import (
 )
 from resnet_dsl_keras.functions import Functions, written
 from resnet_dsl_keras.layer_names import LayerNames, numbered
+from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import lowered_node
+from resnet_dsl_keras.shared_layers import application, free_variable, function_of
 
 X = Name("x")
 INPUTS = Name("inputs")
 LOOP = 3  # as many blocks alike are a loop
+DTYPE, POLICY = "dtype", "str | keras.DTypePolicy"
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def build_function(
         lines.append(Assignment(("outputs",), Dictionary(items)))
     model = call("keras.Model", INPUTS, outputs, name=program.name)
     used = names([line.value for line in lines])
-    text = [*_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    text = [*_under_policy(body), *_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
     text.append(statement("return " if returns else "model = ", model, 4))
     return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
 
@@ -82,18 +89,37 @@ def build_function(
 
 
 def _opening(program: Program, body: ModelBody) -> str:
-    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in body.parameters if p.name != IN_CHANNELS]
+    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in _own_parameters(body)]
     channels, *sizes = program.network.input.at(program.network.extent)
     shape = (*sizes, channels)
     kind = "tuple[int | None, int | None, int]" if sizes else "tuple[int]"
-    return signature("def build", [*parameters, f"input_shape: {kind} = {shape}"], " -> keras.Model:", 0)
+    parameters += [f"input_shape: {kind} = {shape}", f"{DTYPE}: {POLICY} | None = None"]
+    return signature("def build", parameters, " -> keras.Model:", 0)
+
+
+def _own_parameters(body: ModelBody) -> list[ClassParameter]:
+    """The model's own parameters; the channels of the input are part of its shape."""
+    return [parameter for parameter in body.parameters if parameter.name != IN_CHANNELS]
+
+
+def _under_policy(body: ModelBody) -> Iterator[str]:
+    """The statements that build under the policy asked for: all that is made takes the one that is set."""
+    given = [Name(parameter.name) for parameter in _own_parameters(body)]
+    yield f"    if {DTYPE} is not None:"
+    yield "        before = keras.config.dtype_policy()"
+    yield f"        keras.config.set_dtype_policy({DTYPE})"
+    yield "        try:"
+    yield statement("return ", call("build", *given, Name("input_shape")), 12)
+    yield "        finally:"
+    yield "            keras.config.set_dtype_policy(before)"
 
 
 def _doc(program: Program) -> str:
     vector = program.network.input.is_vector
     shape = "the length of the input" if vector else "height, width and channels in either layout"
     returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
-    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}"
+    policy = f"`{DTYPE}` is a dtype policy, such as `mixed_bfloat16`, without it the one that is set"
+    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}. {policy}"
 
 
 def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:
@@ -104,13 +130,14 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
         yield f'        raise ValueError("the layers are made for an input of {channels} channels")'
     if uses_channels:
         yield f"    {IN_CHANNELS} = input_shape[-1]"
-    if program.network.input.is_vector:
-        yield '    inputs = keras.Input(input_shape, name="input")'
-        return
-    yield '    last = keras.config.image_data_format() == "channels_last"'
-    yield "    inputs = keras.Input("
-    yield '        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"'
-    yield "    )"
+    # By itself an input is of Keras' `floatx`, whatever the policy is.
+    settings: dict[str, Argument] = {"dtype": Name("keras.config.dtype_policy().variable_dtype")}
+    shape: Expression = Name("input_shape")
+    if not program.network.input.is_vector:
+        yield '    last = keras.config.image_data_format() == "channels_last"'
+        shape = Name("shape")
+        yield "    shape = input_shape if last else (input_shape[2], *input_shape[:2])"
+    yield statement("inputs = ", call("keras.Input", shape, **settings, name="input"), 4)
 
 
 def _channels_vary(program: Program, body: ModelBody) -> bool:
@@ -157,8 +184,11 @@ def _lines(
     """The statements from the input to the last result, each under its own name where it is kept."""
     lines: list[Line] = []
     current = INPUTS
+    shared = _shared_blocks(body, functions)
     for part in body.parts:
-        if isinstance(part, Stage):
+        if isinstance(part, Stage) and shared and part.owners:
+            more, current = _stage_of_shared(part, current, body, classes, functions, layer_names, shared)
+        elif isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
         else:
             more, current = _part(part, current, body, functions, layer_names)
@@ -202,14 +232,16 @@ def _stage(
         while done < end_of_run:
             run = paths[done:end_of_run]
             alike = numbered([layer_names.at(path) for path in run])
-            if alike and len(run) >= LOOP and current == X and body.kept.keys().isdisjoint(run):
+            plain = not stage.inputs and body.kept.keys().isdisjoint(run)
+            if alike and len(run) >= LOOP and current == X and plain:
                 front, number, back = alike
                 block = functions.call(use, [X], Joined(INDEX, back, front))
                 lines.append(Loop(number, number + len(run), block))
                 done = end_of_run
             else:
                 own = classes.use(stage.blocks[done])
-                block = functions.call(own, [current], Literal(layer_names.at(run[0])))
+                operands = list(map(Name, body.operands(stage, done, current.path)))
+                block = functions.call(own, operands, Literal(layer_names.at(run[0])))
                 current = Name(kept.get(run[0], X.path))
                 lines.append(Assignment((current.path,), block))
                 done += 1
@@ -217,6 +249,49 @@ def _stage(
     if name != current.path:
         lines.append(Assignment((name,), current))
     return lines, Name(name)
+
+
+SharedBlocks = dict[str, tuple[str, SharedUse]]
+
+
+def _shared_blocks(body: ModelBody, functions: Functions) -> SharedBlocks:
+    """The blocks of stages that are applied more than once: the variable of each, and what is known of it."""
+    taken = RESERVED.union(functions.names, body.kept.values(), (p.name for p in body.parameters))
+    taken = taken.union(step.name for step in body.steps())
+    return {path: (free_variable(path, taken), use) for path, use in body.shared.items()}
+
+
+def _stage_of_shared(
+    stage: Stage,
+    current: Name,
+    body: ModelBody,
+    classes: Classes,
+    functions: Functions,
+    layer_names: LayerNames,
+    shared: SharedBlocks,
+) -> tuple[list[Line], Name]:
+    """A stage with blocks that are applied more than once, block by block."""
+    lines: list[Line] = []
+    last = len(stage.blocks) - 1
+    for index, block in enumerate(stage.blocks):
+        path = f"{stage.name}.{index}"
+        home = stage.owner(index) or path
+        name = Literal(layer_names.at(home))
+        if home not in shared:
+            made: Expression = functions.call(classes.use(block), [current], name)
+        else:
+            variable, use = shared[home]
+            if home == path:
+                made_once = partial(functions.call, classes.use(block), name=name)
+                lines += function_of(variable, [current], made_once, use)
+            made = application(variable, [current])
+        own = body.kept.get(path) or (body.kept.get(stage.name) if index == last else None)
+        current = Name(own or X.path)
+        lines.append(Assignment((current.path,), made))
+    name_of = body.kept.get(stage.name, current.path)
+    if name_of != current.path:
+        lines.append(Assignment((name_of,), current))
+    return lines, Name(name_of)
 
 
 def _text(lines: Iterable[Line]) -> Iterator[str]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.python_source import module_of
+from resnet_dsl_keras.layer_names import result_layers
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.render import render
-from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import (
     DEPTHWISE,
     KERNEL,
@@ -27,22 +27,16 @@ with quiet_start():
     import keras
 
 
-def build(program: Program, dtype: str = "float32") -> keras.Model:
-    """Return the rendered source's model; in double precision that of its exact form."""
-    return build_source(render(program, exact=dtype == "float64"), program.name, dtype)
+def build(program: Program, dtype: str | None = None) -> keras.Model:
+    """Return the rendered source's model under a policy, or that which is set; for double its exact form."""
+    policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
+    exact = policy.compute_dtype == "float64"
+    return build_source(render(program, exact), program.name, dtype)
 
 
-def build_source(source: str, name: str, dtype: str) -> keras.Model:
-    """Execute source and build its model with variables of `dtype`."""
-    module = module_of(source, name)
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)  # it remembers the first floatx it was asked under
-    try:
-        return module.build()
-    finally:
-        keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
+def build_source(source: str, name: str, dtype: str | None) -> keras.Model:
+    """Execute source and build its model under the dtype policy, or that which is set."""
+    return module_of(source, name).build(dtype=dtype)
 
 
 def variables_of(layer: keras.Layer) -> Iterator[tuple[str, Any]]:
@@ -113,10 +107,15 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
+    return trace_layers(model, result_layers(program.graph), x)
+
+
+def trace_layers(model: keras.Model, endings: Mapping[str, str], x: Array) -> dict[str, Array]:
+    """Return the results of these ops, as far as they have layers."""
     layers = {path_of(layer.name): layer for layer in model.layers}
-    outputs = {}
-    for node in program.graph.nodes:
-        ending = lowered_node(node).ending
-        if ending is not None and node.name in layers:
-            outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
+    outputs = {
+        name: layers.get(f"{name}.{ending}", layers[name]).output
+        for name, ending in endings.items()
+        if name in layers
+    }
     return run(keras.Model(model.inputs[0], outputs), x) if outputs else {}

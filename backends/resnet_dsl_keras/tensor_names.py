@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
+from resnet_dsl.backend.ir import AGAIN
+
 if TYPE_CHECKING:
     from resnet_dsl.backend.ir import Array
 
@@ -26,6 +28,7 @@ NORM_VARIABLES = {
     "running_mean": "moving_mean",
     "running_var": "moving_variance",
 }
+REPEATED = ">"
 KERNEL = "kernel"
 DEPTHWISE = "depthwise_kernel"  # HWIO with the I and O of one group; Keras 3 calls it `kernel` too
 SLOPES = "alpha"  # of a PReLU: with an extent of 1 for each axis along which they are shared
@@ -36,8 +39,11 @@ AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}
 
 
 def layer_name(path: str) -> str:
-    """Return the name of a layer in Keras: its path, which Keras on PyTorch allows no dots in."""
-    return path.replace(".", "-")
+    """Return the name of a layer in Keras: its path, which Keras on PyTorch allows no dots in.
+
+    Nor does TensorFlow allow the sign of what is applied again.
+    """
+    return path.replace(".", "-").replace(AGAIN, REPEATED)
 
 
 def apart(layer: str) -> str:
@@ -47,7 +53,7 @@ def apart(layer: str) -> str:
 
 def path_of(layer: str) -> str:
     """Return the canonical path of a layer by its name in Keras, told apart from an operation's or not."""
-    return ".".join(filter(None, layer.split("-")))
+    return ".".join(filter(None, layer.split("-"))).replace(REPEATED, AGAIN)
 
 
 def to_keras(value: Array) -> Array:

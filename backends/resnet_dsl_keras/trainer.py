@@ -60,6 +60,8 @@ def _gradients(model: keras.Model) -> Callable[[Array, Array], Gradients]:
         with tf.GradientTape() as tape:
             result = model(x, training=True)
             logits = next(iter(result.values())) if isinstance(result, dict) else result
+            if len(logits.shape) == 4 and keras.config.image_data_format() == "channels_first":
+                logits = keras.ops.moveaxis(logits, 1, -1)
             losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
             loss = keras.ops.mean(losses)
         return loss, tape.gradient(loss, model.trainable_variables)

@@ -19,6 +19,8 @@ from resnet_dsl.backend.ir import Array
 from resnet_dsl.backend.refusals import UsageError, printable
 
 OURS = "resnet-dsl"
+SHARED = "shared"
+"""The entry of our metadata that names the weights which several ops take, if any are."""
 DOMAINS = ("", "ai.onnx")
 LISTS = {AttributeProto.INTS, AttributeProto.FLOATS}
 PLAIN = {AttributeProto.INT, AttributeProto.FLOAT}
@@ -69,8 +71,13 @@ def is_ours(model: ModelProto) -> bool:
     for node in model.graph.node:
         for name in node.input:
             takers.setdefault(_text(name), []).append(_text(node.name))
+    shared = next((_text(entry.value).split() for entry in model.metadata_props if entry.key == SHARED), ())
+    several = frozenset(shared)
     weights = (name for tensor in model.graph.initializer if CONSTANT not in (name := _text(tensor.name)))
-    return all("/" not in name and "." in name and len(takers.get(name, ())) == 1 for name in weights)
+    return all(
+        "/" not in name and "." in name and (len(takers.get(name, ())) > 1) == (name in several)
+        for name in weights
+    )
 
 
 def exported(graph: GraphProto, opset: int, path: Path) -> ExportedGraph:

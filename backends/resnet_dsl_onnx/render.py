@@ -25,6 +25,7 @@ from resnet_dsl.backend.bounds import CONSTANTS
 from resnet_dsl.backend.initial_weights import initial_state
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
 from resnet_dsl.backend.refusals import UsageError
+from resnet_dsl_onnx.exported_graph import SHARED
 from resnet_dsl_onnx.files import serialise
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower
@@ -70,7 +71,7 @@ def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) ->
     else:
         _add_weights(model.graph, graph, state, dtype)
     _add_constants(model.graph, lowered, dtype)
-    helper.set_model_props(model, _metadata(graph, lowered))
+    helper.set_model_props(model, _metadata(graph, lowered) | _shared(program))
     return _renamed(model, program) if program.names else model
 
 
@@ -297,9 +298,16 @@ def _metadata(graph: Graph, lowered: Sequence[Lowered]) -> dict[str, str]:
         KEY: OPEN,
         "settings": json.dumps(dict(network.settings)),
         "preprocess": json.dumps(dict(network.preprocess)),
-        "frozen": json.dumps(network.frozen),
+        "frozen": json.dumps(network.freeze),
         NUMBERS: json.dumps(sorted(_inexact(lowered))),
     }
+
+
+def _shared(program: Program) -> dict[str, str]:
+    """The weights that several ops take: a tool that joins equal ones would make others so."""
+    again = (node for node in program.graph.nodes if node.owner is not None)
+    names = {program.tensor_name(name) for node in again for name, _ in node.parameters()}
+    return {SHARED: " ".join(sorted(names))} if names else {}
 
 
 def _inexact(lowered: Sequence[Lowered]) -> set[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 from collections.abc import Sequence as Several
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from resnet_dsl.backend.python_source import (
@@ -101,6 +101,8 @@ def _as_sequence(block: BlockClass) -> list[Expression] | None:
     """
     if len(block.inputs) > 1 or block.result != len(block.steps) - 1:
         return None
+    if any(step.owner is not None for step in block.steps):
+        return None
     modules: list[Expression] = []
     for index, step in enumerate(block.steps):
         alone = step.what.alone if isinstance(step.what, TorchLowering) else _without_flag(step.what)
@@ -122,7 +124,7 @@ def _as_list(block: BlockClass) -> list[Expression] | None:
     """The modules of a class that keeps nothing but 0, 1, …, used in another order than one by one."""
     modules: list[Expression] = []
     for step in block.steps:
-        if isinstance(step.what, TorchLowering) and step.what.module is None:
+        if step.owner is not None or (isinstance(step.what, TorchLowering) and step.what.module is None):
             continue
         made = step.what.module if isinstance(step.what, TorchLowering) else _without_flag(step.what)
         if made is None or step.name != str(len(modules)):
@@ -146,10 +148,7 @@ def in_methods(steps: Several[BlockStep], parameters: Iterable[ClassParameter]) 
         return Attribute(SELF, tree.path) if isinstance(tree, Name) and tree.path in own else None
 
     return tuple(
-        BlockStep(s.name, s.what.changed(owned), s.inputs, s.variable, s.node)
-        if isinstance(s.what, TorchLowering)
-        else s
-        for s in steps
+        replace(s, what=s.what.changed(owned)) if isinstance(s.what, TorchLowering) else s for s in steps
     )
 
 
@@ -167,8 +166,10 @@ def stored(parameters: Iterable[ClassParameter], trees: Iterable[Expression]) ->
 
 
 def keeping(steps: Several[BlockStep]) -> Iterator[str]:
-    """Yield the lines of `__init__` that make what the steps keep."""
+    """Yield the lines of `__init__` that make what the steps keep; what is applied again is there."""
     for step in steps:
+        if step.owner is not None:
+            continue
         if isinstance(step.what, ClassUse):
             yield from _keep_use(step.name, step.what)
         elif isinstance(step.what, TorchLowering) and step.what.module is not None:
@@ -257,12 +258,12 @@ def _is_typed(tree: Expression, tensors: Set[str]) -> bool:
 
 
 def _express(step: BlockStep, operands: list[Expression]) -> Expression:
-    return _applied(step, operands, attribute(SELF, step.name))
+    return _applied(step, operands, attribute(SELF, step.home))
 
 
 def _express_indexed(step: BlockStep, operands: list[Expression]) -> Expression:
-    kept = step.name.isdigit()
-    return _applied(step, operands, Subscript(SELF, (Literal(int(step.name)),)) if kept else SELF)
+    kept = step.home.isdigit()
+    return _applied(step, operands, Subscript(SELF, (Literal(int(step.home)),)) if kept else SELF)
 
 
 def _applied(step: BlockStep, operands: list[Expression], module: Expression) -> Expression:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from resnet_dsl.backend.ir import Program, Stage
 from resnet_dsl.backend.python_source import (
@@ -18,6 +19,7 @@ from resnet_dsl.backend.python_source import (
     Name,
     Spread,
     Subscript,
+    call,
     names,
     needed_sizes,
     signature,
@@ -58,19 +60,43 @@ def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
     yield from stored(body.parameters, [*trees, _forward(body)[1]])
     for part in body.parts:
         if isinstance(part, Stage):
-            yield _stage(part, classes)
+            yield from _stage(part, classes)
         else:
             yield from keeping(part.steps)
 
 
-def _stage(stage: Stage, classes: Classes) -> str:
-    """A stage as one Sequential: neighbours made alike, or by even steps, are one generator."""
+def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
+    """A stage as one Sequential: neighbours made alike, or by even steps, are one generator.
+
+    Of blocks that are applied again there is the first alone, so that numbers may be left out.
+    """
+    own = _own_blocks(stage)
+    if own != list(range(len(own))):
+        items = tuple((Literal(str(index)), construct(classes.use(stage.blocks[index]))) for index in own)
+        yield keep(stage.name, call("nn.ModuleDict", Dictionary(items)))
+        return
+    if not own:
+        return
+    stage = replace(stage, blocks=stage.blocks[: len(own)])
     blocks: list[Expression] = []
     for use, count in classes.progressions(stage):
         made = construct(use)
         variable = INDEX if INDEX in names([made]) else "_"
         blocks.append(Spread(made, variable, count) if count > 1 else made)
-    return keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
+    yield keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
+
+
+def _own_blocks(stage: Stage) -> list[int]:
+    """The numbers of the blocks that have tensors of their own."""
+    return [index for index in range(len(stage.blocks)) if stage.owner(index) is None]
+
+
+def _block(path: str, body: ModelBody) -> Expression:
+    """The expression of a block of the stages by its path."""
+    name, _, number = path.rpartition(".")
+    own = _own_blocks(next(part for part in body.parts if isinstance(part, Stage) and part.name == name))
+    listed = own == list(range(len(own)))
+    return Subscript(attribute(SELF, name), (Literal(int(number) if listed else number),))
 
 
 def forward_lines(body: ModelBody) -> list[str]:
@@ -109,12 +135,15 @@ def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[A
 
 def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
     """A stage as a whole, or block by block if a result inside it is kept."""
-    module = attribute(SELF, stage.name)
-    if not body.keeps_inside(stage):
-        return [], Call(module, (current,))
+    if body.as_whole(stage):
+        return [], Call(attribute(SELF, stage.name), (current,))
     lines: list[Assignment] = []
+    kept = {f"{stage.name}.{len(stage.blocks) - 1}": body.kept.get(stage.name, X), **body.kept}
     for index in range(len(stage.blocks)):
-        block = Call(Subscript(module, (Literal(index),)), (current,))
-        current = Name(body.kept.get(f"{stage.name}.{index}", X))
+        assert isinstance(current, Name)
+        path = f"{stage.name}.{index}"
+        operands = tuple(map(Name, body.operands(stage, index, current.path)))
+        block = Call(_block(stage.owner(index) or path, body), operands)
+        current = Name(kept.get(path, X))
         lines.append(Assignment((current.path,), block))
     return lines, current

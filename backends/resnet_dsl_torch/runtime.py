@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 import torch
 
-from resnet_dsl.backend.ir import Array, Extent, Program
+from resnet_dsl.backend.ir import Array, Extent, GraphNode, Program
 from resnet_dsl.backend.python_source import module_of, own_classes
 from resnet_dsl_torch.render import render
 
 COUNTER = "num_batches_tracked"
 
 
-def build(program: Program, dtype: str = "float32") -> torch.nn.Module:
-    """Return the rendered source's model: it can be pickled, as its source goes with it."""
+def build(program: Program, dtype: str | None = None) -> torch.nn.Module:
+    """Return the rendered source's model, in `dtype` or torch's default: it can be pickled."""
     return build_source(render(program), program.name, dtype)
 
 
-def build_source(source: str, name: str, dtype: str) -> torch.nn.Module:
+def build_source(source: str, name: str, dtype: str | None) -> torch.nn.Module:
     """Execute source and return an instance of its model, which is its last class."""
     model: torch.nn.Module = own_classes(module_of(source, name))[-1]()
-    return model.to(getattr(torch, dtype))
+    return model if dtype is None else model.to(getattr(torch, dtype))
 
 
 def load_state(model: torch.nn.Module, state: Mapping[str, Array]) -> torch.nn.Module:
@@ -60,19 +61,27 @@ def trace(model: torch.nn.Module, program: Program, x: Array) -> dict[str, Array
     A module shows its result and its input, which is the result of the op before; what lies
     between two modules (activations, sums) shows as the next one's input, unless it is padded before.
     """
-    nodes = {node.name: node for node in program.graph.nodes}
     blocks = dict(program.graph.parts)
     extent = Extent(*x.shape[2:])
     found: dict[str, Array] = {}
+    nodes: dict[str, list[GraphNode]] = {}  # those of a module, in the order that it is called
+    for node in program.graph.nodes:
+        nodes.setdefault(node.home.name, []).append(node)
+    calls: Counter[str] = Counter()
+
+    def called(name: str) -> GraphNode | None:
+        return next(iter(nodes.get(name, [])[calls[name] :]), None)
 
     # What a module is given or gives may be overwritten by what follows, hence the copies.
     def before(name: str, _: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if name in nodes and tuple(inputs[0].shape[1:]) == nodes[name].input_shapes[0].at(extent):
-            found.setdefault(nodes[name].inputs[0], inputs[0].numpy().copy())
+        if (node := called(name)) and tuple(inputs[0].shape[1:]) == node.input_shapes[0].at(extent):
+            found.setdefault(node.inputs[0], inputs[0].numpy().copy())
 
     def behind(name: str, _: torch.nn.Module, __: object, output: object) -> None:
-        if isinstance(output, torch.Tensor) and (name in nodes or name in blocks):
-            found[name if name in nodes else blocks[name]] = output.numpy().copy()
+        node = called(name)
+        calls[name] += 1
+        if isinstance(output, torch.Tensor) and (node or (name in blocks and calls[name] == 1)):
+            found[node.name if node else blocks[name]] = output.numpy().copy()
 
     hooks = [m.register_forward_pre_hook(partial(before, name)) for name, m in model.named_modules()]
     hooks += [m.register_forward_hook(partial(behind, name)) for name, m in model.named_modules()]

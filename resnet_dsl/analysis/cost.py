@@ -59,10 +59,12 @@ def cost_of(graph: Graph) -> Cost:
             whole = node.op.sees_whole_map(node.input_shapes[0], node.shape)
             alike[key] = _layer(graph, node), None if whole else node.op.window
         cost, window = alike[key]
-        field = fields[node.name] = _field(window, [fields[name] for name in node.inputs])
-        trainable = 0 if graph.is_frozen(node) else cost.params
+        before = [fields[name] for name in node.inputs]
+        field = fields[node.name] = _measured(window, before) if node.op.measures else _field(window, before)
+        params, buffers = (cost.params, cost.buffers) if node.owner is None else (0, 0)
+        trainable = 0 if graph.is_frozen(node) else params
         size = None if field is None else field.size
-        layers.append(OpCost(node, cost.output, cost.params, trainable, cost.buffers, cost.macs, size))
+        layers.append(OpCost(node, cost.output, params, trainable, buffers, cost.macs, size))
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
     return Cost(
@@ -142,6 +144,12 @@ def _field(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
     grown = [min(extent[i] + (window.kernel[i] - 1) * window.dilation[i] * step[i], FAR) for i in (0, 1)]
     steps = [_part(min(step[i] * window.stride[i], FAR), window.factor[i]) for i in (0, 1)]
     return _Field((grown[0], grown[1]), (steps[0], steps[1]))
+
+
+def _measured(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
+    """The field of a map at the size of another: its pixels are as far apart as those of that one."""
+    field, like = _field(window, inputs[:1]), inputs[-1]
+    return field if field is None or like is None else _Field(field.extent, like.step)
 
 
 def _part(whole: Pixels, factor: int) -> Pixels:

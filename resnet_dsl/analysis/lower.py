@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Node
 from resnet_dsl.limits import NAMES
 
 
@@ -14,10 +16,12 @@ def lower(network: Network) -> Graph:
     nodes: list[GraphNode] = []
     results: dict[str, str] = {}
     current, length = INPUT, 0
-    for part, path, body in network.parts():
-        features = [results[name] for name in network.features] if part == "head" else []
+    owners, made = network.owners(), dict[str, GraphNode]()
+    for (part, path, body), taken in zip(network.parts(), network.taken(), strict=True):
+        inputs = [current if name == PREVIOUS else results[name] for name in taken]
         before = len(nodes)
-        current = _lower(body, path, part, [current, *features], nodes)
+        place = _Place(path, part, owners.get(path, path))
+        current = _lower(body, place, inputs, nodes, made)
         length += sum(len(node.name) for node in nodes[before:])
         if length > NAMES.most:
             message = f"the program is too large: the names of its ops have {length:,} characters together"
@@ -29,21 +33,39 @@ def lower(network: Network) -> Graph:
     return Graph(network, tuple(nodes), named, tuple(results.items()))
 
 
-def _lower(body: Body, path: str, part: str, inputs: list[str], nodes: list[GraphNode]) -> str:
-    """Append the body's ops to `nodes` and return the name of its result."""
+class _Place(NamedTuple):
+    """Where a body stands: its path and part, and the path under which its tensors are."""
+
+    path: str
+    part: str
+    home: str
+
+    def step(self, node: Node) -> _Place:
+        """The place of a step of the body."""
+        front, home = (f"{path}." if path else "" for path in (self.path, self.home))
+        return _Place(f"{front}{node.name}", self.part, f"{home}{node.owner or node.name}")
+
+
+def _lower(
+    body: Body, place: _Place, inputs: list[str], nodes: list[GraphNode], made: dict[str, GraphNode]
+) -> str:
+    """Append the body's ops to `nodes` and return the name of its result; `made` has all by name."""
     results: list[str] = []
 
     def value(index: int) -> str:
         return inputs[-1 - index] if index < 0 else results[index]
 
     for node in body.nodes:
-        name = f"{path}.{node.name}" if path else node.name
+        name, _, home = own = place.step(node)
         taken = [value(index) for index in node.inputs]
         if isinstance(node.what, BlockCall):
-            results.append(_lower(node.what.body, name, part, taken, nodes))
+            results.append(_lower(node.what.body, own, taken, nodes, made))
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
         places = node.span, node.author, node.given
-        nodes.append(GraphNode(name, node.what, tuple(taken), shapes, node.shape, part, *places))
+        owner = None if home == name else made[home]
+        step = GraphNode(name, node.what, tuple(taken), shapes, node.shape, place.part, *places, owner)
+        made[name] = step
+        nodes.append(step)
         results.append(name)
     return value(body.result)

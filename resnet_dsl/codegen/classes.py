@@ -24,6 +24,7 @@ from resnet_dsl.codegen.lowering import (
 from resnet_dsl.codegen.names import OWN, PYTHON, camel, class_name, free_name
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, parameter_name
 from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
+from resnet_dsl.codegen.shared_steps import SharedUse, shared_uses
 from resnet_dsl.ir.formulas import Fixed, Formula, Number
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage, channels_name
 
@@ -50,6 +51,7 @@ class BlockStep:
     inputs: tuple[int, ...]
     variable: str
     node: Node
+    shared: SharedUse | None = None
 
     @property
     def kind(self) -> str:
@@ -57,6 +59,16 @@ class BlockStep:
         if isinstance(self.node.what, BlockCall):
             return self.what.target.name if isinstance(self.what, ClassUse) else self.name
         return self.node.what.kind
+
+    @property
+    def owner(self) -> str | None:
+        """The step whose module or layer this one applies again, if it does."""
+        return self.node.owner
+
+    @property
+    def home(self) -> str:
+        """The name of the step that keeps what this one applies: its own, or that of the owner."""
+        return self.node.owner or self.name
 
     @property
     def is_activation(self) -> bool:
@@ -180,7 +192,9 @@ def classes_of(
 
 def _counts(network: Network) -> Counter[int]:
     """How often each body is used."""
-    return Counter(id(inner) for _, _, body in network.parts() for inner in body.bodies())
+    owners = network.owners()
+    parts = (body for _, path, body in network.parts() if path not in owners)
+    return Counter(id(inner) for body in parts for inner in body.bodies())
 
 
 def _class_named(reserved: frozenset[str]) -> Named:
@@ -241,6 +255,8 @@ class _Making:
     ) -> None:
         self.group, self.name, self.uses, self.lowered = group, name, uses, lowered
         self.having: dict[str, int] = {}
+        self.numbers: dict[NumberOrigin, Expression] = {}
+        self.shared = shared_uses(group.bodies)
         self.steps: dict[str, list[tuple[int, Node, Body]]] = {}
         for index, body in enumerate(group.bodies):
             for node in body.nodes:
@@ -281,22 +297,28 @@ class _Making:
         return len(self.steps[call]) == len(self.group.bodies)
 
     def _step(self, node: Node) -> BlockStep:
-        among, nodes, owners = self._counterparts(node)
+        shared = self.shared.get(node.owner or node.name)
         if isinstance(node.what, BlockCall):
-            use = self._inner_use(node, among, nodes, owners)
-            return BlockStep(node.name, use, node.inputs, node.variable, node)
+            use = self._inner_use(node)
+            return BlockStep(node.name, use, node.inputs, node.variable, node, shared)
         lowering = self.lowered[id(self.group.fullest)].ops[node.name]
-        known = {o: self._number(o, among, nodes, owners) for o in _origins(lowering)}
+        known = {o: self._number(o, node) for o in _origins(lowering)}
 
         def written(tree: Expression) -> Expression | None:
             return known[tree.origin] if isinstance(tree, Literal) and tree.origin is not None else None
 
-        return BlockStep(node.name, lowering.changed(written).folded(), node.inputs, node.variable, node)
+        what = lowering.changed(written).folded()
+        return BlockStep(node.name, what, node.inputs, node.variable, node, shared)
 
-    def _number(
-        self, origin: NumberOrigin, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
-    ) -> Expression:
-        """What stands for a number of an op in the class."""
+    def _number(self, origin: NumberOrigin, node: Node) -> Expression:
+        """What stands for a number of an op in the class: of one that is applied again, the first's."""
+        origin = replace(origin, step=node.first)
+        if origin not in self.numbers:
+            self.numbers[origin] = self._made_number(origin)
+        return self.numbers[origin]
+
+    def _made_number(self, origin: NumberOrigin) -> Expression:
+        among, nodes, owners = self._counterparts(origin.step)
         pairs = list(zip(nodes, owners, strict=True))
         numbers = [value_of(origin, node, body) for node, body in pairs]
         # The argument's own name says enough where one step alone has it, and the block means nothing by it.
@@ -308,13 +330,15 @@ class _Making:
     def _having(self, name: str) -> int:
         """How many steps of the class have an argument of this name."""
         if name not in self.having:
-            self.having[name] = sum(hasattr(node.what, name) for node in self.group.fullest.nodes)
+            nodes = (node for node in self.group.fullest.nodes if node.first == node.name)
+            self.having[name] = sum(hasattr(node.what, name) for node in nodes)
         return self.having[name]
 
-    def _inner_use(
-        self, node: Node, among: Sequence[int], nodes: Sequence[Node], owners: Sequence[Body]
-    ) -> ClassUse:
+    def _inner_use(self, node: Node) -> ClassUse:
         """How a call inside is made: the arguments of its class over the parameters of this one."""
+        if node.owner is not None:
+            return self._inner_use(self.steps[node.owner][0][1])
+        among, nodes, owners = self._counterparts(node.name)
         children = [self.uses[id(n.what.body)] for n in nodes if isinstance(n.what, BlockCall)]
         target = children[0].target
         formulas = dict(argument_formulas(nodes[0], owners[0]))
@@ -326,9 +350,9 @@ class _Making:
             arguments.append((parameter.name, self.varying.expression(label, values, among, formula)))
         return ClassUse(target, tuple(arguments), self.flags.get(node.name))
 
-    def _counterparts(self, node: Node) -> tuple[list[int], list[Node], list[Body]]:
+    def _counterparts(self, step: str) -> tuple[list[int], list[Node], list[Body]]:
         """The same step in every body of the group that has it."""
-        found = self.steps[node.name]
+        found = self.steps[step]
         return [f[0] for f in found], [f[1] for f in found], [f[2] for f in found]
 
 

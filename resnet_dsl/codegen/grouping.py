@@ -37,8 +37,9 @@ class BodyGroup:
 def distinct_bodies(network: Network) -> list[Body]:
     """Return every body but stem and head themselves, inner ones before those that call them."""
     found: dict[int, Body] = {}
-    for part, _, body in network.parts():
-        for inner in body.bodies():
+    owners = network.owners()
+    for part, path, body in network.parts():
+        for inner in () if path in owners else body.bodies():
             if part not in ("stem", "head") or inner is not body:
                 found.setdefault(id(inner), inner)
     return list(found.values())
@@ -75,7 +76,7 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
     below: dict[str, set[str]] = {body.definition: set() for body in bodies}
     for body in bodies:
         below[body.definition] |= {
-            n.what.body.definition for n in body.nodes if isinstance(n.what, BlockCall)
+            body.called(n).definition for n in body.nodes if isinstance(n.what, BlockCall)
         }
     depth, before = dict.fromkeys(below, 0), dict[str, int]()
     while depth != before:
@@ -89,7 +90,7 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
 
 
 def _is_optional(node: Node) -> bool:
-    return isinstance(node.what, BlockCall) and len(node.inputs) == 1
+    return isinstance(node.what, BlockCall) and len(node.inputs) == 1 and node.owner is None
 
 
 def _through(body: Body) -> dict[int, int]:
@@ -111,7 +112,7 @@ def _structure(body: Body, of_body: dict[int, BodyGroup], lowered: LoweredBody) 
     nodes = tuple(
         (
             node.name,
-            id(of_body[id(node.what.body)])
+            id(of_body[id(body.called(node))])
             if isinstance(node.what, BlockCall)
             else lowered.skeletons[node.name],
             tuple(values[value] for value in node.inputs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
 from resnet_dsl.codegen.classes import BlockStep, Classes, ClassUse
@@ -11,8 +11,9 @@ from resnet_dsl.codegen.lowering import Lowering, formula_of, overwritable_value
 from resnet_dsl.codegen.names import OWN, PYTHON
 from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
+from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
-from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Node, Stage
 from resnet_dsl.program import Program
 
 
@@ -31,13 +32,14 @@ class ModelBody:
     """The parts in order, and the variables that keep results for the head or as outputs.
 
     `parameters` are those of the model's own constructor or function, the network's values their
-    defaults.
+    defaults; `shared` are the blocks of stages that are applied more than once, by path.
     """
 
     parts: tuple[ModelPart | Stage, ...]
     kept: dict[str, str]
     outputs: tuple[tuple[str, str], ...]
     parameters: tuple[ClassParameter, ...]
+    shared: Mapping[str, SharedUse] = field(default_factory=dict)
 
     def steps(self) -> Iterator[BlockStep]:
         """Yield the steps of stem and head."""
@@ -49,13 +51,21 @@ class ModelBody:
         """Whether a result inside the stage is kept, so that its blocks are called one by one."""
         return any(f"{stage.name}.{index}" in self.kept for index in range(len(stage.blocks)))
 
+    def as_whole(self, stage: Stage) -> bool:
+        """Whether a stage is its own blocks one after the other, of which the last alone is asked for."""
+        return not (stage.inputs or stage.owners or self.keeps_inside(stage))
+
+    def operands(self, stage: Stage, index: int, current: str) -> list[str]:
+        """Return the variables that a block takes, where `current` has the result before it."""
+        return [current if path == PREVIOUS else self.kept[path] for path in stage.taken(index)]
+
 
 def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> ModelBody:
     """Return the body of a program's model; no variable or parameter is called as one of `reserved`."""
     network = program.network
     taken = PYTHON.union(OWN, reserved, (block.name for block in classes.classes))
     parameters = _parameters(network, classes, taken.union(_own_names(network)))
-    kept = _variables((*network.outputs, *network.features), taken.union(p.name for p in parameters))
+    kept = _variables((*network.outputs, *network.seen()), taken.union(p.name for p in parameters))
     parts: list[ModelPart | Stage] = []
     if network.stem is not None:
         parts.append(_part("stem", network.stem, network, classes, parameters))
@@ -65,7 +75,7 @@ def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> M
         head = _part("head", network.head, network, classes, parameters)
         parts.append(replace(head, features=features))
     outputs = tuple((name, kept[name]) for name in network.outputs)
-    body = ModelBody(tuple(parts), kept, outputs, parameters)
+    body = ModelBody(tuple(parts), kept, outputs, parameters, shared_blocks(network))
     used = names(
         tree for step in body.steps() if isinstance(step.what, Lowering) for tree in step.what.trees()
     )
@@ -138,12 +148,12 @@ def _part(
     name: str, body: Body, network: Network, classes: Classes, parameters: tuple[ClassParameter, ...]
 ) -> ModelPart:
     values = {p.name: p.default for p in parameters if p.default is not None}
-    overwritable = overwritable_values(body, frozenset({body.result}))
+    overwritable, shared = overwritable_values(body, frozenset({body.result})), shared_uses([body])
     steps = []
     for node in body.nodes:
-        frozen = network.freezes(name, node.name)
+        frozen = network.freezes(name, node.name)  # norms, which alone may be frozen too, draw nothing
         if isinstance(node.what, BlockCall):
-            what: Lowering | ClassUse = classes.use(node.what.body)
+            what: Lowering | ClassUse = classes.use(body.called(node))
         else:
             lowering = classes.lower(site(node, body, frozen, overwritable))
 
@@ -155,7 +165,8 @@ def _part(
                 return _follows(formula, value_of(tree.origin, node, body), values) or plain
 
             what = lowering.changed(written).folded()
-        steps.append(BlockStep(node.name, what, node.inputs, node.variable, node))
+        use = shared.get(node.owner or node.name)
+        steps.append(BlockStep(node.name, what, node.inputs, node.variable, node, use))
     return ModelPart(name, tuple(steps), body.result)
 
 

@@ -35,12 +35,18 @@ class Unpacked:
     count: int
 
 
+def nothing(step: BlockStep, operands: list[Expression]) -> list[Assignment]:
+    """What stands before a step as a rule."""
+    return []
+
+
 @dataclass
 class Statements:
     """Steps written as assignments, names reused once they are free.
 
     `express` writes a step on its operands, `inline` says whether a step may stand inside the one
-    that takes it, `unpack` whether it is one of several parts of a value.
+    that takes it, `unpack` whether it is one of several parts of a value, `before` what has to stand
+    before the step.
     """
 
     steps: Sequence[BlockStep]
@@ -50,6 +56,7 @@ class Statements:
     reserved: frozenset[str] = frozenset()
     default: str = "x"
     unpack: Callable[[BlockStep, list[Expression]], Unpacked | None] = lambda step, operands: None
+    before: Callable[[BlockStep, list[Expression]], list[Assignment]] = nothing
     lines: list[Assignment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,6 +84,7 @@ class Statements:
             if (parts := self._parts(index, step, operands)) is not None:
                 self._take_apart(parts, operands)
                 continue
+            self.lines += self.before(step, operands)
             tree = self.express(step, operands)
             self.trees[index] = tree
             if not self._stays_inline(index, step, tree):
@@ -122,6 +130,11 @@ class Statements:
             return self.pending[index] == 1
         taker = self.takers.get(index)
         if self.pending[index] != 1 or taker is None:
+            return False
+        # Applications of one thing stay in their order if it keeps statistics, which move with each.
+        if step.shared is not None and step.shared.statistics:
+            return False
+        if taker.shared is not None and self.before is not nothing:
             return False
         if len(text(tree)) > (OPERAND if taker.is_arithmetic else INLINE):
             return False

@@ -324,7 +324,7 @@ def _has_graph_of(program: Program, file: InputFile) -> bool:
     if file.graph is None or file.reader is None:
         return True
     network, graph = program.network, file.reader.of_program(program)
-    beside = {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
+    beside = {"frozen": list(network.freeze), "preprocess": dict(network.preprocess)}
     if any(stated(file.metadata, key) not in (None, value) for key, value in beside.items()):
         return False
     try:

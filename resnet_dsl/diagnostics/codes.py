@@ -179,6 +179,20 @@ _ALL = (
         model("stages: [1, 1]  block: basic  head: none  freeze: [stem, layer1]"),
     ),
     Page(
+        "E0225", "applications of a shared function that cannot be one",
+        "`share(f)` is a function of which all applications use one set of tensors. So each needs tensors\n"
+        "of the same shapes and does the same steps, the first gives it its name, and all stand in one\n"
+        "place: one block, one part, or the stages.",
+        with_block(
+            "block mine(width) {\n    same = share(conv(width, 3x3))\n"
+            "    return x -> conv(8, 1x1) -> same -> conv(16, 1x1) -> same\n}"
+        ),
+        with_block(
+            "block mine(width) {\n    same = share(conv(width, 3x3))\n"
+            "    return x -> conv(8, 1x1) -> same -> conv(8, 1x1) -> same\n}"
+        ),
+    ),
+    Page(
         "E0301", "a residual addition of different shapes",
         "Both sides of an addition have the same channels, height and width for every input size; nothing\n"
         "is broadcast. Where a block changes the shape, its shortcut has to change it too: `B` projects\n"
@@ -195,9 +209,9 @@ _ALL = (
         ),
     ),
     Page(
-        "E0302", "a product of different shapes",
+        "E0302", "a product, quotient or maximum of different shapes",
         "A product takes equal shapes, or a map and a gate: the same channels and one pixel, or one channel\n"
-        "and the same pixels.",
+        "and the same pixels. So does a quotient. `max` and `min` take equal shapes.",
         with_block("block mine() {\n    return x * (x -> gap -> conv(1, 1x1) -> sigmoid)\n}"),
         with_block("block mine() {\n    return x * (x -> gap -> conv(x.channels, 1x1) -> sigmoid)\n}"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import MISSING, replace
+from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -13,6 +14,7 @@ from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.sharing import applied, check_inside, noting_shares
 from resnet_dsl.elaborate.steps import NO_BODY, add, step
 from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
 from resnet_dsl.elaborate.values import (
@@ -42,10 +44,11 @@ def signature(ctx: Elaborator, function: Function) -> list[Parameter]:
     """Return the parameters of a function, in order."""
     if isinstance(function.target, Definition):
         return [Parameter(p.name, p.default is None, p.choices) for p in function.target.block.parameters]
-    return [
+    own = [
         Parameter(name, default is MISSING, rule.choices)
         for name, rule, default in function.target.arguments()
     ]
+    return [*own, *(Parameter(name, False, ()) for name in function.target.operands)]
 
 
 def bind(
@@ -55,7 +58,8 @@ def bind(
     parameters = {p.name: p for p in signature(ctx, function)}
     given = dict(function.bound)
     origins, spans = dict(function.origins), dict(function.spans)
-    free = [name for name in parameters if name not in given]
+    operands = () if isinstance(function.target, Definition) else function.target.operands
+    free = [name for name in parameters if name not in given and name not in operands]
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
     for argument in _written_out(ctx, function, expr, env, parameters, given):
@@ -78,6 +82,9 @@ def bind(
             unknown_argument(ctx, function, argument, parameters)
             fine = False
             continue
+        if name in operands:
+            value = _operand(ctx, function, name, value, argument, env)
+            fine = fine and not isinstance(value, Bad)
         if name in spans:
             _given_twice(ctx, name, argument, expr, spans[name])
             fine = False
@@ -88,6 +95,21 @@ def bind(
             origins[name] = origin
     bound = tuple(given.items())
     return replace(function, bound=bound, origins=origins, spans=spans, call=expr) if fine else None
+
+
+def _operand(
+    ctx: Elaborator, function: Function, name: str, value: Value, argument: ast.Argument, env: Env
+) -> Tensor | Bad:
+    """The tensor that is given to an op by name; a function makes it of the input."""
+    span = argument.value.span
+    if isinstance(value, Function) and env.x is not None:
+        value = apply(ctx, value, env.x, env, span)
+    if isinstance(value, Tensor):
+        return replace(value, at=span)
+    if isinstance(value, Bad):
+        return BAD
+    message = f"`{name}` of {function.name} must be a tensor, not {show(value)}"
+    return ctx.error("E0206", message, span, "give it a step, or a parameter that stands for one")
 
 
 def _written_out(
@@ -164,7 +186,11 @@ def _wider(function: Function, argument: ast.Argument) -> str:
 
 def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:
     """Return the tensor an expression makes; a function is applied to the input `x`."""
-    value = ctx.evaluate(expr, env)
+    return made(ctx, ctx.evaluate(expr, env), expr, env)
+
+
+def made(ctx: Elaborator, value: Value, expr: ast.Expr, env: Env) -> Tensor | Bad:
+    """Return the tensor that the value of an expression is or makes."""
     if isinstance(value, Function):
         return apply(ctx, value, env.x, env, expr.span)
     if isinstance(value, Staged) and isinstance(value.value, Function):
@@ -188,6 +214,9 @@ def apply(
     if tensors is None or env.builder is None:
         hint = NO_BODY if env.builder is None else ""
         return ctx.error("E0206", f"`{function.name}` has no input here", span, hint)
+    if (share := function.share) is not None:
+        own = function.shared(None)
+        return applied(ctx, share, partial(apply, ctx, own, tensors, env, span), env.builder, span, label)
     op = complete(ctx, function, env, span)
     if isinstance(op, Bad):
         return BAD
@@ -227,7 +256,11 @@ def _apply_op(
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
     derived = formulas_of(function.bound)
-    return step(ctx, op, tuple(tensors), env, span, label, function.origins, derived, function.origin)
+    named = {name: value for name, value in function.bound if name in op.operands}
+    others = iter(tensors[1:])
+    places = (named.get(name) or next(others, None) for name in op.operands)
+    found = [tensors[0], *(value for value in places if isinstance(value, Tensor)), *others]
+    return step(ctx, op, tuple(found), env, span, label, function.origins, derived, function.origin)
 
 
 def _bad_value(ctx: Elaborator, function: Function, error: ArgumentError, span: Span) -> Bad:
@@ -282,7 +315,10 @@ def body_of(
     parts = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
     key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes))
     if key not in ctx.bodies:
-        ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, tuple(carried.inputs))
+        with noting_shares(ctx, key, given.values()):
+            ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, tuple(carried.inputs))
+    elif not check_inside(ctx, key, at or span):
+        return BAD
     elif isinstance(found := ctx.bodies[key], Body):
         ctx.count(found.count, at or span)
     return ctx.bodies[key]

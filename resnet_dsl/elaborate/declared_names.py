@@ -15,6 +15,7 @@ from resnet_dsl.elaborate.blocks import not_a_choice, signature, unknown_argumen
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.expressions import NUMERIC, evaluate
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.sharing import SHARE
 from resnet_dsl.elaborate.unknown_names import unknown_member
 from resnet_dsl.elaborate.values import Definition, Function
 from resnet_dsl.ir.ops import Op
@@ -100,7 +101,7 @@ class _Search:
             self.ctx.error("E0201", f"unknown name `{name.id}`", name.span, hint)
 
     def _call(self, call: ast.Call, reach: _Reach) -> None:
-        numeric = isinstance(call.callee, ast.Name) and call.callee.id in NUMERIC
+        numeric = isinstance(call.callee, ast.Name) and call.callee.id in (*NUMERIC, SHARE)
         if not numeric:
             self._look(call.callee, reach)
         target = None if numeric else self._target(call.callee)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
@@ -13,7 +14,7 @@ from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import combined, formula_of, nested_formulas, plain
 from resnet_dsl.elaborate.scope import Scope
-from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Tag, Tensor, Value
+from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Share, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.network import Body
 from resnet_dsl.ir.shapes import Extent
@@ -45,6 +46,16 @@ class Frame(NamedTuple):
     origins: Mapping[str, Origin]
 
 
+class PartLookup(Protocol):
+    """What names of parts mean where they may stand: in stages and in what their blocks are given."""
+
+    def __call__(self, name: str, span: Span) -> Value:
+        """Return the part that a name is, MISSING if it is none."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names that parts have."""
+
+
 @dataclass
 class Env:
     """What names mean at one point of a block or model, and the body that steps go into."""
@@ -54,6 +65,7 @@ class Env:
     names: dict[str, Value] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     setting: Callable[[str, Span], Value] | None = None
+    part: PartLookup | None = None  # what a name that means nothing else is: a part
     known: Callable[[], Iterable[str]] | None = None
     read: set[str] = field(default_factory=set)
     origins: Mapping[str, Origin] = field(default_factory=dict)
@@ -71,6 +83,7 @@ class Env:
         yield from self.choices
         yield from self.names
         yield from (self.known or tuple)()
+        yield from self.part.names() if self.part is not None else ()
         yield from self.scope.names()
 
     def knows(self, name: str) -> bool:
@@ -79,12 +92,21 @@ class Env:
         return near or self.scope.find(name) is not None or name in self.counted
 
 
+class ShareHome(NamedTuple):
+    """The body, or the model, in which a shared function is applied, and where it is first."""
+
+    body: object
+    span: Span
+
+
 @dataclass
 class Elaborator:
     """One elaboration. `evaluator` is that of expressions; bodies are kept by what made them.
 
     `model_at` is marked where the author wrote nothing that led to an error. `recovering` says that a part
-    before failed, so that shapes are a guess: what is found wrong with them is not reported.
+    before failed, so that shapes are a guess: what is found wrong with them is not reported. `homes` says
+    where shared functions are applied, `inside` which of those that a body was given it applies, `shares` how
+    often, `useless` which need not be; `repeating` that one of them is being applied again.
     """
 
     findings: Findings
@@ -103,6 +125,11 @@ class Elaborator:
     lists: dict[int, tuple[int, Value]] = field(default_factory=dict)
     recovering: bool = False
     structural: set[str] = field(default_factory=set)  # of the body, or model, being elaborated
+    homes: dict[Share, ShareHome] = field(default_factory=dict)
+    inside: dict[Value, tuple[Share, ...]] = field(default_factory=dict)
+    shares: Counter[Share] = field(default_factory=Counter)
+    useless: dict[Share, str] = field(default_factory=dict)
+    repeating: int = 0
 
     def evaluate(self, expr: ast.Expr, env: Env, label: Tag | None = None) -> Value:
         """Return the value of an expression; `label` names the step it makes."""
@@ -219,6 +246,15 @@ class Elaborator:
             yield
         finally:
             self.frames.pop()
+
+    @contextmanager
+    def applying_again(self, again: bool = True) -> Iterator[None]:
+        """Take what is elaborated inside for the steps of a shared function that is applied again."""
+        self.repeating += again
+        try:
+            yield
+        finally:
+            self.repeating -= again
 
     @contextmanager
     def without_frames(self) -> Iterator[None]:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.outputs import item_at, part_hint
-from resnet_dsl.ir.network import PARTS, BlockCall, Body, Network, Node
+from resnet_dsl.ir.network import NORMS, PARTS, BlockCall, Body, Network, Node
 
 
-def frozen_parts(state: ModelState, whole: Network, network: Network) -> tuple[str, ...]:
-    """Return the paths that freeze something of the network; report those that it does not have.
+def with_frozen_parts(state: ModelState, whole: Network, network: Network) -> Network:
+    """Return the network with what freezes something of it; report what it does not have.
 
     `whole` is the network before the parts went that no output needs. So what backends are given is
     there, and keeps weights or works at random: none of them has to ask.
     """
     if not network.frozen:
-        return ()
+        return network
     changing, known = dict(_paths(network)), dict(_paths(whole))
     for path in network.frozen:
         at = item_at(state, "freeze", path)
         if path in changing:
             if not changing[path]:
-                message = f"`{path}` has no weights: freezing it has no effect"
+                owner = network.owners().get(path)
+                lacks = "has no weights" if owner is None else f"uses the weights of `{owner}`"
+                hint = "leave it out" if owner is None else f"freeze `{owner}`"
+                state.elaborator.warn("W0602", f"`{path}` {lacks}: freezing it has no effect", at, hint)
+        elif path == NORMS and path not in known:
+            if not any(_has_norm(body) for _, _, body in network.parts()):
+                message = "the network has no norms: freezing them has no effect"
                 state.elaborator.warn("W0602", message, at, "leave it out")
         elif path in known:
             message = f"`{path}` cannot be frozen: no output needs it, so that it is left out"
@@ -34,7 +41,18 @@ def frozen_parts(state: ModelState, whole: Network, network: Network) -> tuple[s
             message = f"the model has no part `{path}` to freeze"
             hint = part_hint(state, path, network.frozen, known)
             state.error("E0201", message, at, hint)
-    return tuple(path for path in network.frozen if changing.get(path))
+    paths = tuple(path for path in network.frozen if changing.get(path))
+    return replace(network, frozen=paths, frozen_norms=NORMS in network.frozen and NORMS not in known)
+
+
+def _has_norm(body: Body) -> bool:
+    """Whether a norm with tensors is in a body."""
+    return any(
+        _has_norm(node.what.body)
+        if isinstance(node.what, BlockCall)
+        else node.what.normalises and _step_changes(node, body)
+        for node in body.nodes
+    )
 
 
 def _paths(network: Network) -> Iterator[tuple[str, bool]]:
@@ -46,7 +64,7 @@ def _paths(network: Network) -> Iterator[tuple[str, bool]]:
     if network.stem is not None:
         yield "stem", changing[id(network.stem)]
     for stage in network.stages:
-        blocks = [changing[id(body)] for body in stage.blocks]
+        blocks = [changing[id(b)] and stage.owner(i) is None for i, b in enumerate(stage.blocks)]
         yield stage.name, any(blocks)
         yield from ((f"{stage.name}.{index}", block) for index, block in enumerate(blocks))
     if network.head is not None:
@@ -60,7 +78,9 @@ def _changes(body: Body) -> bool:
 
 
 def _step_changes(node: Node, body: Body) -> bool:
-    """Whether a step has weights or statistics, or works at random in training."""
+    """Whether a step has weights or statistics of its own, or works at random in training."""
+    if node.owner is not None:
+        return False
     if isinstance(node.what, BlockCall):
         return _changes(node.what.body)
     return node.what.random or bool(node.what.parameters(*map(body.shape_of, node.inputs)))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.settings import Setting, Settings
-from resnet_dsl.elaborate.values import Bad, Definition, Origin
+from resnet_dsl.elaborate.values import Bad, Definition, Origin, Share
 from resnet_dsl.ir.formulas import Formula, Named, names_of
+from resnet_dsl.ir.network import Body
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
@@ -18,6 +20,14 @@ MAX_LINKS = 8
 IN_CHANNELS = "in_channels"  # what formulas call the channels of the model's input
 
 RESERVED = ("input",)  # what backends call the model's own
+
+
+class SharedBlock(NamedTuple):
+    """A shared block of the stages: the path of its first application, the body of that, and its place."""
+
+    path: str
+    body: Body
+    span: Span
 
 
 @dataclass
@@ -33,10 +43,13 @@ class ModelState:
     channels: Formula | None = field(default_factory=lambda: Named(IN_CHANNELS))
     features: dict[str, Shape] = field(default_factory=dict)
     feature_channels: dict[str, Formula | None] = field(default_factory=dict)
+    stage_names: tuple[str, ...] = ()
+    failed: set[str] = field(default_factory=set)  # stages of which nothing is known
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)
     head_features: tuple[str, ...] = ()
     derived: list[Formula] = field(default_factory=list)
+    shared: dict[Share, SharedBlock] = field(default_factory=dict)
 
     @property
     def used(self) -> set[str]:

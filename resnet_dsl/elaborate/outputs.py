@@ -10,7 +10,7 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.network import Network
+from resnet_dsl.ir.network import PREVIOUS, Network
 from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
@@ -81,19 +81,36 @@ def only_needed(state: ModelState, network: Network) -> Network:
         hint = part_hint(state, output, network.outputs, order)
         at = item_at(state, "outputs", output)
         state.error("E0201", f"the model has no part `{output}`", at, hint)
-    if unknown or "head" in network.outputs:
+    if unknown:
         return network
-    last = max(order.index(output) for output in network.outputs)
-    kept = {
-        s: sum(order.index(f"{s.name}.{i}") <= last for i in range(len(s.blocks))) for s in network.stages
-    }
-    stages = [replace(s, blocks=s.blocks[:n], derived=s.derived[:n]) for s, n in kept.items()]
-    left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
+    needed = _needed(network)
+    kept = {s: sum(f"{s.name}.{i}" in needed for i in range(len(s.blocks))) for s in network.stages}
+    left = [s.name for s in network.stages if not kept[s]]
+    left += ["head"] if network.head is not None and "head" not in needed else []
     if left:
         message = f"no output needs {', '.join(left)}: left out"
         hint = "list what should stay, or write `head: none`" if left == ["head"] else "list what should stay"
         state.elaborator.warn("W0603", message, state.value_at("outputs"), hint)
-    return replace(network, head=None, features=(), stages=tuple(s for s in stages if s.blocks))
+    head, features = (network.head, network.features) if "head" in needed else (None, ())
+    stages = tuple(s.first(n) for s, n in kept.items() if n)
+    return replace(network, head=head, features=features, stages=stages)
+
+
+def _needed(network: Network) -> set[str]:
+    """The parts that outputs need: `stem`, blocks by their path, `head`."""
+    takes: dict[str, list[str]] = {}  # by part, those whose results it takes
+    ends: dict[str, str] = {}  # by stage, its last block
+    before = ""
+    for (part, path, _), taken in zip(network.parts(), network.taken(), strict=True):
+        own = path or part
+        takes[own] = [before if name == PREVIOUS else ends.get(name, name) for name in taken]
+        before = ends[part] = own
+    needed, waiting = set[str](), [ends.get(output, output) for output in network.outputs]
+    while waiting:
+        if (part := waiting.pop()) and part not in needed:
+            needed.add(part)
+            waiting += takes[part]
+    return needed
 
 
 def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:

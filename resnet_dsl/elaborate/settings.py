@@ -14,7 +14,7 @@ from typing import Literal
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.derived import derived, is_number
-from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.elaborator import Elaborator, Env, PartLookup
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.unknown_names import is_activation
 from resnet_dsl.elaborate.values import BAD, Origin, Value, show
@@ -76,6 +76,7 @@ class Settings:
     endless: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)  # of what is given by place: `stage`, `index`
     everywhere: dict[tuple[str, tuple[str, ...]], Value] = field(default_factory=dict)  # asking for neither
+    part: PartLookup | None = None  # set once there are parts
     numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
@@ -118,10 +119,12 @@ class Settings:
         """Return the environment a setting is evaluated in: its own scope, all settings."""
 
         def lookup(name: str, span: Span) -> Value:
-            return self.value(name, span, names=names)
+            # Where a part may stand, the name of the stem is the part and not the text of it.
+            part = env.part(name, span) if name == "stem" and env.part is not None else MISSING
+            return self.value(name, span, names=names) if part is MISSING else part
 
         own = {name: value for name, value in names.items() if name not in COUNTED}
-        return Env(
+        env = Env(
             setting.scope,
             names={**self._symbols, **own},
             setting=lookup,
@@ -131,6 +134,7 @@ class Settings:
             parameters=self._names,
             counted={name: names[name] for name in COUNTED if name in names},
         )
+        return env
 
     def value(
         self,
@@ -157,6 +161,8 @@ class Settings:
             return self.elaborator.error("E0209", message, span or setting.span)
         env = self.env(setting, **(names or {}))
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))
+        if self.part is not None and (name == "stages" or FIELDS.get(name) != "model"):
+            env.part = self.part
         self.active.append(name)
         try:
             if setting.span.source.ours:

@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Staged, Tensor, Value, show
+from resnet_dsl.elaborate.values import BAD, Bad, EarlierPart, Function, Record, Staged, Tensor, Value, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.network import Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -167,6 +167,9 @@ def _part_env(
                 builder.input_channels.append(state.feature_channels[name])
                 seen[name] = Tensor(-len(builder.inputs), shape, f"the result of {name}")
             return seen[name]
+        parts = state.settings.part if state.elaborator.recovering and not env.scope.find(name) else None
+        if parts is not None and isinstance(parts(name, span), EarlierPart):
+            return BAD  # a stage that could not be made
         return lookup(name, span)
 
     env.setting = find

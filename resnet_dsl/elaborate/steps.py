@@ -38,9 +38,9 @@ def step(
     builder = env.builder
     if builder is None:
         return ctx.error("E0206", "a setting is a value, and makes no step of the network", span, NO_BODY)
-    if op.inputs is not None and len(tensors) != op.inputs:
+    if op.taken is not None and len(tensors) != op.taken:
         return _wrong_count(ctx, op, tensors, span)
-    if op.inputs is None and len(tensors) < 2:
+    if op.taken is None and len(tensors) < 2:
         return ctx.error("E0202", f"{op.kind} takes two tensors or more, not {len(tensors)}", span)
     shapes = [tensor.shape for tensor in tensors]
     try:
@@ -92,8 +92,11 @@ def _watch(
 
 
 def _wrong_count(ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
-    wanted = "one tensor" if op.inputs == 1 else "two tensors"
-    hint = f"write `x -> {op.kind}(…)`: what comes before `->` is the input" if op.inputs == 1 else ""
+    wanted = {1: "one tensor", 2: "two tensors"}.get(op.taken or 0, f"{op.taken} tensors")
+    hint = f"write `x -> {op.kind}(…)`: what comes before `->` is the input" if op.taken == 1 else ""
+    if op.taken != 1 and op.operands:
+        names = ", ".join(f"{name}=…" for name in op.operands)
+        hint = f"write `x -> {op.kind}({names})`, each a tensor"
     labels = tuple(Label(tensor.at, "a tensor") for tensor in tensors if tensor.at is not None)
     return ctx.error("E0202", f"{op.kind} takes {wanted}, not {len(tensors)}", span, hint, labels)
 
@@ -149,9 +152,9 @@ def _warn_of_sizes(
         return
     place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
     message = f"{op.joined or op.kind} holds at {place} here, but {when}"
-    tried = _remedies(ctx, op, tensors, env)
+    tried = () if op.instead else _remedies(ctx, op, tensors, env)
     labels = _operand_labels(ctx, tensors)
-    hint = tried[0].hint if tried else ""
+    hint = tried[0].hint if tried else op.instead
     found = Diagnostic("W0601", message, span, labels, hint=hint, severity="warning", remedies=tried)
     ctx.report(found, _maker(tensors))
 
@@ -186,7 +189,13 @@ def add(
 ) -> Tensor | Bad:
     """Append a node to the body under construction, under its label or the next number of its kind."""
     kind = what.kind if isinstance(what, Op) else what.body.definition
-    name, at = label if label is not None else (builder.numbered(kind), span)
+    owner, at = None, span
+    if builder.repeats is not None:
+        name, owner = builder.repeated()
+        if isinstance(what, Op) and not what.parameters(*(tensor.shape for tensor in tensors)):
+            owner = None
+    else:
+        name, at = label if label is not None else (builder.numbered(kind), span)
     if name in builder.names:
         labels = (Label(builder.names[name], "the first"),)
         hint = "the name of a step is that of its parameters; name them apart"
@@ -195,7 +204,7 @@ def add(
     inputs = tuple(tensor.value for tensor in tensors)
     author = span if not span.source.ours else ctx.origin().span
     given = author if not span.source.ours else None if maker is None else maker.span
-    node = Node(name, what, inputs, shape, builder.variable, span, author, derived, given)
+    node = Node(name, what, inputs, shape, builder.variable, span, author, derived, given, owner)
     ctx.structural.update(_decided(node, builder))
     builder.nodes.append(node)
     builder.result_channels.append(channels_formula(node, builder.channels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from resnet_dsl.diagnostics.model import Span
@@ -54,16 +54,25 @@ class Definition:
         return " ".join(line for line in lines if not line.startswith("resnet-dsl:"))
 
 
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What `share(…)` at `span` made, compared by identity: all applications use one set of tensors."""
+
+    span: Span
+
+
 @dataclass(frozen=True)
 class Function:
     """A block or op, perhaps with some arguments given, that waits for its input.
 
-    `origin` is where the author gave it for a parameter; `origins` where its arguments were given,
-    `spans` their text in the call, and `call` the call as it is written.
+    `share` says that all its applications are one. `origin` is where the author gave it for a
+    parameter; `origins` where its arguments were given, `spans` their text in the call, and `call` the
+    call as it is written.
     """
 
     target: Definition | type[Op]
     bound: tuple[tuple[str, Value], ...] = ()
+    share: Share | None = None
     origin: Origin | None = field(compare=False, repr=False, default=None)
     origins: Mapping[str, Origin] = field(compare=False, repr=False, default_factory=dict)
     spans: Mapping[str, Span] = field(compare=False, repr=False, default_factory=dict)
@@ -74,6 +83,10 @@ class Function:
         """The name it is defined under."""
         target = self.target
         return target.block.name if isinstance(target, Definition) else target.kind
+
+    def shared(self, share: Share | None) -> Function:
+        """Return the function with all its applications as one, or each as its own."""
+        return replace(self, share=share)
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,22 @@ class Tensor:
     description: str = field(compare=False, default="")
     maker: Origin | None = field(compare=False, repr=False, default=None)
     at: Span | None = field(compare=False, repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class EarlierPart:
+    """A part of the model by its path, in what is given to stages: it becomes a tensor of each block."""
+
+    path: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class PartPipeline:
+    """Blocks of a stage behind an earlier part: `layer2 -> lateral(256)`."""
+
+    start: EarlierPart
+    blocks: tuple[Function | Repeat, ...]
 
 
 class Record(tuple[tuple[str, Value], ...]):
@@ -138,6 +167,8 @@ def show(value: object) -> str:
             return f"{{ {'  '.join(f'{name}: {_inner(item)}' for name, item in value)} }}"
         case tuple():
             return f"[{', '.join(map(_inner, value))}]"
+        case Function(share=Share()):
+            return f"share({show(value.shared(None))})"
         case Function(bound=()):
             return value.name
         case Function():
@@ -145,6 +176,10 @@ def show(value: object) -> str:
             return f"{value.name}({arguments})"
         case Repeat():
             return f"{value.count} * {show(value.function)}"
+        case EarlierPart():
+            return f"the part {value.path}"
+        case PartPipeline():
+            return " -> ".join([value.start.path, *map(show, value.blocks)])
         case Staged():
             return f"{value.label.name}: {show(value.value)}"
         case _:

@@ -18,7 +18,8 @@ class GraphNode:
     """One op; its result has its name, `inputs` are names of earlier results or `input`.
 
     `span` is where the step stands, `author` what the author wrote that led there, `given` where the
-    author gave the op itself, if he did.
+    author gave the op itself, if he did. `owner` is the op whose tensors it uses, where it is a shared
+    one that is applied again.
     """
 
     name: str
@@ -30,11 +31,17 @@ class GraphNode:
     span: Span = field(compare=False, repr=False)
     author: Span = field(compare=False, repr=False)
     given: Span | None = field(default=None, compare=False, repr=False)
+    owner: GraphNode | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def home(self) -> GraphNode:
+        """The op that owns the tensors: this one, or the one that was applied first."""
+        return self.owner or self
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
-        """Yield the full name and the declaration of each tensor the op owns."""
+        """Yield the full name and the declaration of each tensor the op uses."""
         for parameter in self.op.parameters(*self.input_shapes):
-            yield f"{self.name}.{parameter.name}", parameter
+            yield f"{self.home.name}.{parameter.name}", parameter
 
     def tensor(self, role: Role) -> str | None:
         """Return the full name of the tensor in a role, such as its bias; None if the op has none."""
@@ -51,9 +58,10 @@ class Graph:
     parts: tuple[tuple[str, str], ...]
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
-        """Yield every tensor of the model by its canonical name, in execution order."""
+        """Yield every tensor of the model once, by its canonical name, in execution order."""
         for node in self.nodes:
-            yield from node.parameters()
+            if node.owner is None:
+                yield from node.parameters()
 
     def shape_of(self, name: str) -> Shape:
         """Return the shape of a result, or of the input."""
@@ -63,4 +71,5 @@ class Graph:
 
     def is_frozen(self, node: GraphNode) -> bool:
         """Whether the spec freezes the op."""
-        return self.network.freezes(node.part, node.name)
+        norms = self.network.frozen_norms and node.op.normalises
+        return norms or node.op.stays or self.network.freezes(node.home.part, node.home.name)

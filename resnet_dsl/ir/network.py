@@ -16,7 +16,10 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
+AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
+NORMS = "norms"  # in `freeze`: all norms, if no part is called so
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Node:
     `derived` has the formula of each argument that was computed from parameters of the body's block.
     `span` is where the step stands, `author` what the author wrote that led there, where `span` is
     in the library. `given` is where the author gave the op itself, None where the library chose it.
+    `owner` is the step of the body whose tensors this one uses, where a shared function is applied again;
+    a step of that has a name that nobody can write, `conv1@2`.
     """
 
     name: str
@@ -44,6 +49,12 @@ class Node:
     author: Span = field(compare=False, repr=False)
     derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
     given: Span | None = field(default=None, compare=False, repr=False)
+    owner: str | None = None
+
+    @property
+    def first(self) -> str:
+        """The name of the step that this one repeats; its own if it repeats none."""
+        return self.name.partition(AGAIN)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +106,19 @@ class Body:
         """The number of ops, those of calls included."""
         return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
 
+    def called(self, node: Node) -> Body:
+        """Return the body of a call; where that is applied again, the one it was applied with first."""
+        first = node if node.owner is None else next(n for n in self.nodes if n.name == node.owner)
+        assert isinstance(first.what, BlockCall)
+        return first.what.body
+
     def bodies(self) -> Iterator[Body]:
-        """Yield the bodies of the calls below, inner ones first, then this one."""
+        """Yield the bodies of the calls below, inner ones first, then this one.
+
+        A block that is applied again is not counted again: it is the one that was applied first.
+        """
         for node in self.nodes:
-            if isinstance(node.what, BlockCall):
+            if isinstance(node.what, BlockCall) and node.owner is None:
                 yield from node.what.body.bodies()
         yield self
 
@@ -124,13 +144,32 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` has, for each block, the formulas of its arguments over the parameters of the model.
+    `inputs` has, for each block, the paths of the parts that it takes, `PREVIOUS` for what is before it;
+    nothing for blocks of one input in a row. `derived` has, for each block, the formulas of its arguments
+    over the parameters of the model; `owners` the path of the block whose tensors it uses, or None where
+    they are its own. Empty, all have their own.
     """
 
     name: str
     blocks: tuple[Body, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
+    owners: tuple[str | None, ...] = ()
+    inputs: tuple[tuple[str, ...], ...] = ()
+
+    def first(self, count: int) -> Stage:
+        """Return the stage with its first blocks alone."""
+        fields = self.blocks[:count], self.derived[:count], self.owners[:count], self.inputs[:count]
+        blocks, derived, owners, inputs = fields
+        return replace(self, blocks=blocks, derived=derived, owners=owners, inputs=inputs)
+
+    def owner(self, index: int) -> str | None:
+        """Return the path of the block whose tensors a block uses, or None where they are its own."""
+        return self.owners[index] if self.owners else None
+
+    def taken(self, index: int) -> tuple[str, ...]:
+        """Return what a block takes: `PREVIOUS` and paths of earlier parts."""
+        return self.inputs[index] if self.inputs else (PREVIOUS,)
 
 
 @dataclass(frozen=True)
@@ -146,7 +185,8 @@ class Network:
     """A checked model, before it is flattened to a graph.
 
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
-    the model returns, or empty for the result of its last part; `frozen` the parts not trained;
+    the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
+    `frozen_norms` says that no norm is;
     `parameters` what a user of the model may set without changing its structure.
     """
 
@@ -164,6 +204,12 @@ class Network:
     source: Source
     used: tuple[Source, ...] = ()
     parameters: tuple[ModelParameter, ...] = ()
+    frozen_norms: bool = False
+
+    @property
+    def freeze(self) -> tuple[str, ...]:
+        """What the spec freezes, as it lists that."""
+        return (*self.frozen, *((NORMS,) if self.frozen_norms else ()))
 
     def parts(self) -> Iterator[tuple[str, str, Body]]:
         """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.
@@ -177,6 +223,26 @@ class Network:
                 yield stage.name, f"{stage.name}.{index}", body
         if self.head is not None:
             yield "head", "", self.head
+
+    def owners(self) -> dict[str, str]:
+        """Return the path of the owner of each block of the stages that is applied again."""
+        stages = (stage for stage in self.stages if stage.owners)
+        found = ((f"{s.name}.{i}", owner) for s in stages for i, owner in enumerate(s.owners))
+        return {path: owner for path, owner in found if owner is not None}
+
+    def taken(self) -> Iterator[tuple[str, ...]]:
+        """Yield what each of the parts takes, in their order: `PREVIOUS` and paths of earlier parts."""
+        if self.stem is not None:
+            yield (PREVIOUS,)
+        for stage in self.stages:
+            yield from (stage.taken(index) for index in range(len(stage.blocks)))
+        if self.head is not None:
+            yield (PREVIOUS, *self.features)
+
+    def seen(self) -> tuple[str, ...]:
+        """Return the parts that later ones name."""
+        named = (path for taken in self.taken() for path in taken if path != PREVIOUS)
+        return tuple(dict.fromkeys(named))
 
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""
@@ -193,13 +259,19 @@ class Network:
 
 
 def has_parameters(node: Node, body: Body) -> bool:
-    """Whether a step keeps something under its name: a block, or a layer with parameters."""
+    """Whether a step keeps something under its name: a block, or a layer with parameters of its own."""
+    if node.owner is not None:
+        return False
     if isinstance(node.what, BlockCall):
         return True
     return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
 
 
 def renamed(body: Body, names: dict[str, str]) -> Body:
-    """Return the body with steps renamed."""
-    nodes = (replace(node, name=names.get(node.name, node.name)) for node in body.nodes)
+    """Return the body with steps renamed, those that repeat them too."""
+    nodes = []
+    for node in body.nodes:
+        first, owner = node.first, node.owner
+        name = names.get(first, first) + node.name[len(first) :]
+        nodes.append(replace(node, name=name, owner=None if owner is None else names.get(owner, owner)))
     return replace(body, nodes=tuple(nodes))

@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -22,6 +22,7 @@ from resnet_dsl.syntax import ast
 
 INDENT = "    "
 BLOCK_INPUT = "x"
+PATH = "\0"  # stands for a block's path, as no name does
 
 
 def print_network(program: Program) -> str:
@@ -43,7 +44,7 @@ def print_network(program: Program) -> str:
 
 def _properties(network: Network) -> Iterator[str]:
     """Yield what a model says beside its parts, where it says it."""
-    for name, paths in (("outputs", network.outputs), ("freeze", network.frozen)):
+    for name, paths in (("outputs", network.outputs), ("freeze", network.freeze)):
         if paths:
             yield f"{name}: [{', '.join(paths)}]"
     if network.preprocess:
@@ -53,18 +54,22 @@ def _properties(network: Network) -> Iterator[str]:
 
 def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
     """Yield the blocks of a stage; they are alike if they read the same under the same path."""
-    printed: dict[int, tuple[str, ...]] = {}
-    for body in stage.blocks:
-        if id(body) not in printed:
-            printed[id(body)] = tuple(_body_lines(body, "@", [BLOCK_INPUT], extent))
-    for lines, run in groupby(enumerate(stage.blocks), key=lambda item: printed[id(item[1])]):
-        numbers = [index for index, _ in run]
+    printed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
+    keys = [(id(body), stage.taken(index)) for index, body in enumerate(stage.blocks)]
+    for key, body in zip(keys, stage.blocks, strict=True):
+        if key not in printed:
+            inputs = [BLOCK_INPUT if name == PREVIOUS else name for name in key[1]]
+            printed[key] = tuple(_body_lines(body, PATH, inputs, extent))
+    blocks = [(printed[key], stage.owner(index)) for index, key in enumerate(keys)]
+    for (lines, owner), run in groupby(range(len(blocks)), key=blocks.__getitem__):
+        numbers = list(run)
+        again = f"  the tensors of {owner} again" if owner is not None else ""
         first, last = f"{stage.name}.{numbers[0]}", f"{stage.name}.{numbers[-1]}"
         if len(numbers) > 1:
-            yield f"  {first} … {last}  ({len(numbers)} blocks alike)"
+            yield f"  {first} … {last}  ({len(numbers)} blocks alike){again}"
         else:
-            yield f"  {first}"
-        yield from (line.replace("@", first) for line in lines)
+            yield f"  {first}{again}"
+        yield from (line.replace(PATH, first) for line in lines)
 
 
 def _body_lines(body: Body, path: str, inputs: list[str], extent: Extent) -> Iterator[str]:
@@ -108,7 +113,9 @@ def print_graph(program: Program) -> str:
 
 
 def _graph_line(node: GraphNode, extent: Extent) -> str:
-    return _step(node.name, node.op, node.inputs, node.shape.text(extent))
+    line = _step(node.name, node.op, node.inputs, node.shape.text(extent))
+    again = node.owner is not None and any(node.parameters())
+    return f"{line}  the tensors of {node.home.name} again" if again else line
 
 
 def print_ast(file: ast.File) -> str:

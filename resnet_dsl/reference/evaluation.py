@@ -73,7 +73,10 @@ def tensors_of(graph: Graph, state: State) -> Tensors:
     for name, parameter in declared.items():
         if state[name].shape != parameter.shape:
             raise ValueError(f"{name} is {state[name].shape}, not {parameter.shape}")
-    return {node.name: _tensors(node, state) for node in graph.nodes}
+    found: Tensors = {}
+    for node in graph.nodes:  # what is applied again has the same, not others alike
+        found[node.name] = _tensors(node, state) if node.owner is None else found[node.owner.name]
+    return found
 
 
 def _tensors(node: GraphNode, state: State) -> dict[str, Array]:

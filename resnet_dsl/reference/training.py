@@ -7,7 +7,7 @@ through it. Dropout drops by masks that are given, and not at all where none are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -42,12 +42,18 @@ class Tape:
         return {name: self.results[result] for name, result in self.graph.outputs}
 
     def statistics(self, unbiased: bool = True) -> dict[str, Array]:
-        """Return the new running statistics by canonical name; see `meaning.statistics`."""
-        return {
-            f"{node.name}.{name}": value
-            for node in self.graph.nodes
-            for name, value in statistics(node.op, self.calls[node.name], unbiased).items()
-        }
+        """Return the new running statistics by canonical name; see `meaning.statistics`.
+
+        Those of an op that is applied more than once move with each application, in order.
+        """
+        moved: dict[str, dict[str, Array]] = {}
+        for node in self.graph.nodes:
+            call, before = self.calls[node.name], moved.get(node.home.name, {})
+            if before:
+                call = replace(call, tensors={**call.tensors, **before})
+            if found := statistics(node.op, call, unbiased):
+                moved[node.home.name] = {**before, **found}
+        return {f"{path}.{name}": value for path, own in moved.items() for name, value in own.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +119,8 @@ def backpropagate(tape: Tape, by_outputs: Mapping[str, Array]) -> Derivatives:
         # Popped: a gradient is whole when its op's turn comes, and not needed after.
         found = backward(node.op, tape.calls[node.name], tape.results[node.name], pending.pop(node.name))
         if not tape.graph.is_frozen(node):
-            learned |= {f"{node.name}.{name}": value for name, value in found.tensors.items()}
+            for name, value in found.tensors.items():
+                _gather(learned, f"{node.home.name}.{name}", value)
         for name, gradient in zip(node.inputs, found.inputs, strict=True):
             _gather(pending, name, gradient)
     by_input = pending.get(INPUT, np.zeros(tape.results[INPUT].shape))

@@ -114,7 +114,7 @@ def calibrated_state(subject: Subject, seed: int) -> dict[str, Array]:
     for node in graph.nodes:
         call = called(node, tensors, values)
         roles = {tensor.role: tensor.name for tensor in node.op.parameters(*node.input_shapes)}
-        if {"mean", "variance"} <= roles.keys():
+        if {"mean", "variance"} <= roles.keys() and node.owner is None:
             # By the input as a whole: the statistics of each channel would blow up those that hardly
             # vary, a little more in every layer, until rounding errors are all that is left.
             own, deviation = tensors[node.name], call.x.std() + 1e-3

@@ -156,7 +156,7 @@ def verify_forward(
     blocks = tuple(Row(part, None, {}) for part, _ in _parts(truth.graph))
     columns, divergences = [], []
     for name, backend in backends.items():
-        for dtype in BARS:
+        for dtype in backend.precisions:
             column = Column(name, dtype)
             columns.append(column)
             with attempts.of(name, dtype):

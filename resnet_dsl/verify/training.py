@@ -25,6 +25,7 @@ from resnet_dsl.backend.interface import (
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import TrainingStep
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Subject, images
@@ -132,12 +133,13 @@ def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
 
 
 def _batches(subject: Subject, count: int, seed: int) -> list[Images]:
-    """Images at the smallest size and labels below the number of classes."""
-    classes = subject.program.graph.shape_of(subject.program.graph.outputs[0][1]).channels
+    """Images at the smallest size and labels below the number of classes: one an image, or one a pixel."""
+    size, graph = subject.sizes[0], subject.program.graph
+    classes, *pixels = graph.shape_of(graph.outputs[0][1]).at(Extent(*size))
     generator = np.random.Generator(np.random.Philox(seed))
-    size = subject.sizes[0]
+    shape = (BATCH, *(pixel for pixel in pixels if pixel is not None))
     return [
-        (images(subject, size, BATCH, seed + 100 + i), generator.integers(0, classes, BATCH))
+        (images(subject, size, BATCH, seed + 100 + i), generator.integers(0, classes or 1, shape))
         for i in range(count)
     ]
 
@@ -148,7 +150,7 @@ def _velocity(graph: Graph, state: Mapping[str, Array], seed: int) -> dict[str, 
     found: dict[str, Array] = {}
     for node in graph.nodes:
         for name, parameter in node.parameters():
-            if parameter.learned and not graph.is_frozen(node):
+            if parameter.learned and node.owner is None and not graph.is_frozen(node):
                 # So small that the weights hardly move by it, and so large that its loss shows.
                 size = np.sqrt(np.square(state[name]).mean()) / 16
                 found[name] = size * np.asarray(generator.standard_normal(state[name].shape))

@@ -74,9 +74,9 @@ def _of_ops(case: StepTaken, wanted: TrainingStep, got: TrainedStep) -> str:
 def _mistaken_graphs(case: StepTaken, wanted: TrainingStep, got: TrainedStep) -> Iterator[tuple[str, Graph]]:
     """Yield the words of each mistake, and the graph as if it were made."""
     graph = case.graph
-    norms = {node.name: node for node in graph.nodes if isinstance(node.op, RunningNorm)}
+    norms = {node.home.name: node for node in graph.nodes if isinstance(node.op, RunningNorm)}
     if any(graph.is_frozen(node) for node in norms.values()):
-        freed = replace(graph, network=replace(graph.network, frozen=()))
+        freed = replace(graph, network=replace(graph.network, frozen=(), frozen_norms=False))
         yield "statistics: frozen ones move, and the batch's are used", freed
     if norms:
         frozen = (*graph.network.frozen, *norms)
@@ -86,6 +86,7 @@ def _mistaken_graphs(case: StepTaken, wanted: TrainingStep, got: TrainedStep) ->
     made = {
         (node.name, mistake.words): replace(node, op=mistake.op)
         for node in graph.nodes
+        if node.owner is None
         for mistake in node.op.mistakes()
         if not mistake.is_framed
     }
@@ -98,7 +99,10 @@ def _mistaken_graphs(case: StepTaken, wanted: TrainingStep, got: TrainedStep) ->
 
 
 def _with(graph: Graph, changed: Mapping[str, GraphNode]) -> Graph:
-    return replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes))
+    """The graph with ops changed, wherever they are applied."""
+    ops = {name: node.op for name, node in changed.items()}
+    nodes = (replace(node, op=ops.get(node.home.name, node.op)) for node in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _suspects(case: StepTaken, wanted: TrainingStep, got: TrainedStep) -> set[str]:
@@ -205,7 +209,7 @@ def _same(factors: Iterable[float], right: Iterable[float]) -> bool:
 
 def _of_statistics(case: StepTaken, wanted: TrainingStep, got: TrainedStep) -> str:
     """Which statistics move and should not, by which momentum, or by which variance."""
-    norms = [node for node in case.graph.nodes if isinstance(node.op, RunningNorm)]
+    norms = [node for node in case.graph.nodes if isinstance(node.op, RunningNorm) and node.owner is None]
     held = [
         name
         for node in norms

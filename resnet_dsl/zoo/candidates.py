@@ -173,8 +173,8 @@ class Candidate:
 
 
 def owners(graph: Graph) -> list[GraphNode]:
-    """Return the layers with tensors."""
-    return [node for node in graph.nodes if any(True for _ in node.parameters())]
+    """Return the layers with tensors of their own: what is applied again is the layer it was before."""
+    return [node for node in graph.nodes if node.owner is None and any(True for _ in node.parameters())]
 
 
 def _first(rules: tuple[NameRule, ...], path: str) -> tuple[NameRule, dict[str, int], int] | None:

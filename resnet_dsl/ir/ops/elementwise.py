@@ -82,6 +82,48 @@ class HardSwish(Op):
 
 
 @dataclass(frozen=True)
+class HardSigmoid(Op):
+    """min(max(x + 3, 0), 6) / 6, as in torch and Keras 3; ONNX's own default is another."""
+
+    kind: ClassVar[str] = "hard_sigmoid"
+    aliases: ClassVar[tuple[str, ...]] = ("hsigmoid",)
+    activation: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Relu6(Op):
+    """min(max(x, 0), 6)."""
+
+    kind: ClassVar[str] = "relu6"
+    activation: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Elu(Op):
+    """x where it is positive, `alpha` times exp(x) - 1 elsewhere (Clevert et al. 2016)."""
+
+    kind: ClassVar[str] = "elu"
+    activation: ClassVar[bool] = True
+    alpha: float = argument(REAL, 1.0)
+
+
+@dataclass(frozen=True)
+class Mish(Op):
+    """x * tanh(log(1 + exp(x))) (Misra 2020)."""
+
+    kind: ClassVar[str] = "mish"
+    activation: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Softplus(Op):
+    """log(1 + exp(x))."""
+
+    kind: ClassVar[str] = "softplus"
+    activation: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class Sigmoid(Op):
     """1 / (1 + exp(-x))."""
 

@@ -1,20 +1,17 @@
-"""How each op is written in PyTorch: the module it keeps, and the expression of its result."""
+"""How each op is written in PyTorch: the module it keeps, and the expression of its result.
+
+Functions of each value stand in `values.py`.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import singledispatch
 
 from resnet_dsl.backend.ir import Sides, ops
 from resnet_dsl.backend.python_source import (
     Argument,
     Attribute,
     Binary,
-    Call,
     Expression,
-    Kept,
     Literal,
-    Lowering,
     Name,
     Operand,
     Site,
@@ -27,53 +24,10 @@ from resnet_dsl.backend.python_source import (
     method,
     several,
 )
-from resnet_dsl_torch.initialise import Starts, starts_of
+from resnet_dsl_torch.rules import resizing, transposed, values  # noqa: F401  the rules register themselves
+from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower, lowered
 
-X = Operand(0)
-
-
-@dataclass(frozen=True)
-class TorchLowering(Lowering):
-    """An op in PyTorch.
-
-    `module` is kept by the class, as an instance of `kind`, whose tensors start as `starts` says;
-    `alone` is the module that does the whole op in a Sequential.
-    """
-
-    module: Expression | None = None
-    alone: Expression | None = None
-    kind: str = ""
-    starts: Starts = ()
-
-
-def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = "") -> TorchLowering:
-    """An op that is one module; one on another operand than its own is no module of a Sequential."""
-    assert isinstance(made.callee, Name)
-    found = kind or made.callee.path
-    alone = made if x == X else None
-    return TorchLowering(call(Kept(), x), helpers, made, alone, found, starts_of(site))
-
-
-def function(expression: Expression, *helpers: str, alone: Expression | None = None) -> TorchLowering:
-    """An op that keeps nothing."""
-    return TorchLowering(expression, helpers, alone=alone)
-
-
-def functional(name: str, module: str, *arguments: Argument, **keywords: Argument) -> TorchLowering:
-    """An op that torch has as a function of its operand and as a module, with the same arguments."""
-    return function(call(name, X, *arguments, **keywords), alone=call(module, *arguments, **keywords))
-
-
-@singledispatch
-def lower(op: ops.Op, site: Site) -> TorchLowering:
-    """Return how an op is written; raises for an op without a rule."""
-    raise TypeError(f"the torch backend has no rule for {type(op).__name__}")
-
-
-def lowered(site: Site) -> TorchLowering:
-    """Return how a step is written where it is used."""
-    return lower(site.op, site)
-
+__all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lowered"]
 
 # --- layers with weights ------------------------------------------------------------------------
 
@@ -139,6 +93,9 @@ def _(op: ops.BatchNorm, site: Site) -> TorchLowering:
     kind = "BatchNorm1d" if site.vector else "BatchNorm2d"
     helpers = () if op.eps else ("NO_EPS",)
     settings: dict[str, Argument] = {"eps": site.number("eps") if op.eps else Name("NO_EPS")}
+    if op.frozen:
+        made = call("FrozenBatchNorm", site.channels(), **settings, scale=op.scale, center=op.center)
+        return layer(site, made, X, *helpers, "FrozenBatchNorm")
     settings["momentum"] = site.number("momentum")
     if op.scale == op.center:
         if not op.scale:
@@ -356,16 +313,6 @@ def _(op: ops.ZeroPad, site: Site) -> TorchLowering:
 def _(op: ops.Part, site: Site) -> TorchLowering:
     chunks = method(X, "chunk", site.number("of"), dim=1)
     return function(Subscript(chunks, (site.number("index"),)))
-
-
-@lower.register
-def _(op: ops.Upsample, site: Site) -> TorchLowering:
-    scale = several(*(call("float", factor) for factor in site.pair("factor").items))
-    if op.mode == "bilinear":
-        keywords: dict[str, Argument] = {"mode": "bilinear", "align_corners": False, "antialias": False}
-    else:  # torch's `nearest` takes a wrong pixel from a factor of 41 on, by rounding
-        keywords = {"mode": "nearest-exact"}
-    return function(call("F.interpolate", X, scale_factor=scale, **keywords))
 
 
 # --- joins --------------------------------------------------------------------------------------
