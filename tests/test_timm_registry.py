@@ -87,12 +87,15 @@ def _tensors_there(program: Program) -> dict[str, tuple[int, ...]]:
 # --- numbers -----------------------------------------------------------------------------------
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Case(NamedTuple):
     """A model of timm with settings that make it small, the same for ours, and the sizes of its images."""
 
     name: str
-    theirs: Mapping[str, Any] = MappingProxyType({})
-    ours: Mapping[str, Any] = MappingProxyType({})
+    theirs: Mapping[str, Any] = NOTHING
+    ours: Mapping[str, Any] = NOTHING
     sizes: tuple[tuple[int, int], ...] = ((64, 64), (75, 97))
 
 
