@@ -21,7 +21,7 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
-from resnet_dsl_keras.rules import resizing, transposed  # noqa: F401  its rules register themselves
+from resnet_dsl_keras.rules import attention, resizing, shuffling, transposed  # noqa: F401  its rules register themselves
 from resnet_dsl_keras.rules.lowering import (
     KerasLowering,
     X,
@@ -227,6 +227,10 @@ def _(op: ops.Tanh, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Softmax, site: Site) -> KerasLowering:
+    if op.over == "parts":
+        return KerasLowering(helper_call("softmax_over_parts", site.number("parts")))
+    if op.over == "pixels":
+        return KerasLowering(helper_call("softmax_over_pixels"))
     return KerasLowering(layer("Softmax", axis=channel_axis(site)))
 
 

@@ -3,6 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
+from resnet_dsl.ir.ops.attention import WeightedSum
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
@@ -30,6 +31,7 @@ from resnet_dsl.ir.ops.normalisation import (
     RunningNorm,
 )
 from resnet_dsl.ir.ops.resizing import Crop, Resize, Upsample
+from resnet_dsl.ir.ops.shuffling import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from resnet_dsl.ir.ops.transposed import ConvTranspose
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
@@ -51,7 +53,8 @@ CATALOGUE: dict[str, type[Op]] = {
         Dropout, StochasticDepth,
         MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
         Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
-        Resize, Crop, ConvTranspose,
+        Resize, Crop, ConvTranspose, PixelShuffle, PixelUnshuffle, ChannelShuffle,
+        WeightedSum,
     )
 }  # fmt: skip
 
@@ -69,6 +72,7 @@ __all__ = [
     "BatchNorm",
     "BlurPool",
     "ChannelConv",
+    "ChannelShuffle",
     "Concat",
     "Conv",
     "ConvTranspose",
@@ -94,6 +98,8 @@ __all__ = [
     "PadChannels",
     "Padding",
     "Part",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "Pool",
     "Relu",
     "Resize",
@@ -107,6 +113,7 @@ __all__ = [
     "Tanh",
     "TensorSpec",
     "Upsample",
+    "WeightedSum",
     "Window",
     "ZeroPad",
     "is_even",

@@ -8,7 +8,7 @@ from __future__ import annotations
 ABSENT_ACTIVATIONS = frozenset((
     "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign",
     "hardsigmoid", "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold",
-    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d",
+    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential",
     "logsoftmax", "maxout", "quickgelu", "squaredrelu", "sinusoid",
 ))  # fmt: skip
 
@@ -22,7 +22,6 @@ ABSENT_OPS = {
     "depthwiseconv": DEPTHWISE,
     "dwconv": DEPTHWISE,
     "separableconv": DEPTHWISE + ", then `conv(width, 1x1)`",
-    "pixelshuffle": LARGER,
     "conv1d": TWO_AXES,
     "conv3d": TWO_AXES,
     "batchnorm1d": "`bn` takes maps and vectors",
