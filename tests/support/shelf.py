@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.decompile.shipped_fields import kind_of
-from resnet_dsl.shipped import shipped
+from resnet_dsl.shipped import models, shipped
 
 
 def varieties() -> list[str]:
