@@ -10,6 +10,7 @@ from typing import Any
 from resnet_dsl.decompile.shipped_texts import shipped_file, with_bases
 from resnet_dsl.decompile.syntax_nodes import NOWHERE, expression
 from resnet_dsl.diagnostics.model import Span
+from resnet_dsl.elaborate.expressions import NUMERIC
 from resnet_dsl.shipped import models, shipped
 from resnet_dsl.syntax import ast
 
@@ -36,7 +37,8 @@ class ShippedModel:
             yield expression(list(depths))  # they follow from other settings
             return
         items = list(stages.items)
-        if all(isinstance(item, ast.Number) for item in items):
+        settings = {*self.fields, *NUMERIC}  # what names no block is a number
+        if all(settings.issuperset(ast.names(item)) for item in items):
             yield expression(list(depths))
         elif len(depths) <= len(items):
             # Of fewer stages the last may be as the model's last one, or as the one in its place.

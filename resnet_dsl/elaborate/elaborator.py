@@ -58,6 +58,7 @@ class Env:
     read: set[str] = field(default_factory=set)
     origins: Mapping[str, Origin] = field(default_factory=dict)
     parameters: Container[str] = ()  # of the block or model around: what `...` passes on
+    counted: Mapping[str, Value] = field(default_factory=dict)  # what a name means that nothing else has
 
     @property
     def x(self) -> Tensor | None:
@@ -75,7 +76,7 @@ class Env:
     def knows(self, name: str) -> bool:
         """Whether a name has a meaning here; nothing is evaluated."""
         near = name in self.choices or name in self.names or name in (self.known or tuple)()
-        return near or self.scope.find(name) is not None
+        return near or self.scope.find(name) is not None or name in self.counted
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label
-from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
+from resnet_dsl.elaborate.arithmetic import FUNCTIONS, ArithmeticProblem, compare, compute, function
 from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
 from resnet_dsl.elaborate.derived import (
     derived,
@@ -22,14 +22,26 @@ from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.tensor_arithmetic import SIGNS, join, negative, of_tensors
 from resnet_dsl.elaborate.unknown_names import unknown_member, unknown_name
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Repeat, Staged, Tag, Tensor, Value, show
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    Function,
+    Record,
+    Repeat,
+    Staged,
+    Tag,
+    Tensor,
+    Value,
+    is_list,
+    show,
+)
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.limits import CHAIN
 from resnet_dsl.syntax import ast
 
-NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, "round": round}
+NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, **FUNCTIONS}
 
 NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
 
@@ -58,6 +70,8 @@ def evaluate(ctx: Elaborator, expr: ast.Expr, env: Env, label: Tag | None = None
             return _record(ctx, expr, env)
         case ast.Attribute():
             return _attribute(ctx, expr, env)
+        case ast.Index():
+            return _index(ctx, expr, env)
         case ast.Unary():
             return _unary(ctx, expr, env)
         case ast.Binary():
@@ -85,6 +99,9 @@ def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Value:
         if value is not MISSING:
             return _placed(value, expr.id, env)
     found = env.scope.find(expr.id)
+    if found is None and expr.id in env.counted:
+        env.read.add(expr.id)
+        return env.counted[expr.id]
     if found is None:
         return unknown_name(ctx, expr, env)
     scope, what = found
@@ -152,6 +169,28 @@ def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
     if expr.name == "channels" and env.builder is not None:
         return derived(sizes[expr.name], env.builder.channels(value.value))
     return sizes[expr.name]
+
+
+def _index(ctx: Elaborator, expr: ast.Index, env: Env) -> Value:
+    """An item of a list, counted from 0."""
+    value, index = evaluate(ctx, expr.value, env), evaluate(ctx, expr.index, env)
+    if isinstance(value, Bad) or isinstance(index, Bad):
+        return BAD
+    if not is_list(value):
+        hint = "" if isinstance(value, int | float) else "`,` stands between the items of a list"
+        if isinstance(value, Tensor):
+            hint = "it has `.channels`, `.height` and `.width`; `part` cuts its channels"
+        return ctx.error("E0206", f"{show(value)} is no list, and has no items", expr.value.span, hint)
+    if not is_whole(index):
+        message = f"an item of a list has a whole number, not {show(index)}"
+        return ctx.error("E0206", message, expr.index.span, "the first is `[0]`")
+    ctx.decide(index)
+    if 0 <= index < len(value):
+        return value[index]
+    items = f"{len(value)} item{'s' * (len(value) != 1)}"
+    hint = f"they are `[0]` to `[{len(value) - 1}]`" if len(value) > 1 else "it is `[0]`" if value else ""
+    message = f"the list has {items}, and none of number {show(index)}"
+    return ctx.error("E0204", message, expr.index.span, hint)
 
 
 def _unary(ctx: Elaborator, expr: ast.Unary, env: Env) -> Value:
@@ -310,11 +349,14 @@ def _numeric(
     values = [value for value in found if is_number(value)]
     if not values or len(values) < len(found):
         return ctx.error("E0206", f"`{name}` takes numbers", expr.span)
-    if name == "round" and len(values) > 1:
-        return ctx.error("E0202", "`round` takes one number", expr.span)
-    if name == "round":
+    if name in FUNCTIONS and len(values) > 1:
+        return ctx.error("E0202", f"`{name}` takes one number", expr.span)
+    if name in FUNCTIONS:
         ctx.decide(values[0])
-        return round(plain_number(values[0]))
+        try:
+            return function(name, plain_number(values[0]))
+        except ArithmeticProblem as problem:
+            return ctx.error(problem.code, problem.message, expr.span, problem.hint)
     number = plain_number(values[0])
     result: Value = values[0]
     for value in values[1:]:

@@ -42,6 +42,11 @@ FIELDS: dict[str, Reach] = {
 }
 
 
+# What fields may call the number of a block over all stages, and the number of all. Names of one's own,
+# which they may have been before, hide these.
+COUNTED = (BLOCK_NUMBER, BLOCKS) = ("block_number", "blocks")
+
+
 @dataclass(frozen=True)
 class Setting:
     """What one name is set to, and by whom: `override`, `field`, `parameter` or `library`."""
@@ -115,14 +120,16 @@ class Settings:
         def lookup(name: str, span: Span) -> Value:
             return self.value(name, span, names=names)
 
+        own = {name: value for name, value in names.items() if name not in COUNTED}
         return Env(
             setting.scope,
-            names={**self._symbols, **names},
+            names={**self._symbols, **own},
             setting=lookup,
             known=lambda: self._names.difference(self.active),
             read=self.asked,
             origins=self._places,
             parameters=self._names,
+            counted={name: names[name] for name in COUNTED if name in names},
         )
 
     def value(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING
+from itertools import accumulate
 from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
-from resnet_dsl.elaborate.derived import formulas_of
+from resnet_dsl.elaborate.derived import formulas_of, is_whole, plain_number
 from resnet_dsl.elaborate.elaborator import Parameter
 from resnet_dsl.elaborate.follow_ups import is_misspelt
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
-from resnet_dsl.elaborate.settings import FIELDS
+from resnet_dsl.elaborate.settings import BLOCK_NUMBER, BLOCKS, FIELDS
 from resnet_dsl.elaborate.steps import Derived
 from resnet_dsl.elaborate.values import (
     BAD,
@@ -41,14 +42,20 @@ class Run(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A block's place: which stage, of how many, and which block of that."""
+    """A block's place: which stage, of how many, and which block of that.
+
+    `before` are the blocks of the stages before, `blocks` those of all.
+    """
 
     stage: int
     stages: int
+    before: int
+    blocks: int
     block: int = 0
 
 
 INDEX = "index"  # what a field may call the number of the block that it is for
+EACH = frozenset((INDEX, BLOCK_NUMBER))  # what differs from block to block
 X_CHANNELS = channels_name("x")
 EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
@@ -64,15 +71,32 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
         return _no_stages(state, value)
     stages: list[Stage] = []
     state.elaborator.decide(*value)
+    before = list(accumulate((_length(item) for item in value), initial=0))
     for index, item in enumerate(value):
         name, item = _named(state, item, index)
-        stage = _stage(state, name, item, Position(index, len(value)))
+        position = Position(index, len(value), before[index], before[-1])
+        stage = _stage(state, name, item, position)
         if stage is None:
             state.elaborator.recovering = True
         else:
             stages.append(stage)
         state.features[name], state.feature_channels[name] = state.shape, state.channels
     return tuple(stages)
+
+
+def _length(item: Value) -> int:
+    """How many blocks a stage has, as far as it is one."""
+    match item:
+        case Staged():
+            return _length(item.value)
+        case Repeat():
+            return item.count
+        case Function():
+            return 1
+        case tuple():
+            return sum(map(_length, item))
+        case _:
+            return plain_number(item) if is_whole(item) else 0
 
 
 def _no_stages(state: ModelState, value: Value) -> tuple[Stage, ...]:
@@ -124,7 +148,7 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
         left = run.length
         while left:
             position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
-            state.settings.asked.discard(INDEX)
+            state.settings.asked -= EACH
             made = _block(state, run, name, position)
             if isinstance(made, Bad):
                 return None
@@ -132,7 +156,7 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
             given = formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels))
             _pass_through(state, body, formulas)
             # Where no value asks which block it is for, one that changes no shape is the next one too.
-            alike = position.block > 0 and INDEX not in state.settings.asked
+            alike = position.block > 0 and EACH.isdisjoint(state.settings.asked)
             times = left if alike and before == (state.shape, state.channels) else 1
             if times > 1:
                 state.elaborator.count((times - 1) * max(body.count, 1), at)
@@ -258,9 +282,9 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         state.settings.read.add(name)
         return MISSING
     # What serves a whole stage cannot ask for the block's number.
-    names: dict[str, Value] = {"stage": at.stage}
+    names: dict[str, Value] = {"stage": at.stage, BLOCKS: at.blocks}
     if FIELDS.get(name) != "stage":
-        names[INDEX] = at.block
+        names |= {INDEX: at.block, BLOCK_NUMBER: at.before + at.block}
     value = _value(state, name, choices, names)
     if not is_list(value):
         return value

@@ -117,6 +117,14 @@ class Attribute(Node):
 
 
 @dataclass(frozen=True)
+class Index(Node):
+    """`value[index]`."""
+
+    value: Expr
+    index: Expr
+
+
+@dataclass(frozen=True)
 class Unary(Node):
     """`-value` or `not value`."""
 
@@ -171,6 +179,7 @@ Expr = (
     | Group
     | Call
     | Attribute
+    | Index
     | Unary
     | Binary
     | If

@@ -315,6 +315,13 @@ class _Builder:
     def attribute(self, span: Span, value: ast.Expr, name: Token) -> ast.Attribute:
         return ast.Attribute(span, value, str(name))
 
+    def index(self, span: Span, value: ast.Expr, index: ast.Expr) -> ast.Index:
+        if isinstance(value, ast.List):  # of two lists in a row more likely the comma is missing
+            at = self.source.text.index("[", value.span.end)
+            place = Span(self.source, value.span.end, at + 1)
+            raise SyntaxProblem("E0101", "`,` is missing before `[`", place, write=", [")
+        return ast.Index(span, value, index)
+
     def name(self, span: Span, token: Token) -> ast.Name:
         return ast.Name(span, self._name(token))
 

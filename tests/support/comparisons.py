@@ -344,8 +344,6 @@ NO_TABLE = {
     "mobilenet_v3_large",
     "mobilenet_v3_small",
     "regnet",
-    "regnet_x_400mf",
-    "regnet_y_400mf",
     "res2net50",
     "resnet50_os8",
     "resnet50_os16",

@@ -48,6 +48,7 @@ LEVELS: tuple[tuple[str, int], ...] = (
     ("power", 10),
     ("call", 11),
     ("attribute", 11),
+    ("index", 11),
     ("list", 12),
     ("record", 12),
     ("group", 12),
@@ -95,6 +96,10 @@ def _expression(draw: Draw, kind: str, depth: int) -> ast.Expr:
             given = _several(draw, arguments(depth), 6)
             rest = (ast.Argument(NOWHERE, None, ast.Rest(NOWHERE)),) * draw(st.booleans())
             return ast.Call(NOWHERE, below(POSTFIX), (*given, *rest))
+        case "index":
+            value = below(POSTFIX)  # a list itself is indexed in parentheses only
+            value = ast.Group(NOWHERE, value) if isinstance(value, ast.List) else value
+            return ast.Index(NOWHERE, value, below())
         case "attribute":
             return ast.Attribute(NOWHERE, below(POSTFIX), draw(labels))
         case "list":
@@ -251,6 +256,8 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
             yield from one(node.value)
         case ast.Attribute():
             yield from (*one(node.value), ".", node.name)
+        case ast.Index():
+            yield from (*one(node.value), "[", *one(node.index), "]")
         case ast.Unary():
             yield from (node.operator, *one(node.value))
         case ast.Binary():

@@ -131,6 +131,9 @@ class Writer(Lines):
                 self.write(node.value, indent, len(dot(node)) + tail)
                 self.flush(end, indent + INDENT)
                 self.put(dot(node), indent)
+            case ast.Index():
+                self.write(node.value, indent, 1)
+                self._brackets("[]", (node.index,), start, end, indent)
             case ast.Argument():
                 self.line += prefix(node)
                 self.write(node.value, indent, tail)
