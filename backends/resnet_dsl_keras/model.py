@@ -18,6 +18,7 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    Subscript,
     call,
     docstring,
     names,
@@ -31,6 +32,7 @@ from resnet_dsl_keras.rules import lowered_node
 
 X = Name("x")
 INPUTS = Name("inputs")
+AUXILIARY = "auxiliary"
 LOOP = 3  # as many blocks alike are a loop
 
 
@@ -65,15 +67,19 @@ def build_function(
     returns: bool = True,
 ) -> Build:
     """Return the function that builds the program's model; without `returns` the file goes on with it."""
-    lines, result = _lines(body, classes, functions, layer_names)
+    lines, result, later = _lines(body, classes, functions, layer_names)
     outputs: Expression = result
     if body.outputs:
         outputs = Name("outputs")
         items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
         lines.append(Assignment(("outputs",), Dictionary(items)))
     model = call("keras.Model", INPUTS, outputs, name=program.name)
-    used = names([line.value for line in lines])
+    used = names([line.value for line in (*lines, *later)])
     text = [*_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    if body.auxiliary:
+        text += [f"    if {AUXILIARY}:", *_text(later, 8)]
+        for name, variable in body.auxiliary:
+            text.append(statement("", Subscript(outputs, (Literal(name),)), 8) + f" = {variable}")
     text.append(statement("return " if returns else "model = ", model, 4))
     return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
 
@@ -86,14 +92,18 @@ def _opening(program: Program, body: ModelBody) -> str:
     channels, *sizes = program.network.input.at(program.network.extent)
     shape = (*sizes, channels)
     kind = "tuple[int | None, int | None, int]" if sizes else "tuple[int]"
-    return signature("def build", [*parameters, f"input_shape: {kind} = {shape}"], " -> keras.Model:", 0)
+    parameters.append(f"input_shape: {kind} = {shape}")
+    parameters += [f"{AUXILIARY}: bool = False"] if body.auxiliary else []
+    return signature("def build", parameters, " -> keras.Model:", 0)
 
 
 def _doc(program: Program) -> str:
     vector = program.network.input.is_vector
     shape = "the length of the input" if vector else "height, width and channels in either layout"
     returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
-    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}"
+    text = f"{returned}. `input_shape` is {shape}{needed_sizes(program)}"
+    names = " and ".join(f"`{name}`" for name in program.network.auxiliary)
+    return f"{text}. With `{AUXILIARY}` the model has {names}, which are for training, too" if names else text
 
 
 def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:
@@ -153,33 +163,39 @@ def _counts_channels(node: Node, part: Body) -> bool:
 
 def _lines(
     body: ModelBody, classes: Classes, functions: Functions, layer_names: LayerNames
-) -> tuple[list[Line], Name]:
-    """The statements from the input to the last result, each under its own name where it is kept."""
+) -> tuple[list[Line], Name, list[Line]]:
+    """The statements from the input to the last result, each under its own name where it is kept.
+
+    Last are those of parts and steps that only auxiliary outputs need.
+    """
     lines: list[Line] = []
+    later: list[Line] = []
     current = INPUTS
     for part in body.parts:
+        behind: list[Assignment] = []
         if isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
         else:
-            more, current = _part(part, current, body, functions, layer_names)
-        lines += more
-    return lines, current
+            more, current, behind = _part(part, current, body, functions, layer_names)
+        (later if part.name in body.later else lines).extend(more)
+        later += behind
+    return lines, current, later
 
 
 def _part(
     part: ModelPart, current: Name, body: ModelBody, functions: Functions, layer_names: LayerNames
-) -> tuple[list[Line], Name]:
+) -> tuple[list[Line], Name, list[Assignment]]:
     kept = frozenset(body.kept.values()).union(parameter.name for parameter in body.parameters)
-    inputs = part.inputs(current.path)
-    given = body.given(part)
-    lines, results = functions.computing(
-        part.steps, part.results, inputs, lambda step: Literal(layer_names.at(step)), kept, given
+    inputs, given = part.inputs(current.path), body.given(part)
+    lines, results, later = functions.computing(
+        part.steps, part.results, inputs, lambda s: Literal(layer_names.at(s)), kept, given, part.later
     )
     lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
+    later += [Assignment((name,), results[position]) for name, position in body.copies(part, True)]
     if part.name not in body.kept and part.name == "head" and body.outputs:
-        return [*lines], X  # its results have their names
+        return [*lines], X, later  # its results have their names
     name = Name(body.kept.get(part.name, X.path))
-    return [*lines, *([Assignment((name.path,), results[0])] if results[0] != name else [])], name
+    return [*lines, *([Assignment((name.path,), results[0])] if results[0] != name else [])], name, later
 
 
 def _stage(
@@ -229,12 +245,12 @@ def _stage(
     return lines, Name(name)
 
 
-def _text(lines: Iterable[Line]) -> Iterator[str]:
+def _text(lines: Iterable[Line], indent: int = 4) -> Iterator[str]:
     for line in lines:
         if isinstance(line, Loop):
             bounds = f"{line.first}, {line.end}" if line.first else f"{line.end}"
             variable = INDEX if INDEX in names([line.value]) else "_"
-            yield f"    for {variable} in range({bounds}):"
-            yield statement(f"{X.path} = ", line.value, 8)
+            yield f"{' ' * indent}for {variable} in range({bounds}):"
+            yield statement(f"{X.path} = ", line.value, indent + 4)
         else:
-            yield from written([line])
+            yield from written([line], indent)

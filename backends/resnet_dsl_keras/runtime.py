@@ -28,18 +28,34 @@ with quiet_start():
 
 
 def build(program: Program, dtype: str = "float32") -> keras.Model:
-    """Return the rendered source's model; in double precision that of its exact form."""
-    return build_source(render(program, exact=dtype == "float64"), program.name, dtype)
+    """Return the rendered source's model; in double precision that of its exact form.
+
+    It has the auxiliary outputs, and with them their weights.
+    """
+    source = render(program, exact=dtype == "float64")
+    model = build_source(source, program.name, dtype, bool(program.network.auxiliary))
+    model._auxiliary = program.network.auxiliary
+    return model
 
 
-def build_source(source: str, name: str, dtype: str) -> keras.Model:
+def without_auxiliary(model: keras.Model) -> keras.Model:
+    """Return the model without its auxiliary outputs: layers that these alone need are not its own."""
+    return keras.Model(model.inputs[0], _main(model, model.output), name=model.name)
+
+
+def _main(model: keras.Model, outputs: dict[str, Any]) -> dict[str, Any]:
+    auxiliary = getattr(model, "_auxiliary", ())
+    return {name: value for name, value in outputs.items() if name not in auxiliary}
+
+
+def build_source(source: str, name: str, dtype: str, auxiliary: bool = False) -> keras.Model:
     """Execute source and build its model with variables of `dtype`."""
     module = module_of(source, name)
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)  # it remembers the first floatx it was asked under
     try:
-        return module.build()
+        return module.build(auxiliary=True) if auxiliary else module.build()
     finally:
         keras.config.set_floatx(before[0])
         keras.config.set_dtype_policy(before[1])
@@ -106,7 +122,7 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
     given = x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
     with quiet_tracing():
         result = model(keras.ops.convert_to_tensor(given, dtype=model.inputs[0].dtype), training=False)
-    outputs = result if isinstance(result, dict) else {"output": result}
+    outputs = _main(model, result) if isinstance(result, dict) else {"output": result}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}
 

@@ -183,7 +183,8 @@ class Network:
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
     the model returns, or empty for the result of its last part; `frozen` the parts not trained;
     `parameters` what a user of the model may set without changing its structure; `taps` results of
-    steps that are outputs: their path, the part or block they are in, and their position among its results.
+    steps that are outputs: their path, the part or block they are in, and their position among its results;
+    `auxiliary` the outputs that exist in training only.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Network:
     used: tuple[Source, ...] = ()
     parameters: tuple[ModelParameter, ...] = ()
     taps: tuple[tuple[str, str, int], ...] = ()
+    auxiliary: tuple[str, ...] = ()
 
     def parts(self) -> Iterator[tuple[str, str, Body]]:
         """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.
