@@ -36,6 +36,7 @@ FIELDS: dict[str, Reach] = {
     "head": "model",
     "base": "model",
     "outputs": "model",
+    "auxiliary": "model",
     "freeze": "model",
     "preprocess": "model",
     "expect": "model",
