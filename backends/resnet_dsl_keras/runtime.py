@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,10 +34,7 @@ def build(program: Program, dtype: str | None = None) -> keras.Model:
     """
     policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
     exact = policy.compute_dtype == "float64"
-    auxiliary = program.network.auxiliary
-    model = build_source(render(program, exact), program.name, dtype, bool(auxiliary))
-    model._auxiliary = auxiliary
-    return model
+    return build_source(render(program, exact), program.name, dtype, program.network.auxiliary)
 
 
 def without_auxiliary(model: keras.Model) -> keras.Model:
@@ -50,10 +47,12 @@ def _main(model: keras.Model, outputs: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in outputs.items() if name not in auxiliary}
 
 
-def build_source(source: str, name: str, dtype: str | None, auxiliary: bool = False) -> keras.Model:
+def build_source(source: str, name: str, dtype: str | None, auxiliary: Sequence[str] = ()) -> keras.Model:
     """Execute source and build its model under the dtype policy, or that which is set."""
     module = module_of(source, name)
-    return module.build(dtype=dtype, auxiliary=True) if auxiliary else module.build(dtype=dtype)
+    model = module.build(dtype=dtype, auxiliary=True) if auxiliary else module.build(dtype=dtype)
+    model._auxiliary = tuple(auxiliary)
+    return model
 
 
 def variables_of(layer: keras.Layer) -> Iterator[tuple[str, Any]]:
