@@ -82,7 +82,7 @@ def checks(backend: str, job: Job) -> Iterator[Check]:
     """Yield every check of a network in a backend."""
     program = compile_source(Source("net.resnet", job.text))
     runtime = runtime_of(find_backend(backend))
-    wrong = wrong_starts(program.graph, runtime.read_state(runtime.build(program)))
+    wrong = wrong_starts(program.graph, runtime.read_state(runtime.build(program, "float32")))
     yield Check(f"{backend} start", message="; ".join(map(str, wrong)))
     for dtype, bar in BARS.items():
         if job.number % SLOWLY.get((backend, dtype), 1) == 0:

@@ -24,11 +24,9 @@ from fuzz.engines import Check, Job
 from fuzz.findings import CORPUS, Finding, minimised, save
 from fuzz.invariants import Broken, OverTime, examine
 from fuzz.random_network import RandomNetwork, random_network
-from fuzz.referee import Unsuitable, degenerate, job_of, noise
+from fuzz.referee import Unsuitable, job_of, noise
 
 NETWORKS = CORPUS / "networks"
-# Times the bar, where a part of the network is rounding alone, made larger by every norm that follows.
-DEGENERATE = {"float64": 1e4, "float32": float("inf")}
 NOISE = 32  # times its own sensitivity to rounding a network may be off
 
 
@@ -160,20 +158,17 @@ def _judge(tally: Tally, job: Job, checks: Iterable[Check]) -> None:
         if check.passed:
             tally.worst[check.name] = max(tally.worst.get(check.name, 0.0), check.error)
             continue
-        if _is_rounding(job, check):
+        if is_rounding(job, check):
             tally.sensitive[check.name] += 1
             continue
         _keep(tally, _finding(job, check), job.number)
 
 
-def _is_rounding(job: Job, check: Check) -> bool:
+def is_rounding(job: Job, check: Check) -> bool:
     """Whether a difference past the bar is what rounding makes of this network, whoever runs it."""
     if check.message or check.bar == 0:
         return False
-    dtype = check.name.split()[-1]
-    if check.error <= NOISE * noise(job, dtype):
-        return True
-    return check.error <= DEGENERATE.get(dtype, 0.0) * check.bar and degenerate(job)
+    return check.error <= NOISE * noise(job, check.name.split()[-1])
 
 
 def _finding(job: Job, check: Check) -> Finding:
@@ -203,7 +198,7 @@ def _shortest(finding: Finding, crew: Crew) -> Finding:
             return
         job, _ = job_of(RandomNetwork(0, text, ()))
         for check in crew.alone(job):
-            if not check.passed and not _is_rounding(job, check):
+            if not check.passed and not is_rounding(job, check):
                 found = _finding(job, check)
                 if found.key == finding.key:
                     raise Found(found)

@@ -29,6 +29,7 @@ from fuzz.sketch import (
 )  # fmt: skip
 from resnet_dsl.ir.arguments import (
     AMOUNTS,
+    BOUND,
     COUNT,
     EPSILON,
     EPSILON_OR_ZERO,
@@ -36,18 +37,22 @@ from resnet_dsl.ir.arguments import (
     INDEX,
     PADDING,
     PAIR,
+    PAIR_FROM_ZERO,
+    PAIR_OR_NONE,
     RATE,
     REAL,
     ArgumentRule,
     Symbol,
 )
-from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Shape
 
 VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     COUNT: (1, 2, 2, 3, 4, 4, 6, 5),
     INDEX: (0, 1, 2),
     PAIR: ((1, 1), (2, 2), (3, 3), (3, 3), (2, 1), (1, 3), (3, 2), (4, 3), (5, 5), 2, 3),
+    PAIR_FROM_ZERO: (0, (1, 1), (1, 0)),
+    PAIR_OR_NONE: ((3, 5), (1, 4), (8, 7), 6),
     FLAG: (False, True),
     AMOUNTS: (1, (1, 2), (0, 1), ((0, 1), (0, 1)), ((1, 0), (2, 3))),
     PADDING: (
@@ -63,6 +68,7 @@ VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     EPSILON: (1e-5, 1e-3),
     EPSILON_OR_ZERO: (1e-5, 1e-3, 0.0),
     REAL: (0.5, 0.75, 1.25, 2.0),
+    BOUND: (-0.5, 0.25, 1.5),
 }
 TRIES = 12
 SUMS = ("2 * {}", "{} / 2", "1 - {}", "{} - 0.5", "-{}", "0.25 + {}")
@@ -73,7 +79,7 @@ TAKEN = (
     *("x", "stage", "index", "block", "model", "input", "stem", "stages", "head", "base"),
     *("outputs", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
 )
-UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1)
+UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1 or op.taken is not Op.taken)
 OFTEN = tuple(kind for kind in UNARY if len(tuple(CATALOGUE[kind].arguments())) > 1)  # most can go wrong here
 JOINS = tuple(kind for kind, op in CATALOGUE.items() if op.inputs != 1)
 
@@ -163,7 +169,8 @@ class Drawing:
         if known and self.chance.random() < 0.3:
             factor = 2 if rule is COUNT and self.chance.random() < 0.3 else 1
             return Ref(self.chance.choice(known).name, factor)
-        if self.may_have_parameters and self.chance.random() < 0.25:
+        nested = isinstance(value, tuple) and isinstance(value[0], tuple)  # as a field, a list by stage
+        if self.may_have_parameters and not nested and self.chance.random() < 0.25:
             wanted = "width" if name == "channels" else name
             optional = not isinstance(value, Symbol) and self.chance.random() < 0.7
             optional = optional or isinstance(value, Symbol)
@@ -223,11 +230,19 @@ class Drawing:
             found: Expression = Pair(names[0], self.chance.choice(("+", "-", "*")), names[1])
         else:
             use = self._op(self.chance.choice(JOINS))
-            many = CATALOGUE[use.callee].inputs is None if use.callee in CATALOGUE else False
-            others = names[1:] if many else names[1:2]
-            found = Pipe(names[0], (replace(use, operands=tuple(("", name) for name in others)),))
+            found = Pipe(names[0], (replace(use, operands=self._operands(use, names)),))
         self.shape_of(found)
         return found
+
+    def _operands(self, use: Use, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """The further inputs of an op that joins: by the names that it has for them, or in order."""
+        op = CATALOGUE.get(use.callee)
+        if op is not None and op.inputs is None:
+            return tuple(("", name) for name in names[1:])
+        wanted = op.operands if op is not None and self.chance.random() < 0.6 else ()
+        count = 1 if op is None or op.inputs is None else op.inputs - 1
+        drawn = (*names[1:], *(self.chance.choice(list(self.values)) for _ in range(count)))
+        return tuple(zip(wanted or ("",) * count, drawn, strict=False))
 
     def use_with_tensor(self) -> Expression:
         """A block that takes a further tensor, given in order or by name."""

@@ -303,6 +303,8 @@ class Workshop:
 
     def op(self, op: Op, operands: tuple[Shape, ...], labelled: bool) -> Shape:
         """Return the shape of an op's result if it is of a size that can be run; raises Misfit."""
+        if op.taken is not None and op.taken != len(operands):
+            raise Misfit("another number of inputs")
         try:
             result = op.shape(*operands, extent=self.extent)
             for size in self.sizes if self.extent.height is None else ():

@@ -40,6 +40,7 @@ from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import PACKAGE, SUFFIX
 from resnet_dsl.sources import Files
+from resnet_dsl.sources import chosen_model as chosen_model
 from resnet_dsl.sources import read as read
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse, parse_value
@@ -56,7 +57,7 @@ def compile_spec(
 ) -> Program:
     """Take a spec through every stage up to the cost."""
     source, home = read(spec)
-    return compile_source(source, home, model, overrides)
+    return compile_source(source, home, model or chosen_model(spec), overrides)
 
 
 def compile_source(

@@ -1,12 +1,40 @@
-"""The shelf of shipped specs: where they lie, and what each says of itself in its first line."""
+"""The shelf of shipped specs: where they lie, which models they declare, and what each says of itself.
+
+A model is found by its own name, whatever file it stands in. What has a file of its name is found without
+reading any; the names of all others come from the texts, by the lines that declare them. Shipped specs are
+in the canonical form, in which such a line starts with its word.
+"""
 
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 SUFFIX = ".resnet"
 PACKAGE = Path(__file__).parent
+
+DECLARATION = re.compile(r"^(?:use|const|block|model (\w+))\b", re.MULTILINE)
+HEADER = re.compile(r"model \w+\(")
+SIGN = re.compile(r'"[^"\n]*"|#[^\n]*|[=!<>]=|\w+|[^\w\s]')
+
+
+@dataclass(frozen=True)
+class ShelfModel:
+    """A model of the shelf: its file, its own text, and what is said of it right above or atop the file."""
+
+    name: str
+    path: Path
+    text: str
+    description: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model needs nothing from outside: a parameter without a default makes it a pattern."""
+        return all(_parameters(self.text))
 
 
 def specs_folder() -> Path:
@@ -21,9 +49,44 @@ def name_maps_folder() -> Path:
 
 
 @functools.cache
-def shipped() -> dict[str, Path]:
-    """The shipped specs by name."""
+def files() -> dict[str, Path]:
+    """The files of the shelf by name."""
     return {path.stem: path for path in sorted(specs_folder().rglob(f"*{SUFFIX}"))}
+
+
+@functools.cache
+def models() -> dict[str, ShelfModel]:
+    """Every model of the shelf by name, file by file; of two of one name that of the file so called."""
+    found: dict[str, ShelfModel] = {}
+    for stem, path in files().items():
+        for model in _declared(path):
+            if model.name not in found or model.name == stem:
+                found[model.name] = model
+    return found
+
+
+@functools.cache
+def shipped() -> dict[str, Path]:
+    """Every network of the shelf by name, with its file; patterns, which need arguments, are none."""
+    return {name: model.path for name, model in models().items() if model.is_whole}
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file of that name, or the one that declares a model of that name."""
+    if name in files():
+        return files()[name]
+    return models()[name].path if name in models() else None
+
+
+def model_named(name: str) -> str | None:
+    """Return the name where it is that of a model in a file of another name, and not of a file."""
+    return name if name not in files() and name in models() else None
+
+
+def known() -> Iterator[str]:
+    """Yield every name that `use` and the commands take."""
+    yield from files()
+    yield from (name for name in models() if name not in files())
 
 
 def description(path: Path) -> str:
@@ -37,3 +100,47 @@ def folder_of(path: Path) -> str:
     """Return the folder a shipped spec lies in, as `list` groups them; empty at the top."""
     parent = path.parent.relative_to(specs_folder()).as_posix()
     return "" if parent == "." else parent
+
+
+# --- what a file declares ----------------------------------------------------------------------
+
+
+def _declared(path: Path) -> Iterator[ShelfModel]:
+    """The models of a file, in order, each with its own text."""
+    text = path.read_text(encoding="utf-8")
+    first = description(path)
+    places = [*DECLARATION.finditer(text), None]
+    for match, following in pairwise(places):
+        assert match is not None
+        if match[1]:
+            end = len(text) if following is None else following.start()
+            about = _above(text, match.start()) or first
+            yield ShelfModel(match[1], path, text[match.start() : end], about)
+
+
+def _above(text: str, start: int) -> str:
+    """The first of the comment lines right above a place."""
+    found = ""
+    for line in reversed(text[:start].split("\n")[:-1]):
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# resnet-dsl:"):
+            found = line.lstrip("#").strip()
+    return found
+
+
+def _parameters(text: str) -> Iterator[bool]:
+    """Whether each parameter of a model has a default."""
+    header = HEADER.match(text)
+    depth = 0
+    parameter: list[str] = []
+    for sign in () if header is None else SIGN.findall(text, header.end() - 1):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 0 or (depth == 1 and sign == ","):
+            if parameter:
+                yield "=" in parameter
+            parameter = []
+        elif depth == 1 and sign not in "([{)]}" and not sign.startswith("#"):
+            parameter.append(sign)
+        if depth == 0:
+            return

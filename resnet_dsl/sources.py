@@ -12,7 +12,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.limits import FILES, TEXT_BYTES, TOKENS
-from resnet_dsl.shipped import SUFFIX, shipped, specs_folder
+from resnet_dsl.shipped import SUFFIX, file_of, known, model_named, specs_folder
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse, words_of
 
@@ -29,14 +29,19 @@ def read(spec: str | Path) -> tuple[Source, Path | None]:
     except OSError as error:  # a name that is too long
         raise UsageError(f"{path}: {error.strerror}") from None
     if not is_file:
-        found = shipped().get(str(spec))
+        found = file_of(str(spec))
         if found is None:
-            hint = did_you_mean(str(spec), shipped())
+            hint = did_you_mean(str(spec), known())
             looks_like_path = path.suffix or len(path.parts) > 1
             what = "no such file" if looks_like_path else "no such file or shipped spec"
             raise UsageError(f"{what}: {spec}" + (f"; {hint}" if hint else ""))
         path = found
     return _read_file(path, str(spec) if path == Path(spec) else path.name), path.parent
+
+
+def chosen_model(spec: str | Path) -> str | None:
+    """Return the model that the name of a spec says: a shipped one in a file of another name."""
+    return None if Path(spec).is_file() else model_named(str(spec))
 
 
 def _read_file(path: Path, name: str) -> Source:
@@ -153,9 +158,10 @@ class Files:
     def _used(self, use: ast.Use, home: Path | None) -> tuple[Path, str] | None:
         """The file that a `use` names; only shipped specs and files below the spec's own folder."""
         if use.shipped:
-            if use.target in shipped():
-                return shipped()[use.target].resolve(), f"{use.target}{SUFFIX}"
-            hint = did_you_mean(use.target, shipped())
+            found = file_of(use.target)
+            if found is not None:
+                return found.resolve(), found.name
+            hint = did_you_mean(use.target, known())
             return self._error(use, f"no shipped spec `{use.target}`", hint)
         if home is None:
             return self._error(use, "this text has no folder to use files from")

@@ -47,6 +47,14 @@ INPUTS = [
     ("input: 12x1000x1", False),
     ("input: 100x1000x1", False),
     ("input: 50x60x1", False),
+    ("input: 99x150x1", False),
+    ("input: 100x200x1", True),
+    ("input: 100x201x1", False),
+    ("input: 99x99x1", True),
+    ("input: 7x7x1", False),
+    ("input: 8x8x3", True),
+    ("input: 7x8x3", False),
+    ("input: 8x7x3", False),
     ("input: 64x1x1", False),
     ("input: 3x3x3", False),
     ("input: 3x224x3", False),
@@ -364,6 +372,40 @@ def test_a_hint_helps_and_changes_no_more_than_it_says(block: str, fields: str, 
     twice = "block twice(channels) { return x -> conv(channels, 1x1) -> bn }\n" * ("twice" in block)
     model = f"model net {{ {fields or 'stages: [2, 2]'}  block: basic  shortcut: mine }}"
     assert hints(block + twice + model)[-1] == hint
+
+
+def test_a_step_is_mended_as_deep_as_a_person_would_look() -> None:
+    rows = ["block deep0(channels) { return x -> conv(channels, 1x1) -> bn }"]
+    rows += [f"block deep{n + 1}(channels) {{ return x -> a: deep{n}(channels) }}" for n in range(3)]
+    model = "model net { stages: [2, 2]  block: basic  shortcut: mine }"
+    found = [hints("\n".join([*rows, POOLED % f"x -> a: deep{n}(channels)", model]))[-1] for n in range(4)]
+    assert found == [*["write `conv(channels, 1x1, stride=2)` at line 1"] * 3, "`shortcut: B`"]
+
+
+SHAPE = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
+DIMENSIONS = [
+    ("12x12", SHAPE),
+    ("100x200", SHAPE),
+    ("0x5", SHAPE),
+    ("2x3x4x5x6", SHAPE),
+    ("100x201", "maps have two dimensions: a signal of 201 steps in 100 channels is `100x1x201`"),
+    ("150x99", "maps have two dimensions: a signal of 150 steps in 99 channels is `99x1x150`"),
+    ("1x5", "maps have two dimensions: a signal of 5 steps in 1 channel is `1x1x5`"),
+    ("2x4x8x9", "the batch is no part of it: write `4x8x9`"),
+    ("2x1x8x9", "the batch is no part of it: write `1x8x9`"),
+    ("2x8x9x4", "channels come first, and the batch is no part of it: write `4x8x9`"),
+    ("2x8x9x1", "channels come first, and the batch is no part of it: write `1x8x9`"),
+    (
+        "2x8x9x10",
+        "maps have two dimensions, height and width, and a volume has three; "
+        "slices can be channels, as in `16x9x10`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("size", "hint"), DIMENSIONS)
+def test_an_input_of_other_dimensions_is_told_from_its_numbers(size: str, hint: str) -> None:
+    assert hints(net(f"{TWO} input: {size}")) == [hint]
 
 
 def test_the_hint_of_a_warning_is_tried_too() -> None:

@@ -13,7 +13,6 @@ from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program
-from resnet_dsl.shipped import shipped
 from tests.support.agreement import (
     ALL_ENGINES,
     ENGINES,
@@ -22,6 +21,7 @@ from tests.support.agreement import (
     assert_agreement,
     compiled,
 )
+from tests.support.shelf import varieties
 from tests.support.strategies import valid_specs
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def _distinct() -> list[str]:
     ResNet-152 is ResNet-50 with more of the same blocks. What takes gigabytes is left out too;
     `benchmarks/exactness.py` runs them all. The largest come first, so that parallel workers end together.
     """
-    graphs = {name: compile_spec(name).graph for name in shipped()}
+    graphs = {name: compile_spec(name).graph for name in varieties()}
     parts = {name: _parts(graph) for name, graph in graphs.items()}
     kept: list[str] = []
     for name in sorted(graphs, key=lambda name: len(graphs[name].nodes)):

@@ -13,7 +13,7 @@ from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Extent
-from resnet_dsl.reference import OpCall, backward, evaluate, forward
+from resnet_dsl.reference import Array, OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.run import fresh_starts
@@ -53,8 +53,9 @@ def apart(
 
 @each_op
 def test_an_op_takes_what_its_page_says(kind: str) -> None:
-    vectors = any("vector" in case.operands for case in cases_of(kind))
-    maps = any("map" in case.operands for case in cases_of(kind))
+    taken = {operand for case in cases_of(kind) for operand in case.operands}
+    vectors = not taken.isdisjoint(("vector", "weights"))
+    maps = not taken.isdisjoint(("map", "other"))
     takes = CATALOGUE[kind].takes
     assert vectors == ("vector" in takes or "two of one shape" in takes)
     assert maps == (takes != "vector, or map of one pixel")
@@ -137,11 +138,12 @@ def test_the_gradients_of_the_referee_are_those_of_its_results(kind: str) -> Non
 def call_of(case: Case, rng: np.random.Generator) -> OpCall:
     """The case applied to random values; no two of a map are near each other, nor any near 0."""
     extent = Extent(*SIZES[2])
-    inputs = []
-    for shape in case.shapes:
+    inputs: list[Array] = []
+    for place, shape in enumerate(case.shapes):
         sizes = [size for size in shape.at(extent) if size is not None]
         count = 2 * int(np.prod(sizes))
-        inputs.append(((rng.permutation(count) - count / 2 + 0.25) * 4.0 / count).reshape(2, *sizes))
+        values = ((rng.permutation(count) - count / 2 + 0.25) * 4.0 / count).reshape(2, *sizes)
+        inputs.append(np.exp(values) if place in case.op.positive else values)
     tensors = {
         tensor.name: rng.uniform(0.5, 1.5, tensor.shape) for tensor in case.op.parameters(*case.shapes)
     }

@@ -220,13 +220,17 @@ def test_list_groups_by_folder_without_compiling(run: Run, monkeypatch: pytest.M
     (specs / "cifar" / "small.resnet").write_text("\n# A small one.\n# More.\nthis does not parse")
     (specs / "alone.resnet").write_text("model alone {}")
     monkeypatch.setattr(shipped, "specs_folder", lambda: specs)
-    shipped.shipped.cache_clear()
+    lists = (shipped.files, shipped.models, shipped.shipped)
+    for each in lists:
+        each.cache_clear()
     try:
         assert run("list")[1] == "specs\n  alone\n\ncifar\n  small  A small one.\n"
         entries = json.loads(run("list", "--format", "json")[1])
     finally:
-        shipped.shipped.cache_clear()
-    assert entries[1] == {"name": "small", "folder": "cifar", "description": "A small one."}
+        for each in lists:
+            each.cache_clear()
+    small = {"name": "small", "folder": "cifar", "file": "cifar/small.resnet", "description": "A small one."}
+    assert entries[1] == small
 
 
 def test_backends_are_listed(run: Run) -> None:

@@ -25,8 +25,8 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
-from resnet_dsl.ir.ops import CATALOGUE
-from resnet_dsl.shipped import shipped
+from resnet_dsl.ir.ops import CATALOGUE, RESERVED
+from resnet_dsl.shipped import known
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 from tests.support.mistakes import examples
@@ -206,20 +206,20 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.reference.meaning import missing_rules
 import numpy as np
 from resnet_dsl.reference import OpCall, backward, forward
-CATALOGUE["elu"] = Elu
-assert not missing_rules([Elu]), missing_rules([Elu])
-program = compile_source(Source("a", "model a { stages: []  stem: conv(8, 3x3) -> elu(0.2) }"))
+CATALOGUE["celu"] = Celu
+assert not missing_rules([Celu]), missing_rules([Celu])
+program = compile_source(Source("a", "model a { stages: []  stem: conv(8, 3x3) -> celu(0.2) }"))
 op = program.graph.nodes[1].op
 x = np.array([[-1.0, 2.0]])
 y = forward(op, OpCall((x,)))
-low = 0.2 * np.exp(-1.0)
-assert np.allclose(y, [[low - 0.2, 2.0]], atol=1e-15)
+low = np.exp(-5.0)
+assert np.allclose(y, [[0.2 * low - 0.2, 2.0]], atol=1e-15)
 assert np.allclose(backward(op, OpCall((x,)), y, np.ones_like(x)).inputs[0], [[low, 1.0]], atol=1e-15)
 for name in ("torch", "keras"):
     assert "0.2" in find_backend(name).render(program, None), name
 import resnet_dsl_onnx.rules as rules
 (node,) = rules.lower(op, program.graph.nodes[1], program.network.extent)
-assert (node.op_type, node.attributes) == ("Elu", {"alpha": 0.2})
+assert (node.op_type, node.attributes) == ("Celu", {"alpha": 0.2})
 """
     _run("\n".join([*blocks, check]), tmp_path)
 
@@ -257,13 +257,15 @@ def _default(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return str(value[0]) if value[0] == value[1] else "x".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}".replace("inf", "∞") if isinstance(value, float) else str(value)
 
 
 def _argument(name: str, default: Any) -> str:
     if default is MISSING:
         return f"`{name}`"
-    return f"`{name}=kernel`" if default == (0, 0) else f"`{name}={_default(default)}`"
+    if default == (0, 0):
+        return f"`{name}={ {'stride': 'kernel', 'size': 'none'}.get(name, '0') }`"
+    return f"`{name}={_default(default)}`"
 
 
 def _first_line(doc: str | None) -> str:
@@ -273,8 +275,10 @@ def _first_line(doc: str | None) -> str:
 def ops_table() -> str:
     rows = ["| op | arguments | meaning |", "|---|---|---|"]
     for kind, op in CATALOGUE.items():
-        arguments = ", ".join(_argument(name, default) for name, _, default in op.arguments())
-        rows.append(f"| `{kind}` | {arguments} | {_first_line(op.__doc__)} |")
+        names = [f"`{name}`" for name in op.operands]
+        arguments = ", ".join([*names, *(_argument(name, default) for name, _, default in op.arguments())])
+        free = "" if kind in RESERVED else " *"
+        rows.append(f"| `{kind}`{free} | {arguments} | {_first_line(op.__doc__)} |")
     owners: dict[str, dict[str, list[str]]] = {}
     for kind, op in CATALOGUE.items():
         for name, rule, _ in op.arguments():
@@ -417,7 +421,7 @@ def _anchors(page: Path) -> set[str]:
 def test_specs_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"^use (\w+)", text, re.MULTILINE):
-        assert name in shipped(), name
+        assert name in known(), name
     for name in re.findall(r"`((?:resnet_dsl|backends|specs|tests|tools|benchmarks|docs)/[\w./-]*)`", text):
         assert (ROOT / name).exists() or "NAME" in name, name
 

@@ -13,7 +13,7 @@ from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.driver import compile_source
 from resnet_dsl.limits import NESTING
-from resnet_dsl.shipped import shipped
+from resnet_dsl.shipped import files as shipped_files
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.format import format_source, format_tree, same_tree
 from resnet_dsl.syntax.formatter.one_line import WIDTH
@@ -23,7 +23,7 @@ from tests.support.strategies import files, printed, texts, valid_specs
 
 GOLDEN = Path(__file__).parent / "golden" / "format"
 LIBRARY = Path(__file__).parent.parent / "resnet_dsl" / "library"
-SHIPPED = [*sorted(LIBRARY.glob("*.resnet")), *shipped().values()]
+SHIPPED = [*sorted(LIBRARY.glob("*.resnet")), *shipped_files().values()]
 
 slow = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 

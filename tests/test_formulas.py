@@ -10,9 +10,18 @@ import pytest
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
-from resnet_dsl.ir.formulas import Fixed, Formula, Named, Operation, evaluated, names_of, simplified
+from resnet_dsl.ir.formulas import (
+    Fixed,
+    Formula,
+    Named,
+    Operation,
+    evaluated,
+    names_of,
+    operation,
+    simplified,
+)
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node, channels_name
-from resnet_dsl.shipped import shipped
+from tests.support.shelf import varieties
 
 
 def written(formula: Formula | None) -> str:
@@ -47,7 +56,7 @@ def derived(body: Body) -> Iterator[tuple[str, Formula, Any]]:
             yield f"{node.name}.{name}", formula, value[0] if isinstance(value, tuple) else value
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", varieties())
 def test_every_formula_gives_the_number_that_is_there(name: str) -> None:
     found = compile_spec(name).network
     bodies = {
@@ -179,3 +188,11 @@ def test_what_is_long_only_on_the_way_keeps_its_formula() -> None:
     body = compile_spec("res2net50").network.stages[0].blocks[0]
     joined = next(i for i, node in enumerate(body.nodes) if node.name == "concat1")
     assert written(body.channels(joined)) == "(4 * ((width * base_width) // 64))"
+
+
+def test_a_formula_has_ten_names_at_most() -> None:
+    total: Formula | None = Named("n0")
+    for count in range(2, 12):
+        assert total is not None
+        total = operation("+", total, Named(f"n{count}"))
+        assert (total is not None) == (count <= 10)

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from fuzz import networks
+from fuzz.engines import BARS, Check, Job, checks
 from fuzz.findings import CORPUS, Finding, confirmed, minimised, save
 from fuzz.front_end import main as front_end
 from fuzz.front_end import replayed
 from fuzz.invariants import Broken, OverTime, examine, limited
 from fuzz.mutation import LONGEST, mutated, parts, seeds
 from fuzz.random_block import values_for
-from fuzz.random_network import random_network
+from fuzz.random_network import RandomNetwork, random_network
+from fuzz.referee import Unsuitable, job_of
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
+from resnet_dsl.reference.standardising import Array, Axes, standardised
+from resnet_dsl.verify.forward import error_of
 
 TEXTS = 300
-NETWORKS = 160
+NETWORKS = 200
 
 
 # --- texts -------------------------------------------------------------------------------------
@@ -105,7 +117,7 @@ FORMS = (
     r"stages: \[\[", r"\d \* own", r"widths?: ", r"strides?: ", "outputs: ", "freeze: ", "const ", r"net\(p_",
     r"if \w+ == ", r"\w+: \w", r" \+ ", r" - \w", r" \* \w", "-> concat", r"skip=\w", r"\b\d: ",
     r" = \w+ \| ", "dilation=", "groups=", "pad=same", "ceil=true", "bias=true", r"kernel=\dx\d", "init=",
-    r"\w\(x -> ", r"[123]x[45]", r"same1 = share\(", r"\d \* share\(",
+    r"\w\(x -> ", r"[123]x[45]", r"same1 = share\(", r"\d \* share\(", r"\w\[stage\]", "model row = net",
 )  # fmt: skip
 
 
@@ -117,6 +129,71 @@ def test_random_networks_have_every_form_of_the_language():
 def test_a_network_is_its_seeds():
     assert random_network(7) == random_network(7)
     assert random_network(7).text != random_network(8).text
+
+
+# --- the judge ---------------------------------------------------------------------------------
+
+
+def wrong_eps(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+    return standardised(x, axes, 2 * eps)
+
+
+def unbiased(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+    count = np.prod([x.shape[axis] for axis in axes])
+    deviation = np.sqrt(x.var(axes, keepdims=True) * count / max(count - 1, 1) + eps)
+    return (x - x.mean(axes, keepdims=True)) / deviation, deviation
+
+
+def eps_outside_of_the_root(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+    deviation = x.std(axes, keepdims=True) + eps
+    return (x - x.mean(axes, keepdims=True)) / deviation, deviation
+
+
+Norm = Callable[[Array, Axes, float], tuple[Array, Array]]
+
+
+def error_with(job: Job, norm: Norm) -> float:
+    """How far a network is off if its norms are computed by `norm`."""
+    graph = compile_source(Source("net.resnet", job.text)).graph
+    worst = 0.0
+    for x, truth in zip(job.inputs, job.truths, strict=True):
+        tensors, values = tensors_of(graph, job.state), {INPUT: as_batch(graph, x)}
+        for node in graph.nodes:
+            call = replace(called(node, tensors, values), standardise=norm)
+            values[node.name] = apply(node, call, Extent(*x.shape[2:]))
+        worst = max([worst, *(error_of(values[result], truth[name]) for name, result in graph.outputs)])
+    return worst
+
+
+@pytest.fixture(scope="module")
+def normalising() -> list[Job]:
+    """Random networks in which the way to compute a norm shows."""
+    jobs = []
+    for seed in range(NETWORKS):
+        with suppress(Unsuitable):
+            jobs.append(job_of(random_network(seed))[0])
+    return [job for job in jobs if error_with(job, unbiased) > BARS["float64"]]
+
+
+@pytest.mark.parametrize("norm", [wrong_eps, unbiased, eps_outside_of_the_root])
+def test_a_norm_that_is_computed_wrongly_is_no_rounding(norm: Norm, normalising: list[Job]):
+    checks = [(job, Check("torch float64", error_with(job, norm), BARS["float64"])) for job in normalising]
+    assert len(checks) > NETWORKS / 5
+    # A network may stretch rounding until a fault drowns: one in a hundred does.
+    assert sum(networks.is_rounding(*check) for check in checks) <= len(checks) / 30
+
+
+@pytest.mark.parametrize("name", ["group_norm_of_one_value", "group_norm_of_nearly_the_same"])
+def test_what_a_norm_of_nearly_one_value_leaves_is_rounding(name: str):
+    pytest.importorskip("torch")
+    job, _ = job_of(RandomNetwork(0, (CORPUS / "networks" / f"{name}.resnet").read_text(), ()))
+    found = [check for check in islice(checks("torch", job), 3) if check.bar]
+    assert [check.name for check in found] == ["torch float64", "torch float32"]
+    past = [check for check in found if not check.passed]
+    assert past
+    for check in past:
+        assert networks.is_rounding(job, check)
+        assert not networks.is_rounding(job, replace(check, error=300 * check.error))
 
 
 @pytest.mark.slow

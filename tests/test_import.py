@@ -22,8 +22,8 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
-from resnet_dsl.shipped import shipped
 from tests.support.reference_tables import tables
+from tests.support.shelf import varieties
 
 V15 = Hints(stride_on="conv2")
 
@@ -385,7 +385,7 @@ def beside_graph(program: Program) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", sorted(shipped()))
+@pytest.mark.parametrize("spec", varieties())
 def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
     program = compile_spec(spec)
     restored = from_graph(graph_of(program), **beside_graph(program))

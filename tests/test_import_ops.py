@@ -42,10 +42,10 @@ def read_message(graph: Any) -> ForeignGraph:
 
 
 @dataclass(frozen=True)
-class Elu(Op):
-    """x where it is positive, `alpha` times exp(x) - 1 elsewhere, with a learned factor of each channel."""
+class Celu(Op):
+    """x where it is positive, `alpha` times exp(x / alpha) - 1 elsewhere, with a learned factor."""
 
-    kind: ClassVar[str] = "scaled_elu"
+    kind: ClassVar[str] = "scaled_celu"
     activation: ClassVar[bool] = True
     alpha: float = argument(REAL, 1.0)
     scaled: bool = argument(FLAG, True)
@@ -60,17 +60,17 @@ def new_op(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put an op into the catalogue and give it a rule of ONNX, and nothing else."""
 
     @rules.lower.register
-    def _elu(op: Elu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    def _celu(op: Celu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
         if not op.scaled:
-            yield OnnxNode("Elu", node.inputs, {"alpha": op.alpha})
+            yield OnnxNode("Celu", node.inputs, {"alpha": op.alpha})
             return
         ((factor, _),) = node.parameters()
-        x = yield from step(node.name, "elu", "Elu", *node.inputs, alpha=op.alpha)
+        x = yield from step(node.name, "celu", "Celu", *node.inputs, alpha=op.alpha)
         if not node.shape.is_vector:
             factor = yield from step(node.name, "factor", "Unsqueeze", factor, Constant("int64", (1, 2)))
         yield OnnxNode("Mul", (x, factor), {})
 
-    monkeypatch.setitem(CATALOGUE, Elu.kind, Elu)
+    monkeypatch.setitem(CATALOGUE, Celu.kind, Celu)
 
 
 def from_graph(graph: ForeignGraph, **metadata: Any) -> Any:
@@ -110,9 +110,20 @@ NORM = (
         "  stem: conv(64, 3x3) -> bn(scale=false, center=false) -> relu",
         "norm: bn(eps=0)  shortcut: B(norm=bn(eps=0))"
         "  stem: conv(64, 3x3) -> bn(eps=0, center=false) -> tanh",
+        "act: relu6  stem: imagenet_stem(act=relu6)",
+        "act: elu(0.5)  head: gmp -> scale -> fc(8) -> elu -> fc(4)",
+        "act: mish  stem: conv(64, 3x3) -> bn -> scale -> bias(per_channel=false) -> hard_sigmoid",
+        "act: softplus  head: gem(eps=0.001) -> bias -> scale(per_channel=false) -> fc(4)",
+        "stem: conv(64, 3x3) -> grn(eps=0.01) -> clip(-0.5, 2) -> exp -> clip(low=0.25) -> log -> abs"
+        "  -> clip(high=3) -> sqrt",
         "stem: zeropad([[0, 1], [2, 0]]) -> conv(64, 3x3, stride=2, pad=[[0, 1], [1, 0]]) -> zeropad(0x1)"
         "  -> relu -> maxpool(3x3, stride=2, pad=[[0, 2], [1, 0]])"
         "  -> avgpool(2x2, pad=[[1, 0], [0, 1]], count_pad=true)",
+        "head: conv_transpose(8, 2x2, stride=2) -> relu"
+        " -> conv_transpose(6, 3x4, stride=2x1, pad=same, bias=true)"
+        " -> conv_transpose(4, 3x3, stride=2, output_padding=1x0, groups=2, dilation=2x1) -> gap -> fc(4)",
+        "head: conv(16, 1x1) -> pixel_shuffle(2) -> relu -> gap -> fc(4)",
+        "head: upsample(2x3) -> upsample(2, mode=bilinear, align_corners=true) -> gap -> fc(4)",
     ],
 )
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
@@ -124,11 +135,28 @@ def test_an_op_comes_back_from_its_rule(block: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        "upsample(size=20x9)",
+        "upsample(size=5x9, mode=bilinear)",
+        "upsample(size=7, mode=bilinear, align_corners=true)",
+        "crop(5x3)",
+    ],
+)
+def test_a_map_at_a_given_size_comes_back_where_the_input_is_open(head: str) -> None:
+    program = compiled(
+        f"model net {{ input: 3xHxW  stages: [2]  block: basic  head: {head} -> gap -> fc(4) }}"
+    )
+    restored = from_graph(graph_of(program), **beside_graph(program))
+    assert expanded(restored.program) == expanded(program)
+
+
+@pytest.mark.parametrize(
     "text",
     [
-        "act: scaled_elu  stem: imagenet_stem(act=scaled_elu)",
-        "act: scaled_elu(0.5)  head: gap -> fc(8) -> scaled_elu(2) -> fc(4)",
-        "act: scaled_elu(0.5, scaled=false)  activation: pre  head: bn -> scaled_elu(-3) -> gap -> fc(4)",
+        "act: scaled_celu  stem: imagenet_stem(act=scaled_celu)",
+        "act: scaled_celu(0.5)  head: gap -> fc(8) -> scaled_celu(2) -> fc(4)",
+        "act: scaled_celu(0.5, scaled=false)  activation: pre  head: bn -> scaled_celu(-3) -> gap -> fc(4)",
     ],
 )
 def test_an_op_that_is_new_comes_back_too(new_op: None, text: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import resnet_dsl
-from resnet_dsl.analysis.input_sizes import input_sizes
+from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
@@ -79,6 +79,18 @@ def test_what_an_input_needs_is_said_by_check_summary_and_generated_files() -> N
 )
 def test_summary_says_which_other_sizes_are_taken(stem: str, size: str, head: str, words: str) -> None:
     assert f"input        {words}\n" in summary_text(compiled(stem, size, head))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "needs"),
+    [(1, 1, ""), (2, 1, "H >= 2"), (1, 2, "W >= 2"), (8, 3, "H >= 8, W >= 3")],
+)
+def test_what_every_input_has_is_not_needed(height: int, width: int, needs: str) -> None:
+    sizes = InputSizes(height, width, "all")
+    assert sizes.needs == needs
+    assert sizes.take(height, width)
+    assert not sizes.take(height - 1, width)
+    assert not sizes.take(height, width - 1)
 
 
 def test_an_input_that_is_too_small_is_refused_with_what_is_needed() -> None:

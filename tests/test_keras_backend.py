@@ -45,7 +45,7 @@ SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic", "depthwise")
 
 CALLS = re.compile(
-    r"keras\.(Input|Model|Function|backend\.backend|config\.image_data_format|initializers\.\w+|saving\.register_keras_serializable)"
+    r"keras\.(Input|Model|Function|backend\.backend|config\.(?:image_data_format|(?:set_)?dtype_policy)|initializers\.\w+|saving\.register_keras_serializable)"
     r"|layers\.\w+(\(.*\))?|ops\.(pad|ones_like|average_pool|depthwise_conv|conv|convert_to_tensor|expand_dims|tile|eye|split)|pool"
     r"|ops\.(arange|cast|cumsum|einsum|erf|logical_and|mean|sqrt|square|sum|where)"
     r"|any|zip|list|min|max|len|float|range|isinstance|layer\.name\.startswith|slice|tuple"

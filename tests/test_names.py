@@ -64,6 +64,27 @@ def test_resnets_of_keras_applications_are_ours_and_ours_are_theirs(
         assert all((old == new.numpy()).all() for old, new in pairs), options_of_keras
 
 
+@pytest.mark.parametrize(
+    ("spec", "name"), [("tf_efficientnet_b0", "EfficientNetB0"), ("mobilenet_v2_keras", "MobileNetV2")]
+)
+def test_small_networks_of_keras_applications_are_ours_and_ours_are_theirs(
+    spec: str, name: str, tmp_path: Path
+) -> None:
+    def make(size: tuple[int, int]) -> Any:
+        return library_models.application(name, size)
+
+    theirs = library_models.stirred_keras(make((64, 64)))
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    model = resnet_dsl.load(spec, classes=5, input="3xHxW")
+    state = model.state(tmp_path / "theirs.weights.h5", names=KERAS)
+    sizes = ((64, 64), (75, 61))
+    _all_give(model, state, {s: library_models.keras_result(make, theirs, images(s)) for s in sizes})
+    back = _written(model, state, KERAS, tmp_path / "back.h5")
+    before = [variable.numpy() for variable in theirs.weights]
+    theirs.load_weights(back, by_name=True)
+    assert all((old == new.numpy()).all() for old, new in zip(before, theirs.weights, strict=True))
+
+
 def test_biases_and_eps_of_keras_are_taken_into_statistics_of_a_spec_without(tmp_path: Path) -> None:
     make = library_models.resnet_v1(width=8)
     theirs = library_models.stirred_keras(make((64, 64)))
@@ -228,6 +249,11 @@ TIMM = [
     Case("regnet_y_400mf", sizes=ONE_SIZE, theirs="regnety_004"),
     Case("densenet121", DENSE_THERE, DENSE),
     Case("res2net50", {"layers": [1, 1, 2, 1]}, SHALLOW, theirs="res2net50_26w_4s"),
+    Case("efficientnet_b0", sizes=((75, 61),)),
+    Case("tf_efficientnet_b0", sizes=ONE_SIZE),
+    Case("mobilenetv2_100", sizes=((75, 61),)),
+    Case("mobilenetv3_large_100", sizes=((75, 61),)),
+    Case("tf_mobilenetv3_small_100", sizes=((75, 61),)),
 ]
 
 
@@ -269,6 +295,15 @@ def test_the_regnets_and_densenets_of_torchvision(tmp_path: Path) -> None:
     model = resnet_dsl.load("densenet121", classes=5, input="3xHxW", **DENSE)
     theirs = library_models.stirred(densenet.DenseNet(**DENSE_THERE, num_init_features=16, num_classes=5))
     _agrees(model, "torchvision", theirs, tmp_path, ((64, 64), (75, 61)))
+
+
+@pytest.mark.parametrize(
+    "name", ["efficientnet_b0", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"]
+)
+def test_the_small_networks_of_torchvision(name: str, tmp_path: Path) -> None:
+    theirs = getattr(torchvision_models(), name)(num_classes=5)
+    model = resnet_dsl.load(name, classes=5, input="3xHxW")
+    _agrees(model, "torchvision", library_models.stirred(theirs), tmp_path, ((75, 61),))
 
 
 def test_models_of_torchvision_without_a_name_for_their_layers(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ EXAMPLES = {
     KERAS: [
         *map(Example, ("resnet50_v1", "resnet50v2_keras", "resnext50_32x4d", "vgg16_keras", "densenet121")),
         Example("resnet50_keras", older=True),
+        Example("tf_efficientnet_b0"), Example("mobilenet_v2_keras"),
     ],
     "kuangliu": [
         Example("resnet18", {"stem": "cifar_stem(64)", "input": "3x32x32"}),
@@ -79,10 +80,13 @@ EXAMPLES = {
         *map(Example, ("legacy_seresnet50", "resnetv2_50", "resnetv2_18", "resnetv2_50t")),
         *map(Example, ("resnetv2_50x1_bit", "resnet_rs50")),
         *DILATED, Example("regnet_y_400mf"), Example("densenet121"), Example("res2net50"),
+        *map(Example, ("efficientnet_b0", "mobilenetv2_100", "mobilenetv3_large_100")),
+        Example("mobilenetv3_small_100"),
     ],
     "torchvision": [
         *map(Example, ("resnet50", "resnet18", "vgg11", "alexnet", "googlenet")),
         *DILATED, Example("densenet121"), Example("regnet_x_400mf"),
+        *map(Example, ("efficientnet_b0", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")),
     ],
     "transformers": [*DEEPEST, Example("regnet_x_400mf"), Example("regnet_y_400mf")],
     "xternalz": [Example("wrn16_8")],

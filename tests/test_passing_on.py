@@ -30,6 +30,10 @@ def network(text: str) -> str:
          "mine(width, stride = 1) { return x -> bottleneck(width, stride, expansion=2) }"),
         ("mine(width, stride = 1, shortcut = C) { return x -> end: shortcut(width, ...) }",
          "mine(width, stride = 1, shortcut = C) { return x -> end: shortcut(width, stride) }"),
+        ("mine(width, ...) { return a: basic(x, width, ...) }",
+         "mine(width, stride = 1) { return a: basic(x, width, stride) }"),
+        ("mine(width, stride = 1, ...) { return x -> B(width, stride) -> add(basic(x, width, ...)) }",
+         "mine(width, stride = 1) { return x -> B(width, stride) -> add(basic(x, width, stride)) }"),
     ],
 )  # fmt: skip
 def test_a_call_with_the_rest_is_the_call_written_out(short: str, written_out: str) -> None:

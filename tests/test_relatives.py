@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from resnet_dsl.driver import compile_spec
+from resnet_dsl.zoo.model_names import model_names
 from tests.support.agreement import lively_state
 from tests.support.backends import in_full
 from tests.support.oracles import timm_model, torchvision_model, torchvision_models
@@ -50,6 +52,34 @@ def outputs(result: Any) -> list[Any]:
 @pytest.mark.parametrize("name", ["densenet121", "regnet_x_400mf", "regnet_y_400mf"])
 def test_relatives_are_torchvision_s(name: str) -> None:
     assert_same(torchvision_model(name), name)
+
+
+def test_every_regnet_of_torchvision_is_shipped_with_its_names_and_shapes() -> None:
+    """On no device: the largest has 645 million parameters."""
+    torchvision_models()
+    library = importlib.import_module("torchvision.models.regnet")
+    members = [name for name in vars(library) if name.startswith("regnet_")]
+    assert len(members) == 15
+    for name in members:
+        program = compile_spec(name)
+        theirs = _on_no_device(library, name)
+        names = model_names(program, "torchvision").tensors()
+        shapes = {names[ours]: parameter.shape for ours, parameter in program.graph.parameters()}
+        assert shapes == theirs, name
+
+
+def _on_no_device(library: Any, name: str) -> dict[str, tuple[int, ...]]:
+    """The tensors of a RegNet of torchvision, whose widths are computed by torch before it is built."""
+    computed = library.BlockParams.from_init_params
+
+    def there(**numbers: Any) -> Any:
+        with torch.device("cpu"):
+            return computed(**numbers)
+
+    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
+        patch.setattr(library.BlockParams, "from_init_params", there)
+        state = getattr(library, name)(weights=None).state_dict()
+    return {key: tuple(value.shape) for key, value in state.items() if "num_batches" not in key}
 
 
 @pytest.mark.parametrize(("spec", "dilate"), [("resnet50_os16", (0, 0, 1)), ("resnet50_os8", (0, 1, 1))])

@@ -167,8 +167,11 @@ def _op_names(tree: ast.Module, classes: set[str]) -> Iterator[tuple[str, int]]:
 
 
 def networks_named(house: Mapping[str, Module]) -> list[str]:
-    """Return the places in code, docstrings aside, whose text is the name of a shipped spec."""
-    shipped = {path.stem for path in (ROOT / "specs").rglob("*.resnet")}
+    """Return the places in code, docstrings aside, whose text is the name of a shipped spec or model."""
+    paths = list((ROOT / "specs").rglob("*.resnet"))
+    shipped = {path.stem for path in paths}
+    for path in paths:
+        shipped.update(re.findall(r"^model (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
     found = []
     for module in house.values():
         for node in ast.walk(module.tree):

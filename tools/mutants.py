@@ -55,7 +55,7 @@ AREAS = {
         ("bad_specs", "reference_graph", "names", "passing_on", "formulas", "relatives", "documents",
          "printing", "golden_outputs", "docs", "codes", "api", "report", "codegen", "cli", "refusals",
          "fuzz_compile", "parser", "advice", "input_sizes", "freezing", "author_names", "names_of_layers",
-         "values_in_places", "mistakes", "formatter"),
+         "values_in_places", "mistakes", "formatter", "arithmetic"),
         0.85,
     ),
     "sizes": Area(

@@ -83,7 +83,7 @@ def _pytest(folder: Path, arguments: Sequence[str], plugins: Sequence[object] = 
     return int(pytest.main([*common, *arguments], plugins=list(plugins)))
 
 
-def measure(area: str, folder: Path, output: Path) -> int:
+def measure(area: str, folder: Path, output: Path, marked: str) -> int:
     """Run the tests of an area on the unchanged tree, and write down which lines each runs, and its time."""
     files = [str(folder / file) for file in files_of(area)]
     recorder = coverage.Coverage(data_file=None, include=files, messages=False)
@@ -106,7 +106,8 @@ def measure(area: str, folder: Path, output: Path) -> int:
     failed: set[str] = set()
     recorder.start()
     tests = [f"tests/test_{name}.py" for name in AREAS[area].tests]
-    status = _pytest(folder, [test for test in tests if (folder / test).exists()], [Recorder()])
+    there = [test for test in tests if (folder / test).exists()]
+    status = _pytest(folder, ["-m", marked, *there], [Recorder()])
     recorder.stop()
     data = recorder.get_data()
     lines = {
@@ -232,11 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, help="where the report goes, too")
     parser.add_argument("--measured", type=Path, help="keeps which tests run what, for the next run")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="by the tests that are not slow alone")
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.measure:
-        area, folder, output = options.measure
-        return measure(area, Path(folder), Path(output))
+        area, folder, output, marked = options.measure
+        return measure(area, Path(folder), Path(output), marked)
     areas = [name for name in options.areas.split(",") if name]
     if unknown := set(areas) - set(AREAS):
         parser.error(f"no such area: {', '.join(sorted(unknown))}; there are {', '.join(AREAS)}")
@@ -244,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scratch = Path(scratch_name)
         kept = options.measured or scratch
         kept.mkdir(parents=True, exist_ok=True)
-        known = _measured(areas, scratch, kept, options.jobs)
+        known = _measured(areas, scratch, kept, options.jobs, "not slow" if options.quick else "")
         drawn = [mutants(area, options.sample, options.seed) for area in areas]
         todo = [mutant for turn in zip_longest(*drawn) for mutant in turn if mutant is not None]
         fates = try_mutants(todo, known, options.jobs, scratch)
@@ -260,7 +262,7 @@ def _score(fates: dict[Mutant, str], area: str) -> float:
     return sum(not fate.startswith("survived") for fate in tried) / max(len(tried), 1)
 
 
-def _measured(areas: list[str], scratch: Path, kept: Path, jobs: int) -> dict[str, Coverage]:
+def _measured(areas: list[str], scratch: Path, kept: Path, jobs: int, marked: str) -> dict[str, Coverage]:
     """Measure the tests of each area in a process and a copy of its own, `jobs` at a time."""
     waiting = [area for area in areas if not (kept / f"{area}.json").exists()]
     running = list[subprocess.Popen[bytes]]()
@@ -276,6 +278,7 @@ def _measured(areas: list[str], scratch: Path, kept: Path, jobs: int) -> dict[st
                 area,
                 str(folder),
                 str(kept / f"{area}.json"),
+                marked,
             ]
             print(f"{area}: the tests on the unchanged tree", flush=True)
             running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT))

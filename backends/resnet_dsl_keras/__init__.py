@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
 from resnet_dsl.backend.ir import Array, Program
@@ -10,6 +11,8 @@ from resnet_dsl_keras.rules import lower
 from resnet_dsl_keras.self_test import SELF_TEST
 
 PACKAGES = ("keras",)
+ENGINES = ("tensorflow", "jax", "torch")
+SUFFIX, RULES = "_keras.py", frozenset(lower.registry) - {object}
 INSTALL = "resnet-dsl[keras]"
 
 
@@ -32,6 +35,12 @@ def _trainer() -> Trainer:
     return trainer
 
 
+def _without_auxiliary() -> Callable[[Any], Any]:
+    from resnet_dsl_keras.runtime import without_auxiliary
+
+    return without_auxiliary
+
+
 def _weight_files() -> WeightFile:
     from resnet_dsl_keras import weight_files
 
@@ -44,16 +53,45 @@ def _hdf5(kind: str) -> WeightFormat:
     return WeightFormat(title, ("h5py", "numpy"), ("keras", "h5py"), _weight_files, INSTALL)
 
 
+def _own_engine() -> str:
+    from resnet_dsl_keras.engines import own_engine
+
+    return own_engine()
+
+
+def _on(engine: str) -> Backend:
+    """Keras on one of its engines, in a process of its own: it runs, and does nothing else."""
+
+    def runtime() -> Runtime:
+        from resnet_dsl_keras.engines import runtime_on
+
+        return runtime_on(engine)
+
+    return Backend(
+        name=f"keras:{engine}",
+        suffix=SUFFIX,
+        rules=RULES,
+        render=_render,
+        renames=True,
+        runtime=Capability((*PACKAGES, engine), runtime),
+        # On the others Keras has norms and means in single precision, whatever it is told.
+        precisions=("float64", "float32") if engine == "tensorflow" else ("float32",),
+    )
+
+
 BACKEND = Backend(
     name="keras",
-    suffix="_keras.py",
-    rules=frozenset(lower.registry) - {object},
+    suffix=SUFFIX,
+    rules=RULES,
     render=_render,
     weights=".weights.h5",
     renames=True,
     install=INSTALL,
     runtime=Capability(PACKAGES, _runtime),
     trainer=Capability(PACKAGES, _trainer),
+    without_auxiliary=Capability(PACKAGES, _without_auxiliary),
     weight_formats={".weights.h5": _hdf5(".weights.h5"), ".h5": _hdf5("legacy .h5")},
     self_test=SELF_TEST,
+    engines={engine: _on(engine) for engine in ENGINES},
+    engine=_own_engine,
 )

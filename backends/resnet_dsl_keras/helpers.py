@@ -28,6 +28,7 @@ from resnet_dsl.backend.python_source import (
 TENSOR = "keras.KerasTensor"
 NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"
 PAIR = "tuple[int, int]"  # one number in a file where all pairs are squares
+TWO = "tuple[int, int]"  # two numbers in any file
 START = "keras.initializers.Initializer"
 
 REQUIRED, COMPUTED = object(), object()  # no usual value, no plain one
@@ -72,6 +73,7 @@ FANS = (HelperParameter("fan_in", NUMBER), HelperParameter("fan_out", NUMBER))
 CEIL, PADDING = HelperSetting("ceil", FLAG, False), HelperSetting("padding", PAIR, 0, told=True)
 POOL = (HelperSetting("stride", PAIR, told=True), PADDING, CEIL)
 EPS, GAMMA = HelperSetting("eps", REAL), HelperSetting("gamma", REAL, 1.0)
+AXIS, START_AT = HelperParameter("axis", f"{NUMBER} | None"), HelperSetting("start", REAL)
 BIAS, INIT = HelperSetting("bias", FLAG, False), HelperSetting("init", WORD)
 CONV = (
     HelperSetting("stride", PAIR, 1, told=True),
@@ -84,6 +86,24 @@ CONV = (
 DEPTHWISE_CONV = (
     *(setting for setting in CONV if setting.name != "groups"),
     HelperSetting("multiplier", NUMBER, 1),
+)
+
+TENSORS = f"{TENSOR} | list[{TENSOR}]"  # a map, and one whose height and width it gets
+SIZED = (HelperSetting("size", TWO, None),)
+RESIZED = (
+    *SIZED,
+    HelperSetting("factor", TWO, None),
+    HelperSetting("mode", WORD),
+    HelperSetting("align_corners", FLAG, False),
+)
+
+TRANSPOSED = (
+    HelperSetting("stride", TWO, (1, 1)),
+    HelperSetting("cut", "list[tuple[int, int]]", [(0, 0), (0, 0)]),
+    HelperSetting("dilation", TWO, (1, 1)),
+    HelperSetting("groups", NUMBER, 1),
+    BIAS,
+    INIT,
 )
 
 # In the order that a file has them in: each after those that it calls.
@@ -117,12 +137,21 @@ HELPERS: Mapping[str, Helper] = {
             GAMMA,
             HelperSetting("scale", FLAG, True),
             HelperSetting("center", FLAG, True),
+            HelperSetting("frozen", FLAG, False),
         ),
     ),
     "group_norm": Helper("normalisation", (*LAYER, HelperParameter("groups", NUMBER)), (EPS, GAMMA)),
     "layer_norm": Helper("normalisation", LAYER, (EPS, GAMMA)),
     "any_size": Helper("layout", X),
     "in_order": Helper("layout", (*LAYER, HelperParameter("after", TENSOR))),
+    "LearnedScale": Helper("learned", returns=""),
+    "learned_scale": Helper("learned", (*LAYER, AXIS), (START_AT,)),
+    "LearnedShift": Helper("learned", returns=""),
+    "learned_shift": Helper("learned", (*LAYER, AXIS), (START_AT,)),
+    "GlobalResponseNorm": Helper("learned", returns=""),
+    "global_response_norm": Helper("learned", LAYER, (EPS,)),
+    "GeneralizedMean": Helper("learned", returns=""),
+    "generalized_mean": Helper("learned", LAYER, (START_AT, EPS)),
     "channels_of": Helper("layout", (*X, HelperParameter("first", NUMBER), HelperParameter("end", NUMBER))),
     "part": Helper("layout", (*X, HelperParameter("index", NUMBER), HelperParameter("of", NUMBER))),
     "local_response_norm": Helper(
@@ -168,11 +197,26 @@ HELPERS: Mapping[str, Helper] = {
     "upsample": Helper("layout", (*LAYER, HelperParameter("factor", PAIR))),
     "upsample_bilinear": Helper("layout", (*LAYER, HelperParameter("factor", PAIR))),
     "global_avg_pool": Helper("windows", LAYER),
+    "global_max_pool": Helper("windows", LAYER),
     "flatten": Helper("layout", LAYER),
     "flatten_pixels": Helper("layout", LAYER),
     "subsample": Helper("layout", (*X, HelperParameter("stride", PAIR))),
     "pad_channels": Helper("layout", (*X, CHANNELS), (HelperSetting("side", WORD, "end"),)),
     "zero_pad": Helper("layout", (*LAYER, HelperParameter("amount", PAIR))),
+    "ConvTranspose": Helper("transposed", returns=""),
+    "conv_transpose": Helper("transposed", (*LAYER, CHANNELS, HelperParameter("kernel", TWO)), TRANSPOSED),
+    "PixelShuffle": Helper("shuffling", returns=""),
+    "pixel_shuffle": Helper("shuffling", (*LAYER, HelperParameter("factor", NUMBER))),
+    "pixel_unshuffle": Helper("shuffling", (*LAYER, HelperParameter("factor", NUMBER))),
+    "channel_shuffle": Helper("shuffling", (*X, HelperParameter("groups", NUMBER))),
+    "softmax_over_pixels": Helper("attention", LAYER),
+    "SoftmaxOverParts": Helper("attention", returns=""),
+    "softmax_over_parts": Helper("attention", (*LAYER, HelperParameter("parts", NUMBER))),
+    "weighted_sum": Helper("attention", (*X, HelperParameter("weights", TENSOR))),
+    "Resized": Helper("resizing", returns=""),
+    "resized": Helper("resizing", (HelperParameter("x", TENSORS), HelperParameter("name", WORD)), RESIZED),
+    "Cropped": Helper("resizing", returns=""),
+    "cropped": Helper("resizing", (HelperParameter("x", TENSORS), HelperParameter("name", WORD)), SIZED),
 }
 
 # What is asked of helpers for a model that computes in double precision throughout.

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from resnet_dsl.backend.ir import BlockCall, Body, Program
+from resnet_dsl.backend.ir import BlockCall, Body, Graph, Program
 from resnet_dsl.backend.python_source import BlockClass, Classes, Expression, Joined, Name
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_keras.reserved_names import operation_names
+from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import apart, layer_name
 
 SEPARATORS = "-_."
@@ -101,3 +102,14 @@ def numbered(names: list[str]) -> tuple[str, int, str] | None:
     front, first, back = found[1], int(found[2]), found[3]
     counted = [f"{front}{first + i}{back}" for i in range(len(names))]
     return (front, first, back) if names == counted else None
+
+
+def result_layers(graph: Graph) -> dict[str, str]:
+    """Return, of every op whose result a layer has, what that layer's name ends in behind the op's.
+
+    A layer that several ops share has several results, so none of them is told by its name.
+    """
+    shared = {node.home.name for node in graph.nodes if node.owner is not None}
+    own = (node for node in graph.nodes if node.home.name not in shared)
+    endings = {node.name: lowered_node(node).ending for node in own}
+    return {name: ending for name, ending in endings.items() if ending is not None}

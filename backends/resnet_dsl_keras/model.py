@@ -10,8 +10,10 @@ from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, 
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
     INDEX,
+    Argument,
     Assignment,
     Classes,
+    ClassParameter,
     Dictionary,
     Expression,
     Joined,
@@ -20,6 +22,7 @@ from resnet_dsl.backend.python_source import (
     ModelPart,
     Name,
     SharedUse,
+    Subscript,
     call,
     docstring,
     names,
@@ -35,7 +38,9 @@ from resnet_dsl_keras.shared_layers import application, free_variable, function_
 
 X = Name("x")
 INPUTS = Name("inputs")
+AUXILIARY = "auxiliary"
 LOOP = 3  # as many blocks alike are a loop
+DTYPE, POLICY = "dtype", "str | keras.DTypePolicy"
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,19 @@ def build_function(
     returns: bool = True,
 ) -> Build:
     """Return the function that builds the program's model; without `returns` the file goes on with it."""
-    lines, result = _lines(body, classes, functions, layer_names)
+    lines, result, later = _lines(body, classes, functions, layer_names)
     outputs: Expression = result
     if body.outputs:
         outputs = Name("outputs")
         items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
         lines.append(Assignment(("outputs",), Dictionary(items)))
     model = call("keras.Model", INPUTS, outputs, name=program.name)
-    used = names([line.value for line in lines])
-    text = [*_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    used = names([line.value for line in (*lines, *later)])
+    text = [*_under_policy(body), *_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    if body.auxiliary:
+        text += [f"    if {AUXILIARY}:", *_text(later, 8)]
+        for name, variable in body.auxiliary:
+            text.append(statement("", Subscript(outputs, (Literal(name),)), 8) + f" = {variable}")
     text.append(statement("return " if returns else "model = ", model, 4))
     return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
 
@@ -86,18 +95,41 @@ def build_function(
 
 
 def _opening(program: Program, body: ModelBody) -> str:
-    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in body.parameters if p.name != IN_CHANNELS]
+    parameters = [f"{p.name}: {p.kind} = {p.default}" for p in _own_parameters(body)]
     channels, *sizes = program.network.input.at(program.network.extent)
     shape = (*sizes, channels)
     kind = "tuple[int | None, int | None, int]" if sizes else "tuple[int]"
-    return signature("def build", [*parameters, f"input_shape: {kind} = {shape}"], " -> keras.Model:", 0)
+    parameters += [f"input_shape: {kind} = {shape}", f"{DTYPE}: {POLICY} | None = None"]
+    parameters += [f"{AUXILIARY}: bool = False"] if body.auxiliary else []
+    return signature("def build", parameters, " -> keras.Model:", 0)
+
+
+def _own_parameters(body: ModelBody) -> list[ClassParameter]:
+    """The model's own parameters; the channels of the input are part of its shape."""
+    return [parameter for parameter in body.parameters if parameter.name != IN_CHANNELS]
+
+
+def _under_policy(body: ModelBody) -> Iterator[str]:
+    """The statements that build under the policy asked for: all that is made takes the one that is set."""
+    given = [Name(parameter.name) for parameter in _own_parameters(body)]
+    named = {AUXILIARY: Name(AUXILIARY)} if body.auxiliary else {}
+    yield f"    if {DTYPE} is not None:"
+    yield "        before = keras.config.dtype_policy()"
+    yield f"        keras.config.set_dtype_policy({DTYPE})"
+    yield "        try:"
+    yield statement("return ", call("build", *given, Name("input_shape"), **named), 12)
+    yield "        finally:"
+    yield "            keras.config.set_dtype_policy(before)"
 
 
 def _doc(program: Program) -> str:
     vector = program.network.input.is_vector
     shape = "the length of the input" if vector else "height, width and channels in either layout"
     returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
-    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}"
+    policy = f"`{DTYPE}` is a dtype policy, such as `mixed_bfloat16`, without it the one that is set"
+    text = f"{returned}. `input_shape` is {shape}{needed_sizes(program)}. {policy}"
+    names = " and ".join(f"`{name}`" for name in program.network.auxiliary)
+    return f"{text}. With `{AUXILIARY}` the model has {names}, which are for training, too" if names else text
 
 
 def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:
@@ -108,13 +140,14 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
         yield f'        raise ValueError("the layers are made for an input of {channels} channels")'
     if uses_channels:
         yield f"    {IN_CHANNELS} = input_shape[-1]"
-    if program.network.input.is_vector:
-        yield '    inputs = keras.Input(input_shape, name="input")'
-        return
-    yield '    last = keras.config.image_data_format() == "channels_last"'
-    yield "    inputs = keras.Input("
-    yield '        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"'
-    yield "    )"
+    # By itself an input is of Keras' `floatx`, whatever the policy is.
+    settings: dict[str, Argument] = {"dtype": Name("keras.config.dtype_policy().variable_dtype")}
+    shape: Expression = Name("input_shape")
+    if not program.network.input.is_vector:
+        yield '    last = keras.config.image_data_format() == "channels_last"'
+        shape = Name("shape")
+        yield "    shape = input_shape if last else (input_shape[2], *input_shape[:2])"
+    yield statement("inputs = ", call("keras.Input", shape, **settings, name="input"), 4)
 
 
 def _channels_vary(program: Program, body: ModelBody) -> bool:
@@ -157,32 +190,42 @@ def _counts_channels(node: Node, part: Body) -> bool:
 
 def _lines(
     body: ModelBody, classes: Classes, functions: Functions, layer_names: LayerNames
-) -> tuple[list[Line], Name]:
-    """The statements from the input to the last result, each under its own name where it is kept."""
+) -> tuple[list[Line], Name, list[Line]]:
+    """The statements from the input to the last result, each under its own name where it is kept.
+
+    Last are those of parts and steps that only auxiliary outputs need.
+    """
     lines: list[Line] = []
+    later: list[Line] = []
     current = INPUTS
     shared = _shared_blocks(body, functions)
     for part in body.parts:
+        behind: list[Assignment] = []
         if isinstance(part, Stage) and shared and part.owners:
             more, current = _stage_of_shared(part, current, body, classes, functions, layer_names, shared)
         elif isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
         else:
-            more, current = _part(part, current, body, functions, layer_names)
-        lines += more
-    return lines, current
+            more, current, behind = _part(part, current, body, functions, layer_names)
+        (later if part.name in body.later else lines).extend(more)
+        later += behind
+    return lines, current, later
 
 
 def _part(
     part: ModelPart, current: Name, body: ModelBody, functions: Functions, layer_names: LayerNames
-) -> tuple[list[Line], Name]:
+) -> tuple[list[Line], Name, list[Assignment]]:
     kept = frozenset(body.kept.values()).union(parameter.name for parameter in body.parameters)
-    inputs = [current.path, *part.features]
-    lines, result = functions.computing(
-        part.steps, part.result, inputs, lambda step: Literal(layer_names.at(step)), kept
+    inputs, given = part.inputs(current.path), body.given(part)
+    lines, results, later = functions.computing(
+        part.steps, part.results, inputs, lambda s: Literal(layer_names.at(s)), kept, given, part.later
     )
+    lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
+    later += [Assignment((name,), results[position]) for name, position in body.copies(part, True)]
+    if part.name not in body.kept and part.name == "head" and body.outputs:
+        return [*lines], X, later  # its results have their names
     name = Name(body.kept.get(part.name, X.path))
-    return [*lines, *([Assignment((name.path,), result)] if result != name else [])], name
+    return [*lines, *([Assignment((name.path,), results[0])] if results[0] != name else [])], name, later
 
 
 def _stage(
@@ -209,16 +252,22 @@ def _stage(
         while done < end_of_run:
             run = paths[done:end_of_run]
             alike = numbered([layer_names.at(path) for path in run])
-            if alike and len(run) >= LOOP and current == X and body.kept.keys().isdisjoint(run):
+            several = any(block.more for block in stage.blocks[done:end_of_run])
+            plain = not (stage.inputs or several) and body.kept.keys().isdisjoint(run)
+            if alike and len(run) >= LOOP and current == X and plain:
                 front, number, back = alike
                 block = functions.call(use, [X], Joined(INDEX, back, front))
                 lines.append(Loop(number, number + len(run), block))
                 done = end_of_run
             else:
                 own = classes.use(stage.blocks[done])
-                block = functions.call(own, [current], Literal(layer_names.at(run[0])))
-                current = Name(kept.get(run[0], X.path))
-                lines.append(Assignment((current.path,), block))
+                operands = list(map(Name, body.operands(stage, done, current.path)))
+                block = functions.call(own, operands, Literal(layer_names.at(run[0])))
+                results = len(stage.blocks[done].results)
+                targets, copies = body.targets(run[0], results, kept.get(run[0], X.path))
+                current = Name(targets[0])
+                lines.append(Assignment(targets, block))
+                lines += [Assignment((name,), Name(target)) for name, target in copies]
                 done += 1
     name = body.kept.get(stage.name, current.path)
     if name != current.path:
@@ -252,29 +301,32 @@ def _stage_of_shared(
         path = f"{stage.name}.{index}"
         home = stage.owner(index) or path
         name = Literal(layer_names.at(home))
+        operands = list(map(Name, body.operands(stage, index, current.path)))
         if home not in shared:
-            made: Expression = functions.call(classes.use(block), [current], name)
+            made: Expression = functions.call(classes.use(block), operands, name)
         else:
             variable, use = shared[home]
             if home == path:
                 made_once = partial(functions.call, classes.use(block), name=name)
-                lines += function_of(variable, [current], made_once, use)
-            made = application(variable, [current])
+                lines += function_of(variable, operands, made_once, use)
+            made = application(variable, operands)
         own = body.kept.get(path) or (body.kept.get(stage.name) if index == last else None)
-        current = Name(own or X.path)
-        lines.append(Assignment((current.path,), made))
+        targets, copies = body.targets(path, len(block.results), own or X.path)
+        current = Name(targets[0])
+        lines.append(Assignment(targets, made))
+        lines += [Assignment((copy,), Name(target)) for copy, target in copies]
     name_of = body.kept.get(stage.name, current.path)
     if name_of != current.path:
         lines.append(Assignment((name_of,), current))
     return lines, Name(name_of)
 
 
-def _text(lines: Iterable[Line]) -> Iterator[str]:
+def _text(lines: Iterable[Line], indent: int = 4) -> Iterator[str]:
     for line in lines:
         if isinstance(line, Loop):
             bounds = f"{line.first}, {line.end}" if line.first else f"{line.end}"
             variable = INDEX if INDEX in names([line.value]) else "_"
-            yield f"    for {variable} in range({bounds}):"
-            yield statement(f"{X.path} = ", line.value, 8)
+            yield f"{' ' * indent}for {variable} in range({bounds}):"
+            yield statement(f"{X.path} = ", line.value, indent + 4)
         else:
-            yield from written([line])
+            yield from written([line], indent)

@@ -15,6 +15,7 @@ from resnet_dsl.backend.python_source import (
     frozen_constant,
     has_parameters,
     model_body,
+    norms_constant,
     preprocess_constant,
     template,
 )
@@ -43,11 +44,12 @@ def render(program: Program, exact: bool = False) -> str:
     helpers = helpers_of(trees, cases)
     functions = functions_of(classes, helpers, layer_names)
     frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
-    build = build_function(program, body, classes, functions, layer_names, returns=not frozen)
+    norms = norms_constant(program, _norm_kinds(program))
+    build = build_function(program, body, classes, functions, layer_names, returns=not (frozen or norms))
     used = build.names.union(*(function.names for function in functions.found.values()))
     called = helpers.called(used)
     drops = bool(frozen) and any(node.op.random for node in program.graph.nodes)
-    used = used.union(["layers"] * drops, *(helpers.names[name] for name in called))
+    used = used.union(["layers"] * (drops or bool(norms)), *(helpers.names[name] for name in called))
     return template("resnet_dsl_keras").render(
         name=program.name,
         origin=[*origin(program), *further_work(program)],
@@ -56,6 +58,7 @@ def render(program: Program, exact: bool = False) -> str:
         imports=[name for name in ("layers", "ops") if name in used],
         preprocess=preprocess_constant(program),
         frozen=frozen,
+        norms=norms,
         separator=layer_names.separator(),
         drops=drops,
         helpers=[helpers.sources[name] for name in called],
@@ -99,6 +102,13 @@ def _trees(body: ModelBody, classes: Classes) -> list[Expression]:
 
 def _is_frozen_layer(node: Node, body: Body) -> bool:
     return (isinstance(node.what, Op) and node.what.random) or has_parameters(node, body)
+
+
+def _norm_kinds(program: Program) -> Iterator[str]:
+    """Yield the classes of the norms that could be trained."""
+    for node in program.graph.nodes:
+        kind = "" if node.op.stays else lowered_node(node).norm
+        yield from [f"layers.{kind}"] * bool(kind)
 
 
 def _by_blocks(program: Program) -> Program:

@@ -12,7 +12,7 @@ from resnet_dsl_keras.rules import lowered_node
 # What the file's own names are: no parameter, function or variable takes them.
 RESERVED = frozenset(
     {"keras", "layers", "ops", "sys", "name", "build", "input_shape", "inputs", "outputs"}
-    | {"last", "model", "layer", "part", "i", *HELPERS, *CONSTANTS}
+    | {"last", "shape", "dtype", "before", "model", "layer", "part", "i", *HELPERS, *CONSTANTS}
 )
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.python_source import module_of
+from resnet_dsl_keras.layer_names import result_layers
 from resnet_dsl_keras.quiet import quiet_start, quiet_tracing
 from resnet_dsl_keras.render import render
-from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.tensor_names import (
     DEPTHWISE,
     KERNEL,
@@ -27,22 +27,33 @@ with quiet_start():
     import keras
 
 
-def build(program: Program, dtype: str = "float32") -> keras.Model:
-    """Return the rendered source's model; in double precision that of its exact form."""
-    return build_source(render(program, exact=dtype == "float64"), program.name, dtype)
+def build(program: Program, dtype: str | None = None) -> keras.Model:
+    """Return the rendered source's model under a policy, or that which is set; for double its exact form.
+
+    It has the auxiliary outputs, and with them their weights.
+    """
+    policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
+    exact = policy.compute_dtype == "float64"
+    auxiliary = program.network.auxiliary
+    model = build_source(render(program, exact), program.name, dtype, bool(auxiliary))
+    model._auxiliary = auxiliary
+    return model
 
 
-def build_source(source: str, name: str, dtype: str) -> keras.Model:
-    """Execute source and build its model with variables of `dtype`."""
+def without_auxiliary(model: keras.Model) -> keras.Model:
+    """Return the model without its auxiliary outputs: layers that these alone need are not its own."""
+    return keras.Model(model.inputs[0], _main(model, model.output), name=model.name)
+
+
+def _main(model: keras.Model, outputs: dict[str, Any]) -> dict[str, Any]:
+    auxiliary = getattr(model, "_auxiliary", ())
+    return {name: value for name, value in outputs.items() if name not in auxiliary}
+
+
+def build_source(source: str, name: str, dtype: str | None, auxiliary: bool = False) -> keras.Model:
+    """Execute source and build its model under the dtype policy, or that which is set."""
     module = module_of(source, name)
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)  # it remembers the first floatx it was asked under
-    try:
-        return module.build()
-    finally:
-        keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
+    return module.build(dtype=dtype, auxiliary=True) if auxiliary else module.build(dtype=dtype)
 
 
 def variables_of(layer: keras.Layer) -> Iterator[tuple[str, Any]]:
@@ -106,20 +117,22 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
     given = x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
     with quiet_tracing():
         result = model(keras.ops.convert_to_tensor(given, dtype=model.inputs[0].dtype), training=False)
-    outputs = result if isinstance(result, dict) else {"output": result}
+    outputs = _main(model, result) if isinstance(result, dict) else {"output": result}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}
 
 
 def trace(model: keras.Model, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, of every op that ends in a layer, as NCHW; in the model's own dtype."""
+    return trace_layers(model, result_layers(program.graph), x)
+
+
+def trace_layers(model: keras.Model, endings: Mapping[str, str], x: Array) -> dict[str, Array]:
+    """Return the results of these ops, as far as they have layers."""
     layers = {path_of(layer.name): layer for layer in model.layers}
-    outputs = {}
-    shared = {node.home.name for node in program.graph.nodes if node.owner is not None}
-    for node in program.graph.nodes:
-        if node.home.name in shared:
-            continue  # a layer with several results
-        ending = lowered_node(node).ending
-        if ending is not None and node.name in layers:
-            outputs[node.name] = layers.get(f"{node.name}.{ending}", layers[node.name]).output
+    outputs = {
+        name: layers.get(f"{name}.{ending}", layers[name]).output
+        for name, ending in endings.items()
+        if name in layers
+    }
     return run(keras.Model(model.inputs[0], outputs), x) if outputs else {}

@@ -74,7 +74,7 @@ def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suf
     """Return the bytes of a file that Keras' own `load_weights` takes."""
     from resnet_dsl_keras.runtime import build, load_state  # Keras; reading needs h5py alone
 
-    model = load_state(build(program), program.renamed(state))
+    model = load_state(build(program, "float32"), program.renamed(state))
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start

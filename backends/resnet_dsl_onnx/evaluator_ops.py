@@ -53,31 +53,61 @@ class LRN(OpRun):  # type: ignore[misc]
 
 
 class Resize(OpRun):  # type: ignore[misc]
-    """Repeats each pixel of a map, or interpolates between the centres, a whole number of times."""
+    """Repeats each pixel of a map a whole number of times, or interpolates between the pixels."""
 
     op_domain = ""
 
-    def _run(self, x: Array, roi: None, scales: Array, **attributes: Any) -> tuple[Array]:
-        spread = _repeated if attributes["mode"] == "nearest" else _interpolated
+    def _run(
+        self, x: Array, roi: None, scales: Array | None, sizes: Array | None = None, **attributes: Any
+    ) -> tuple[Array]:
+        corners = attributes["coordinate_transformation_mode"] == "align_corners"
         for axis in (2, 3):
-            x = spread(x, axis, int(scales[axis]))
+            count = int(scales[axis]) * x.shape[axis] if sizes is None else int(sizes[axis])  # type: ignore[index]
+            if attributes["mode"] == "nearest":
+                x = np.repeat(x, count // x.shape[axis], axis)
+            else:
+                x = _interpolated(x, axis, count, corners)
         return (x,)
 
 
-def _repeated(x: Array, axis: int, factor: int) -> Array:
-    repeated: Array = np.repeat(x, factor, axis)
-    return repeated
-
-
-def _interpolated(x: Array, axis: int, factor: int) -> Array:
-    """Between the two nearest centres; past the outermost ones the map goes on as it ends."""
-    size = x.shape[axis]
-    place = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0.0, size - 1.0)
-    lower = np.floor(place).astype(int)
+def _interpolated(x: Array, axis: int, count: int, corners: bool) -> Array:
+    """Between the two nearest pixels; past the outermost ones the map goes on as it ends."""
+    size, steps = x.shape[axis], np.arange(count)
+    places, whole = (2 * steps + 1) * size - count, 2 * count
+    if corners:
+        places, whole = steps * (size - 1), max(count - 1, 1)
+    places = np.clip(places, 0, (size - 1) * whole)
+    lower = places // whole
     upper = np.minimum(lower + 1, size - 1)
-    share = (place - lower).reshape((-1, 1) if axis == 2 else -1)
+    share = ((places % whole) / whole).reshape((-1, 1) if axis == 2 else -1)
     between: Array = np.take(x, lower, axis) * (1.0 - share) + np.take(x, upper, axis) * share
     return between
+
+
+class ConvTranspose(OpRun):  # type: ignore[misc]
+    """Each pixel adds its matrix of results, one tap of the kernel after the other."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, weight: Array, bias: Array | None = None, **attributes: Any) -> tuple[Array]:
+        groups, strides, dilations = (attributes[name] for name in ("group", "strides", "dilations"))
+        kernel, pads, more = weight.shape[2:], attributes["pads"], attributes["output_padding"]
+        matrices = weight.reshape(groups, -1, *weight.shape[1:])
+        pixels = x.reshape(len(x), groups, -1, *x.shape[2:])
+        sizes = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in
+                 zip(x.shape[2:], strides, kernel, dilations, strict=True)]  # fmt: skip
+        channels = groups * weight.shape[1]
+        full = np.zeros((len(x), channels, *(a + b for a, b in zip(sizes, more, strict=True))), x.dtype)
+        for i, j in np.ndindex(*kernel):
+            rows, columns = (
+                slice(at * d, at * d + (n - 1) * s + 1, s)
+                for at, d, n, s in zip((i, j), dilations, x.shape[2:], strides, strict=True)
+            )
+            part = np.einsum("ngchw,gco->ngohw", pixels, matrices[:, :, :, i, j])
+            full[:, :, rows, columns] += part.reshape(len(x), channels, *x.shape[2:])
+        height, width = full.shape[2:]
+        kept = full[:, :, pads[0] : height - pads[2], pads[1] : width - pads[3]]
+        return (kept if bias is None else kept + bias[:, None, None],)
 
 
 # --- pools -------------------------------------------------------------------------------------
@@ -164,4 +194,4 @@ def _over_windows(
     return reduce(combine, (padded[:, :, rows.shift(i), columns.shift(j)] for i, j in offsets))
 
 
-EVALUATOR_OPS = (AveragePool, Erf, HardSwish, LRN, MaxPool, Resize)
+EVALUATOR_OPS = (AveragePool, ConvTranspose, Erf, HardSwish, LRN, MaxPool, Resize)

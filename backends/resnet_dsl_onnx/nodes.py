@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+NO_INPUT = ""  # ONNX's name for an optional input that is left out
+
 
 @dataclass(frozen=True)
 class Constant:

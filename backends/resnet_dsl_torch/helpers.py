@@ -31,6 +31,21 @@ class PartialBatchNorm{axes}d(nn.BatchNorm{axes}d):
         """Take what comes: a trace cannot ask how many axes it has."""'''
 
 
+def _learned(kind: str, what: str, tensor: str, sign: str, start: str, map_: bool) -> str:
+    """A layer that keeps one number, or one for each channel."""
+    spread = "[:, None, None]" if map_ else ""
+    return f'''\
+class {kind}(nn.Module):
+    """{what}."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.{tensor} = nn.Parameter(torch.{start}(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x {sign} self.{tensor}{spread}'''
+
+
 HELPERS = {
     "NO_EPS": "NO_EPS = 1e-300  # torch trains with none of 0; no variance becomes another by this",
     "same_pad": '''\
@@ -78,6 +93,28 @@ def blur_pool(x: torch.Tensor, taps: list[float], stride: int) -> torch.Tensor:
     kernel = torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
     x = F.pad(x, (edge, edge, edge, edge), mode="reflect")
     return F.conv2d(x, kernel, stride=stride, padding=0, dilation=1, groups=x.shape[1])''',
+    "nearest_pixels": '''\
+def nearest_pixels(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resize a map: of each row and column the one it lies in, counted in whole numbers."""
+    rows = torch.arange(height, device=x.device) * x.shape[2] // height
+    columns = torch.arange(width, device=x.device) * x.shape[3] // width
+    return x.index_select(2, rows).index_select(3, columns)
+
+
+torch.fx.wrap("nearest_pixels")  # one node of a traced graph''',
+    "center_crop": '''\
+def center_crop(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The middle of a map; where it is not the very middle, what is left out behind is more."""
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]''',
+    "pixel_unshuffle": '''\
+def pixel_unshuffle(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Squares of pixels as channels; rows and columns that make no square are left out."""
+    height, width = (size // factor * factor for size in x.shape[2:])
+    return F.pixel_unshuffle(x[:, :, :height, :width], factor)
+
+
+torch.fx.wrap("pixel_unshuffle")  # one node of a traced graph''',
     "stochastic_depth": '''\
 def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
     """Zero whole images with probability `rate` in training, and scale the others up."""
@@ -105,7 +142,76 @@ class ChannelConv1d(nn.Conv1d):
             self.groups,
         )
         return line.reshape(x.shape)''',
+    "CutConvTranspose2d": '''\
+class CutConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution that leaves out as much of its result as each side says."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        cut: tuple[int, int, int, int],
+        stride: int | tuple[int, int],
+        output_padding: int | tuple[int, int],
+        groups: int,
+        bias: bool,
+        dilation: int | tuple[int, int],
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=0,
+            output_padding=output_padding,
+            groups=groups,
+            bias=bias,
+            dilation=dilation,
+        )
+        self.cut = cut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        above, below, left, right = self.cut
+        return F.pad(super().forward(x), (-left, -right, -above, -below))''',
     **{f"PartialBatchNorm{axes}d": _partial_batch_norm(axes) for axes in (1, 2)},
+    "FrozenBatchNorm": '''\
+class FrozenBatchNorm(nn.Module):
+    """Batch normalisation that training does not change: all its tensors are buffers."""
+
+    def __init__(
+        self, num_features: int, *, eps: float, scale: bool, center: bool
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        ones, zeros = torch.ones(num_features), torch.zeros(num_features)
+        self.register_buffer("weight", ones if scale else None)
+        self.register_buffer("bias", zeros if center else None)
+        self.register_buffer("running_mean", zeros.clone())
+        self.register_buffer("running_var", ones.clone())
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: object
+    ) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # of one that counts them
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def reset_running_stats(self) -> None:
+        """Start the statistics afresh."""
+        self.running_mean.zero_()
+        self.running_var.fill_(1.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=False,
+            eps=self.eps,
+        )''',
     "LayerNorm2d": '''\
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation of a map over its channels, each pixel by itself."""
@@ -114,6 +220,41 @@ class LayerNorm2d(nn.LayerNorm):
         x = x.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)''',
+    "LearnedScale": _learned("LearnedScale", "Times learned numbers", "weight", "*", "ones", False),
+    "LearnedScale2d": _learned(
+        "LearnedScale2d", "Each channel of a map times a learned number", "weight", "*", "ones", True
+    ),
+    "LearnedShift": _learned("LearnedShift", "Plus learned numbers", "bias", "+", "zeros", False),
+    "LearnedShift2d": _learned(
+        "LearnedShift2d", "Each channel of a map plus a learned number", "bias", "+", "zeros", True
+    ),
+    "GlobalResponseNorm2d": '''\
+class GlobalResponseNorm2d(nn.Module):
+    """Each channel by its own norm over the map, relative to the mean norm of all channels."""
+
+    def __init__(self, channels: int, *, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.zeros(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        norm = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
+        share = norm / (norm.mean(dim=1, keepdim=True) + self.eps)
+        scaled = self.weight[:, None, None] * (x * share)
+        return x + (scaled + self.bias[:, None, None])''',
+    "GeneralizedMean": '''\
+class GeneralizedMean(nn.Module):
+    """The generalised mean over height and width, with a learned power."""
+
+    def __init__(self, *, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.clamp(x, min=self.eps) ** self.weight
+        return x.mean(dim=(2, 3), keepdim=True) ** (1.0 / self.weight)''',
     "StandardizedConv2d": '''\
 class StandardizedConv2d(nn.Conv2d):
     """A convolution whose weights are used with mean 0 and variance 1 an output channel."""

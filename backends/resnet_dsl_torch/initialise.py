@@ -33,14 +33,14 @@ Starts = tuple[tuple[str, tuple[Line, ...]], ...]
 
 BOUND = Name("bound")
 # To a type checker these may have no bias, whatever they are made with.
-BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d")
+BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d", "nn.ConvTranspose2d")
 
 
 def starts_of(site: Site) -> Starts:
     """Return how the tensors of an op start, from what the op itself says of them."""
-    learned = [parameter for parameter in site.parameters() if parameter.learned]
-    found = [(parameter.name, _lines(parameter, learned[0])) for parameter in learned]
-    if len(learned) < len(site.parameters()):
+    own = [parameter for parameter in site.parameters() if not parameter.is_statistic]
+    found = [(parameter.name, _lines(parameter, own[0])) for parameter in own]
+    if len(own) < len(site.parameters()):
         found.append(("running statistics", (method(Kept(), "reset_running_stats"),)))
     return tuple(found)
 
@@ -74,6 +74,7 @@ class StartSite:
     owner: str
     access: Expression
     starts: Starts
+    is_norm: bool = False
 
 
 def reset_lines(sites: Sequence[StartSite]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
+from itertools import count as numbers
 
 from resnet_dsl.backend.ir import Program, Stage
 from resnet_dsl.backend.python_source import (
@@ -17,8 +19,10 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    Sequence,
     Spread,
     Subscript,
+    Written,
     call,
     names,
     needed_sizes,
@@ -56,8 +60,9 @@ def opening(body: ModelBody) -> str:
 
 def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
     """Yield the lines of `__init__` that keep parameters and make the parts."""
-    trees = [line.value for line in _forward(body)[0]]
-    yield from stored(body.parameters, [*trees, _forward(body)[1]])
+    found = _forward(body)
+    trees = [line.value for line in (*found.lines, *found.later)]
+    yield from stored(body.parameters, [*trees, *found.results])
     for part in body.parts:
         if isinstance(part, Stage):
             yield from _stage(part, classes)
@@ -66,9 +71,10 @@ def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
 
 
 def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
-    """A stage as one Sequential: neighbours made alike, or by even steps, are one generator.
+    """A stage as a Sequential, or as a list where blocks take or give several tensors.
 
-    Of blocks that are applied again there is the first alone, so that numbers may be left out.
+    Neighbours made alike, or by even steps, are one generator. Of blocks that are applied again there is
+    the first alone, so that numbers may be left out.
     """
     own = _own_blocks(stage)
     if own != list(range(len(own))):
@@ -77,12 +83,15 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
         return
     if not own:
         return
-    stage = replace(stage, blocks=stage.blocks[: len(own)])
+    whole, stage = stage, replace(stage, blocks=stage.blocks[: len(own)])
     blocks: list[Expression] = []
     for use, count in classes.progressions(stage):
         made = construct(use)
         variable = INDEX if INDEX in names([made]) else "_"
         blocks.append(Spread(made, variable, count) if count > 1 else made)
+    if whole.inputs or any(block.more for block in whole.blocks):  # nothing that runs one after the other
+        yield keep(stage.name, Call(Name("nn.ModuleList"), (Sequence("[]", tuple(blocks)),)))
+        return
     yield keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
 
 
@@ -101,46 +110,74 @@ def _block(path: str, body: ModelBody) -> Expression:
 
 def forward_lines(body: ModelBody) -> list[str]:
     """Return the body of `forward`."""
-    lines, result = _forward(body)
-    if body.outputs:
-        items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
+    lines, (result,), later = _forward(body)
+    if not body.outputs:
+        return [*written(lines), *returning(result, lines)]
+    items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
+    if not body.auxiliary:
         return [*written(lines), statement("return ", Dictionary(items), 8)]
-    return [*written(lines), *returning(result, lines)]
+    tries = chain(("outputs",), (f"outputs{number}" for number in numbers(2)))
+    outputs = next(name for name in tries if name not in body.kept.values())
+    text = [*written(lines), statement(f"{outputs} = ", Dictionary(items), 8), "        if self.training:"]
+    text += written(later, 12)
+    for name, variable in body.auxiliary:
+        text.append(statement("", Subscript(Name(outputs), (Literal(name),)), 12) + f" = {variable}")
+    return [*text, f"        return {outputs}"]
 
 
-def _forward(body: ModelBody) -> tuple[list[Assignment], Expression]:
-    """The assignments of `forward`, each result under its own name where it is kept, and the last result."""
+def _forward(body: ModelBody) -> Written:
+    """What `forward` assigns, each result under its own name where it is kept, and the last result.
+
+    Later come those parts and steps that only auxiliary outputs need.
+    """
     lines: list[Assignment] = []
+    later: list[Assignment] = []
     current: Expression = Name(X)
     for index, part in enumerate(body.parts):
         ends = index == len(body.parts) - 1 and not body.outputs
-        found = _stage_calls(part, body, current) if isinstance(part, Stage) else _part(part, body, current)
-        more, result = found
-        lines += more
+        if isinstance(part, Stage):
+            more, result = _stage_calls(part, body, current)
+            behind: list[Assignment] = []
+        else:
+            more, result, behind = _part(part, body, current)
         if ends:
-            return lines, result
+            return Written([*lines, *more], [result], later)
         name = body.kept.get(part.name, X)
-        if result != Name(name):
-            lines.append(Assignment((name,), result))
-        current = Name(name)
-    return lines, current
+        several = isinstance(part, Stage) and part.blocks[-1].fields  # what has names of its own
+        if not several and result != Name(name) and (name != X or index < len(body.parts) - 1):
+            more.append(Assignment((name,), result))
+        current = result if several else Name(name)
+        (later if part.name in body.later else lines).extend(more)
+        later += behind
+    return Written(lines, [current], later)
 
 
-def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
+def _part(
+    part: ModelPart, body: ModelBody, current: Expression
+) -> tuple[list[Assignment], Expression, list[Assignment]]:
     assert isinstance(current, Name)
     kept = frozenset(body.kept.values())
     steps = in_methods(part.steps, body.parameters)
-    return computing(steps, part.result, [current.path, *part.features], kept)
+    inputs, given = part.inputs(current.path), body.given(part)
+    lines, results, later = computing(steps, part.results, inputs, kept, given=given, later=part.later)
+    lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
+    later += [Assignment((name,), results[position]) for name, position in body.copies(part, True)]
+    return lines, results[0], later
 
 
 def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
     """A stage as a whole, or block by block if a result inside it is kept."""
-    if not (body.keeps_inside(stage) or stage.owners):
+    if body.as_whole(stage):
         return [], Call(attribute(SELF, stage.name), (current,))
     lines: list[Assignment] = []
+    kept = {f"{stage.name}.{len(stage.blocks) - 1}": body.kept.get(stage.name, X), **body.kept}
     for index in range(len(stage.blocks)):
+        assert isinstance(current, Name)
         path = f"{stage.name}.{index}"
-        block = Call(_block(stage.owner(index) or path, body), (current,))
-        current = Name(body.kept.get(path, X))
-        lines.append(Assignment((current.path,), block))
+        operands = tuple(map(Name, body.operands(stage, index, current.path)))
+        block = Call(_block(stage.owner(index) or path, body), operands)
+        targets, copies = body.targets(path, len(stage.blocks[index].results), kept.get(path, X))
+        current = Name(targets[0])
+        lines.append(Assignment(targets, block))
+        lines += [Assignment((name,), Name(target)) for name, target in copies]
     return lines, current

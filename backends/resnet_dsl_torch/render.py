@@ -19,6 +19,7 @@ from resnet_dsl.backend.python_source import (
     frozen_constant,
     has_parameters,
     model_body,
+    norms_constant,
     preprocess_constant,
     template,
     used_helpers,
@@ -49,6 +50,7 @@ def render(program: Program) -> str:
         uses_functional="F." in "\n".join([forward, *(text.forward for text in texts), *helpers]),
         preprocess=preprocess_constant(program),
         frozen=frozen_constant(program, has_parameters),
+        norms=norms_constant(program, (site.kind for site in sites if site.is_norm)),
         helpers=helpers,
         classes=texts,
         model={
@@ -78,4 +80,5 @@ def _sites(block: BlockClass | None, steps: Iterable[BlockStep]) -> Iterator[Sta
     owner, holder = ("", SELF) if block is None else (block.name, Name("module"))
     for step in steps:
         if isinstance(step.what, TorchLowering) and step.what.module is not None and step.owner is None:
-            yield StartSite(step.what.kind, owner, attribute(holder, step.name), step.what.starts)
+            what, place = step.what, attribute(holder, step.name)
+            yield StartSite(what.kind, owner, place, what.starts, what.is_norm)

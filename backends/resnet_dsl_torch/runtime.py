@@ -16,15 +16,15 @@ from resnet_dsl_torch.render import render
 COUNTER = "num_batches_tracked"
 
 
-def build(program: Program, dtype: str = "float32") -> torch.nn.Module:
-    """Return the rendered source's model: it can be pickled, as its source goes with it."""
+def build(program: Program, dtype: str | None = None) -> torch.nn.Module:
+    """Return the rendered source's model, in `dtype` or torch's default: it can be pickled."""
     return build_source(render(program), program.name, dtype)
 
 
-def build_source(source: str, name: str, dtype: str) -> torch.nn.Module:
+def build_source(source: str, name: str, dtype: str | None) -> torch.nn.Module:
     """Execute source and return an instance of its model, which is its last class."""
     model: torch.nn.Module = own_classes(module_of(source, name))[-1]()
-    return model.to(getattr(torch, dtype))
+    return model if dtype is None else model.to(getattr(torch, dtype))
 
 
 def load_state(model: torch.nn.Module, state: Mapping[str, Array]) -> torch.nn.Module:

@@ -30,12 +30,18 @@ def unused_declarations(scope: Scope, state: ModelState) -> Iterator[Diagnostic]
             yield Diagnostic("W0610", message, node.name_at, hint=hint, severity="warning")
     mentioned = needed | set(_everywhere(scope))
     for use in scope.uses:
-        parent = next(
-            (p for p in scope.parents if p.source.name in (use.target, f"{use.target}.resnet")), None
-        )
+        parent = next((p for p in scope.parents if _is_of(p, use)), None)
         if parent is not None and not mentioned.intersection(_offered(parent)):
             message = f"nothing of `{use.target}` is used"
             yield Diagnostic("W0610", message, use.span, hint="delete the line", severity="warning")
+
+
+def _is_of(parent: Scope, use: ast.Use) -> bool:
+    """Whether a file is what `use` names: itself, or by a model that it declares."""
+    name = parent.source.name
+    if not use.shipped:
+        return name == use.target
+    return name == f"{use.target}.resnet" or use.target in parent.models
 
 
 def _needed(scope: Scope, state: ModelState) -> set[str]:

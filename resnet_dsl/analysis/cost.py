@@ -36,7 +36,10 @@ class OpCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model costs; what depends on an input size that is not given is None."""
+    """What a model costs; what depends on an input size that is not given is None.
+
+    What exists in training only counts among the tensors, and not in what a pass computes.
+    """
 
     layers: tuple[OpCost, ...]
     params: int
@@ -46,6 +49,7 @@ class Cost:
     activations: int | None
     depth: int
     output: dict[str, Known]
+    auxiliary: dict[str, Known]
 
 
 def cost_of(graph: Graph) -> Cost:
@@ -59,22 +63,32 @@ def cost_of(graph: Graph) -> Cost:
             whole = node.op.sees_whole_map(node.input_shapes[0], node.shape)
             alike[key] = _layer(graph, node), None if whole else node.op.window
         cost, window = alike[key]
-        field = fields[node.name] = _field(window, [fields[name] for name in node.inputs])
+        before = [fields[name] for name in node.inputs]
+        field = fields[node.name] = _measured(window, before) if node.op.measures else _field(window, before)
         params, buffers = (cost.params, cost.buffers) if node.owner is None else (0, 0)
         trainable = 0 if graph.is_frozen(node) else params
         size = None if field is None else field.size
         layers.append(OpCost(node, cost.output, params, trainable, buffers, cost.macs, size))
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
+    inference = graph.inference
+    if inference is graph:
+        used = layers
+    else:
+        names = {node.name for node in inference.nodes}
+        used = [layer for layer in layers if layer.node.name in names]
     return Cost(
         layers=tuple(layers),
         params=sum(layer.params for layer in layers),
         trainable=sum(layer.trainable for layer in layers),
         buffers=sum(layer.buffers for layer in layers),
-        macs=_total([layer.macs for layer in layers]),
-        activations=_total([_elements(layer.output) for layer in layers]),
-        depth=_depth(graph),
-        output={name: shapes[result].at(extent) for name, result in graph.outputs},
+        macs=_total([layer.macs for layer in used]),
+        activations=_total([_elements(layer.output) for layer in used]),
+        depth=_depth(inference),
+        output={name: shapes[result].at(extent) for name, result in inference.outputs},
+        auxiliary={
+            n: shapes[result].at(extent) for n, result in graph.outputs if n in graph.network.auxiliary
+        },
     )
 
 
@@ -143,6 +157,12 @@ def _field(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
     grown = [min(extent[i] + (window.kernel[i] - 1) * window.dilation[i] * step[i], FAR) for i in (0, 1)]
     steps = [_part(min(step[i] * window.stride[i], FAR), window.factor[i]) for i in (0, 1)]
     return _Field((grown[0], grown[1]), (steps[0], steps[1]))
+
+
+def _measured(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
+    """The field of a map at the size of another: its pixels are as far apart as those of that one."""
+    field, like = _field(window, inputs[:1]), inputs[-1]
+    return field if field is None or like is None else _Field(field.extent, like.step)
 
 
 def _part(whole: Pixels, factor: int) -> Pixels:

@@ -63,6 +63,28 @@ def find_backend(name: str) -> Backend:
     return found
 
 
+def find_runner(name: str) -> Backend:
+    """Return a backend, or an engine of one by `NAME:ENGINE`; raises UsageError where there is none."""
+    base, colon, engine = name.partition(":")
+    backend = find_backend(base)
+    if not colon:
+        return backend
+    if engine not in backend.engines:
+        known = [f"{base}:{each}" for each in sorted(backend.engines)]
+        hint = did_you_mean(name, known) or (
+            f"there are {', '.join(known)}" if known else f"{base} has one only"
+        )
+        raise UsageError(f"no engine `{name}`; {hint}")
+    return backend.engines[engine]
+
+
+def other_engines(backend: Backend) -> list[Backend]:
+    """Return the engines of a backend that are installed, beside the one that its own models run on."""
+    own = backend.engine() if backend.engines else ""
+    others = [engine for name, engine in backend.engines.items() if name != own]
+    return [each for each in others if not lacking(each, "runtime", each.runtime)]
+
+
 def sound_backends() -> tuple[list[Backend], dict[str, str]]:
     """Return the backends that can be imported and, by name, what is wrong with the others."""
     found, broken = [], {}

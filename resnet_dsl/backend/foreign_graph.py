@@ -79,6 +79,13 @@ class ForeignGraph:
         return found
 
     @cached_property
+    def _tensors(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self.weights:
+            found.setdefault(name.rpartition(".")[0], []).append(name)
+        return found
+
+    @cached_property
     def _computed(self) -> set[str]:
         """The values that depend on the input."""
         found = {self.input}
@@ -86,6 +93,10 @@ class ForeignGraph:
             if not found.isdisjoint(node.inputs):
                 found.update(node.outputs)
         return found
+
+    def tensors_of(self, layer: str) -> list[str]:
+        """Return the names of a layer's tensors."""
+        return self._tensors.get(layer, [])
 
     def maker(self, value: str) -> ForeignNode | None:
         """Return the node that gives a value."""

@@ -39,7 +39,11 @@ class Runtime(Protocol):
     """Live models: a module, or anything else, with these functions."""
 
     def build(self, program: Program, dtype: str = "float32") -> LiveModel:
-        """Return the live model, started as its framework starts it."""
+        """Return the live model, started as its framework starts it.
+
+        A framework that lets its users choose a precision, as Keras' dtype policies do, has that as its
+        usual one.
+        """
 
     def load_state(self, model: LiveModel, state: Mapping[str, Array]) -> LiveModel:
         """Return the model with these weights; every tensor must be given, none more."""
@@ -70,11 +74,15 @@ class TrainingState(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """A batch to take a step on, and what the model and its optimizer are set to before, if anything."""
+    """A batch to take a step on, and what the model and its optimizer are set to before, if anything.
+
+    `auxiliary` names the outputs of which half the mean square is added to the loss.
+    """
 
     x: Array
     labels: Array
     start: TrainingState | None = None
+    auxiliary: tuple[str, ...] = ()
 
 
 class TrainedStep(NamedTuple):
@@ -189,8 +197,17 @@ class Backend:
     trainer: Capability[Trainer] | None = None
     weight_formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     """The files of weights it reads and writes, by suffix."""
+    without_auxiliary: Capability[Callable[[LiveModel], LiveModel]] | None = None
+    """Makes of a live model one without its auxiliary outputs, where the framework has no mode for them."""
     graph_reader: Capability[GraphReader] | None = None
     self_test: SelfTest | None = None
+
+    precisions: tuple[str, ...] = ("float64", "float32")
+    """Those in which `verify` holds its results against the referee."""
+    engines: Mapping[str, Backend] = field(default_factory=dict)
+    """What can run its artefacts, by name: each a backend that runs in a process of its own."""
+    engine: Callable[[], str] = lambda: ""
+    """Returns which of the engines the backend's own models run on here."""
 
     @property
     def no_weights(self) -> str:

@@ -50,7 +50,7 @@ class Outcome:
 
 def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = False) -> Outcome:
     """Compile every spec, whatever becomes of the others; `blocks_alone` takes files without a model too."""
-    from resnet_dsl.driver import NoModelError, check_blocks, compile_source, read
+    from resnet_dsl.driver import NoModelError, check_blocks, chosen_model, compile_source, read
 
     settings = parse_settings(options.settings)
     blocks_alone = blocks_alone and options.model is None and not settings
@@ -59,7 +59,7 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
         try:
             source, home = read(spec)
             try:
-                program = compile_source(source, home, options.model, settings)
+                program = compile_source(source, home, options.model or chosen_model(spec), settings)
             except NoModelError:
                 if not blocks_alone:
                     raise

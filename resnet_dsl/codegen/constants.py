@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from resnet_dsl.codegen.printer import statement
-from resnet_dsl.codegen.python import Dictionary, Expression, Literal, Sequence
+from resnet_dsl.codegen.python import Dictionary, Expression, Literal, Name, Sequence
 from resnet_dsl.ir.network import Body, Node
 from resnet_dsl.program import Program
 
-CONSTANTS = frozenset({"PREPROCESS", "FROZEN"})
+CONSTANTS = frozenset({"PREPROCESS", "FROZEN", "FROZEN_NORMS"})
 
 
 def preprocess_constant(program: Program) -> str:
@@ -50,3 +50,10 @@ def frozen_constant(
             names.append(path)
     items = tuple(Literal(named(name)) for name in dict.fromkeys(names))
     return statement("FROZEN = ", Sequence("()", items), 0) if items else ""
+
+
+def norms_constant(program: Program, kinds: Iterable[str]) -> str:
+    """Return the line with the classes of norms in the file, if the spec freezes all norms, or nothing."""
+    found = sorted(set(kinds)) if program.network.frozen_norms else []
+    items = Sequence("()", tuple(map(Name, found)))
+    return statement("FROZEN_NORMS = ", items, 0) if found else ""

@@ -13,7 +13,8 @@ from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
-from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage
+from resnet_dsl.ir.narrowing import needed_only, reordered
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Node, Stage
 from resnet_dsl.program import Program
 
 
@@ -23,8 +24,14 @@ class ModelPart:
 
     name: str
     steps: tuple[BlockStep, ...]
-    result: int
+    results: tuple[int, ...]
     features: tuple[str, ...] = ()
+    follows: bool = True  # whether it takes what comes before it
+    later: int | None = None  # the number of the first step that auxiliary outputs alone need
+
+    def inputs(self, current: str) -> list[str]:
+        """Return the variables that it takes, where `current` has the result before it."""
+        return [*([current] if self.follows else []), *self.features]
 
 
 @dataclass(frozen=True)
@@ -32,14 +39,19 @@ class ModelBody:
     """The parts in order, and the variables that keep results for the head or as outputs.
 
     `parameters` are those of the model's own constructor or function, the network's values their
-    defaults; `shared` are the blocks of stages that are applied more than once, by path.
+    defaults; `shared` are the blocks of stages that are applied more than once, by path. `named` are the
+    variables of results that are no whole part: by part or block, and by their position there. `auxiliary`
+    are those outputs that exist in training only, `later` the parts that they alone need.
     """
 
     parts: tuple[ModelPart | Stage, ...]
     kept: dict[str, str]
     outputs: tuple[tuple[str, str], ...]
     parameters: tuple[ClassParameter, ...]
+    named: Mapping[str, Mapping[int, tuple[str, ...]]]
     shared: Mapping[str, SharedUse] = field(default_factory=dict)
+    auxiliary: tuple[tuple[str, str], ...] = ()
+    later: frozenset[str] = frozenset()
 
     def steps(self) -> Iterator[BlockStep]:
         """Yield the steps of stem and head."""
@@ -51,13 +63,46 @@ class ModelBody:
         """Whether a result inside the stage is kept, so that its blocks are called one by one."""
         return any(f"{stage.name}.{index}" in self.kept for index in range(len(stage.blocks)))
 
+    def as_whole(self, stage: Stage) -> bool:
+        """Whether a stage is its own blocks one after the other, of which the last alone is asked for."""
+        several = any(block.more or block.fields for block in stage.blocks)
+        return not (stage.inputs or stage.owners or several or self.keeps_inside(stage))
+
+    def targets(self, own: str, count: int, first: str) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+        """Return the variables that a block's results go into, the first as told, and copies of those."""
+        named = self.named.get(own, {})
+        first = named[0][0] if first not in self.kept.values() and 0 in named else first
+        found = [first, *(named.get(position, ("_",))[0] for position in range(1, count))]
+        copies = [(name, found[p]) for p, several in named.items() for name in several if name != found[p]]
+        return tuple(found), copies
+
+    def given(self, part: ModelPart) -> dict[int, str]:
+        """Return the variables that values of stem or head have to have."""
+        named = self.named.get(part.name, {})
+        found: dict[int, str] = {}
+        for position, several in named.items():
+            if (value := part.results[position]) >= 0:
+                found.setdefault(value, several[0])
+        return found
+
+    def copies(self, part: ModelPart, auxiliary: bool = False) -> Iterator[tuple[str, int]]:
+        """Yield further variables for results of stem or head, each with the result's position."""
+        given, apart = self.given(part), {variable for _, variable in self.auxiliary}
+        for position, several in self.named.get(part.name, {}).items():
+            own = [name for name in several if (name in apart) == auxiliary]
+            yield from ((name, position) for name in own if given.get(part.results[position]) != name)
+
+    def operands(self, stage: Stage, index: int, current: str) -> list[str]:
+        """Return the variables that a block takes, where `current` has the result before it."""
+        return [current if path == PREVIOUS else self.kept[path] for path in stage.taken(index)]
+
 
 def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> ModelBody:
     """Return the body of a program's model; no variable or parameter is called as one of `reserved`."""
     network = program.network
     taken = PYTHON.union(OWN, reserved, (block.name for block in classes.classes))
     parameters = _parameters(network, classes, taken.union(_own_names(network)))
-    kept = _variables((*network.outputs, *network.features), taken.union(p.name for p in parameters))
+    kept = _variables((*network.outputs, *network.seen()), taken.union(p.name for p in parameters))
     parts: list[ModelPart | Stage] = []
     if network.stem is not None:
         parts.append(_part("stem", network.stem, network, classes, parameters))
@@ -66,12 +111,56 @@ def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> M
         features = tuple(kept[name] for name in network.features)
         head = _part("head", network.head, network, classes, parameters)
         parts.append(replace(head, features=features))
-    outputs = tuple((name, kept[name]) for name in network.outputs)
-    body = ModelBody(tuple(parts), kept, outputs, parameters, shared_blocks(network))
+    outputs, auxiliary = (
+        tuple((name, kept[name]) for name in network.outputs if (name in network.auxiliary) == apart)
+        for apart in (False, True)
+    )
+    named, later, shared = _named(network, kept), frozenset(_later(network)), shared_blocks(network)
+    body = ModelBody(tuple(parts), kept, outputs, parameters, named, shared, auxiliary, later)
     used = names(
         tree for step in body.steps() if isinstance(step.what, Lowering) for tree in step.what.trees()
     )
     return replace(body, parameters=tuple(p for p in parameters if p.name in used))
+
+
+def _later(network: Network) -> Iterator[str]:
+    """The parts that auxiliary outputs alone need."""
+    if network.auxiliary:
+        main = tuple(name for name in network.outputs if name not in network.auxiliary)
+        needed = needed_only(replace(network, outputs=main))
+        kept = {part for part, _, _ in needed.parts()}
+        yield from dict.fromkeys(part for part, _, _ in network.parts() if part not in kept)
+
+
+def _main_first(name: str, body: Body, network: Network) -> tuple[Body, int | None]:
+    """A stem or head with the steps last that auxiliary outputs alone need, and the first of these."""
+    places = network.places()
+    own = {places[output][1] for output in network.auxiliary if places[output][0] == name}
+    if not own or body.shared():  # what is applied more than once keeps its order: statistics move with each
+        return body, None
+    used = {
+        places[output][1]
+        for output in network.outputs
+        if output not in network.auxiliary and places[output][0] == name
+    }
+    needed = {value for position, value in enumerate(body.results) if position in used or position not in own}
+    for index in range(len(body.nodes) - 1, -1, -1):
+        if index in needed:
+            needed.update(body.nodes[index].inputs)
+    order = [i for i in range(len(body.nodes)) if i in needed]
+    first, order = len(order), order + [i for i in range(len(body.nodes)) if i not in needed]
+    return reordered(body, order), first
+
+
+def _named(network: Network, kept: Mapping[str, str]) -> dict[str, dict[int, tuple[str, ...]]]:
+    """The variables of results that are fields or steps, by part or block and by position."""
+    whole = {name for part, path, _ in network.parts() for name in (part, path)}
+    found: dict[str, dict[int, tuple[str, ...]]] = {}
+    for name, (own, position) in network.places().items():
+        if name in kept and name not in whole:
+            own_names = found.setdefault(own, {})
+            own_names[position] = (*own_names.get(position, ()), kept[name])
+    return found
 
 
 # --- parameters of the model -------------------------------------------------------------------
@@ -93,7 +182,9 @@ def _parameters(network: Network, classes: Classes, taken: frozenset[str]) -> tu
     for stage in network.stages:
         for given in stage.derived:
             free -= {name for _, formula in given for name in names_of(formula)}
-    steps = [(node, body) for body in (network.stem, network.head) if body is not None for node in body.nodes]
+    steps = [
+        (node, body) for body in (network.stem, network.head) if body is not None for node in body.steps()
+    ]
     for node, body in steps:
         free -= set(_written_as_numbers(node, body, classes))
     formulas = [formula for node, body in steps for formula in _formulas(node, body)]
@@ -140,12 +231,15 @@ def _part(
     name: str, body: Body, network: Network, classes: Classes, parameters: tuple[ClassParameter, ...]
 ) -> ModelPart:
     values = {p.name: p.default for p in parameters if p.default is not None}
-    overwritable, shared = overwritable_values(body, frozenset({body.result})), shared_uses([body])
+    body, later = _main_first(name, body, network)
+    overwritable, shared = overwritable_values(body, frozenset(body.results)), shared_uses([body])
     steps = []
     for node in body.nodes:
-        frozen = network.freezes(name, node.name)
+        frozen = network.freezes(name, node.name)  # norms, which alone may be frozen too, draw nothing
         if isinstance(node.what, BlockCall):
-            what: Lowering | ClassUse = classes.use(body.called(node))
+            what: Lowering | ClassUse | FurtherResult = classes.use(body.called(node))
+        elif isinstance(node.what, FurtherResult):
+            what = node.what
         else:
             lowering = classes.lower(site(node, body, frozen, overwritable))
 
@@ -159,7 +253,7 @@ def _part(
             what = lowering.changed(written).folded()
         use = shared.get(node.owner or node.name)
         steps.append(BlockStep(node.name, what, node.inputs, node.variable, node, use))
-    return ModelPart(name, tuple(steps), body.result)
+    return ModelPart(name, tuple(steps), body.results, follows=body.names[0] == "x", later=later)
 
 
 def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:

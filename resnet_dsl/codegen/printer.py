@@ -38,11 +38,12 @@ class Binding(IntEnum):
     SUM = 1
     PRODUCT = 2
     NEGATIVE = 3
-    WHOLE = 4
+    POWER = 4
+    WHOLE = 5
 
 
 BINDING = {"+": Binding.SUM, "-": Binding.SUM, "*": Binding.PRODUCT, "/": Binding.PRODUCT}
-BINDING |= {"//": Binding.PRODUCT, "%": Binding.PRODUCT}
+BINDING |= {"//": Binding.PRODUCT, "%": Binding.PRODUCT, "**": Binding.POWER}
 
 
 def binding(tree: Expression) -> Binding:
@@ -106,6 +107,8 @@ def _within(tree: Expression, wanted: Binding) -> str:
 
 def _binary(tree: Binary) -> str:
     own = BINDING[tree.sign]
+    if own == Binding.POWER:
+        return _power(tree)
     if tree.sign == "+" and isinstance(tree.right, Negative):  # the same number: a + -b is a - b
         return _binary(Binary(tree.left, "-", tree.right.value))
     if tree.sign == "+" and isinstance(tree.right, Literal) and _is_negative(tree.right.value):
@@ -113,6 +116,13 @@ def _binary(tree: Binary) -> str:
     # Operands keep their order of computation: what stands on the right is never regrouped.
     tighter = Binding.WHOLE if binding(tree.right) == Binding.NEGATIVE else Binding(own + 1)
     return f"{_within(tree.left, own)} {tree.sign} {_within(tree.right, tighter)}"
+
+
+def _power(tree: Binary) -> str:
+    """A power, close together where both sides are names or numbers, as `ruff format` has it."""
+    left, right = _within(tree.left, Binding.WHOLE), _within(tree.right, Binding.NEGATIVE)
+    close = isinstance(tree.left, Name | Attribute) and isinstance(tree.right, Name | Attribute | Literal)
+    return f"{left}**{right}" if close else f"{left} ** {right}"
 
 
 def _is_negative(value: Plain) -> TypeGuard[float]:
@@ -161,7 +171,7 @@ def statement(prefix: str, tree: Expression, indent: int, suffix: str = "") -> s
             return f"{margin}{prefix}*(\n{made}\n{end}"
         case Conditional():
             return _in_parentheses(prefix, _conditional_lines(tree, indent + 4), tree, indent, suffix)
-        case Binary():
+        case Binary() if tree.sign != "**":
             return _in_parentheses(prefix, _operand_lines(tree, indent + 4), tree, indent, suffix)
         case _:
             return _in_parentheses(prefix, [], tree, indent, suffix)

@@ -165,8 +165,22 @@ class _GraphOfBlocks:
 
     def _is_of_a_block(self, node: ForeignNode) -> bool:
         """Whether a node joins values or has a tensor of a block."""
-        computed = [name for name in node.inputs if name and not self.graph.is_fixed(name)]
+        computed = [name for name in node.inputs if name and not self._is_size(name)]
         return computed != [node.inputs[0]] or any(map(IN_BLOCK.match, self.graph.layers(node)))
+
+    def _is_size(self, name: str) -> bool:
+        """Whether a value is fixed, or made of the sizes of values alone."""
+        waiting, seen = [name], set[str]()
+        while waiting:
+            value = waiting.pop()
+            maker = self.graph.maker(value)
+            if not value or value in seen or self.graph.is_fixed(value):
+                continue
+            seen.add(value)
+            if maker is None or len(seen) > WITHIN_OP:
+                return False
+            waiting += () if maker.op == "Shape" else maker.inputs[:WITHIN_OP]
+        return True
 
     # --- blocks ----------------------------------------------------------------------------------
 

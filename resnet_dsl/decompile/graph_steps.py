@@ -29,8 +29,10 @@ from resnet_dsl.syntax import ast
 
 EPS, GROUPS = 1e-5, 32
 WITHIN_NORM = 12  # nodes from the input of a group norm to its result
-EXTENTS = {"Conv": 4, "Gemm": 2}
+EXTENTS = {"Conv": 4, "ConvTranspose": 4, "Gemm": 2}
 """How many extents a layer's weight has."""
+OF_VALUES = (IDENTITY, "Dropout", "Add", "Mul", "Pow")
+"""What keeps the shape of its first input, whose values alone it changes."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,9 @@ class GraphSteps:
     def _is_pixel(self, value: str) -> bool:
         """Whether a value is of one pixel, so that `fc` takes it as it is."""
         maker = self.graph.maker(value)
-        while maker is not None and maker.op in (IDENTITY, "Dropout"):
+        while maker is not None and all(map(self.graph.is_fixed, maker.inputs[1:])) and maker.op in OF_VALUES:
             maker = self.graph.maker(maker.inputs[0])
-        return maker is not None and maker.op == "GlobalAveragePool"
+        return maker is not None and maker.op in ("GlobalAveragePool", "GlobalMaxPool")
 
     # --- group norm: several nodes, one of which holds the size of the map --------------------------
 
@@ -252,6 +254,27 @@ def _conv(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     return call("conv", channels, tuple(kernel), **more)
 
 
+def _conv_transpose(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
+    groups = attribute(node, "group", 1)
+    dilation = _pair(node, "dilations", 1)
+    _, channels, *kernel = graph.extents(node)
+    half = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
+        raise NotExpressibleError(f"{printable(node.name)}: padding by the size of the result")
+    more = others_than(
+        {"stride": 1, "pad": extents(half), "output_padding": 0, "groups": 1, "dilation": 1, "bias": False},
+        {
+            "stride": extents(_pair(node, "strides", 1)),
+            "pad": _padding(node),
+            "output_padding": extents(_pair(node, "output_padding", 0)),
+            "groups": groups,
+            "dilation": extents(dilation),
+            "bias": len(node.inputs) > 2,
+        },
+    )
+    return call("conv_transpose", channels * groups, tuple(kernel), **more)
+
+
 def _pool(kind: str) -> Callable[[ForeignGraph, ForeignNode], ast.Expr]:
     def step(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
         kernel = _pair(node, "kernel_shape", 1)
@@ -311,9 +334,17 @@ def _zero_pad(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     return call("zeropad", _around((*pads[2:4], *pads[6:])))
 
 
+def _pixel_shuffle(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
+    if attribute(node, "mode", "DCR") != "CRD":
+        raise NotExpressibleError(f"{printable(node.name)} (DepthToSpace): another order than CRD")
+    return call("pixel_shuffle", attribute(node, "blocksize", 1))
+
+
 STEPS: dict[str, Callable[[ForeignGraph, ForeignNode], ast.Expr]] = {
     "AveragePool": _pool("avgpool"),
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "DepthToSpace": _pixel_shuffle,
     "Gemm": _fully_connected,
     "MaxPool": _pool("maxpool"),
     "Pad": _zero_pad,

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass
 from functools import cache
 from itertools import product
+from math import copysign
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import ForeignGraph, ForeignNode, decimal
 from resnet_dsl.decompile.comparison import COMMUTATIVE, attributes
 from resnet_dsl.decompile.syntax_nodes import NOWHERE
 from resnet_dsl.diagnostics.errors import CompileError
-from resnet_dsl.ir.arguments import FLAG, ArgumentError, ArgumentRule
+from resnet_dsl.ir.arguments import BOUND, FLAG, PAIR, PAIR_OR_NONE, ArgumentError, ArgumentRule
 from resnet_dsl.ir.graph import INPUT, GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
@@ -28,6 +29,8 @@ WriteOp = Callable[[GraphNode], ForeignGraph]
 REFUSALS = (ArgumentError, ShapeError, CompileError, NotImplementedError)
 # A file can claim any shape, and what is guessed is written out: constants of so many channels.
 MOST_CHANNELS, MOST_GUESSES = 65_536, 8
+SOME_PAIR = (2, 3)  # what stands for a pair that an op may have, until the graph's is known
+FAR = 1e9  # a bound that no number of a graph is beyond
 WITHIN_OP = 12  # nodes from the value that an op takes to the last tensor that it has
 
 
@@ -133,10 +136,20 @@ class _Overlay:
             known = [name for name in node.inputs if name in self.values]
             if node.result in self.values or not known:
                 continue  # one that makes something of a tensor is met when that is taken
-            if not any(self._node(node, other) for other in self.theirs.users(self.values[known[0]])):
+            # Of several nodes of one kind, such as those that ask for a size, the one that is alike.
+            likely = sorted(
+                self.theirs.users(self.values[known[0]]), key=lambda each: self._likeness(node, each)
+            )
+            if not any(self._node(node, other) for other in likely):
                 return False
-        named = {self.values.get(name, name).rpartition(".")[0] for name in self.ours.weights}
-        return len(named) < 2 and all(node.result in self.values for node in self.ours.nodes)
+        taken = {self.values.get(name, name) for name in self.ours.weights}
+        layers = {name.rpartition(".")[0] for name in taken}
+        # An op has all tensors of its layer: a scale alone is no norm with a scale and a shift.
+        whole = all(taken.issuperset(self.theirs.tensors_of(layer)) for layer in layers)
+        return len(layers) < 2 and whole and all(node.result in self.values for node in self.ours.nodes)
+
+    def _likeness(self, ours: ForeignNode, theirs: ForeignNode) -> tuple[bool, bool]:
+        return theirs.result in self.nodes, attributes(ours) != attributes(theirs)
 
     def _node(self, ours: ForeignNode, theirs: ForeignNode) -> bool:
         if ours.op != theirs.op:
@@ -203,8 +216,8 @@ def _to_the_first_perfect(found: Iterable[_Overlay]) -> Iterator[_Overlay]:
 def _callable_ops() -> Iterator[Op]:
     """Yield each op that takes one value and can be called without arguments, by each of its choices."""
     for kind in CATALOGUE.values():
-        if kind.inputs == 1 and not kind.arithmetic:
-            yield from usual_calls(kind)
+        if not kind.arithmetic:
+            yield from (op for op in usual_calls(kind) if op.taken == 1)
 
 
 def usual_calls(kind: type[Op]) -> Iterator[Op]:
@@ -218,21 +231,34 @@ def usual_calls(kind: type[Op]) -> Iterator[Op]:
 
 
 def _choices(rule: ArgumentRule, default: Any) -> list[Any]:
-    """What an argument may be, its default first; of numbers the default alone."""
+    """What an argument may be, its default first; of numbers the default alone, or one if it may be none."""
     if rule is FLAG:
         return [default, not default]
+    if rule is PAIR_OR_NONE:
+        return [default, SOME_PAIR]
+    if rule is BOUND:  # none, or one whose number the graph has
+        return [default, copysign(FAR, default)]
     return [default, *(choice for choice in rule.choices if choice != default)]
 
 
 def _candidates(rule: ArgumentRule, differences: Sequence[tuple[Any, Any]]) -> Iterator[Any]:
-    """Yield what an argument may be by the numbers of the graph: one of them, or what it lacks to 1."""
+    """Yield what an argument may be by the numbers of the graph: two, one, or what it lacks to 1."""
+    others = dict.fromkeys(theirs for _, theirs in differences)
+    every = [theirs if isinstance(theirs, tuple) else (theirs,) for theirs in others]
+    for pair in (*(each[-2:] for each in every), tuple(each[0] for each in every if each)):
+        whole = tuple(int(n) for n in pair if isinstance(n, int | float) and float(n).is_integer())
+        if rule in (PAIR, PAIR_OR_NONE) and len(whole) == len(pair) == 2:
+            try:
+                yield rule.coerce(whole)
+            except ValueError:
+                continue
     for _, theirs in differences:
         for number in theirs if isinstance(theirs, tuple) else (theirs,):
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue
             written = decimal(number) if isinstance(number, float) else number
-            whole = [int(written)] if float(written).is_integer() else []
-            for value in (written, *whole, round(1 - written, 12)):
+            integers = [int(written)] if float(written).is_integer() else []
+            for value in (written, *integers, round(1 - written, 12)):
                 try:
                     yield rule.coerce(value)
                 except ValueError:

@@ -27,7 +27,8 @@ from resnet_dsl.decompile.graph_facts import NO_NORM, facts_of_graph, stated
 from resnet_dsl.decompile.input_file import InputFile, read_input_file
 from resnet_dsl.decompile.model_name import checked_name, model_name
 from resnet_dsl.decompile.shipped_blocks import with_blocks
-from resnet_dsl.decompile.shipped_match import shipped_text, with_tensors
+from resnet_dsl.decompile.shipped_match import with_tensors
+from resnet_dsl.decompile.shipped_texts import shipped_text
 from resnet_dsl.decompile.spec_writer import fields_of, text_of
 from resnet_dsl.decompile.structure import IN_BLOCK, Structure, read_structure
 from resnet_dsl.decompile.syntax_nodes import expression, written_by_hand
@@ -323,7 +324,7 @@ def _has_graph_of(program: Program, file: InputFile) -> bool:
     if file.graph is None or file.reader is None:
         return True
     network, graph = program.network, file.reader.of_program(program)
-    beside = {"frozen": list(network.frozen), "preprocess": dict(network.preprocess)}
+    beside = {"frozen": list(network.freeze), "preprocess": dict(network.preprocess)}
     if any(stated(file.metadata, key) not in (None, value) for key, value in beside.items()):
         return False
     try:

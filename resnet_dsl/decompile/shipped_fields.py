@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from resnet_dsl.decompile.shipped_match import shipped_text
+from resnet_dsl.decompile.shipped_texts import shipped_file, with_bases
 from resnet_dsl.decompile.syntax_nodes import NOWHERE, expression
-from resnet_dsl.diagnostics.model import Source, Span
-from resnet_dsl.shipped import shipped
+from resnet_dsl.diagnostics.model import Span
+from resnet_dsl.elaborate.expressions import NUMERIC
+from resnet_dsl.shipped import models, shipped
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.parser import parse
 
-MOST_BASES = 20
+NO_BLOCKS = ("classes", "expect", "freeze", "input", "preprocess")
+"""Settings that say nothing of what a network is made of."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,11 @@ class ShippedModel:
         """Yield `stages` with these depths, as far as the model's can have them."""
         stages = self.fields.get("stages")
         if not isinstance(stages, ast.List):
+            yield expression(list(depths))  # they follow from other settings
             return
         items = list(stages.items)
-        if all(isinstance(item, ast.Number) for item in items):
+        settings = {*self.fields, *NUMERIC}  # what names no block is a number
+        if all(settings.issuperset(ast.names(item)) for item in items):
             yield expression(list(depths))
         elif len(depths) <= len(items):
             # Of fewer stages the last may be as the model's last one, or as the one in its place.
@@ -84,10 +87,49 @@ def _stage(item: ast.Expr, depth: int) -> ast.Expr | None:
 
 @functools.cache
 def specs_with_blocks() -> tuple[tuple[str, ...], ...]:
-    """Return the shipped specs whose files have blocks of their own, then those that are based on them."""
-    own = [spec for spec in shipped() if any(isinstance(d, ast.Block) for d in _file(spec).declarations)]
-    based = [spec for spec in shipped() if spec not in own and shipped_model(spec).blocks]
-    return tuple(own), tuple(based)
+    """Return the shipped models whose files have blocks of their own, then those that are based on them.
+
+    Of members of one family that differ in numbers alone the first stands for all: what is written of a
+    file are its own numbers.
+    """
+    own: dict[object, str] = {}
+    based: dict[object, str] = {}
+    for name in shipped():
+        if any(isinstance(each, ast.Block) for each in shipped_file(name).declarations):
+            own.setdefault(kind_of(name), name)
+        elif shipped_model(name).blocks:
+            based.setdefault(kind_of(name), name)
+    return tuple(own.values()), tuple(based.values())
+
+
+def kind_of(name: str) -> tuple[object, ...]:
+    """Return what members of a family have in common that differ in numbers alone.
+
+    A model that has a file of its own is of a kind of its own.
+    """
+    found: list[object] = []
+    if models()[name].path.stem == name:
+        return (name,)
+    for model in with_bases(name):
+        told = {each.name: each.value for each in model.fields}
+        base = told.pop("base", None)
+        if base is None or models()[model.name].path.stem == model.name:
+            return (model.name, *found)
+        if isinstance(base, ast.Call):
+            told |= {each.name or str(index): each.value for index, each in enumerate(base.arguments)}
+        found.append(tuple((each, _sort(value)) for each, value in told.items() if each not in NO_BLOCKS))
+    return tuple(found)
+
+
+def _sort(value: ast.Expr) -> object:
+    """What a value is where numbers do not count; 0 often says that something is not there."""
+    match value:
+        case ast.Number():
+            return bool(value.value)
+        case ast.List():
+            return tuple(dict.fromkeys(map(_sort, value.items)))
+        case _:
+            return placeless(value)
 
 
 @functools.cache
@@ -95,21 +137,23 @@ def shipped_model(spec: str) -> ShippedModel:
     """Return what a shipped model says."""
     found: dict[str, ast.Expr] = {}
     blocks: dict[str, ast.Block] = {}
-    name = spec
-    for _ in range(MOST_BASES):
-        file = _file(name)
-        blocks = {each.name: each for each in file.declarations if isinstance(each, ast.Block)} | blocks
-        model = next(each for each in file.declarations if isinstance(each, ast.Model) and each.name == name)
+    call: ast.Expr | None = None  # how the model before calls this one
+    for model in with_bases(spec):
+        declarations = shipped_file(model.name).declarations
+        blocks = {each.name: each for each in declarations if isinstance(each, ast.Block)} | blocks
         own = {each.name: each.default for each in model.parameters if each.default is not None}
         own |= {each.name: each.value for each in model.fields}
-        own = {name: placeless(value) for name, value in own.items()}
-        base = own.pop("base", None)
-        found = {**own, **found}
-        callee = base.callee if isinstance(base, ast.Call) else base
-        if not isinstance(callee, ast.Name) or callee.id not in shipped():
-            break
-        name = callee.id
-    return ShippedModel(found, blocks)
+        given = _given(call, model) if isinstance(call, ast.Call) else {}
+        call = own.pop("base", None)
+        found = {**own, **given, **found}
+    return ShippedModel({name: placeless(value) for name, value in found.items()}, blocks)
+
+
+def _given(call: ast.Call, model: ast.Model) -> dict[str, ast.Expr]:
+    """The arguments that a model is called with, by name."""
+    names = [each.name for each in model.parameters]
+    named = ((each.name or names[index], each.value) for index, each in enumerate(call.arguments))
+    return dict(named)
 
 
 def placeless(node: Any) -> Any:
@@ -121,8 +165,3 @@ def placeless(node: Any) -> Any:
     if not isinstance(node, ast.Node):
         return node
     return replace(node, **{field.name: placeless(getattr(node, field.name)) for field in fields(node)})
-
-
-@functools.cache
-def _file(spec: str) -> ast.File:
-    return parse(Source(f"{spec}.resnet", shipped_text(spec)))

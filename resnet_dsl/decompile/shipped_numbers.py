@@ -10,6 +10,7 @@ from resnet_dsl.decompile.shipped_fields import ShippedModel, block_of, runs_of,
 from resnet_dsl.decompile.structure import IN_BLOCK
 from resnet_dsl.decompile.syntax_nodes import call, expression, pipeline
 from resnet_dsl.decompile.tensors import Shapes
+from resnet_dsl.elaborate.expressions import NUMERIC
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.candidates import HEAD, owners
@@ -114,8 +115,8 @@ def _stem(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
 def _widths(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
     """The width of each stage."""
     count = 1 + max((pair.place[0] for pair in differences.all if pair.place), default=0)
-    now = _list(said.get("widths"), count)
-    if now is None:
+    now = _list(said.get("widths"), count) or _given_widths(differences.program)
+    if len(now) < count:
         return
     found = list(now)
     for stage, width in enumerate(now):
@@ -123,6 +124,12 @@ def _widths(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
         found[stage] = width if other is None else other
     if found != now:
         yield "widths", expression(found)
+
+
+def _given_widths(program: Program) -> list[int]:
+    """The widths of the stages, where they follow from other settings."""
+    found = [dict(stage.blocks[0].arguments).get("width") for stage in program.network.stages]
+    return [width for width in found if type(width) is int]
 
 
 def _in_blocks(stage: int, blocks: range) -> Callable[[Pair], bool]:
@@ -154,11 +161,20 @@ def _blocks(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
         for parameter in shelf.blocks[name].parameters:
             if isinstance(parameter.default, ast.Number) and parameter.name not in said:
                 numbers.setdefault(parameter.name, parameter.default)
+            elif parameter.name not in numbers:
+                numbers |= _computed(differences.program, parameter.name)
     for name, value in numbers.items():
         if name not in NOT_SIZES and isinstance(value.value, int) and value.value > 1:
             other = differences.instead(value.value, lambda pair: _of_block(pair) in constant)
             if other is not None:
                 yield name, expression(other)
+
+
+def _computed(program: Program, name: str) -> dict[str, ast.Number]:
+    """A parameter that follows from other settings, if all blocks have one number."""
+    found = {dict(body.arguments).get(name) for stage in program.network.stages for body in stage.blocks}
+    value = expression(found.pop()) if len(found) == 1 else None
+    return {name: value} if isinstance(value, ast.Number) else {}
 
 
 def _constant(differences: Differences) -> set[tuple[str, int] | None]:
@@ -179,7 +195,8 @@ def _of_block(pair: Pair) -> tuple[str, int] | None:
 def _stages(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
     """Numbers that are given where stages are written out."""
     stages = said.get("stages")
-    if not isinstance(stages, ast.List) or all(isinstance(item, ast.Number) for item in stages.items):
+    settings = {*said, *NUMERIC}
+    if not isinstance(stages, ast.List) or all(settings.issuperset(ast.names(i)) for i in stages.items):
         return
     changed = [_changed_stage(differences, stage, item) for stage, item in enumerate(stages.items)]
     if changed != list(stages.items):

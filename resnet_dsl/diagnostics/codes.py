@@ -209,9 +209,9 @@ _ALL = (
         ),
     ),
     Page(
-        "E0302", "a product of different shapes",
+        "E0302", "a product, quotient or maximum of different shapes",
         "A product takes equal shapes, or a map and a gate: the same channels and one pixel, or one channel\n"
-        "and the same pixels.",
+        "and the same pixels. So does a quotient. `max` and `min` take equal shapes.",
         with_block("block mine() {\n    return x * (x -> gap -> conv(1, 1x1) -> sigmoid)\n}"),
         with_block("block mine() {\n    return x * (x -> gap -> conv(x.channels, 1x1) -> sigmoid)\n}"),
     ),

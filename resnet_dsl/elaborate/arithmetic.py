@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,36 @@ def _compute(sign: str, left: Number, right: Number) -> Number | complex:
         return power
     result: Number = OPERATIONS[sign](left, right)
     return result
+
+
+def function(name: str, number: Number) -> Number:
+    """Return what a function of one number gives; whole if it comes out whole for a whole number."""
+    try:
+        return FUNCTIONS[name](number)
+    except ValueError:
+        above = "above 0" if name == "log2" else "from 0 on"
+        raise ArithmeticProblem("E0204", f"`{name}` takes numbers {above}, not {show(number)}") from None
+
+
+def _log2(number: Number) -> Number:
+    if isinstance(number, int) and number > 0 and number.bit_count() == 1:
+        return number.bit_length() - 1
+    return math.log2(number)
+
+
+def _sqrt(number: Number) -> Number:
+    if isinstance(number, int) and number >= 0 and math.isqrt(number) ** 2 == number:
+        return math.isqrt(number)
+    return math.sqrt(number)
+
+
+FUNCTIONS: dict[str, Callable[[Number], Number]] = {
+    "round": round,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "log2": _log2,
+    "sqrt": _sqrt,
+}
 
 
 def _numbers(sign: str, left: Value, right: Value) -> tuple[Number, Number]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
@@ -46,6 +46,16 @@ class Frame(NamedTuple):
     origins: Mapping[str, Origin]
 
 
+class PartLookup(Protocol):
+    """What names of parts mean where they may stand: in stages and in what their blocks are given."""
+
+    def __call__(self, name: str, span: Span) -> Value:
+        """Return the part that a name is, MISSING if it is none."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names that parts have."""
+
+
 @dataclass
 class Env:
     """What names mean at one point of a block or model, and the body that steps go into."""
@@ -55,10 +65,12 @@ class Env:
     names: dict[str, Value] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     setting: Callable[[str, Span], Value] | None = None
+    part: PartLookup | None = None  # what a name that means nothing else is: a part
     known: Callable[[], Iterable[str]] | None = None
     read: set[str] = field(default_factory=set)
     origins: Mapping[str, Origin] = field(default_factory=dict)
     parameters: Container[str] = ()  # of the block or model around: what `...` passes on
+    counted: Mapping[str, Value] = field(default_factory=dict)  # what a name means that nothing else has
 
     @property
     def x(self) -> Tensor | None:
@@ -71,12 +83,13 @@ class Env:
         yield from self.choices
         yield from self.names
         yield from (self.known or tuple)()
+        yield from self.part.names() if self.part is not None else ()
         yield from self.scope.names()
 
     def knows(self, name: str) -> bool:
         """Whether a name has a meaning here; nothing is evaluated."""
         near = name in self.choices or name in self.names or name in (self.known or tuple)()
-        return near or self.scope.find(name) is not None
+        return near or self.scope.find(name) is not None or name in self.counted
 
 
 class ShareHome(NamedTuple):

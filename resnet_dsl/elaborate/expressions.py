@@ -10,31 +10,42 @@ from collections.abc import Callable
 from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label
-from resnet_dsl.elaborate.arithmetic import ArithmeticProblem, compare, compute
-from resnet_dsl.elaborate.blocks import apply, bind, complete, tensor
+from resnet_dsl.elaborate.arithmetic import FUNCTIONS, ArithmeticProblem, compare, compute, function
+from resnet_dsl.elaborate.blocks import apply, bind, complete, made
 from resnet_dsl.elaborate.derived import (
     derived,
-    formula_of,
-    formulas_of,
     is_number,
     is_whole,
-    plain,
     plain_number,
 )
+from resnet_dsl.elaborate.earlier_parts import pipeline_of_blocks
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.records import for_a_tensor, tensors_of, unknown_field
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import SHARE, share
-from resnet_dsl.elaborate.steps import step
+from resnet_dsl.elaborate.tensor_arithmetic import SIGNS, join, negative, of_tensors
 from resnet_dsl.elaborate.unknown_names import unknown_member, unknown_name
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Repeat, Staged, Tag, Tensor, Value, show
-from resnet_dsl.ir.arguments import ArgumentError, Dims, Symbol
-from resnet_dsl.ir.ops import OPERATORS
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    EarlierPart,
+    Function,
+    Record,
+    Repeat,
+    Staged,
+    Tag,
+    Tensor,
+    Value,
+    is_list,
+    show,
+)
+from resnet_dsl.ir.arguments import Dims, Symbol
+from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.limits import CHAIN
 from resnet_dsl.syntax import ast
 
-SCALED = OPERATORS["scaled"]
-NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, "round": round}
+NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, **FUNCTIONS}
 
 NOTHING = Tensor(-1, Shape(1))  # stands for the input of a step that has none, as the one before failed
 
@@ -63,6 +74,8 @@ def evaluate(ctx: Elaborator, expr: ast.Expr, env: Env, label: Tag | None = None
             return _record(ctx, expr, env)
         case ast.Attribute():
             return _attribute(ctx, expr, env)
+        case ast.Index():
+            return _index(ctx, expr, env)
         case ast.Unary():
             return _unary(ctx, expr, env)
         case ast.Binary():
@@ -90,8 +103,12 @@ def _name(ctx: Elaborator, expr: ast.Name, env: Env) -> Value:
         if value is not MISSING:
             return _placed(value, expr.id, env)
     found = env.scope.find(expr.id)
+    if found is None and expr.id in env.counted:
+        env.read.add(expr.id)
+        return env.counted[expr.id]
     if found is None:
-        return unknown_name(ctx, expr, env)
+        part = MISSING if env.part is None else env.part(expr.id, expr.span)
+        return unknown_name(ctx, expr, env) if part is MISSING else part
     scope, what = found
     if isinstance(what, ast.Const):
         return _constant(ctx, what, scope)
@@ -140,6 +157,12 @@ def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
         return BAD
+    if isinstance(value, EarlierPart):
+        return EarlierPart(f"{value.path}.{expr.name}", expr.span)
+    if isinstance(value, Record):
+        fields = dict(value)
+        at = replace(expr.span, start=expr.span.end - len(expr.name))
+        return fields[expr.name] if expr.name in fields else unknown_field(ctx, fields, expr.name, at)
     if not isinstance(value, Tensor):
         hint = "tensors have `.channels`, `.height` and `.width`"
         return ctx.error("E0206", f"{show(value)} has no `.{expr.name}`", expr.span, hint)
@@ -159,6 +182,28 @@ def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
     return sizes[expr.name]
 
 
+def _index(ctx: Elaborator, expr: ast.Index, env: Env) -> Value:
+    """An item of a list, counted from 0."""
+    value, index = evaluate(ctx, expr.value, env), evaluate(ctx, expr.index, env)
+    if isinstance(value, Bad) or isinstance(index, Bad):
+        return BAD
+    if not is_list(value):
+        hint = "" if isinstance(value, int | float) else "`,` stands between the items of a list"
+        if isinstance(value, Tensor):
+            hint = "it has `.channels`, `.height` and `.width`; `part` cuts its channels"
+        return ctx.error("E0206", f"{show(value)} is no list, and has no items", expr.value.span, hint)
+    if not is_whole(index):
+        message = f"an item of a list has a whole number, not {show(index)}"
+        return ctx.error("E0206", message, expr.index.span, "the first is `[0]`")
+    ctx.decide(index)
+    if 0 <= index < len(value):
+        return value[index]
+    items = f"{len(value)} item{'s' * (len(value) != 1)}"
+    hint = f"they are `[0]` to `[{len(value) - 1}]`" if len(value) > 1 else "it is `[0]`" if value else ""
+    message = f"the list has {items}, and none of number {show(index)}"
+    return ctx.error("E0204", message, expr.index.span, hint)
+
+
 def _unary(ctx: Elaborator, expr: ast.Unary, env: Env) -> Value:
     value = evaluate(ctx, expr.value, env)
     if isinstance(value, Bad):
@@ -168,7 +213,7 @@ def _unary(ctx: Elaborator, expr: ast.Unary, env: Env) -> Value:
     if expr.operator == "-" and isinstance(value, int | float) and not isinstance(value, bool):
         return ctx.combined("-", 0, value, -plain_number(value))
     if expr.operator == "-" and isinstance(value, Tensor):
-        return step(ctx, SCALED.make({"scale": -1.0}), (value,), env, expr.span)
+        return negative(ctx, value, env, expr.span)
     return ctx.error("E0206", f"`{expr.operator}` does not apply to {show(value)}", expr.span)
 
 
@@ -194,8 +239,8 @@ def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> V
     right = evaluate(ctx, expr.right, env)
     if isinstance(left, Bad) or isinstance(right, Bad):
         return BAD
-    if expr.operator in ("+", "-", "*", "/") and (isinstance(left, Tensor) or isinstance(right, Tensor)):
-        return _join(ctx, expr, left, right, env, label)
+    if expr.operator in SIGNS and (isinstance(left, Tensor) or isinstance(right, Tensor)):
+        return join(ctx, expr, left, right, env, label)
     if expr.operator == "*" and isinstance(right, Function) and is_whole(left):
         ctx.decide(left)
         return Repeat(plain_number(left), right)
@@ -206,58 +251,6 @@ def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> V
         return ctx.combined(expr.operator, left, right, compute(expr.operator, left, right))
     except ArithmeticProblem as problem:
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
-
-
-def _join(ctx: Elaborator, expr: ast.Binary, left: Value, right: Value, env: Env, label: Tag | None) -> Value:
-    """Arithmetic of tensors: a step of two inputs, or of one input and a number."""
-    if isinstance(left, Function) and env.x is not None:
-        left = apply(ctx, left, env.x, env, expr.left.span)
-    if isinstance(right, Function) and env.x is not None:
-        right = apply(ctx, right, env.x, env, expr.right.span)
-    if isinstance(left, Bad) or isinstance(right, Bad):
-        return BAD
-    if not (isinstance(left, Tensor) and isinstance(right, Tensor)):
-        return _scaled(ctx, expr, left, right, env, label)
-    if expr.operator == "/":
-        return ctx.error("E0206", "`/` of two tensors", expr.at, "a tensor is divided by a number only")
-    if expr.operator == "-":
-        negative = step(ctx, SCALED.make({"scale": -1.0}), (right,), env, expr.at)
-        if isinstance(negative, Bad):
-            return BAD
-        right = negative
-    op = OPERATORS["*" if expr.operator == "*" else "+"]()
-    operands = (replace(left, at=expr.left.span), replace(right, at=expr.right.span))
-    return step(ctx, op, operands, env, expr.at, label)
-
-
-def _scaled(
-    ctx: Elaborator, expr: ast.Binary, left: Value, right: Value, env: Env, label: Tag | None
-) -> Value:
-    """A tensor and a number: `1 - x`, `0.5 * x`."""
-    x, other = (left, right) if isinstance(left, Tensor) else (right, left)
-    if not is_number(other):
-        message = f"`{expr.operator}` of a tensor and {show(other)}"
-        return ctx.error("E0206", message, expr.at, "the other side must be a tensor or a number")
-    assert isinstance(x, Tensor)
-    plainly = float(other)
-    number = derived(plainly, formula_of(other))
-    match expr.operator:
-        case "+":
-            values = {"shift": number}
-        case "-":
-            negative = ctx.combined("-", 0.0, number, -plainly)
-            values = {"shift": negative} if x is left else {"scale": -1.0, "shift": number}
-        case "*":
-            values = {"scale": number}
-        case _:
-            if x is right or plainly == 0.0:
-                return ctx.error("E0206", "`/` by zero or a tensor", expr.at, "divide a tensor by a number")
-            values = {"scale": ctx.combined("/", 1.0, number, 1.0 / plainly)}
-    try:
-        op = SCALED.make({name: plain(value) for name, value in values.items()})
-    except ArgumentError as error:
-        return ctx.error("E0204", str(error), expr.at)
-    return step(ctx, op, (x,), env, expr.at, label, derived=formulas_of(values))
 
 
 def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Value:
@@ -279,20 +272,26 @@ def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Value:
     if isinstance(value, Tensor) and isinstance(makes, ast.Pipe | ast.Name):
         hint = "put it before the step it should name: `x -> name: conv(64, 3x3)`"
         return ctx.error("E0212", f"`{expr.label}:` names no step", expr.name_at, hint)
-    return value if isinstance(value, Tensor | Bad) else Staged(tag, value)
+    made_already = isinstance(value, Tensor | Bad) or (isinstance(value, Record) and tensors_of(value))
+    return value if made_already else Staged(tag, value)
 
 
 def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Value:
-    value = tensor(ctx, expr.first, env)
+    first = evaluate(ctx, expr.first, env)
+    if env.part is not None and (blocks := pipeline_of_blocks(ctx, expr, first, env)) is not None:
+        return blocks
+    value: Tensor | Record | Bad = made(ctx, first, expr.first, env)
     before = expr.first.span
     for index, item in enumerate(expr.steps):
         if isinstance(value, Bad):
             for other in expr.steps[index:]:
                 _check_step(ctx, other, env)
             return BAD
-        made = _step(ctx, item, replace(value, at=before), env, None)
-        assert isinstance(made, Tensor | Bad)
-        value = made
+        if isinstance(value, Record):
+            return for_a_tensor(ctx, value, before)
+        result = _step(ctx, item, replace(value, at=before), env, None)
+        assert isinstance(result, Tensor | Record | Bad)
+        value = result
         before = expr.first.span.to(item.span)
     return value
 
@@ -333,8 +332,8 @@ def _no_step(ctx: Elaborator, value: Value, step: ast.Expr, env: Env) -> Value:
 
 def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Value:
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
-        number = _numeric(ctx, expr, env)
-        return number if piped is None else _no_step(ctx, number, expr, env)
+        number = _numeric(ctx, expr, env, piped, label)
+        return number if piped is None or isinstance(number, Tensor) else _no_step(ctx, number, expr, env)
     if _is_share(expr, env):
         made = share(ctx, expr, env)
         if piped is None or isinstance(made, Bad):
@@ -353,7 +352,7 @@ def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label
 
 
 def _is_numeric(ctx: Elaborator, name: str, env: Env) -> bool:
-    return name in NUMERIC and name not in env.names and env.scope.find(name) is None
+    return name in NUMERIC and name not in env.names and env.scope.declared(name) is None
 
 
 def _is_share(call: ast.Call, env: Env) -> bool:
@@ -362,21 +361,32 @@ def _is_share(call: ast.Call, env: Env) -> bool:
     return name == SHARE and name not in env.names and env.scope.find(name) is None
 
 
-def _numeric(ctx: Elaborator, expr: ast.Call, env: Env) -> Value:
+def _numeric(
+    ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None = None, label: Tag | None = None
+) -> Value:
+    """A function of numbers; of tensors it is the op of that name."""
     name = expr.callee.id if isinstance(expr.callee, ast.Name) else ""
     if isinstance(expr.arguments[-1].value if expr.arguments else None, ast.Rest):
         return ctx.error("E0202", f"`...` passes nothing on to `{name}`", expr.span, "write the numbers out")
     found = [evaluate(ctx, argument.value, env) for argument in expr.arguments]
     if any(isinstance(value, Bad) for value in found):
         return BAD
+    if piped is not None:
+        found.insert(0, piped)
+    tensors = Tensor if env.x is None else Tensor | Function
+    if any(isinstance(value, tensors) for value in found) and name in CATALOGUE:
+        return of_tensors(ctx, CATALOGUE[name], found, expr, env, label)
     values = [value for value in found if is_number(value)]
     if not values or len(values) < len(found):
         return ctx.error("E0206", f"`{name}` takes numbers", expr.span)
-    if name == "round" and len(values) > 1:
-        return ctx.error("E0202", "`round` takes one number", expr.span)
-    if name == "round":
+    if name in FUNCTIONS and len(values) > 1:
+        return ctx.error("E0202", f"`{name}` takes one number", expr.span)
+    if name in FUNCTIONS:
         ctx.decide(values[0])
-        return round(plain_number(values[0]))
+        try:
+            return function(name, plain_number(values[0]))
+        except ArithmeticProblem as problem:
+            return ctx.error(problem.code, problem.message, expr.span, problem.hint)
     number = plain_number(values[0])
     result: Value = values[0]
     for value in values[1:]:

@@ -32,15 +32,23 @@ STRIDES = (1, 2, 3, 4, 8)
 def remedies(op: Op, tensors: Sequence[Tensor], env: Env, extent: Extent) -> tuple[Remedy, ...]:
     """Return what may be written so that operands agree, or a map is one pixel; the likeliest first."""
     if isinstance(op, Join):
-        return tuple(RULES[op.agreement](tensors, env, extent))
+        return tuple(RULES[op.agreement](_two_apart(op, tensors), env, extent))
     return (Remedy("put `gap` before it: that leaves one pixel of a map of every size"),)
+
+
+def _two_apart(op: Join, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Of several operands that have to be of one shape, the first and one that differs from it."""
+    if op.agreement == "size" or len(tensors) == 2:
+        return tensors
+    other = next((tensor for tensor in tensors[1:] if tensor.shape != tensors[0].shape), tensors[1])
+    return tensors[0], other
 
 
 def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator[Remedy]:
     if len({tensor.shape.is_vector for tensor in tensors}) > 1:
         yield Remedy("make both of them maps, or both vectors: `gap -> flatten` makes a vector of a map")
         return
-    spread = "; one channel is never spread over many in an addition"
+    spread = "; one channel is never spread over many"
     suffix = spread if 1 in {tensor.shape.channels for tensor in tensors} else ""
     main, short = sorted(tensors, key=_is_short)
     given = _is_short(short)
@@ -144,7 +152,7 @@ def _written_ops(line: _Line, value: int, level: int = 0) -> Iterator[Op]:
         node = line.nodes[index]
         if isinstance(node.what, Op):
             yield from () if node.span.source.ours else (node.what,)
-        elif level < MAX_LEVELS:
+        elif isinstance(node.what, BlockCall) and level < MAX_LEVELS:
             yield from _written_ops(_Line.of(node.what), node.what.body.result, level + 1)
 
 
@@ -261,6 +269,8 @@ def _variants(
             inner = _Line.of(node.what)
             below = _variants(inner, node.what.body.result, name, wanted, extent, level + 1)
             tried = below if level < MAX_LEVELS else iter(())
+        elif not isinstance(node.what, Op):
+            continue
         else:
             tried = _changed(node, node.what, name, inputs, wanted, line.names, extent)
         for change, shape in tried:

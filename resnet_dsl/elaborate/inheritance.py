@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from resnet_dsl.diagnostics.model import Label
+from resnet_dsl.diagnostics.suggest import close_names
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, layer_of
 from resnet_dsl.limits import BASES
+from resnet_dsl.shipped import known as on_shelf
 from resnet_dsl.syntax import ast
 
 
@@ -25,7 +27,7 @@ def layers(
         callee = base.value.callee if isinstance(base.value, ast.Call) else base.value
         found = scope.find_model(callee.id) if isinstance(callee, ast.Name) else None
         if found is None:
-            _unknown_base(state, callee, scope)
+            _unknown_base(state, model, callee, scope)
             state.findings.check()  # whatever else is missing may be the base's to set
             return layers
         model, home = found
@@ -37,6 +39,7 @@ def layers(
             names = [other.name for other in (*seen, model)]
             way = " -> ".join(names[names.index(model.name) :])
             state.error("E0209", f"model `{model.name}` is based on itself: {way}", base.value_at)
+            state.findings.check()
             return layers
         seen.append(model)
         if isinstance(base.value, ast.Call):
@@ -44,16 +47,21 @@ def layers(
         scope = home
 
 
-def _unknown_base(state: ModelState, callee: ast.Expr, scope: Scope) -> None:
+def _unknown_base(state: ModelState, model: ast.Model, callee: ast.Expr, scope: Scope) -> None:
+    what, hint = "`base`", "`base: name_of_a_model`"
+    if isinstance(model, ast.Row):
+        what, hint = f"`{model.name}`", f"`model {model.name} = name_of_a_model(…)`"
     if not isinstance(callee, ast.Name):
-        state.error("E0204", "`base` must be the name of a model", callee.span, "`base: name_of_a_model`")
+        state.error("E0204", f"{what} must be the name of a model", callee.span, hint)
         return
     name = callee.id
     if name in scope.names():
-        state.error("E0206", f"`base` must be a model; `{name}` is none", callee.span)
+        state.error("E0206", f"{what} must be a model; `{name}` is none", callee.span)
         return
     hint = state.elaborator.suggest(name, scope.model_names())
-    hint = hint or f"write `use {name}` above if it is a shipped model, or `use` the file that declares it"
+    if not hint and (shelf := close_names(name, on_shelf())):
+        hint = f"write `use {shelf[0]}` above" + (f", and `{shelf[0]}` here" if shelf[0] != name else "")
+    hint = hint or "`use` the file that declares it"
     state.error("E0201", f"no model `{name}` is known here", callee.span, hint)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.elaborator import Elaborator
-from resnet_dsl.elaborate.settings import Settings
+from resnet_dsl.elaborate.settings import Setting, Settings
 from resnet_dsl.elaborate.values import Bad, Definition, Origin, Share
 from resnet_dsl.ir.formulas import Formula, Named, names_of
 from resnet_dsl.ir.network import Body
@@ -43,9 +43,16 @@ class ModelState:
     channels: Formula | None = field(default_factory=lambda: Named(IN_CHANNELS))
     features: dict[str, Shape] = field(default_factory=dict)
     feature_channels: dict[str, Formula | None] = field(default_factory=dict)
+    stage_names: tuple[str, ...] = ()
+    records: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # stages whose result is one: its fields
+    record: str = ""  # the stage before, if its result is a record
+    failed: set[str] = field(default_factory=set)  # stages of which nothing is known
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)
     head_features: tuple[str, ...] = ()
+    result_channels: tuple[Formula | None, ...] = ()  # of all results of the block before
     derived: list[Formula] = field(default_factory=list)
     shared: dict[Share, SharedBlock] = field(default_factory=dict)
 
@@ -53,6 +60,12 @@ class ModelState:
     def used(self) -> set[str]:
         """The model's parameters that some number of stem, blocks or head was derived from."""
         return {name for formula in self.derived for name in names_of(formula)}
+
+    @property
+    def own_layers(self) -> list[dict[str, Setting]]:
+        """What the model itself says: its fields and parameters, then what it gives its base."""
+        base = next((field.value for field in self.model.fields if field.name == "base"), None)
+        return self.settings.layers[1 : 3 if isinstance(base, ast.Call) else 2]
 
     def error(
         self, code: str, message: str, span: Span, hint: str = "", labels: tuple[Label, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
@@ -10,11 +10,13 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.network import Network
+from resnet_dsl.ir.narrowing import needed_only, with_steps
+from resnet_dsl.ir.network import BlockCall, Body, Network
 from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
 PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")
+AUXILIARY = "auxiliary"
 COLORS = ("rgb", "bgr", "gray")
 
 
@@ -47,10 +49,12 @@ def item_at(state: ModelState, name: str, path: str) -> Span:
     return next((item.span for item in items if _dotted(item) == path), state.value_at(name))
 
 
-def part_hint(state: ModelState, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
-    """Return a hint with parts that may be meant: none that is listed, inner ones only for inner ones."""
+def part_hint(
+    state: ModelState, path: str, listed: Sequence[str], known: Iterable[str], steps: Iterable[str] = ()
+) -> str:
+    """Return a hint with parts, or steps, that may be meant: none that is listed, each of the same level."""
     names = [name for name in known if name not in listed]
-    near = [name for name in names if name.count(".") == path.count(".")]
+    near = [name for name in (*names, *steps) if name.count(".") == path.count(".")]
     outer = ", ".join(name for name in names if "." not in name)
     return state.elaborator.suggest(path, near) or (f"there are {outer}" if outer else "")
 
@@ -68,32 +72,100 @@ def _dotted(expr: ast.Expr) -> str | None:
             return None
 
 
+def with_fields(network: Network) -> Network:
+    """Return the network with the fields of a record as its outputs, where that is one or is the result."""
+    fields = _fields(network)
+    last = network.stages[-1].name if network.stages else ""
+    named = network.outputs or fields.get(last if network.head is None else "head", ())
+    outputs = (each for name in named for each in fields.get(name, (name,)))
+    return replace(network, outputs=tuple(dict.fromkeys(outputs)))
+
+
+def with_auxiliary(state: ModelState, network: Network) -> Network:
+    """Return the network with those of its outputs marked that exist in training only."""
+    taken = any(p.name == AUXILIARY for definition in state.blocks for p in definition.block.parameters)
+    if state.settings.find(AUXILIARY) is None or taken or state.settings.is_parameter(AUXILIARY):
+        return network  # or it is somebody's own word
+    fields = _fields(network)
+    known = dict.fromkeys((*network.outputs, *(name for name in fields if name in network.places())))
+    found: dict[str, None] = {}
+    for path in paths(state, AUXILIARY):
+        names = [name for name in fields.get(path, (path,)) if name in network.outputs]
+        found.update(dict.fromkeys(names))
+        if not names:
+            hint = (
+                part_hint(state, path, (), known) if network.outputs else "a head of several results has some"
+            )
+            at = item_at(state, AUXILIARY, path)
+            state.error("E0201", f"the model has no output `{path}`", at, hint)
+    if found and len(found) == len(network.outputs):
+        message = "every output is auxiliary: after training nothing would be returned"
+        state.error(
+            "E0204", message, state.value_at(AUXILIARY), "leave one out, or list another in `outputs`"
+        )
+    return replace(network, auxiliary=tuple(found))
+
+
+def _fields(network: Network) -> dict[str, tuple[str, ...]]:
+    """The fields of each part that is a record, under their names as outputs; of fields of the head too."""
+    ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
+    fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
+    if network.head is not None and network.head.fields:
+        fields["head"] = network.head.fields
+        for name in network.head.fields:
+            if "." in name:
+                front = name.partition(".")[0]
+                fields[front] = (*fields.get(front, ()), name)
+    return fields
+
+
 def only_needed(state: ModelState, network: Network) -> Network:
     """Check `outputs` and leave out the parts that none of them needs, saying so."""
     if not network.outputs:
         return network
-    order = [name for name in ("stem",) if network.stem is not None]
-    for stage in network.stages:
-        order += [*(f"{stage.name}.{i}" for i in range(len(stage.blocks))), stage.name]
-    order += ["head"] if network.head is not None else []
-    unknown = [output for output in network.outputs if output not in order]
+    network = with_steps(network)
+    known = network.places()
+    unknown = [output for output in network.outputs if output not in known]
     for output in unknown:
-        hint = part_hint(state, output, network.outputs, order)
+        hint = part_hint(state, output, network.outputs, known, dict.fromkeys(_steps(network)))
         at = item_at(state, "outputs", output)
         state.error("E0201", f"the model has no part `{output}`", at, hint)
-    if unknown or "head" in network.outputs:
+    if unknown:
         return network
-    last = max(order.index(output) for output in network.outputs)
-    kept = {
-        s: sum(order.index(f"{s.name}.{i}") <= last for i in range(len(s.blocks))) for s in network.stages
-    }
-    stages = [s.up_to(n) for s, n in kept.items()]
-    left = [name for name in order[last + 1 :] if "." not in name and name != order[last].split(".")[0]]
-    if left:
+    needed = needed_only(network)
+    if left := list(_left_out(network, needed)):
         message = f"no output needs {', '.join(left)}: left out"
         hint = "list what should stay, or write `head: none`" if left == ["head"] else "list what should stay"
         state.elaborator.warn("W0603", message, state.value_at("outputs"), hint)
-    return replace(network, head=None, features=(), stages=tuple(s for s in stages if s.blocks))
+    return needed
+
+
+def _steps(network: Network) -> Iterator[str]:
+    """Yield the paths of all steps inside of parts."""
+    for _, path, body in network.parts():
+        yield from _inside(body, path)
+
+
+def _inside(body: Body, path: str) -> Iterator[str]:
+    for node in body.steps():
+        own = f"{path}.{node.name}".lstrip(".")
+        yield own
+        if isinstance(node.what, BlockCall):
+            yield from _inside(node.what.body, own)
+
+
+def _left_out(network: Network, needed: Network) -> Iterator[str]:
+    """Yield the parts of a network, and the fields of parts, that the needed ones lack."""
+    kept = {stage.name: stage for stage in needed.stages}
+    for stage in network.stages:
+        if stage.name not in kept:
+            yield stage.name
+        elif len(kept[stage.name].blocks) == len(stage.blocks):
+            fields = kept[stage.name].blocks[-1].fields
+            yield from (f"{stage.name}.{name}" for name in stage.blocks[-1].fields if name not in fields)
+    if network.head is not None:
+        fields = network.head.fields if needed.head is None else needed.head.fields
+        yield from ["head"] if needed.head is None else (f for f in network.head.fields if f not in fields)
 
 
 def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:
@@ -166,7 +238,7 @@ def check_size(state: ModelState, params: int, largest: str) -> None:
 def check_expectations(state: ModelState, cost: dict[str, Value]) -> None:
     """Check `expect:` against the true cost; skipped where a setting was overridden."""
     # Only the model's own: what its base expects holds for the base.
-    setting = state.settings.layers[1].get("expect")
+    setting = next((layer["expect"] for layer in state.own_layers if "expect" in layer), None)
     if setting is None or setting.value is None or state.overridden:
         return
     items = setting.value.items if isinstance(setting.value, ast.List) else (setting.value,)

@@ -10,7 +10,7 @@ from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
 from resnet_dsl.elaborate.passing_on import Signatures
 from resnet_dsl.elaborate.values import Definition
-from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.ir.ops import CATALOGUE, RESERVED, Op
 from resnet_dsl.syntax import ast
 
 
@@ -27,11 +27,16 @@ class Scope:
 
     def find(self, name: str) -> tuple[Scope, Definition | ast.Const | type[Op]] | None:
         """Return what `name` means here and the scope it was declared in."""
+        found = self.declared(name)
+        return (self, CATALOGUE[name]) if found is None and name in CATALOGUE else found
+
+    def declared(self, name: str) -> tuple[Scope, Definition | ast.Const] | None:
+        """Return the block or constant `name` and the scope it was declared in."""
         for ours in (False, True):  # the library comes after every file that is used
             for scope in self.visible:
                 if scope.source.ours == ours and (name in scope.blocks or name in scope.constants):
                     return scope, scope.blocks.get(name) or scope.constants[name]
-        return (self, CATALOGUE[name]) if name in CATALOGUE else None
+        return None
 
     @cached_property
     def visible(self) -> tuple[Scope, ...]:
@@ -93,7 +98,7 @@ def check_duplicates(file: ast.File, findings: Findings) -> None:
     for declaration in file.declarations:
         if isinstance(declaration, ast.Use):
             continue
-        if declaration.name in CATALOGUE and not isinstance(declaration, ast.Model):
+        if declaration.name in RESERVED and not isinstance(declaration, ast.Model):
             _report(findings, declaration, f"`{declaration.name}` is an op of the language")
         declared.append(declaration)
     _each_once(findings, declared, "is declared twice")

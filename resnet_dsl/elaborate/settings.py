@@ -14,7 +14,7 @@ from typing import Literal
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import not_a_choice
 from resnet_dsl.elaborate.derived import derived, is_number
-from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.elaborator import Elaborator, Env, PartLookup
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.unknown_names import is_activation
 from resnet_dsl.elaborate.values import BAD, Origin, Value, show
@@ -36,10 +36,16 @@ FIELDS: dict[str, Reach] = {
     "head": "model",
     "base": "model",
     "outputs": "model",
+    "auxiliary": "model",
     "freeze": "model",
     "preprocess": "model",
     "expect": "model",
 }
+
+
+# What fields may call the number of a block over all stages, and the number of all. Names of one's own,
+# which they may have been before, hide these.
+COUNTED = (BLOCK_NUMBER, BLOCKS) = ("block_number", "blocks")
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Settings:
     endless: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)  # of what is given by place: `stage`, `index`
     everywhere: dict[tuple[str, tuple[str, ...]], Value] = field(default_factory=dict)  # asking for neither
+    part: PartLookup | None = None  # set once there are parts
     numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
@@ -113,17 +120,22 @@ class Settings:
         """Return the environment a setting is evaluated in: its own scope, all settings."""
 
         def lookup(name: str, span: Span) -> Value:
-            return self.value(name, span, names=names)
+            # Where a part may stand, the name of the stem is the part and not the text of it.
+            part = env.part(name, span) if name == "stem" and env.part is not None else MISSING
+            return self.value(name, span, names=names) if part is MISSING else part
 
-        return Env(
+        own = {name: value for name, value in names.items() if name not in COUNTED}
+        env = Env(
             setting.scope,
-            names={**self._symbols, **names},
+            names={**self._symbols, **own},
             setting=lookup,
             known=lambda: self._names.difference(self.active),
             read=self.asked,
             origins=self._places,
             parameters=self._names,
+            counted={name: names[name] for name in COUNTED if name in names},
         )
+        return env
 
     def value(
         self,
@@ -150,6 +162,8 @@ class Settings:
             return self.elaborator.error("E0209", message, span or setting.span)
         env = self.env(setting, **(names or {}))
         env.choices = tuple(dict.fromkeys((*self.choices(name), *choices)))
+        if self.part is not None and (name == "stages" or FIELDS.get(name) != "model"):
+            env.part = self.part
         self.active.append(name)
         try:
             if setting.span.source.ours:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
+from itertools import accumulate
 from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
-from resnet_dsl.elaborate.derived import formulas_of
+from resnet_dsl.elaborate.carried import Carried
+from resnet_dsl.elaborate.derived import formulas_of, is_whole, plain_number
+from resnet_dsl.elaborate.earlier_parts import PartNames, TakenParts
 from resnet_dsl.elaborate.elaborator import Parameter
 from resnet_dsl.elaborate.follow_ups import is_misspelt
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
-from resnet_dsl.elaborate.settings import FIELDS
+from resnet_dsl.elaborate.settings import BLOCK_NUMBER, BLOCKS, FIELDS
 from resnet_dsl.elaborate.shared_blocks import block_owner
 from resnet_dsl.elaborate.steps import Derived
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
     Definition,
+    EarlierPart,
     Function,
     Origin,
+    PartPipeline,
     Repeat,
     Staged,
     Value,
@@ -29,7 +34,7 @@ from resnet_dsl.elaborate.values import (
     show,
 )
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
-from resnet_dsl.ir.network import Body, Stage, channels_name
+from resnet_dsl.ir.network import PREVIOUS, Body, Stage, channels_name
 from resnet_dsl.limits import OPS
 
 
@@ -39,23 +44,31 @@ class Run(NamedTuple):
     length: int
     function: Function
     span: Span
+    start: EarlierPart | None = None  # what the first of them takes in place of what is before it
 
 
 class Position(NamedTuple):
-    """A block's place: which stage, of how many, and which block of that."""
+    """A block's place: which stage, of how many, and which block of that.
+
+    `before` are the blocks of the stages before, `blocks` those of all.
+    """
 
     stage: int
     stages: int
+    before: int
+    blocks: int
     block: int = 0
 
 
 INDEX = "index"  # what a field may call the number of the block that it is for
+EACH = frozenset((INDEX, BLOCK_NUMBER))  # what differs from block to block
 X_CHANNELS = channels_name("x")
 EXAMPLE = "`stages: [3, 4, 6, 3]`, or `[]` for none"
 
 
 def all_stages(state: ModelState) -> tuple[Stage, ...]:
     """Return the stages of a model, each block on the shape that the one before left."""
+    state.settings.part = PartNames(state)
     value = state.settings.value("stages")
     if isinstance(value, Bad):
         state.elaborator.recovering = True
@@ -65,15 +78,51 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
         return _no_stages(state, value)
     stages: list[Stage] = []
     state.elaborator.decide(*value)
+    state.stage_names = tuple(_name(item, index) for index, item in enumerate(value))
+    before = list(accumulate((_length(item) for item in value), initial=0))
     for index, item in enumerate(value):
         name, item = _named(state, item, index)
-        stage = _stage(state, name, item, Position(index, len(value)))
+        position = Position(index, len(value), before[index], before[-1])
+        stage = _stage(state, name, item, position)
         if stage is None:
             state.elaborator.recovering = True
+            state.failed.add(name)
         else:
             stages.append(stage)
-        state.features[name], state.feature_channels[name] = state.shape, state.channels
+        _keep_results(state, name, stage)
     return tuple(stages)
+
+
+def _length(item: Value) -> int:
+    """How many blocks a stage has, as far as it is one."""
+    match item:
+        case Staged():
+            return _length(item.value)
+        case Repeat():
+            return item.count
+        case Function():
+            return 1
+        case PartPipeline():
+            return sum(map(_length, item.blocks))
+        case tuple():
+            return sum(map(_length, item))
+        case _:
+            return plain_number(item) if is_whole(item) else 0
+
+
+def _keep_results(state: ModelState, name: str, stage: Stage | None) -> None:
+    """Keep what later parts may take of a stage: its result, or the fields of that."""
+    fields = () if stage is None else stage.blocks[-1].fields
+    state.record = name if fields else ""
+    if not fields:
+        state.features[name], state.feature_channels[name] = state.shape, state.channels
+        return
+    assert stage is not None
+    body = stage.blocks[-1]
+    state.records[name] = fields
+    for field, value, channels in zip(fields, body.results, state.result_channels, strict=False):
+        state.features[f"{name}.{field}"] = body.shape_of(value)
+        state.feature_channels[f"{name}.{field}"] = channels
 
 
 def _no_stages(state: ModelState, value: Value) -> tuple[Stage, ...]:
@@ -95,12 +144,16 @@ def _from_items(text: str) -> str:
     return f"write `stages: [{', '.join(items)}]`" if items and "\n" in text else ""
 
 
+def _name(item: Value, index: int) -> str:
+    return item.label.name if isinstance(item, Staged) else f"layer{index + 1}"
+
+
 def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
     """The name and the content of a stage; the name is claimed."""
     at = state.value_at("stages", index)
-    name, content = f"layer{index + 1}", item
+    name, content = _name(item, index), item
     if isinstance(item, Staged):
-        (name, at), content = item.label, item.value
+        at, content = item.label.span, item.value
     if name in state.names:
         labels = (Label(state.names[name], "the first"),)
         state.error("E0211", f"`{name}` is the name of two parts of the model", at, labels=labels)
@@ -122,30 +175,40 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     blocks: list[Body] = []
     derived: list[Derived] = []
     owners: list[str | None] = []
+    inputs: list[tuple[str, ...]] = []
     for run in runs:
         left = run.length
         while left:
             position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
-            state.settings.asked.discard(INDEX)
-            share = run.function.share
+            state.settings.asked -= EACH
+            share, parts = run.function.share, TakenParts(state, name)
+            start = _started(state, run, parts, at) if left == run.length else PREVIOUS
+            if start is None:
+                return None
             with state.elaborator.applying_again(share in state.shared):
-                made = _block(state, run, name, position)
+                made = _block(state, run, name, position, parts)
             if isinstance(made, Bad):
                 return None
             path = f"{name}.{position.block}"
             owner = None if share is None else block_owner(state, share, path, made[0], at)
             if isinstance(owner, Bad):
                 return None
-            body, formulas = made
-            given = formulas if state.channels is None else (*formulas, (X_CHANNELS, state.channels))
-            _pass_through(state, body, formulas)
+            body, formulas, taken = made
+            known = {X_CHANNELS: state.channels}
+            for tensor, part in zip(body.names[1:], taken, strict=True):
+                known[channels_name(tensor)] = state.feature_channels[part]
+            given = (*formulas, *((name, formula) for name, formula in known.items() if formula is not None))
+            _pass_through(state, body, formulas, known)
             # Where no value asks which block it is for, one that changes no shape is the next one too.
-            alike = position.block > 0 and INDEX not in state.settings.asked
+            alike = position.block > 0 and EACH.isdisjoint(state.settings.asked) and start == PREVIOUS
+            alike = alike and not body.fields
             times = left if alike and before == (state.shape, state.channels) else 1
             if times > 1:
                 state.elaborator.count((times - 1) * max(body.count, 1), at)
             blocks += [body] * times
             derived += [given] * times
+            inputs += [(start, *taken)] * times
+            state.record = name if body.fields else ""
             owners.append(owner)
             if share is not None:
                 state.elaborator.shares[share] += times
@@ -153,17 +216,43 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
             owners += [owner] * (times - 1)
             left -= times
     shared = tuple(owners) if any(owners) else ()
-    return Stage(name, tuple(blocks), state.names[name], tuple(derived), shared)
+    plain = all(taken == (PREVIOUS,) for taken in inputs)
+    taken_parts = () if plain else tuple(inputs)
+    return Stage(name, tuple(blocks), state.names[name], tuple(derived), shared, taken_parts)
 
 
-def _pass_through(state: ModelState, body: Body, formulas: Derived) -> None:
+def _started(state: ModelState, run: Run, parts: TakenParts, at: Span) -> str | None:
+    """Go on from the part that a run starts from, if it names one; return its path, None after an error."""
+    if run.start is None and state.record:
+        names = state.records.get(state.record, ())
+        message = f"what comes before is the record `{state.record}`, and a block takes one tensor"
+        hint = (
+            f"`{state.record}.{names[0]} -> {run.function.name}(…)`" if names else "end the stage before it"
+        )
+        state.error("E0206", message, run.span, hint)
+        return None
+    if run.start is None:
+        return PREVIOUS
+    found = TakenParts(state, parts.stage).tensor(run.start)
+    if isinstance(found, Bad):
+        return None
+    state.record = ""
+    state.shape, state.channels = found.shape, state.feature_channels[run.start.path]
+    return run.start.path
+
+
+def _pass_through(
+    state: ModelState, body: Body, formulas: Derived, channels: Mapping[str, Formula | None]
+) -> None:
     """Go on behind a block: its result's shape, how the channels were derived, what was decided."""
     given = {name: Fixed(value) for name, value in body.arguments if type(value) in (int, float)}
-    known: dict[str, Formula | None] = {**given, **dict(formulas), channels_name("x"): state.channels}
+    known: dict[str, Formula | None] = {**given, **dict(formulas), **channels}
     for name in body.structural:
         state.elaborator.structural.update(names_of(known.get(name)))
     state.derived += [formula for _, formula in formulas]
-    before, state.channels = state.channels, substituted(body.channels(body.result), known)
+    before = state.channels
+    state.result_channels = tuple(substituted(body.channels(value), known) for value in body.results)
+    state.channels = state.result_channels[0]
     if state.channels is None:
         state.elaborator.structural.update(names_of(before))
     state.shape = body.output
@@ -185,9 +274,18 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
         case Repeat(count=count) if count > 0:
             yield Run(count, item.function, at)
             return
+        case PartPipeline():
+            runs = (run for block in item.blocks for run in _runs(state, block, first, *inner))
+            yield from _from_part(item.start, runs)
+            return
         case tuple() if item and is_list(item):
             for index, part in enumerate(item):
-                if isinstance(part, Function | Repeat):
+                if index and isinstance(part, PartPipeline):
+                    at = state.value_at("stages", first.stage, index)
+                    hint = "make it a stage of its own"
+                    state.error("E0204", "only the first block of a stage starts from another part", at, hint)
+                    yield None
+                elif isinstance(part, Function | Repeat | PartPipeline):
                     yield from _runs(state, part, first, index)
                 else:
                     at = state.value_at("stages", first.stage, index)
@@ -196,8 +294,16 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
             return
     message = f"a stage is a positive number of blocks, or blocks written out, not {show(item)}"
     hint = "leave the stage out, and its values in other lists" if item in (0, ()) else ""
+    if isinstance(item, EarlierPart):
+        hint = f"write `{item.path} -> …` with the blocks that start from it"
     state.error("E0204", message, at, hint)
     yield None
+
+
+def _from_part(start: EarlierPart, runs: Iterator[Run | None]) -> Iterator[Run | None]:
+    """Yield the runs, the first of which starts from a part."""
+    for index, run in enumerate(runs):
+        yield run._replace(start=start) if run is not None and index == 0 else run
 
 
 def _default_block(state: ModelState, first: Position) -> Function | None:
@@ -218,9 +324,14 @@ def _default_block(state: ModelState, first: Position) -> Function | None:
     return None
 
 
-def _block(state: ModelState, run: Run, name: str, at: Position) -> tuple[Body, Derived] | Bad:
-    """Elaborate one block of a stage with the arguments that the model's settings give it."""
-    _, function, span = run
+def _block(
+    state: ModelState, run: Run, name: str, at: Position, parts: TakenParts
+) -> tuple[Body, Derived, tuple[str, ...]] | Bad:
+    """Elaborate one block of a stage with the arguments that the model's settings give it.
+
+    Returns its body, how its numbers were derived, and which parts it takes beside its input.
+    """
+    function, span = run.function, run.span
     if not isinstance(function.target, Definition):
         hint = f"`block mine(width) {{ return x -> {function.name}(…) }}`"
         return state.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
@@ -236,9 +347,17 @@ def _block(state: ModelState, run: Run, name: str, at: Position) -> tuple[Body, 
             names = ", ".join(f"`{name}`" for name in missing)
             hint = f"write `{missing[0]}: …` in the model, or give it a default in the block"
             return state.error("E0203", f"{function.name} needs {names}", span, hint)
+        given = {name: parts.within(value) for name, value in given.items()}
+        if any(isinstance(value, Bad) for value in given.values()):
+            return BAD
         stage_at = state.value_at("stages", at.stage)
         body = body_of(ctx, function.target, given, state.shape, span, stage_at)
-        return body if isinstance(body, Bad) else (body, formulas_of(given))
+        if isinstance(body, Bad):
+            return BAD
+        paths = {tensor.value: path for path, tensor in parts.found.items()}
+        carried = Carried(function.target, given) if paths else None
+        tensors = () if carried is None else (*carried.direct, *carried.inputs.values())
+        return body, formulas_of(given), tuple(paths[tensor.value] for tensor in tensors)
 
 
 def _give(
@@ -272,9 +391,9 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         state.settings.read.add(name)
         return MISSING
     # What serves a whole stage cannot ask for the block's number.
-    names: dict[str, Value] = {"stage": at.stage}
+    names: dict[str, Value] = {"stage": at.stage, BLOCKS: at.blocks}
     if FIELDS.get(name) != "stage":
-        names[INDEX] = at.block
+        names |= {INDEX: at.block, BLOCK_NUMBER: at.before + at.block}
     value = _value(state, name, choices, names)
     if not is_list(value):
         return value

@@ -38,9 +38,9 @@ def step(
     builder = env.builder
     if builder is None:
         return ctx.error("E0206", "a setting is a value, and makes no step of the network", span, NO_BODY)
-    if op.inputs is not None and len(tensors) != op.inputs:
+    if op.taken is not None and len(tensors) != op.taken:
         return _wrong_count(ctx, op, tensors, span)
-    if op.inputs is None and len(tensors) < 2:
+    if op.taken is None and len(tensors) < 2:
         return ctx.error("E0202", f"{op.kind} takes two tensors or more, not {len(tensors)}", span)
     shapes = [tensor.shape for tensor in tensors]
     try:
@@ -92,8 +92,11 @@ def _watch(
 
 
 def _wrong_count(ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], span: Span) -> Bad:
-    wanted = "one tensor" if op.inputs == 1 else "two tensors"
-    hint = f"write `x -> {op.kind}(…)`: what comes before `->` is the input" if op.inputs == 1 else ""
+    wanted = {1: "one tensor", 2: "two tensors"}.get(op.taken or 0, f"{op.taken} tensors")
+    hint = f"write `x -> {op.kind}(…)`: what comes before `->` is the input" if op.taken == 1 else ""
+    if op.taken != 1 and op.operands:
+        names = ", ".join(f"{name}=…" for name in op.operands)
+        hint = f"write `x -> {op.kind}({names})`, each a tensor"
     labels = tuple(Label(tensor.at, "a tensor") for tensor in tensors if tensor.at is not None)
     return ctx.error("E0202", f"{op.kind} takes {wanted}, not {len(tensors)}", span, hint, labels)
 
@@ -149,9 +152,9 @@ def _warn_of_sizes(
         return
     place = Shape(0, tensors[0].shape.spatial).text(ctx.extent).removeprefix("0x")
     message = f"{op.joined or op.kind} holds at {place} here, but {when}"
-    tried = _remedies(ctx, op, tensors, env)
+    tried = () if op.instead else _remedies(ctx, op, tensors, env)
     labels = _operand_labels(ctx, tensors)
-    hint = tried[0].hint if tried else ""
+    hint = tried[0].hint if tried else op.instead
     found = Diagnostic("W0601", message, span, labels, hint=hint, severity="warning", remedies=tried)
     ctx.report(found, _maker(tensors))
 
@@ -218,7 +221,7 @@ def _decided(node: Node, builder: BodyBuilder) -> Iterator[str]:
         known: dict[str, Formula | None] = {**derived, **dict(named)}
         for name in body.structural:
             yield from names_of(known.get(name))
-    else:
+    elif isinstance(node.what, Op):
         # Channels and rates may vary; what moves a window, splits or starts a tensor may not.
         varying = {name for name in derived if name == "channels" or node.what.is_rate(name)}
         for name in derived.keys() - varying:

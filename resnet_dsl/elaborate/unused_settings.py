@@ -21,6 +21,8 @@ def check_use(state: ModelState) -> None:
             if name in state.settings.read or setting.by in ("parameter", "library") or name == "expect":
                 continue
             if name in FIELDS or _is_declared(state, name, layer):
+                if setting.scope.source != state.model.name_at.source:
+                    continue  # a file that is used: what it says may have its effect in its own models
                 message, hint = f"`{name}` has no effect here", "leave it out"
                 state.elaborator.warn("W0602", message, setting.name_at or setting.span, hint)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
@@ -119,8 +119,28 @@ class Tensor:
     at: Span | None = field(compare=False, repr=False, default=None)
 
 
+@dataclass(frozen=True)
+class EarlierPart:
+    """A part of the model by its path, in what is given to stages: it becomes a tensor of each block."""
+
+    path: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class PartPipeline:
+    """Blocks of a stage behind an earlier part: `layer2 -> lateral(256)`."""
+
+    start: EarlierPart
+    blocks: tuple[Function | Repeat, ...]
+
+
 class Record(tuple[tuple[str, Value], ...]):
     """The fields of `{ name: value }`, in their order."""
+
+    def changed(self, change: Callable[[Value], Value]) -> Record:
+        """Return the record with its values changed."""
+        return Record((name, change(value)) for name, value in self)
 
 
 class Bad:
@@ -160,6 +180,10 @@ def show(value: object) -> str:
             return f"{value.name}({arguments})"
         case Repeat():
             return f"{value.count} * {show(value.function)}"
+        case EarlierPart():
+            return f"the part {value.path}"
+        case PartPipeline():
+            return " -> ".join([value.start.path, *map(show, value.blocks)])
         case Staged():
             return f"{value.label.name}: {show(value.value)}"
         case _:

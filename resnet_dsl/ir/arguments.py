@@ -104,6 +104,11 @@ def _real(low: float, high: float) -> Callable[[object], float | None]:
 COUNT = ArgumentRule("a positive whole number", _whole(1))
 INDEX = ArgumentRule("a whole number, from 0 on", _whole(0))
 PAIR = ArgumentRule("a positive whole number or a size such as `3x3`", _pair(1))
+PAIR_OR_NONE = ArgumentRule(
+    "a positive whole number, a size such as `3x3`, or `none`",
+    lambda value: (0, 0) if value is None else _pair(1)(value),
+)
+PAIR_FROM_ZERO = ArgumentRule("a whole number or a size such as `1x1`", _pair(0))
 FLAG = ArgumentRule("`true` or `false`", lambda value: value if isinstance(value, bool) else None)
 FOUR_AMOUNTS = "`[[above, below], [left, right]]`"
 AMOUNTS = ArgumentRule(f"a whole number, a size such as `1x2`, or four amounts: {FOUR_AMOUNTS}", _amounts)
@@ -119,6 +124,7 @@ EPSILON_OR_ZERO = ArgumentRule(
     lambda value: EPSILON.accept(value) if _real(0.0, 0.0)(value) is None else 0.0,
 )
 REAL = ArgumentRule("a number", _real(-1e9, 1e9))
+BOUND = ArgumentRule("a number; left out, there is no bound", REAL.accept)
 
 
 # What other libraries call arguments that several ops have.

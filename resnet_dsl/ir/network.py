@@ -16,8 +16,10 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
 AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
+NORMS = "norms"  # in `freeze`: all norms, if no part is called so
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,13 @@ class BlockCall:
     """A named use of a block inside a body: a level of its own in every parameter's name."""
 
     body: Body
+
+
+@dataclass(frozen=True)
+class FurtherResult:
+    """A result of a call beside its first, which is the value of the call itself: that at a position."""
+
+    position: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Node:
     """
 
     name: str
-    what: Op | BlockCall
+    what: Op | BlockCall | FurtherResult
     inputs: tuple[int, ...]
     shape: Shape
     variable: str
@@ -61,7 +70,8 @@ class Body:
 
     `names` are those of its inputs: `x`, then its parameters that are tensors. `structural` are the
     parameters that decided more than a number: with another value it would be another body.
-    `input_channels` says of stem and head how those of their inputs were derived.
+    `input_channels` says of stem and head how those of their inputs were derived. `more` are results
+    beside the first, `fields` the names of the first of them all where the block returns a record.
     """
 
     definition: str
@@ -73,6 +83,13 @@ class Body:
     names: tuple[str, ...] = ("x",)
     structural: frozenset[str] = frozenset()
     input_channels: tuple[Formula | None, ...] = ()
+    more: tuple[int, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """All values that the body returns, the first of them its result."""
+        return (self.result, *self.more)
 
     def shape_of(self, value: int) -> Shape:
         """Return the shape of a value of this body."""
@@ -102,7 +119,16 @@ class Body:
     @cached_property
     def count(self) -> int:
         """The number of ops, those of calls included."""
-        return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
+        return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.steps())
+
+    def steps(self) -> Iterator[Node]:
+        """Yield the nodes that are ops and calls."""
+        return (node for node in self.nodes if not isinstance(node.what, FurtherResult))
+
+    def shared(self) -> set[str]:
+        """Return the names of the steps that are applied again, and of those that apply them."""
+        again = [node for node in self.nodes if node.owner is not None]
+        return {name for node in again for name in (node.name, node.owner or "")}
 
     def called(self, node: Node) -> Body:
         """Return the body of a call; where that is applied again, the one it was applied with first."""
@@ -131,6 +157,8 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
     inputs = tuple(map(channels, node.inputs))
     if isinstance(node.what, Op):
         return node.what.channels_of_result(inputs, dict(node.derived))
+    if isinstance(node.what, FurtherResult):
+        return None
     body = node.what.body
     given = {name: Fixed(value) for name, value in body.arguments if type(value) in (int, float)}
     known: dict[str, Formula | None] = {**given, **dict(node.derived)}
@@ -142,8 +170,10 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 class Stage:
     """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
 
-    `derived` has, for each block, the formulas of its arguments over the parameters of the model; `owners`
-    the path of the block whose tensors it uses, or None where they are its own. Empty, all have their own.
+    `inputs` has, for each block, the paths of the parts that it takes, `PREVIOUS` for what is before it;
+    nothing for blocks of one input in a row. `derived` has, for each block, the formulas of its arguments
+    over the parameters of the model; `owners` the path of the block whose tensors it uses, or None where
+    they are its own. Empty, all have their own.
     """
 
     name: str
@@ -151,15 +181,21 @@ class Stage:
     span: Span | None = field(default=None, compare=False, repr=False)
     derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
     owners: tuple[str | None, ...] = ()
+    inputs: tuple[tuple[str, ...], ...] = ()
 
-    def up_to(self, count: int) -> Stage:
+    def first(self, count: int) -> Stage:
         """Return the stage with its first blocks alone."""
-        blocks, derived, owners = self.blocks[:count], self.derived[:count], self.owners[:count]
-        return replace(self, blocks=blocks, derived=derived, owners=owners)
+        fields = self.blocks[:count], self.derived[:count], self.owners[:count], self.inputs[:count]
+        blocks, derived, owners, inputs = fields
+        return replace(self, blocks=blocks, derived=derived, owners=owners, inputs=inputs)
 
     def owner(self, index: int) -> str | None:
         """Return the path of the block whose tensors a block uses, or None where they are its own."""
         return self.owners[index] if self.owners else None
+
+    def taken(self, index: int) -> tuple[str, ...]:
+        """Return what a block takes: `PREVIOUS` and paths of earlier parts."""
+        return self.inputs[index] if self.inputs else (PREVIOUS,)
 
 
 @dataclass(frozen=True)
@@ -175,8 +211,10 @@ class Network:
     """A checked model, before it is flattened to a graph.
 
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
-    the model returns, or empty for the result of its last part; `frozen` the parts not trained;
-    `parameters` what a user of the model may set without changing its structure.
+    the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
+    `frozen_norms` says that no norm is; `parameters` what a user of the model may set without changing
+    its structure; `taps` results of steps that are outputs: their path, the part or block they are in, and
+    their position among its results; `auxiliary` the outputs that exist in training only.
     """
 
     name: str
@@ -193,6 +231,14 @@ class Network:
     source: Source
     used: tuple[Source, ...] = ()
     parameters: tuple[ModelParameter, ...] = ()
+    frozen_norms: bool = False
+    taps: tuple[tuple[str, str, int], ...] = ()
+    auxiliary: tuple[str, ...] = ()
+
+    @property
+    def freeze(self) -> tuple[str, ...]:
+        """What the spec freezes, as it lists that."""
+        return (*self.frozen, *((NORMS,) if self.frozen_norms else ()))
 
     def parts(self) -> Iterator[tuple[str, str, Body]]:
         """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.
@@ -213,6 +259,32 @@ class Network:
         found = ((f"{s.name}.{i}", owner) for s in stages for i, owner in enumerate(s.owners))
         return {path: owner for path, owner in found if owner is not None}
 
+    def taken(self) -> Iterator[tuple[str, ...]]:
+        """Yield what each of the parts takes, in their order: `PREVIOUS` and paths of earlier parts."""
+        if self.stem is not None:
+            yield (PREVIOUS,)
+        for stage in self.stages:
+            yield from (stage.taken(index) for index in range(len(stage.blocks)))
+        if self.head is not None:
+            yield (PREVIOUS, *self.features) if self.head.names[0] == "x" else self.features
+
+    def seen(self) -> tuple[str, ...]:
+        """Return the parts that later ones name."""
+        named = (path for taken in self.taken() for path in taken if path != PREVIOUS)
+        return tuple(dict.fromkeys(named))
+
+    def places(self) -> dict[str, tuple[str, int]]:
+        """Return where results are that have a name: the path of a part or block, and the position there."""
+        found: dict[str, tuple[str, int]] = {}
+        for part, path, body in self.parts():
+            own = path or part
+            found[own] = found[part] = own, 0
+            if body.fields and path:
+                found |= {f"{part}.{name}": (own, position) for position, name in enumerate(body.fields)}
+        if self.head is not None:
+            found |= {name: ("head", position) for position, name in enumerate(self.head.fields)}
+        return {**found, **{name: (path, position) for name, path, position in self.taps}}
+
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""
         return any(
@@ -231,8 +303,8 @@ def has_parameters(node: Node, body: Body) -> bool:
     """Whether a step keeps something under its name: a block, or a layer with parameters of its own."""
     if node.owner is not None:
         return False
-    if isinstance(node.what, BlockCall):
-        return True
+    if not isinstance(node.what, Op):
+        return isinstance(node.what, BlockCall)
     return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
 
 

@@ -137,6 +137,28 @@ def when_different(a: Size, b: Size) -> str:
     if growth:
         return f"all {noun}{_but(_meetings(differences, growth))}"
     bad = {n for n, difference in enumerate(differences) if difference}
+    return _of_rests(noun, period, bad)
+
+
+def when_less(a: Size, b: Size) -> str:
+    """Say for which extents the first size is less than the second; empty if for none.
+
+    That the first one has to become large enough, as a map for a window, is not said.
+    """
+    if same(a, b):
+        return ""
+    noun = {"H": "heights", "W": "widths"}.get(a.axis or b.axis or "", "sizes")
+    period = _period(a, b)
+    if {a.axis, b.axis} == {"H", "W"} or period > PERIOD_LIMIT:
+        return f"some {noun}"
+    growth = (a.at(period) - a.at(0)) - (b.at(period) - b.at(0))
+    if growth:
+        return "" if growth > 0 else f"large {noun}"
+    bad = {n for n in range(period) if a.at(n) < b.at(n)}
+    return _of_rests(noun, period, bad) if bad else ""
+
+
+def _of_rests(noun: str, period: int, bad: set[int]) -> str:
     for modulus in (m for m in range(1, period + 1) if period % m == 0):
         rests = {r % modulus for r in bad}
         if len(rests) * (period // modulus) == len(bad):

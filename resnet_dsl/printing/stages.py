@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import BlockCall, Body, Network, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -37,14 +37,16 @@ def print_network(program: Program) -> str:
         lines += ["", f"stage {stage.name}", *_stage_lines(stage, network.extent)]
         before = stage.name
     if network.head is not None:
-        inputs = [before, *network.features]
+        *_, taken = network.taken()
+        inputs = [before if name == PREVIOUS else name for name in taken]
         lines += ["", "head", *_body_lines(network.head, "", inputs, network.extent)]
     return "\n".join(lines) + "\n"
 
 
 def _properties(network: Network) -> Iterator[str]:
     """Yield what a model says beside its parts, where it says it."""
-    for name, paths in (("outputs", network.outputs), ("freeze", network.frozen)):
+    listed = {"outputs": network.outputs, "auxiliary": network.auxiliary, "freeze": network.freeze}
+    for name, paths in listed.items():
         if paths:
             yield f"{name}: [{', '.join(paths)}]"
     if network.preprocess:
@@ -54,11 +56,13 @@ def _properties(network: Network) -> Iterator[str]:
 
 def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
     """Yield the blocks of a stage; they are alike if they read the same under the same path."""
-    printed: dict[int, tuple[str, ...]] = {}
-    for body in stage.blocks:
-        if id(body) not in printed:
-            printed[id(body)] = tuple(_body_lines(body, PATH, [BLOCK_INPUT], extent))
-    blocks = [(printed[id(body)], stage.owner(index)) for index, body in enumerate(stage.blocks)]
+    printed: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
+    keys = [(id(body), stage.taken(index)) for index, body in enumerate(stage.blocks)]
+    for key, body in zip(keys, stage.blocks, strict=True):
+        if key not in printed:
+            inputs = [BLOCK_INPUT if name == PREVIOUS else name for name in key[1]]
+            printed[key] = tuple(_body_lines(body, PATH, inputs, extent))
+    blocks = [(printed[key], stage.owner(index)) for index, key in enumerate(keys)]
     for (lines, owner), run in groupby(range(len(blocks)), key=blocks.__getitem__):
         numbers = list(run)
         again = f"  the tensors of {owner} again" if owner is not None else ""
@@ -71,33 +75,42 @@ def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
 
 
 def _body_lines(body: Body, path: str, inputs: list[str], extent: Extent) -> Iterator[str]:
-    steps, result = _steps(body, path, inputs)
+    steps, results = _steps(body, path, inputs)
     for name, op, taken, shape in steps:
         yield INDENT + _step(name, op, taken, shape.text(extent))
+    if body.fields or body.more:
+        named = [f"{name} = " for name in body.fields] + [""] * len(results)
+        returned = (f"{name}{result}" for name, result in zip(named, results, strict=False))
+        yield f"{INDENT}return {', '.join(returned)}"
     # A result that is not the last step would not be seen otherwise.
-    if not steps or result != steps[-1][0]:
-        yield f"{INDENT}return {result}"
+    elif not steps or results[0] != steps[-1][0]:
+        yield f"{INDENT}return {results[0]}"
 
 
-def _steps(body: Body, path: str, inputs: list[str]) -> tuple[list[tuple[str, Op, list[str], Shape]], str]:
-    """Return the ops of a body under their full names, those of calls in place, and its result."""
+def _steps(
+    body: Body, path: str, inputs: list[str]
+) -> tuple[list[tuple[str, Op, list[str], Shape]], list[str]]:
+    """Return the ops of a body under their full names, those of calls in place, and its results."""
     results: list[str] = []
+    several: dict[int, list[str]] = {}
     steps = []
 
     def value(index: int) -> str:
         return inputs[-1 - index] if index < 0 else results[index]
 
-    for node in body.nodes:
+    for number, node in enumerate(body.nodes):
         name = f"{path}.{node.name}" if path else node.name
         taken = [value(index) for index in node.inputs]
-        if isinstance(node.what, BlockCall):
-            inner, result = _steps(node.what.body, name, taken)
+        if isinstance(node.what, FurtherResult):
+            results.append(several[node.inputs[0]][node.what.position])
+        elif isinstance(node.what, BlockCall):
+            inner, several[number] = _steps(node.what.body, name, taken)
             steps += inner
-            results.append(result)
+            results.append(several[number][0])
         else:
             steps.append((name, node.what, taken, node.shape))
             results.append(name)
-    return steps, value(body.result)
+    return steps, list(map(value, body.results))
 
 
 def print_graph(program: Program) -> str:

@@ -5,13 +5,20 @@ The compiler never imports this package: it needs NumPy, the compiler does not.
 """
 
 from resnet_dsl.reference import (
+    attention,  # noqa: F401
     convolution,  # noqa: F401  the rules register themselves
     elementwise,  # noqa: F401
+    functions,  # noqa: F401
     joins,  # noqa: F401
     layout,  # noqa: F401
+    learned,  # noqa: F401
     normalisation,  # noqa: F401
     pooling,  # noqa: F401
+    resizing,  # noqa: F401
     separable,  # noqa: F401
+    shuffling,  # noqa: F401
+    transposed,  # noqa: F401
+    whole_map,  # noqa: F401
 )
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all
 from resnet_dsl.reference.meaning import (

@@ -14,15 +14,20 @@ import numpy as np
 from resnet_dsl.ir.ops import (
     Affine,
     Dropout,
+    Elu,
     Gelu,
+    HardSigmoid,
     HardSwish,
     LeakyRelu,
+    Mish,
     Op,
     PRelu,
     Relu,
+    Relu6,
     Sigmoid,
     Silu,
     Softmax,
+    Softplus,
     StochasticDepth,
     Tanh,
 )
@@ -72,6 +77,16 @@ def _hard_swish_slope(op: HardSwish, x: Array, y: Array) -> Array:
     return np.where(x >= 3.0, 1.0, np.where(x > -3.0, x / 3.0 + 0.5, 0.0))
 
 
+def _softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _mish_slope(op: Mish, x: Array, y: Array) -> Array:
+    share = np.tanh(_softplus(x))
+    return share + x * (1.0 - share * share) * sigmoid(x)
+
+
 # One line an activation; the op comes first for those that have arguments. A slope at a kink is
 # that of torch: 0 for relu at 0.
 ACTIVATIONS: dict[type[Op], tuple[Value, Slope]] = {
@@ -85,11 +100,27 @@ ACTIVATIONS: dict[type[Op], tuple[Value, Slope]] = {
     Silu: (lambda op, x: x * sigmoid(x), _silu_slope),
     Gelu: (_gelu, _gelu_slope),
     HardSwish: (lambda op, x: x * np.clip(x + 3.0, 0.0, 6.0) / 6.0, _hard_swish_slope),
+    HardSigmoid: (
+        lambda op, x: np.clip(x + 3.0, 0.0, 6.0) / 6.0,
+        lambda op, x, y: np.where(np.abs(x) < 3.0, 1.0 / 6.0, 0.0),
+    ),
+    Relu6: (
+        lambda op, x: np.clip(x, 0.0, 6.0),
+        lambda op, x, y: ((x > 0.0) & (x < 6.0)).astype(np.float64),
+    ),
+    Elu: (
+        lambda op, x: np.where(x > 0.0, x, op.alpha * np.expm1(np.minimum(x, 0.0))),
+        lambda op, x, y: np.where(x > 0.0, 1.0, y + op.alpha),
+    ),
+    Mish: (lambda op, x: x * np.tanh(_softplus(x)), _mish_slope),
+    Softplus: (lambda op, x: _softplus(x), lambda op, x, y: sigmoid(x)),
     Affine: (lambda op, x: op.scale * x + op.shift, lambda op, x, y: np.full(x.shape, op.scale)),
 }
 
 
-def _register(kind: type[Op], value: Value, slope: Slope) -> None:
+def register(kind: type[Op], value: Value, slope: Slope) -> None:
+    """Register an op of one input by its value and its slope."""
+
     def activate(op: Op, call: OpCall) -> Array:
         return value(op, call.x)
 
@@ -101,7 +132,7 @@ def _register(kind: type[Op], value: Value, slope: Slope) -> None:
 
 
 for _kind, (_value, _slope) in ACTIVATIONS.items():
-    _register(_kind, _value, _slope)
+    register(_kind, _value, _slope)
 
 
 @forward.register
@@ -123,14 +154,25 @@ def _slopes(call: OpCall) -> Array:
 
 @forward.register
 def _softmax(op: Softmax, call: OpCall) -> Array:
-    powers: Array = np.exp(call.x - call.x.max(1, keepdims=True))
-    total: Array = powers.sum(1, keepdims=True)
-    return powers / total
+    x, axis = _apart(op, call.x), _axis(op)
+    powers: Array = np.exp(x - x.max(axis, keepdims=True))
+    total: Array = powers.sum(axis, keepdims=True)
+    return (powers / total).reshape(call.x.shape)
 
 
 @backward.register
 def _softmax_back(op: Softmax, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    return Gradients((result * (gradient - (gradient * result).sum(1, keepdims=True)),))
+    y, by_y, axis = _apart(op, result), _apart(op, gradient), _axis(op)
+    return Gradients(((y * (by_y - (by_y * y).sum(axis, keepdims=True))).reshape(call.x.shape),))
+
+
+def _apart(op: Softmax, x: Array) -> Array:
+    """(N, P C, …) → (N, P, C, …) where it is over parts."""
+    return x.reshape(len(x), op.parts, -1, *x.shape[2:]) if op.over == "parts" else x
+
+
+def _axis(op: Softmax) -> int | tuple[int, int]:
+    return (2, 3) if op.over == "pixels" else 1
 
 
 @forward.register(Dropout)

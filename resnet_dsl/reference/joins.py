@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate, pairwise
 
 import numpy as np
 
-from resnet_dsl.ir.ops import Add, Concat, Multiply
+from resnet_dsl.ir.ops import Add, Concat, Divide, Maximum, Minimum, Multiply
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
 
@@ -49,6 +50,58 @@ def _gathered(gradient: Array, x: Array) -> Array:
     spread = tuple(axis for axis in range(x.ndim) if x.shape[axis] != gradient.shape[axis])
     result: Array = gradient.sum(spread, keepdims=True)
     return result
+
+
+@forward.register
+def _divide(op: Divide, call: OpCall) -> Array:
+    a, b = call.inputs
+    if a.shape != b.shape and not (_is_gate(a, b) or _is_gate(b, a)):
+        raise ValueError(f"a quotient of {a.shape} and {b.shape}: only a Cx1x1 or 1xHxW is spread")
+    return a / b
+
+
+@backward.register
+def _divide_back(op: Divide, call: OpCall, result: Array, gradient: Array) -> Gradients:
+    a, b = call.inputs
+    return Gradients((_gathered(gradient / b, a), _gathered(-gradient * result / b, b)))
+
+
+def _extremum(choose: Callable[[Array, Array], Array], call: OpCall) -> list[Array]:
+    """The first value, that of the first two, of the first three and so on."""
+    if len({x.shape for x in call.inputs}) > 1:
+        raise ValueError("the largest or smallest of several shapes: nothing is broadcast")
+    return list(accumulate(call.inputs, choose))
+
+
+def _extremum_back(choose: Callable[[Array, Array], Array], call: OpCall, gradient: Array) -> Gradients:
+    """Where two are equal each takes half, as in torch."""
+    before = _extremum(choose, call)
+    found: list[Array] = []
+    for first, second, both in zip(before[-2::-1], call.inputs[:0:-1], before[:0:-1], strict=True):
+        share = np.where(first == second, 0.5, (second == both).astype(np.float64))
+        found.insert(0, gradient * share)
+        gradient = gradient * (1.0 - share)
+    return Gradients((gradient, *found))
+
+
+@forward.register
+def _maximum(op: Maximum, call: OpCall) -> Array:
+    return _extremum(np.maximum, call)[-1]
+
+
+@backward.register
+def _maximum_back(op: Maximum, call: OpCall, result: Array, gradient: Array) -> Gradients:
+    return _extremum_back(np.maximum, call, gradient)
+
+
+@forward.register
+def _minimum(op: Minimum, call: OpCall) -> Array:
+    return _extremum(np.minimum, call)[-1]
+
+
+@backward.register
+def _minimum_back(op: Minimum, call: OpCall, result: Array, gradient: Array) -> Gradients:
+    return _extremum_back(np.minimum, call, gradient)
 
 
 @forward.register

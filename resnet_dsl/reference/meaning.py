@@ -6,7 +6,7 @@ Maps are (N, C, H, W), vectors (N, C), all float64; weights have torch's layouts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.reference.standardising import Axes, standardised
 
 Array = NDArray[np.float64]
 
@@ -23,12 +24,14 @@ class OpCall:
     """What an op is applied to: its inputs, and the tensors it owns by their own names.
 
     `training` matters to ops that behave differently there; an op that draws at random has its
-    draw among `tensors`, since a referee draws nothing.
+    draw among `tensors`, since a referee draws nothing. How far rounding moves a norm is looked at
+    with another way to `standardise`.
     """
 
     inputs: tuple[Array, ...]
     tensors: Mapping[str, Array] = field(default_factory=dict)
     training: bool = False
+    standardise: Callable[[Array, Axes, float], tuple[Array, Array]] = standardised
 
     @property
     def x(self) -> Array:

@@ -6,9 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from resnet_dsl.ir.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from resnet_dsl.ir.ops import (
+    BatchNorm,
+    GlobalResponseNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+)
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, statistics
-from resnet_dsl.reference.standardising import by_original, standardised
+from resnet_dsl.reference.standardising import by_original
 from resnet_dsl.reference.windows import channel_windows
 
 PIXELS = (2, 3)  # the axes of height and width
@@ -25,18 +32,18 @@ def _batch_norm(op: BatchNorm, call: OpCall) -> Array:
 def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
     normal, deviation = _by_batch(op, call)
     by_normal = gradient * _spread(call.tensors["weight"], call.x) if op.scale else gradient
-    if call.training:
+    if call.training and not op.frozen:
         by_x = by_original(by_normal, normal, deviation, _axes(call.x))
     else:
         by_x = by_normal / deviation
-    by_own = _by_scale_and_shift(normal, gradient)
+    by_own = {} if op.frozen else _by_scale_and_shift(normal, gradient)
     return Gradients((by_x,), {name: by for name, by in by_own.items() if name in call.tensors})
 
 
 def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
     """Normal values and deviation; a batch goes by its biased variance in every framework."""
-    if call.training:
-        return standardised(call.x, _axes(call.x), op.eps)
+    if call.training and not op.frozen:
+        return call.standardise(call.x, _axes(call.x), op.eps)
     mean, variance = (_spread(call.tensors[name], call.x) for name in ("running_mean", "running_var"))
     deviation: Array = np.sqrt(variance + op.eps)
     return (call.x - mean) / deviation, deviation
@@ -44,7 +51,7 @@ def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
 
 @statistics.register
 def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mapping[str, Array]:
-    if not call.training:
+    if op.frozen or not call.training:
         return {}
     mean, variance = call.x.mean(_axes(call.x)), call.x.var(_axes(call.x))
     if unbiased:
@@ -60,13 +67,13 @@ def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mappi
 
 @forward.register
 def _group_norm(op: GroupNorm, call: OpCall) -> Array:
-    normal, _ = standardised(_grouped(op, call.x), (2,), op.eps)
+    normal, _ = call.standardise(_grouped(op, call.x), (2,), op.eps)
     return _scaled(call, normal.reshape(call.x.shape))
 
 
 @backward.register
 def _group_norm_back(op: GroupNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    normal, deviation = standardised(_grouped(op, call.x), (2,), op.eps)
+    normal, deviation = call.standardise(_grouped(op, call.x), (2,), op.eps)
     by_normal = _grouped(op, gradient * _spread(call.tensors["weight"], call.x))
     by_x = by_original(by_normal, normal, deviation, (2,)).reshape(call.x.shape)
     return Gradients((by_x,), _by_scale_and_shift(normal.reshape(call.x.shape), gradient))
@@ -79,13 +86,13 @@ def _grouped(op: GroupNorm, x: Array) -> Array:
 
 @forward.register
 def _layer_norm(op: LayerNorm, call: OpCall) -> Array:
-    normal, _ = standardised(call.x, (1,), op.eps)
+    normal, _ = call.standardise(call.x, (1,), op.eps)
     return _scaled(call, normal)
 
 
 @backward.register
 def _layer_norm_back(op: LayerNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    normal, deviation = standardised(call.x, (1,), op.eps)
+    normal, deviation = call.standardise(call.x, (1,), op.eps)
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     by_x = by_original(by_normal, normal, deviation, (1,))
     return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
@@ -93,18 +100,45 @@ def _layer_norm_back(op: LayerNorm, call: OpCall, result: Array, gradient: Array
 
 @forward.register
 def _instance_norm(op: InstanceNorm, call: OpCall) -> Array:
-    normal, _ = standardised(call.x, PIXELS, op.eps)
+    normal, _ = call.standardise(call.x, PIXELS, op.eps)
     return _scaled(call, normal) if op.affine else normal
 
 
 @backward.register
 def _instance_norm_back(op: InstanceNorm, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    normal, deviation = standardised(call.x, PIXELS, op.eps)
+    normal, deviation = call.standardise(call.x, PIXELS, op.eps)
     if not op.affine:
         return Gradients((by_original(gradient, normal, deviation, PIXELS),))
     by_normal = gradient * _spread(call.tensors["weight"], call.x)
     by_x = by_original(by_normal, normal, deviation, PIXELS)
     return Gradients((by_x,), _by_scale_and_shift(normal, gradient))
+
+
+@forward.register
+def _global_response_norm(op: GlobalResponseNorm, call: OpCall) -> Array:
+    share = _response(op, call.x)[2]
+    return call.x + _scaled(call, call.x * share)
+
+
+@backward.register
+def _global_response_norm_back(
+    op: GlobalResponseNorm, call: OpCall, result: Array, gradient: Array
+) -> Gradients:
+    norms, total, share = _response(op, call.x)
+    by_scaled = gradient * _spread(call.tensors["weight"], call.x)
+    by_share = (by_scaled * call.x).sum(PIXELS, keepdims=True)
+    # A channel's own norm, and its part in the mean of all.
+    by_norms = by_share / total - (by_share * share / total).mean(1, keepdims=True)
+    turned = np.divide(call.x, norms, out=np.zeros(call.x.shape), where=norms > 0.0)
+    by_x = gradient + by_scaled * share + by_norms * turned
+    return Gradients((by_x,), _by_scale_and_shift(call.x * share, gradient))
+
+
+def _response(op: GlobalResponseNorm, x: Array) -> tuple[Array, Array, Array]:
+    """The norm of each channel, the mean of these with eps, and the one over the other."""
+    norms: Array = np.sqrt((x * x).sum(PIXELS, keepdims=True))
+    total: Array = norms.mean(1, keepdims=True) + op.eps
+    return norms, total, norms / total
 
 
 @forward.register

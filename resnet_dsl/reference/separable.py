@@ -1,4 +1,4 @@
-"""Ops that are one matrix by height and one by width: adaptive pooling, blur, a larger map.
+"""Ops that are one matrix by height and one by width: adaptive pooling and blur.
 
 Row i of such a matrix says how much of each cell result i takes. The way back is its transpose.
 """
@@ -9,7 +9,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from resnet_dsl.ir.ops import AdaptiveAvgPool, BlurPool, Op, Upsample
+from resnet_dsl.ir.ops import AdaptiveAvgPool, BlurPool, Op
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
 
 
@@ -40,17 +40,6 @@ def _blur(op: BlurPool, length: int, axis: int) -> Array:
     return result
 
 
-@matrix.register
-def _upsample(op: Upsample, length: int, axis: int) -> Array:
-    factor = op.factor[axis]
-    if op.mode == "nearest":
-        return np.repeat(np.eye(length), factor, axis=0)
-    # Centres are at halves; past the outer ones there is nothing to lie between.
-    places = np.clip((np.arange(length * factor) + 0.5) / factor - 0.5, 0.0, length - 1.0)
-    distance: Array = np.abs(places[:, None] - np.arange(length))
-    return np.maximum(0.0, 1.0 - distance)
-
-
 def _apply(op: Op, call: OpCall) -> Array:
     rows, columns = _matrices(op, call)
     result: Array = rows @ call.x @ columns.T
@@ -67,6 +56,6 @@ def _matrices(op: Op, call: OpCall) -> tuple[Array, Array]:
     return matrix(op, height, 0), matrix(op, width, 1)
 
 
-for _kind in (AdaptiveAvgPool, BlurPool, Upsample):
+for _kind in (AdaptiveAvgPool, BlurPool):
     forward.register(_kind, _apply)
     backward.register(_kind, _apply_back)

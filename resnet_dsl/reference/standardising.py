@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from resnet_dsl.reference.meaning import Array
+from resnet_dsl.ir.arrays import Array
 
 Axes = tuple[int, ...]
 

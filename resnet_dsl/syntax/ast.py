@@ -117,6 +117,14 @@ class Attribute(Node):
 
 
 @dataclass(frozen=True)
+class Index(Node):
+    """`value[index]`."""
+
+    value: Expr
+    index: Expr
+
+
+@dataclass(frozen=True)
 class Unary(Node):
     """`-value` or `not value`."""
 
@@ -171,6 +179,7 @@ Expr = (
     | Group
     | Call
     | Attribute
+    | Index
     | Unary
     | Binary
     | If
@@ -238,6 +247,11 @@ class Model(Named):
     name: str
     parameters: tuple[Parameter, ...]
     fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Row(Model):
+    """`model name = base(arguments)`: a model of the one field `base`, as a row of a table has it."""
 
 
 Declaration = Use | Const | Block | Model

@@ -243,6 +243,10 @@ class _Builder:
             raise SyntaxProblem("E0104", "`...` is for the parameters of blocks", given[-1].span, hint)
         return ast.Model(span, self._name(name), given, fields, name_span=self._at(name))
 
+    def row(self, span: Span, name: Token, base: ast.Expr) -> ast.Row:
+        fields = (ast.Field(base.span, "base", base, name_span=base.span),)
+        return ast.Row(span, self._name(name), (), fields, name_span=self._at(name))
+
     def parameters(self, span: Span, *items: ast.Parameter | Token) -> tuple[ast.Parameter | ast.Rest, ...]:
         return tuple(ast.Rest(self._at(i)) if isinstance(i, Token) else i for i in items)
 
@@ -310,6 +314,13 @@ class _Builder:
 
     def attribute(self, span: Span, value: ast.Expr, name: Token) -> ast.Attribute:
         return ast.Attribute(span, value, str(name))
+
+    def index(self, span: Span, value: ast.Expr, index: ast.Expr) -> ast.Index:
+        if isinstance(value, ast.List):  # of two lists in a row more likely the comma is missing
+            at = self.source.text.index("[", value.span.end)
+            place = Span(self.source, value.span.end, at + 1)
+            raise SyntaxProblem("E0101", "`,` is missing before `[`", place, write=", [")
+        return ast.Index(span, value, index)
 
     def name(self, span: Span, token: Token) -> ast.Name:
         return ast.Name(span, self._name(token))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.discovery import find_backend, runtime_of, sound_backends
+from resnet_dsl.backend.discovery import find_runner, other_engines, runtime_of, sound_backends
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
@@ -61,8 +61,11 @@ def _double(state: Mapping[str, Array]) -> dict[str, Array]:
 
 def fresh_starts(program: Program, backend: Backend) -> tuple[WrongStart, ...]:
     """Return the tensors that do not start as the catalogue says in a model built without a seed."""
-    runtime = runtime_of(backend)
-    return wrong_starts(program.graph, runtime.read_state(runtime.build(program)))
+    runtime, graph = runtime_of(backend), program.graph
+    state = runtime.read_state(runtime.build(program, "float32"))
+    used = {name for name, _ in graph.inference.parameters()}
+    leaves_out = not any(name in state for name, _ in graph.parameters() if name not in used)
+    return wrong_starts(graph.inference if leaves_out else graph, state)
 
 
 def participants(
@@ -73,11 +76,12 @@ def participants(
     Those that are broken are in neither. Raises UsageError where one that was asked for is not sound
     or not installed, or if none is left.
     """
-    found = {name: find_backend(name) for name in names}
+    found = {name: find_runner(name) for name in names}
     left_out: dict[str, str] = {}
     if not names:
         backends, left_out = sound_backends()
-        found = {backend.name: backend for backend in backends}
+        runners = [each for backend in backends for each in (backend, *other_engines(backend))]
+        found = {runner.name: runner for runner in runners}
     attempts = attempts or Attempts()
     for name, backend in list(found.items()):
         if name in broken:

@@ -25,6 +25,7 @@ from resnet_dsl.backend.interface import (
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import TrainingStep
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Subject, images
@@ -132,12 +133,13 @@ def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
 
 
 def _batches(subject: Subject, count: int, seed: int) -> list[Images]:
-    """Images at the smallest size and labels below the number of classes."""
-    classes = subject.program.graph.shape_of(subject.program.graph.outputs[0][1]).channels
+    """Images at the smallest size and labels below the number of classes: one an image, or one a pixel."""
+    size, graph = subject.sizes[0], subject.program.graph
+    classes, *pixels = graph.shape_of(graph.inference.outputs[0][1]).at(Extent(*size))
     generator = np.random.Generator(np.random.Philox(seed))
-    size = subject.sizes[0]
+    shape = (BATCH, *(pixel for pixel in pixels if pixel is not None))
     return [
-        (images(subject, size, BATCH, seed + 100 + i), generator.integers(0, classes, BATCH))
+        (images(subject, size, BATCH, seed + 100 + i), generator.integers(0, classes or 1, shape))
         for i in range(count)
     ]
 
@@ -166,8 +168,9 @@ def _trained(
         truths, ours = tee(referee_steps(graph, start, batches, RATES, trainer.STATISTICS))
         # A lesson is taken when its step is asked for: what the referee left before it is there then.
         starts = chain([start], map(state_after, ours))
-        guided = (Lesson(*batch, given) for batch, given in zip(batches, starts, strict=False))
-        alone = (Lesson(*batch, None if i else start) for i, batch in enumerate(batches))
+        more = graph.network.auxiliary
+        guided = (Lesson(*batch, given, more) for batch, given in zip(batches, starts, strict=False))
+        alone = (Lesson(*batch, None if i else start, more) for i, batch in enumerate(batches))
         ways = [guided, alone] if several else [guided]
         models = [runtime.load_state(runtime.build(subject.program, "float64"), start.state) for _ in ways]
         taken = [trainer.steps(model, way, RATES) for model, way in zip(models, ways, strict=True)]

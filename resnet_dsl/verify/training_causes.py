@@ -76,7 +76,7 @@ def _mistaken_graphs(case: StepTaken, wanted: TrainingStep, got: TrainedStep) ->
     graph = case.graph
     norms = {node.home.name: node for node in graph.nodes if isinstance(node.op, RunningNorm)}
     if any(graph.is_frozen(node) for node in norms.values()):
-        freed = replace(graph, network=replace(graph.network, frozen=()))
+        freed = replace(graph, network=replace(graph.network, frozen=(), frozen_norms=False))
         yield "statistics: frozen ones move, and the batch's are used", freed
     if norms:
         frozen = (*graph.network.frozen, *norms)

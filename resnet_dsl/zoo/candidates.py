@@ -23,12 +23,13 @@ HEAD = "head"
 
 @dataclass(frozen=True)
 class NamedLayer:
-    """A layer with tensors, as it is called and kept there."""
+    """A layer with tensors, as it is called and kept there; `is_tensor` if its one tensor is called so."""
 
     node: GraphNode
     theirs: str
     bias: bool | None = None
     layout: str | None = None
+    is_tensor: bool = False
 
 
 class _Match(NamedTuple):
@@ -124,7 +125,7 @@ class Candidate:
         layout = match.rule.layout or self._order(node)
         if layout in ORDERS and flatten_before(node, self.graph).op.flattens == layout:
             layout = None  # the weight lies as it does here
-        return NamedLayer(node, match.theirs, match.rule.bias, layout)
+        return NamedLayer(node, match.theirs, match.rule.bias, layout, match.rule.is_tensor)
 
     def _own(self, node: GraphNode) -> NamedLayer:
         return NamedLayer(node, node.name, None, self._order(node))

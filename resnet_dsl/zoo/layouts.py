@@ -78,6 +78,14 @@ def _conv1x1(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
 
 
+def _linear(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
+    """A 1x1 convolution that is a fully connected layer there, along the channels of each pixel."""
+    if shape[2:] != (1, 1):
+        return Layout(shape, shape, lambda value: value, lambda value: value)
+    theirs = shape[:2]
+    return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
+
+
 def _axes(order: str) -> Callable[[Dimensions, GraphNode, Graph], Layout]:
     """A weight whose axes come in this order there, by their places here."""
     there = [int(axis) for axis in order]
@@ -138,6 +146,7 @@ ORDERS = ("chw", "hwc")
 """Layouts of a layer that takes a flattened map: which of its axes was outermost there."""
 LAYOUTS: Mapping[str, Callable[[Dimensions, GraphNode, Graph], Layout]] = {
     CONV1X1: _conv1x1,
+    "linear": _linear,
     DEPTHWISE: _depthwise,
     "io": _axes("10"),
     "hwio": _axes("2310"),

@@ -53,7 +53,8 @@ class ModelNames:
 
     def tensor(self, path: str, parameter: TensorSpec) -> str:
         """Return what a tensor of a layer is called there."""
-        return self.map.tensor(self.layers[path].theirs, parameter)
+        layer = self.layers[path]
+        return layer.theirs if layer.is_tensor else self.map.tensor(layer.theirs, parameter)
 
     def bias(self, path: str) -> str:
         """Return what the bias of a layer is called there, if it has one."""

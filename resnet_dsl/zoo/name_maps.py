@@ -30,12 +30,16 @@ Table = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class NameRule:
-    """What a layer is called there, whether it has a bias (None: as ours), and how its weight lies."""
+    """What a layer is called there, whether it has a bias (None: as ours), and how its weight lies.
+
+    `is_tensor` says that the name is that of the layer's one tensor, which is in no layer of its own there.
+    """
 
     ours: Pattern
     theirs: str
     bias: bool | None = None
     layout: str | None = None
+    is_tensor: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,10 +192,12 @@ def _rules(layers: Table) -> tuple[NameRule, ...]:
     )
 
 
-def _rule(ours: str, name: str, bias: bool | None = None, layout: str | None = None) -> NameRule:
+def _rule(
+    ours: str, name: str, bias: bool | None = None, layout: str | None = None, tensor: bool = False
+) -> NameRule:
     if layout not in (None, *LAYOUTS):
         raise TypeError(f"no layout {layout}")
-    return NameRule(Pattern(ours), name, bias, layout)
+    return NameRule(Pattern(ours), name, bias, layout, tensor)
 
 
 def _conditions(where: Mapping[str, Table]) -> tuple[Condition, ...]:

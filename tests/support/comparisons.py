@@ -339,9 +339,11 @@ NO_TABLE = {
     "resnet50t",
     # of relatives that no table is of
     "densenet121",
+    "efficientnet",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "regnet",
-    "regnet_x_400mf",
-    "regnet_y_400mf",
     "res2net50",
     "resnet50_os8",
     "resnet50_os16",

@@ -146,11 +146,14 @@ def stirred_keras(model: Any, seed: int = 0) -> Any:
     """Return a model of Keras with random weights, signed means and no variance of 1."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
+        if type(layer).__name__ == "Normalization":
+            continue  # of the images: no weights
         for variable in layer.weights:
             shape = tuple(variable.shape)
             if len(shape) > 1:
                 scale = SOFTENED if layer is model.layers[-1] else 1.0
-                value = rng.standard_normal(shape) * scale * (2 / np.prod(shape[:-1])) ** 0.5
+                fan_in = np.prod(shape[:2] if hasattr(layer, "depth_multiplier") else shape[:-1])
+                value = rng.standard_normal(shape) * scale * (2 / fan_in) ** 0.5
             elif variable.name in ("gamma", "moving_variance"):
                 value = rng.uniform(0.5, 1.5, shape)
             else:
@@ -177,6 +180,18 @@ def keras_result(make: Maker, model: Any, x: Array) -> Array:
             to.assign(of.numpy().astype(np.float64))
         result: Array = double(x.transpose(0, 2, 3, 1), training=False).numpy()
     return telling(result)
+
+
+def application(name: str, size: tuple[int, int]) -> Any:
+    """A model of keras.applications of five classes, without softmax; images are not scaled in it."""
+    import keras
+
+    make = getattr(keras.applications, name)
+    model = make(weights=None, input_shape=(*size, 3), classes=5, classifier_activation=None)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Rescaling):
+            layer.scale = 1.0
+    return model
 
 
 def resnet_v1(blocks: tuple[int, ...] = (1, 1, 1, 2), classes: int = 5, width: int = 64) -> Maker:

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, replace
 from functools import cache
 from itertools import combinations
+from math import inf
 from typing import Any
 
 from resnet_dsl.ir.arguments import (
     AMOUNTS,
+    BOUND,
     COUNT,
     EPSILON,
     EPSILON_OR_ZERO,
@@ -24,6 +26,8 @@ from resnet_dsl.ir.arguments import (
     INDEX,
     PADDING,
     PAIR,
+    PAIR_FROM_ZERO,
+    PAIR_OR_NONE,
     RATE,
     REAL,
     ArgumentRule,
@@ -42,6 +46,8 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
     COUNT: (4, 3, 2, 1, 6, 5, 48),  # so many channels give a weight enough values to tell how it starts
     INDEX: (0, 1, 2),
     PAIR: ((3, 3), (2, 2), (1, 1), (2, 1), (3, 4), (5, 1)),
+    PAIR_FROM_ZERO: ((0, 0), (1, 1), (1, 0)),
+    PAIR_OR_NONE: (None, (5, 7), (16, 20), (9, 1)),
     FLAG: (False, True),
     AMOUNTS: ((1, 1), (2, 0), ((0, 1), (0, 1)), ((3, 1), (0, 2))),
     PADDING: (*map(Symbol, ("half", "same", "valid")), (1, 1), (1, 0), ((0, 1), (0, 1)), ((2, 0), (1, 1))),
@@ -49,14 +55,19 @@ VALUES: dict[ArgumentRule, tuple[Any, ...]] = {
     EPSILON: (1e-5, 1e-3),
     EPSILON_OR_ZERO: (1e-5, 0.0),
     REAL: (0.5, 2.0, -1.0, 0.0),
+    BOUND: (-0.3, 0.1, 0.7),
 }
+
+UNWRITTEN = (inf, -inf)  # a bound that is left out
 
 # The values of a block that an op is applied to: what each is in the language, and its shape.
 MAP = Shape(CHANNELS, (Size("H"), Size("W")))
 PIXEL = Shape(CHANNELS, (Size(None, 1), Size(None, 1)))
+SMALL = (MAP.spatial[0].window(3, 2, 2), MAP.spatial[1].window(3, 3, 2))
 OPERANDS: dict[str, tuple[str, Shape]] = {
     "map": ("x -> tanh", MAP),
     "other": ("x -> sigmoid", MAP),
+    "small": ("map -> maxpool(3x3, stride=2x3)", Shape(CHANNELS, SMALL)),
     "plane": ("x -> conv(1, 1x1)", Shape(1, MAP.spatial)),
     "pixel": ("map -> gap", PIXEL),
     "gate": ("other -> gap", PIXEL),
@@ -66,8 +77,9 @@ OPERANDS: dict[str, tuple[str, Shape]] = {
 ONE = (("map",), ("pixel",), ("vector",))
 TWO = (
     ("map", "other"), ("map", "gate"), ("gate", "map"), ("map", "plane"), ("plane", "map"),
-    ("pixel", "gate"), ("vector", "weights"), ("map", "map"),
+    ("pixel", "gate"), ("vector", "weights"), ("map", "map"), ("small", "map"), ("map", "small"),
 )  # fmt: skip
+POSITIVE = {"map": "other", "pixel": "gate", "vector": "weights"}  # of the same shape
 MORE = (("map", "other", "plane"), ("vector", "weights", "vector"))
 
 
@@ -84,7 +96,8 @@ class Case:
     def call(self) -> str:
         """The use in the language."""
         first, *others = self.operands
-        arguments = ", ".join([*others, *(f"{name}={_written(value)}" for name, value in self.values)])
+        given = [(name, value) for name, value in self.values if value not in UNWRITTEN]
+        arguments = ", ".join([*others, *(f"{name}={_written(value)}" for name, value in given)])
         return f"{first} -> {self.op.kind}({arguments})"
 
     @property
@@ -105,7 +118,7 @@ def cases_of(kind: str) -> tuple[Case, ...]:
     """Return the cases of an op of the catalogue: its defaults first."""
     chosen = random.Random(kind)
     choices = [(name, _choices(rule, default)) for name, rule, default in CATALOGUE[kind].arguments()]
-    inputs = {1: ONE, 2: TWO}.get(CATALOGUE[kind].inputs or 0, TWO + MORE)
+    inputs = {1: ONE, 2: ONE + TWO}.get(CATALOGUE[kind].inputs or 0, TWO + MORE)
     alone = [_case(kind, {}, operands) for operands in inputs]
     found = [case for case in alone if case is not None]
     covered = {pair for case in found for pair in _pairs(case)}
@@ -136,9 +149,12 @@ def _case(kind: str, values: dict[str, Any], operands: tuple[str, ...]) -> Case 
     """The case, unless the op refuses it or changes nothing."""
     if any(default is MISSING and name not in values for name, _, default in CATALOGUE[kind].arguments()):
         return None
-    shapes = tuple(OPERANDS[name][1] for name in operands)
     try:
-        op = CATALOGUE[kind].make(values)
+        op = CATALOGUE[kind].make({name: value for name, value in values.items() if value not in UNWRITTEN})
+        if op.taken is not None and op.taken != len(operands):
+            return None
+        operands = tuple(_operand(name, index in op.positive) for index, name in enumerate(operands))
+        shapes = tuple(OPERANDS[name][1] for name in operands)
         for size in SIZES:
             op.shape(*shapes, extent=Extent(*size))
     except (ValueError, ShapeError):
@@ -152,6 +168,15 @@ def _case(kind: str, values: dict[str, Any], operands: tuple[str, ...]) -> Case 
     return Case(op, tuple(values.items()), operands, False)
 
 
+def _operand(name: str, positive: bool) -> str:
+    """The value itself, or one of its shape without values below 0; raises ValueError where there is none."""
+    if not positive or name in POSITIVE.values():
+        return name
+    if name not in POSITIVE:
+        raise ValueError(name)
+    return POSITIVE[name]
+
+
 def _pairs(case: Case) -> set[frozenset[Any]]:
     """The values that occur together, each with its name; the operands count as one."""
     own = [(name, getattr(case.op, name)) for name, _, _ in case.op.arguments()]
@@ -159,7 +184,7 @@ def _pairs(case: Case) -> set[frozenset[Any]]:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, tuple):
         return str(value)

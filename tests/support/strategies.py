@@ -48,6 +48,7 @@ LEVELS: tuple[tuple[str, int], ...] = (
     ("power", 10),
     ("call", 11),
     ("attribute", 11),
+    ("index", 11),
     ("list", 12),
     ("record", 12),
     ("group", 12),
@@ -95,6 +96,10 @@ def _expression(draw: Draw, kind: str, depth: int) -> ast.Expr:
             given = _several(draw, arguments(depth), 6)
             rest = (ast.Argument(NOWHERE, None, ast.Rest(NOWHERE)),) * draw(st.booleans())
             return ast.Call(NOWHERE, below(POSTFIX), (*given, *rest))
+        case "index":
+            value = below(POSTFIX)  # a list itself is indexed in parentheses only
+            value = ast.Group(NOWHERE, value) if isinstance(value, ast.List) else value
+            return ast.Index(NOWHERE, value, below())
         case "attribute":
             return ast.Attribute(NOWHERE, below(POSTFIX), draw(labels))
         case "list":
@@ -155,7 +160,7 @@ def parameters(draw: Draw) -> ast.Parameter:
 def declarations(draw: Draw) -> ast.Declaration:
     """Any declaration."""
     name = draw(names)
-    match draw(st.sampled_from(["use", "const", "block", "model"])):
+    match draw(st.sampled_from(["use", "const", "block", "model", "row"])):
         case "use":
             shipped = draw(st.booleans())
             return ast.Use(NOWHERE, name if shipped else draw(quoted), shipped)
@@ -166,6 +171,9 @@ def declarations(draw: Draw) -> ast.Declaration:
             given = _several(draw, parameters(), 4)
             rest = draw(st.none() | st.just(ast.Rest(NOWHERE)))
             return ast.Block(NOWHERE, name, given, _several(draw, steps, 3), draw(expressions()), rest)
+        case "row":
+            base = ast.Field(NOWHERE, "base", draw(expressions()))
+            return ast.Row(NOWHERE, name, (), (base,))
         case _:
             return ast.Model(NOWHERE, name, _several(draw, parameters(), 4), _several(draw, fields(), 4))
 
@@ -209,6 +217,8 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
         case ast.Block():
             yield from ("block", node.name, *header(node), "{", *several(node.statements))
             yield from ("return", *one(node.result), "}")
+        case ast.Row():
+            yield from ("model", node.name, "=", *one(node.fields[0].value))
         case ast.Model():
             yield from ("model", node.name, *header(node), "{", *several(node.fields), "}")
         case ast.Parameter():
@@ -246,6 +256,8 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
             yield from one(node.value)
         case ast.Attribute():
             yield from (*one(node.value), ".", node.name)
+        case ast.Index():
+            yield from (*one(node.value), "[", *one(node.index), "]")
         case ast.Unary():
             yield from (node.operator, *one(node.value))
         case ast.Binary():

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import singledispatch
+from dataclasses import replace
 
-from resnet_dsl.backend.ir import GraphNode, Node, Sides, ops
+from resnet_dsl.backend.ir import Sides, ops
 from resnet_dsl.backend.python_source import (
     Argument,
     Binary,
     Call,
     Expression,
     Literal,
-    Lowering,
     Operand,
     Site,
     StepName,
@@ -22,6 +20,24 @@ from resnet_dsl.backend.python_source import (
     call,
     listed,
     several,
+)
+from resnet_dsl_keras.rules import (  # noqa: F401  the rules register themselves
+    attention,
+    resizing,
+    shuffling,
+    transposed,
+    values,
+)
+from resnet_dsl_keras.rules.lowering import (
+    DIVISION,
+    KerasLowering,
+    X,
+    channel_axis,
+    helper_call,
+    layer,
+    lower,
+    lowered,
+    lowered_node,
 )
 from resnet_dsl_keras.rules.windows import (
     DEPTHWISE,
@@ -36,59 +52,7 @@ from resnet_dsl_keras.rules.windows import (
     sum_operation,
 )
 
-X = Operand(0)
-
-
-@dataclass(frozen=True)
-class KerasLowering(Lowering):
-    """An op in Keras: beside what is written, all that the rest of the backend has to know of it.
-
-    `cases` are branches that the op needs of the helpers it calls, by helper. The op becomes at most
-    `depth` operations of Keras one behind the other, among them some that Keras itself names after
-    `operations`. Its result is that of the layer `name-ending`, or else of the layer which has its
-    name; an ending of None says that no layer has it. `computed` is what Keras computes where that
-    is more than the op, `parts` what gives this result and others at once; `by_channels` says that the
-    layer is for inputs of as many channels as this one has.
-    """
-
-    cases: tuple[tuple[str, str], ...] = field(default=(), compare=False)
-    depth: int = field(default=1, compare=False)
-    operations: tuple[str, ...] = field(default=(), compare=False)
-    ending: str | None = field(default="", compare=False)
-    computed: ops.Op | None = field(default=None, compare=False)
-    parts: Unpacked | None = None
-    by_channels: bool = field(default=False, compare=False)
-
-
-@singledispatch
-def lower(op: ops.Op, site: Site) -> KerasLowering:
-    """Return how an op is written; raises for an op without a rule."""
-    raise TypeError(f"the keras backend has no rule for {type(op).__name__}")
-
-
-def lowered(site: Site) -> KerasLowering:
-    """Return how a step is written where it is used."""
-    return lower(site.op, site)
-
-
-def lowered_node(node: GraphNode) -> KerasLowering:
-    """Return how an op of the graph is written: what there is to know of it beside the class it is in."""
-    step = Node(node.name, node.op, (), node.shape, "", node.span, node.author)
-    return lower(node.op, Site(step, node.input_shapes))
-
-
-def layer(kind: str, *arguments: Argument, **settings: Argument) -> Call:
-    """A layer of Keras on the op's one operand, under the op's name."""
-    return call(call(f"layers.{kind}", *arguments, **settings, name=StepName()), X)
-
-
-def helper_call(name: str, *arguments: Argument, **settings: Argument) -> Call:
-    """A helper of the file that makes the layer of the op's name from the op's one operand."""
-    return call(name, X, StepName(), *arguments, **settings)
-
-
-def _channel_axis(site: Site) -> Argument:
-    return -1 if site.vector else call("channel_axis")
+__all__ = ["KerasLowering", "X", "helper_call", "layer", "lower", "lowered", "lowered_node"]
 
 
 def _shape_case(helper: str, site: Site) -> tuple[tuple[str, str], ...]:
@@ -171,9 +135,14 @@ def _(op: ops.FullyConnected, site: Site) -> KerasLowering:
 def _(op: ops.BatchNorm, site: Site) -> KerasLowering:
     settings = {name: site.number(name) for name in ("eps", "gamma")}
     made = helper_call(
-        "batch_norm", **settings, momentum=inverted_momentum(site), scale=op.scale, center=op.center
+        "batch_norm",
+        **settings,
+        momentum=inverted_momentum(site),
+        scale=op.scale,
+        center=op.center,
+        frozen=op.frozen,
     )
-    return KerasLowering(made)
+    return KerasLowering(made, norm="BatchNormalization")
 
 
 def inverted_momentum(site: Site) -> Expression:
@@ -184,14 +153,16 @@ def inverted_momentum(site: Site) -> Expression:
 @lower.register
 def _(op: ops.GroupNorm, site: Site) -> KerasLowering:
     eps, gamma = site.number("eps"), site.number("gamma")
-    return KerasLowering(helper_call("group_norm", site.number("groups"), eps=eps, gamma=gamma))
+    made = helper_call("group_norm", site.number("groups"), eps=eps, gamma=gamma)
+    return KerasLowering(made, norm="GroupNormalization")
 
 
 @lower.register
 def _(op: ops.LayerNorm, site: Site) -> KerasLowering:
     code = helper_call("layer_norm", eps=site.number("eps"), gamma=site.number("gamma"))
     # In NCHW a map comes back by a layer of its own.
-    return KerasLowering(code, depth=3, ending="back", cases=_shape_case("layer_norm", site))
+    cases = _shape_case("layer_norm", site)
+    return KerasLowering(code, depth=3, ending="back", cases=cases, norm="LayerNormalization")
 
 
 @lower.register
@@ -199,8 +170,9 @@ def _(op: ops.InstanceNorm, site: Site) -> KerasLowering:
     """A group norm whose groups are single channels."""
     eps = site.number("eps")
     if op.affine:
-        return KerasLowering(helper_call("group_norm", site.channels(), eps=eps, gamma=site.number("gamma")))
-    settings = {"axis": _channel_axis(site), "epsilon": eps, "center": False, "scale": False}
+        made = helper_call("group_norm", site.channels(), eps=eps, gamma=site.number("gamma"))
+        return KerasLowering(made, norm="GroupNormalization")
+    settings = {"axis": channel_axis(site), "epsilon": eps, "center": False, "scale": False}
     return KerasLowering(layer("GroupNormalization", groups=site.channels(), **settings))
 
 
@@ -210,9 +182,6 @@ def _(op: ops.LocalResponseNorm, site: Site) -> KerasLowering:
     code = helper_call("local_response_norm", site.number("size"), **keywords)
     operations = ("square", "pad", "get_item", "multiply", "subtract", "power", *DIVISION)
     return KerasLowering(code, depth=8, operations=operations, ending=None)
-
-
-DIVISION = ("divide", "true_divide")  # one or the other, by Keras' version
 
 
 # --- elementwise -------------------------------------------------------------------------------
@@ -270,7 +239,11 @@ def _(op: ops.Tanh, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Softmax, site: Site) -> KerasLowering:
-    return KerasLowering(layer("Softmax", axis=_channel_axis(site)))
+    if op.over == "parts":
+        return KerasLowering(helper_call("softmax_over_parts", site.number("parts")))
+    if op.over == "pixels":
+        return KerasLowering(helper_call("softmax_over_pixels"))
+    return KerasLowering(layer("Softmax", axis=channel_axis(site)))
 
 
 @lower.register
@@ -402,16 +375,8 @@ def _(op: ops.ZeroPad, site: Site) -> KerasLowering:
 @lower.register
 def _(op: ops.Part, site: Site) -> KerasLowering:
     code = call("part", X, site.number("index"), site.number("of"))
-    parts = Unpacked(call("ops.split", X, op.of, axis=_channel_axis(site)), op.index, op.of)
+    parts = Unpacked(call("ops.split", X, op.of, axis=channel_axis(site)), op.index, op.of)
     return KerasLowering(code, operations=("get_item", "split"), ending=None, parts=parts)
-
-
-@lower.register
-def _(op: ops.Upsample, site: Site) -> KerasLowering:
-    factor = site.square("factor")
-    if op.mode == "nearest":
-        return KerasLowering(helper_call("upsample", factor))
-    return KerasLowering(helper_call("upsample_bilinear", factor), depth=4, operations=("pad",))
 
 
 # --- joins -------------------------------------------------------------------------------------
@@ -429,5 +394,5 @@ def _(op: ops.Multiply, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Concat, site: Site) -> KerasLowering:
-    joined = call("layers.Concatenate", axis=_channel_axis(site), name=StepName())
+    joined = call("layers.Concatenate", axis=channel_axis(site), name=StepName())
     return KerasLowering(call(joined, listed(*map(Operand, range(len(site.shapes))))))

@@ -63,11 +63,13 @@ def conv_padding(op: ops.Conv, site: Site) -> Argument:
 def leaves_gaps(op: ops.Conv) -> bool:
     """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
 
-    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
-    pixels alone it is a convolution without stride, for every size of the map.
+    So it is where the stride divides the dilation and half the span, which of an even kernel it need not
+    do: on these pixels alone it is a convolution without stride, for every size of the map.
     """
-    steps = zip(op.stride, op.dilation, strict=True)
-    return pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+    if not (ops.is_even(op.pad) and pads_half(op)):
+        return False
+    steps = zip(op.stride, op.dilation, op.pad, strict=True)
+    return all(dilation % stride == 0 and pad % stride == 0 for stride, dilation, pad in steps)
 
 
 def sum_operation(stride: Pair) -> str:

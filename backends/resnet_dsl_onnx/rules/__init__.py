@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import singledispatch
+from math import isinf
 
 from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops, sides
-from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
-from resnet_dsl_onnx.rules.activations import gelu
+from resnet_dsl_onnx.nodes import NO_INPUT, Constant, OnnxNode, step
+from resnet_dsl_onnx.rules.activations import gelu, mish
+from resnet_dsl_onnx.rules.attention import softmax, weighted_sum
 from resnet_dsl_onnx.rules.averages import adaptive_average
+from resnet_dsl_onnx.rules.learned import (
+    generalised_mean,
+    global_response_norm,
+    learned_scale,
+    learned_shift,
+)
 from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
+from resnet_dsl_onnx.rules.resizing import cropped, resized, upsample
 from resnet_dsl_onnx.rules.same_padding import computed_pads, padded
+from resnet_dsl_onnx.rules.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from resnet_dsl_onnx.rules.windows import computes_same, pool, spans, unpadded, window
 
 INT64_MAX = 2**63 - 1
 CHANNELS = 1  # the axis
-NO_INPUT = ""  # ONNX's name for an optional input that is left out
 
 
 @singledispatch
@@ -100,6 +109,21 @@ def _instance_norm(op: ops.InstanceNorm, node: GraphNode, extent: Extent) -> Ite
     yield OnnxNode("InstanceNormalization", (*node.inputs, *scale_and_shift), {"epsilon": op.eps})
 
 
+@lower.register
+def _global_response_norm(op: ops.GlobalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from global_response_norm(op, node)
+
+
+@lower.register
+def _learned_scale(op: ops.LearnedScale, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from learned_scale(op, node)
+
+
+@lower.register
+def _learned_shift(op: ops.LearnedShift, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from learned_shift(op, node)
+
+
 # --- elementwise -------------------------------------------------------------------------------
 
 
@@ -139,6 +163,63 @@ def _hard_swish(op: ops.HardSwish, node: GraphNode, extent: Extent) -> Iterator[
 
 
 @lower.register
+def _hard_sigmoid(op: ops.HardSigmoid, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("HardSigmoid", node.inputs, {"alpha": 1 / 6, "beta": 0.5})
+
+
+@lower.register
+def _relu6(op: ops.Relu6, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Clip", (*node.inputs, Constant("model", 0.0), Constant("model", 6.0)), {})
+
+
+@lower.register
+def _elu(op: ops.Elu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Elu", node.inputs, {"alpha": op.alpha})
+
+
+@lower.register
+def _mish(op: ops.Mish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from mish(node)
+
+
+@lower.register
+def _softplus(op: ops.Softplus, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Softplus", node.inputs, {})
+
+
+@lower.register
+def _exponential(op: ops.Exponential, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Exp", node.inputs, {})
+
+
+@lower.register
+def _logarithm(op: ops.Logarithm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Log", node.inputs, {})
+
+
+@lower.register
+def _square_root(op: ops.SquareRoot, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Sqrt", node.inputs, {})
+
+
+@lower.register
+def _absolute(op: ops.Absolute, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Abs", node.inputs, {})
+
+
+@lower.register
+def _clip(op: ops.Clip, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    low, high = (NO_INPUT if isinf(bound) else Constant("model", bound) for bound in (op.low, op.high))
+    bounds = (low, high) if high else (low,)
+    yield OnnxNode("Clip", (*node.inputs, *bounds), {})
+
+
+@lower.register
+def _power(op: ops.Power, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Pow", (*node.inputs, Constant("model", op.exponent)), {})
+
+
+@lower.register
 def _sigmoid(op: ops.Sigmoid, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Sigmoid", node.inputs, {})
 
@@ -150,7 +231,7 @@ def _tanh(op: ops.Tanh, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 
 @lower.register
 def _softmax(op: ops.Softmax, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Softmax", node.inputs, {"axis": CHANNELS})
+    yield from softmax(op, node)
 
 
 @lower.register
@@ -205,6 +286,16 @@ def _global_avg_pool(op: ops.GlobalAvgPool, node: GraphNode, extent: Extent) -> 
 
 
 @lower.register
+def _global_max_pool(op: ops.GlobalMaxPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("GlobalMaxPool", node.inputs, {})
+
+
+@lower.register
+def _generalised_mean(op: ops.GeneralisedMean, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from generalised_mean(op, node)
+
+
+@lower.register
 def _adaptive_avg_pool(op: ops.AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield from adaptive_average(op, node, extent)
 
@@ -230,19 +321,7 @@ def _blur_pool(op: ops.BlurPool, node: GraphNode, extent: Extent) -> Iterator[On
 
 @lower.register
 def _upsample(op: ops.Upsample, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    """The scales of a Resize are in single precision whatever the model is in."""
-    factors = tuple(map(float, op.factor))
-    scales = Constant("float32", (1.0, 1.0, *factors), (4,), f"scales/{op.factor[0]}x{op.factor[1]}")
-    nearest = op.mode == "nearest"
-    attributes = {
-        "mode": "nearest" if nearest else "linear",
-        "coordinate_transformation_mode": "asymmetric" if nearest else "half_pixel",
-        "nearest_mode": "floor",
-        "cubic_coeff_a": -0.75,
-        "exclude_outside": 0,
-        "extrapolation_value": 0.0,
-    }
-    yield OnnxNode("Resize", (*node.inputs, NO_INPUT, scales), attributes)
+    yield from upsample(op, node, extent)
 
 
 @lower.register
@@ -295,8 +374,68 @@ def _multiply(op: ops.Multiply, node: GraphNode, extent: Extent) -> Iterator[Onn
 
 
 @lower.register
+def _divide(op: ops.Divide, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Div", node.inputs, {})
+
+
+@lower.register
+def _maximum(op: ops.Maximum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Max", node.inputs, {})
+
+
+@lower.register
+def _minimum(op: ops.Minimum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield OnnxNode("Min", node.inputs, {})
+
+
+@lower.register
 def _concat(op: ops.Concat, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Concat", node.inputs, {"axis": CHANNELS})
+
+
+@lower.register
+def _resize(op: ops.Resize, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from resized(op, node, extent)
+
+
+@lower.register
+def _crop(op: ops.Crop, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from cropped(op, node, extent)
+
+
+@lower.register
+def _conv_transpose(op: ops.ConvTranspose, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    before, after = zip(*sides(op.pad), strict=True)  # type: ignore[arg-type]
+    attributes = {
+        "kernel_shape": op.kernel,
+        "strides": op.stride,
+        "auto_pad": "NOTSET",
+        "pads": (*before, *after),
+        "output_padding": op.output_padding,
+        "dilations": op.dilation,
+        "group": op.groups,
+    }
+    yield OnnxNode("ConvTranspose", (*node.inputs, *_parameters(node)), attributes)
+
+
+@lower.register
+def _pixel_shuffle(op: ops.PixelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from pixel_shuffle(op, node)
+
+
+@lower.register
+def _pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from pixel_unshuffle(op, node, extent)
+
+
+@lower.register
+def _channel_shuffle(op: ops.ChannelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from channel_shuffle(op, node)
+
+
+@lower.register
+def _weighted_sum(op: ops.WeightedSum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from weighted_sum(node)
 
 
 # --- what several rules share ------------------------------------------------------------------

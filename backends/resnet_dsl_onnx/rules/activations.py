@@ -18,6 +18,14 @@ def gelu(node: GraphNode, approximate: bool) -> Iterator[OnnxNode]:
     yield OnnxNode("Mul", (doubled, Constant("model", 0.5)), {})
 
 
+def mish(node: GraphNode) -> Iterator[OnnxNode]:
+    """Yield x * tanh(softplus(x))."""
+    (x,) = node.inputs
+    soft = yield from step(node.name, "soft", "Softplus", x)
+    gate = yield from step(node.name, "gate", "Tanh", soft)
+    yield OnnxNode("Mul", (x, gate), {})
+
+
 def _by_erf(name: str, x: str) -> Steps:
     scaled = yield from step(name, "scaled", "Div", x, Constant("model", sqrt(2.0)))
     return (yield from step(name, "curve", "Erf", scaled))

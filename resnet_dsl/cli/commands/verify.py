@@ -32,7 +32,7 @@ def verify(options: Namespace) -> int:
     overrides = parse_settings(options.settings)
 
     def load(more: Mapping[str, object]) -> Program:
-        return compile_source(source, home, options.model, {**overrides, **more})
+        return compile_source(source, home, program.name, {**overrides, **more})
 
     def work(dead: tuple[Failure, ...], announce: Announce) -> int:
         from resnet_dsl.verify.report import as_json, as_text

@@ -3,32 +3,45 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
+from resnet_dsl.ir.ops.attention import WeightedSum
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
     Dropout,
+    Elu,
     Gelu,
+    HardSigmoid,
     HardSwish,
     LeakyRelu,
+    Mish,
     PRelu,
     Relu,
+    Relu6,
     Sigmoid,
     Silu,
     Softmax,
+    Softplus,
     StochasticDepth,
     Tanh,
 )
-from resnet_dsl.ir.ops.joins import Add, Agreement, Concat, Join, Multiply
+from resnet_dsl.ir.ops.functions import Absolute, Clip, Exponential, Logarithm, Power, SquareRoot
+from resnet_dsl.ir.ops.joins import Add, Agreement, Concat, Divide, Join, Maximum, Minimum, Multiply
 from resnet_dsl.ir.ops.layers import ChannelConv, Conv, FullyConnected
-from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, Upsample, ZeroPad
+from resnet_dsl.ir.ops.layout import Flatten, PadChannels, Part, Subsample, ZeroPad
+from resnet_dsl.ir.ops.learned import LearnedScale, LearnedShift
 from resnet_dsl.ir.ops.normalisation import (
     BatchNorm,
+    GlobalResponseNorm,
     GroupNorm,
     InstanceNorm,
     LayerNorm,
     LocalResponseNorm,
     RunningNorm,
 )
+from resnet_dsl.ir.ops.resizing import Crop, Resize, Upsample
+from resnet_dsl.ir.ops.shuffling import ChannelShuffle, PixelShuffle, PixelUnshuffle
+from resnet_dsl.ir.ops.transposed import ConvTranspose
+from resnet_dsl.ir.ops.whole_map import GeneralisedMean, GlobalMaxPool
 from resnet_dsl.ir.ops.windows import (
     AdaptiveAvgPool,
     AvgPool,
@@ -41,23 +54,34 @@ from resnet_dsl.ir.ops.windows import (
     is_uneven,
 )
 
-CATALOGUE: dict[str, type[Op]] = {
-    op.kind: op
-    for op in (
-        Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm,
-        Relu, LeakyRelu, PRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine,
-        Dropout, StochasticDepth,
-        MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
-        Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
-    )
-}  # fmt: skip
+# Names that nothing of a text may take. Those of later ops may be taken: the text's own is meant then.
+_RESERVED: tuple[type[Op], ...] = (
+    Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm,
+    Relu, LeakyRelu, PRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine,
+    Dropout, StochasticDepth,
+    MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
+    Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
+)  # fmt: skip
+_LATER: tuple[type[Op], ...] = (
+    Relu6, HardSigmoid, Elu, Mish, Softplus,
+    Exponential, Logarithm, SquareRoot, Absolute, Clip, Power,
+    Maximum, Minimum, Divide,
+    LearnedScale, LearnedShift, GlobalResponseNorm, GlobalMaxPool, GeneralisedMean,
+    Resize, Crop, ConvTranspose, PixelShuffle, PixelUnshuffle, ChannelShuffle,
+    WeightedSum,
+)  # fmt: skip
+CATALOGUE: dict[str, type[Op]] = {op.kind: op for op in (*_RESERVED, *_LATER)}
+RESERVED = frozenset(op.kind for op in _RESERVED)
 
-# What arithmetic of tensors is: a sign between two of them, `scaled` for one and a number.
+# What arithmetic of tensors is: a sign between two of them, for one and a number `scaled`, `**` and, by
+# `max` and `min`, `bounded`.
 OPERATORS: dict[str, type[Op]] = {op.operator: op for op in CATALOGUE.values() if op.operator}
 
 __all__ = [
     "CATALOGUE",
     "OPERATORS",
+    "RESERVED",
+    "Absolute",
     "AdaptiveAvgPool",
     "Add",
     "Affine",
@@ -66,22 +90,39 @@ __all__ = [
     "BatchNorm",
     "BlurPool",
     "ChannelConv",
+    "ChannelShuffle",
+    "Clip",
     "Concat",
     "Conv",
+    "ConvTranspose",
+    "Crop",
+    "Divide",
     "Dropout",
+    "Elu",
+    "Exponential",
     "Flatten",
     "FullyConnected",
     "Gelu",
+    "GeneralisedMean",
     "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GlobalResponseNorm",
     "GroupNorm",
+    "HardSigmoid",
     "HardSwish",
     "Init",
     "InstanceNorm",
     "Join",
     "LayerNorm",
     "LeakyRelu",
+    "LearnedScale",
+    "LearnedShift",
     "LocalResponseNorm",
+    "Logarithm",
     "MaxPool",
+    "Maximum",
+    "Minimum",
+    "Mish",
     "Mistake",
     "Multiply",
     "Op",
@@ -89,18 +130,26 @@ __all__ = [
     "PadChannels",
     "Padding",
     "Part",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "Pool",
+    "Power",
     "Relu",
+    "Relu6",
+    "Resize",
     "Role",
     "RunningNorm",
     "Sigmoid",
     "Silu",
     "Softmax",
+    "Softplus",
+    "SquareRoot",
     "StochasticDepth",
     "Subsample",
     "Tanh",
     "TensorSpec",
     "Upsample",
+    "WeightedSum",
     "Window",
     "ZeroPad",
     "is_even",

@@ -6,39 +6,35 @@ Names are in lower case, without underscores and `2d`, as suggestions compare th
 from __future__ import annotations
 
 ABSENT_ACTIVATIONS = frozenset((
-    "celu", "elu", "selu", "relu6", "crelu", "rrelu", "mish", "hardmish", "softplus", "softsign",
-    "hardsigmoid", "hsigmoid", "hardtanh", "htanh", "softshrink", "hardshrink", "tanhshrink", "threshold",
-    "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "exponential", "softmax2d",
-    "logsoftmax", "maxout", "quickgelu", "squaredrelu", "sinusoid",
+    "celu", "selu", "crelu", "rrelu", "hardmish", "softsign", "softshrink", "hardshrink", "tanhshrink",
+    "threshold", "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu",
+    "logsoftmax", "maxout", "quickgelu", "sinusoid",
 ))  # fmt: skip
 
 DEPTHWISE = (
     "a depthwise convolution has as many groups as channels: `conv(x.channels, 3x3, groups=x.channels)`"
 )
 TWO_AXES = "maps have two axes; a signal is `12x1x1000`, with kernels such as `1x7`"
-LARGER = "a map is made larger by `upsample(2)`, and changed by a convolution behind it"
+LARGER = "a map is made larger by `upsample(2)` or `conv_transpose(64, 2x2, stride=2)`"
 PIPELINE = "steps are joined by `->`: `x -> conv(64, 3x3) -> bn -> relu`"
 ABSENT_OPS = {
     "depthwiseconv": DEPTHWISE,
     "dwconv": DEPTHWISE,
     "separableconv": DEPTHWISE + ", then `conv(width, 1x1)`",
-    "convtranspose": LARGER,
-    "conv2dtranspose": LARGER,
-    "transposedconv": LARGER,
-    "deconv": LARGER,
-    "deconvolution": LARGER,
-    "pixelshuffle": LARGER,
     "conv1d": TWO_AXES,
     "conv3d": TWO_AXES,
     "batchnorm1d": "`bn` takes maps and vectors",
     "batchnorm3d": "`bn` takes maps and vectors",
+    "frozenbatchnorm": "`bn(frozen=true)` is it; `freeze: [norms]` freezes all norms of a model",
     "maxpool1d": TWO_AXES,
     "maxpool3d": TWO_AXES,
     "avgpool1d": TWO_AXES,
     "avgpool3d": TWO_AXES,
-    "globalmaxpool": "`gap` takes the mean; a maximum is `maxpool` with a kernel of the map's size",
-    "globalmaxpooling": "`gap` takes the mean; a maximum is `maxpool` with a kernel of the map's size",
-    "adaptivemaxpool": "`adaptive_avgpool` takes means; a maximum is `maxpool`",
+    "hardtanh": "`clip(-1, 1)` is it",
+    "htanh": "`clip(-1, 1)` is it",
+    "squaredrelu": "`max(x, 0) ** 2` is it",
+    "square": "`x ** 2` is it",
+    "reciprocal": "`1 / x` is it",
     "sequential": PIPELINE,
     "modulelist": PIPELINE,
     "moduledict": PIPELINE,

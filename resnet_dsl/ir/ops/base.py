@@ -38,7 +38,7 @@ class Init:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor that an op owns, and what it does there.
+    """A tensor that an op owns, and what it does there; one that is `fixed` is never trained.
 
     A `weight` is summed over, with its `bias`; a `scale` and a `shift` act on each channel; a `mean`
     and a `variance` are running statistics, which no gradient reaches.
@@ -48,11 +48,17 @@ class TensorSpec:
     shape: tuple[int, ...]
     init: Init
     role: Role
+    fixed: bool = False
 
     @property
     def learned(self) -> bool:
         """Whether it is a parameter, and not a buffer."""
-        return self.role not in ("mean", "variance")
+        return not (self.fixed or self.is_statistic)
+
+    @property
+    def is_statistic(self) -> bool:
+        """Whether batches change it, and no gradient."""
+        return self.role in ("mean", "variance")
 
     @property
     def size(self) -> int:
@@ -78,11 +84,15 @@ class Op:
     takes: ClassVar[str] = "map or vector"  # for the reader of the docs: what it may be applied to
     gives: ClassVar[str] = "as the input"  # and what shape comes of it
     inputs: ClassVar[int | None] = 1  # None: two or more
+    operands: ClassVar[tuple[str, ...]] = ()  # names by which those behind the first may be given
+    instead: ClassVar[str] = ""  # what to write where the inputs fit at some sizes only
+    measures: ClassVar[bool] = False  # whether the second input gives its height and width alone
     random: ClassVar[bool] = False  # whether training draws at random
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
+    bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
@@ -138,6 +148,11 @@ class Op:
         spec = next(spec for spec in fields(self) if spec.name == name)
         return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
 
+    @property
+    def taken(self) -> int | None:
+        """How many inputs it takes as its arguments are; None for two or more."""
+        return self.inputs
+
     def doubts(self) -> Iterator[Doubt]:
         """Yield arguments that are allowed and seldom meant."""
         yield from ()
@@ -175,9 +190,19 @@ class Op:
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
 
     @property
+    def positive(self) -> tuple[int, ...]:
+        """Which inputs have to be positive, as the result is no number elsewhere, or has no bound."""
+        return ()
+
+    @property
     def linear_in_weight(self) -> bool:
         """Whether the result is linear in the weight, where there is one: it is taken as it is."""
         return True
+
+    @property
+    def stays(self) -> bool:
+        """Whether training changes nothing of it, and it works as in evaluation there."""
+        return False
 
     @property
     def flattens(self) -> str:

@@ -116,6 +116,57 @@ class Multiply(Join):
 
 
 @dataclass(frozen=True)
+class Divide(Multiply):
+    """Quotient of equal shapes, or of a map and what would be its gate in a product."""
+
+    kind: ClassVar[str] = "div"
+    aliases: ClassVar[tuple[str, ...]] = ("divide", "truedivide")
+    operator: ClassVar[str] = "/"
+    joined: ClassVar[str] = "quotient"
+
+    @property
+    def positive(self) -> tuple[int, ...]:
+        return (1,)
+
+
+@dataclass(frozen=True)
+class Extremum(Join):
+    """One of several values at each place."""
+
+    takes: ClassVar[str] = "maps or vectors of one shape, two or more"
+    gives: ClassVar[str] = "that shape"
+    inputs: ClassVar[int | None] = None
+    code: ClassVar[str] = "E0302"
+    agreement: ClassVar[Agreement] = "shape"
+
+    def _joined_shape(self, inputs: tuple[Shape, ...], extent: Extent) -> Shape:
+        first = inputs[0]
+        if any((s.channels, len(s.spatial)) != (first.channels, len(first.spatial)) for s in inputs):
+            raise self._different()
+        return first
+
+
+@dataclass(frozen=True)
+class Maximum(Extremum):
+    """The largest value at each place."""
+
+    kind: ClassVar[str] = "max"
+    aliases: ClassVar[tuple[str, ...]] = ("maximum", "eltwisemax")
+    joined: ClassVar[str] = "maximum"
+    bound_by: ClassVar[str] = "low"
+
+
+@dataclass(frozen=True)
+class Minimum(Extremum):
+    """The smallest value at each place."""
+
+    kind: ClassVar[str] = "min"
+    aliases: ClassVar[tuple[str, ...]] = ("minimum", "eltwisemin")
+    joined: ClassVar[str] = "minimum"
+    bound_by: ClassVar[str] = "high"
+
+
+@dataclass(frozen=True)
 class Concat(Join):
     """The channels of all inputs one after the other."""
 

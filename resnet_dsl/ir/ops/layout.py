@@ -1,4 +1,4 @@
-"""Ops that move values: flatten, take some of them, put zeros around them, make a map larger."""
+"""Ops that move values: flatten, take some of them, put zeros around them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
-from resnet_dsl.limits import ARGUMENT
 
 
 @dataclass(frozen=True)
@@ -176,30 +175,3 @@ class Part(Op):
         """Return the first of the part's channels, and the one after its last."""
         size = channels // self.of
         return self.index * size, (self.index + 1) * size
-
-
-@dataclass(frozen=True)
-class Upsample(Op):
-    """A map `factor` times as large: pixels repeated, or interpolated between their centres."""
-
-    kind: ClassVar[str] = "upsample"
-    aliases: ClassVar[tuple[str, ...]] = ("upsampling", "interpolate", "resize")
-    takes: ClassVar[str] = "map"
-    gives: ClassVar[str] = "`n * factor`"
-    factor: Pair = argument(PAIR, (2, 2), aliases=("scalefactor", "size", "scale"))
-    mode: str = argument(choice("nearest", "bilinear"), "nearest", aliases=("interpolation",))
-
-    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
-        (x,) = inputs
-        needs_map(self, x)
-        sizes = tuple(size.times(factor) for size, factor in zip(x.spatial, self.factor, strict=True))
-        if any(max(size.mul, extent.of(size) or 0) > ARGUMENT.most for size in sizes):
-            raise ShapeError("E0502", f"a map of {x.text(extent)} cannot be made larger any more")
-        return Shape(x.channels, sizes)
-
-    @property
-    def window(self) -> Window:
-        return Window((2, 2) if self.mode == "bilinear" else (1, 1), factor=self.factor)
-
-    def does_nothing(self, *inputs: Shape) -> bool:
-        return self.factor == (1, 1)

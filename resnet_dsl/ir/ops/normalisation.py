@@ -45,7 +45,9 @@ class RunningNorm(Op):
 class BatchNorm(RunningNorm):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale.
 
-    Without `scale` the channels have no learned scale, without `center` no learned shift.
+    Without `scale` the channels have no learned scale, without `center` no learned shift. One that is
+    `frozen` has them and its statistics as they are loaded, in training too, as torchvision's
+    FrozenBatchNorm2d.
     """
 
     kind: ClassVar[str] = "bn"
@@ -54,7 +56,6 @@ class BatchNorm(RunningNorm):
         "batchnormalization",
         "batchnormalisation",
         "norm",
-        "frozenbatchnorm",
     )
     fresh: ClassVar[bool] = True
     absent: ClassVar[Mapping[str, str]] = {
@@ -64,6 +65,7 @@ class BatchNorm(RunningNorm):
     gamma: float = argument(REAL, 1.0, structure=itself)
     scale: bool = argument(FLAG, True, aliases=("usescale",))
     center: bool = argument(FLAG, True, aliases=("centre", "usebias", "bias"))
+    frozen: bool = argument(FLAG, False)
 
     def normalised(self) -> Self:
         if not self.scale and self.gamma != 1.0:
@@ -72,13 +74,19 @@ class BatchNorm(RunningNorm):
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (inputs[0].channels,)
-        scale, shift = _scale_and_shift(inputs[0], self.gamma)
+        scale, shift = (
+            replace(tensor, fixed=self.frozen) for tensor in _scale_and_shift(inputs[0], self.gamma)
+        )
         return (
             *((scale,) if self.scale else ()),
             *((shift,) if self.center else ()),
             TensorSpec("running_mean", shape, Init("constant", 0.0), "mean"),
             TensorSpec("running_var", shape, Init("constant", 1.0), "variance"),
         )
+
+    @property
+    def stays(self) -> bool:
+        return self.frozen
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,32 @@ class InstanceNorm(Op):
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma) if self.affine else ()
+
+
+@dataclass(frozen=True)
+class GlobalResponseNorm(Op):
+    """x + (weight * n * x + bias), n a channel's norm over the map by the mean of all (Woo et al. 2023).
+
+    `weight` and `bias` have a number for each channel and start at 0: at first the result is x. The norm
+    is the root of the sum of squares; `eps` is added to the mean of the norms.
+    """
+
+    kind: ClassVar[str] = "grn"
+    mixes_channels: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("globalresponsenorm", "globalresponsenormalization")
+    takes: ClassVar[str] = "map"
+    fresh: ClassVar[bool] = True
+    eps: float = argument(EPSILON, 1e-6, aliases=OF_EPS)
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        needs_map(self, inputs[0])
+        return inputs[0]
+
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        return not x.is_pixel
+
+    def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
+        return _scale_and_shift(inputs[0], 0.0)
 
 
 @dataclass(frozen=True)

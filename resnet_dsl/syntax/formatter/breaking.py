@@ -46,6 +46,9 @@ class Writer(Lines):
             case ast.Const():
                 self.line += f"const {node.name} = "
                 self.write(node.value, 0)
+            case ast.Row():
+                self.line += f"model {node.name} = "
+                self.write(node.fields[0].value, 0)
             case ast.Model():
                 self.line += f"model {node.name}"
                 self._parameters(node)
@@ -128,6 +131,9 @@ class Writer(Lines):
                 self.write(node.value, indent, len(dot(node)) + tail)
                 self.flush(end, indent + INDENT)
                 self.put(dot(node), indent)
+            case ast.Index():
+                self.write(node.value, indent, 1)
+                self._brackets("[]", (node.index,), start, end, indent)
             case ast.Argument():
                 self.line += prefix(node)
                 self.write(node.value, indent, tail)
@@ -312,11 +318,14 @@ class Writer(Lines):
         return True
 
 
+CLOSE = (ast.Use, ast.Const), (ast.Row,)  # those of one group may stand without a blank line between
+
+
 def _apart(before: ast.Declaration | None, node: ast.Declaration) -> bool:
     """Whether a blank line goes between two declarations in any case."""
     if before is None:
         return False
-    return not (isinstance(before, ast.Use | ast.Const) and isinstance(node, ast.Use | ast.Const))
+    return not any(isinstance(before, group) and isinstance(node, group) for group in CLOSE)
 
 
 def _chain(node: ast.Binary) -> tuple[ast.Expr, list[tuple[str, ast.Expr]]]:

@@ -98,6 +98,8 @@ def one_line(node: ast.Node, flat: Callable[[ast.Node], str]) -> str:
             return f"{prefix(node)}{flat(node.value)}"
         case ast.Attribute():
             return f"{flat(node.value)}{dot(node)}"
+        case ast.Index():
+            return f"{flat(node.value)}[{flat(node.index)}]"
         case ast.Unary():
             return f"{sign(node)}{flat(node.value)}"
         case ast.Binary():

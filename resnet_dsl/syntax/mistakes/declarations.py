@@ -42,6 +42,10 @@ DECLARATIONS = (
     Slip(r"(?P<slip>(?P<a>\b(?:base|stride|drop|zero|num)<tab>§(?:width|on|path|gamma|classes)))(?= :)", NAMES, _named, inside="[MR]"),
     Slip(r"\buse (?P<slip><name>§(?:\.\w+|/[\w./]+))", "a file is named in quotes", '"{slip}"', inside="T"),
     Slip(r"\buse (?P<slip><name>(?:,|§,) <name>)", "a line of `use` names one spec", None, "write `use` again", inside="T"),
+    # Models of a table
+    Slip(r"model<gap>(?P<a><name>)(?P<slip>(?P<p> \([^()\n]*\))) §=(?!=)", "a model that is another's call has no parameters of its own", None, "`model {a}{p} {{ base: … }}` has some", inside="T"),
+    Slip(r"model<gap>(?P<a><name>) = (?P<b><call>) (?P<slip>§\{)", "no fields follow the call that `{a}` is", None, "give them in the call, `{a} = name(field=value)`, or write `model {a} {{ base: {b}  field: value }}`", inside="T"),
+    Slip(r"model<gap><name>(?P<slip>)(?=<gap>§<name> \([^{{}}\n]*\)[\t\x20]*(?:\n|#|\Z))", "`=` is missing", " =", inside="T", wants="EQUAL|LBRACE"),
     # Braces
     Slip(r"block<gap><name>(?P<slip><gap>§(?P<p>[\w,=]+?))\s*(?=\{|\n)", "parameters stand in parentheses", "({p})", inside="T", wants="LPAR"),
     Slip(r"(?:block|model)<gap><name>(?: \([^()\n]*\))?(?P<slip>)(?=<gap>§\w)", "`{{` is missing", " {{", inside="T", wants="LBRACE"),

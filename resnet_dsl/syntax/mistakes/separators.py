@@ -40,7 +40,7 @@ SEPARATORS = (
     Slip(r"(?P<slip>\.\.\.) ,? §", "`...` stands last: what a call gives by itself comes before it", None, inside="[CP]", wants="RPAR"),
     # Commas forgotten
     Slip(r"[\w)\]\"](?P<slip>\s+)§(?P<b>[\w.\"-]+)", "`,` is missing before `{b}`", ", ", inside="[CLP]", wants="COMMA"),
-    Slip(r"[\w)\]\"](?P<slip>\s*)§(?P<b>\[)", "`,` is missing before `{b}`", ", ", inside="L", wants="COMMA"),
+    Slip(r"\](?P<slip>\s*)(?=\[[^\[\]\n]*§,)", "`,` is missing before `[`", ", ", inside="L"),
     # Semicolons
     Slip(r"§(?P<slip>;)", "a list takes commas, not semicolons", ",", inside="[CLP]"),
     Slip(r"§(?P<slip>;+)", "no `;` stands between fields and steps; space is enough", ""),

@@ -33,7 +33,7 @@ TERMINALS = {
     "__ANON_0": "`->`",
 }
 OPERATORS = frozenset(
-    ("OR", "AND", "COMPARE", "PLUS", "MINUS", "TIMES", "DIVIDE", "POWER", "__ANON_0", "DOT", "LPAR")
+    ("OR", "AND", "COMPARE", "PLUS", "MINUS", "TIMES", "DIVIDE", "POWER", "__ANON_0", "DOT", "LPAR", "LSQB")
 )
 
 # Terminals that can start the same thing are called by its name, once.

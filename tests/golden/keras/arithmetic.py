@@ -118,16 +118,28 @@ def chain_block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return x - 0.25
 
 
-def build(input_shape: tuple[int | None, int | None, int] = (16, 16, 4)) -> keras.Model:
+def build(
+    input_shape: tuple[int | None, int | None, int] = (16, 16, 4),
+    dtype: str | keras.DTypePolicy | None = None,
+) -> keras.Model:
     """Return arithmetic, with fresh weights, in the layout that Keras is set to.
 
-    `input_shape` is height, width and channels in either layout.
+    `input_shape` is height, width and channels in either layout. `dtype` is a dtype
+    policy, such as `mixed_bfloat16`, without it the one that is set.
     """
+    if dtype is not None:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(dtype)
+        try:
+            return build(input_shape)
+        finally:
+            keras.config.set_dtype_policy(before)
     if input_shape[-1] != 4:
         raise ValueError("the layers are made for an input of 4 channels")
     last = keras.config.image_data_format() == "channels_last"
+    shape = input_shape if last else (input_shape[2], *input_shape[:2])
     inputs = keras.Input(
-        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+        shape, dtype=keras.config.dtype_policy().variable_dtype, name="input"
     )
     x = 2.0 * inputs + 1.0
     x = sums_block(x, "layer1-0", scale=0.5, affine9_shift=1.0)

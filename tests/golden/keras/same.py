@@ -166,14 +166,24 @@ def same_block(
 
 def build(
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    dtype: str | keras.DTypePolicy | None = None,
 ) -> keras.Model:
     """Return same, with fresh weights, in the layout that Keras is set to.
 
-    `input_shape` is height, width and channels in either layout.
+    `input_shape` is height, width and channels in either layout. `dtype` is a dtype
+    policy, such as `mixed_bfloat16`, without it the one that is set.
     """
+    if dtype is not None:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(dtype)
+        try:
+            return build(input_shape)
+        finally:
+            keras.config.set_dtype_policy(before)
     last = keras.config.image_data_format() == "channels_last"
+    shape = input_shape if last else (input_shape[2], *input_shape[:2])
     inputs = keras.Input(
-        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+        shape, dtype=keras.config.dtype_policy().variable_dtype, name="input"
     )
     x = conv(inputs, "conv1", 4, (7, 7), stride=(2, 2))
     x = same_block(x, "layer1-0", 4, stride=1)

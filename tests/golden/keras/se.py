@@ -120,14 +120,26 @@ def gated_block(
     return layers.Activation("relu", name=f"{name}-relu2")(x)
 
 
-def build(input_shape: tuple[int | None, int | None, int] = (16, 16, 3)) -> keras.Model:
+def build(
+    input_shape: tuple[int | None, int | None, int] = (16, 16, 3),
+    dtype: str | keras.DTypePolicy | None = None,
+) -> keras.Model:
     """Return se, with fresh weights, in the layout that Keras is set to.
 
-    `input_shape` is height, width and channels in either layout.
+    `input_shape` is height, width and channels in either layout. `dtype` is a dtype
+    policy, such as `mixed_bfloat16`, without it the one that is set.
     """
+    if dtype is not None:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(dtype)
+        try:
+            return build(input_shape)
+        finally:
+            keras.config.set_dtype_policy(before)
     last = keras.config.image_data_format() == "channels_last"
+    shape = input_shape if last else (input_shape[2], *input_shape[:2])
     inputs = keras.Input(
-        input_shape if last else (input_shape[2], *input_shape[:2]), name="input"
+        shape, dtype=keras.config.dtype_policy().variable_dtype, name="input"
     )
     x = conv(inputs, "conv1", 8, 3)
     x = batch_norm(x, "bn1")

@@ -1,0 +1,159 @@
+"""Parts that see parts: names of earlier parts in stages, and what they become when a block is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, replace
+
+from resnet_dsl.diagnostics.model import Span
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.model_state import ModelState
+from resnet_dsl.elaborate.records import for_a_tensor, unknown_field
+from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.values import (
+    BAD,
+    Bad,
+    EarlierPart,
+    Function,
+    PartPipeline,
+    Record,
+    Repeat,
+    Staged,
+    Tensor,
+    Value,
+    is_list,
+    show,
+)
+from resnet_dsl.syntax import ast
+
+UNNAMED = re.compile(r"layer[1-9][0-9]*")
+
+
+class PartNames:
+    """What a name in the text of stages may mean beside all else: a part of the model."""
+
+    def __init__(self, state: ModelState) -> None:
+        self.state = state
+        self.found: dict[str, None] | None = None
+
+    def __call__(self, name: str, span: Span) -> Value:
+        """Return the part that a name may be, MISSING if it can be none; which there are shows later."""
+        known = name in self.names() or UNNAMED.fullmatch(name) is not None
+        return EarlierPart(name, span) if known else MISSING
+
+    def names(self) -> dict[str, None]:
+        """Return the names that the text gives to parts; others are `layer1`, `layer2` and so on."""
+        if self.found is None:
+            setting = self.state.settings.find("stages")
+            own = () if setting is None or setting.value is None else self._labels(setting.value, set())
+            self.found = dict.fromkeys(["stem"] if "stem" in self.state.features else [])
+            self.found.update(dict.fromkeys(own))
+        return self.found
+
+    def _labels(self, expr: ast.Node, seen: set[str]) -> Iterator[str]:
+        """The labels of a text, through the settings and constants that it names."""
+        if isinstance(expr, ast.Labelled):
+            yield expr.label
+        if isinstance(expr, ast.Name) and expr.id not in seen:
+            seen.add(expr.id)
+            setting = self.state.settings.find(expr.id)
+            if setting is not None and setting.value is not None:
+                yield from self._labels(setting.value, seen)
+            elif (found := self._scope().find(expr.id)) is not None and isinstance(found[1], ast.Const):
+                yield from self._labels(found[1].value, seen)
+        for child in ast.children(expr):
+            yield from self._labels(child, seen)
+
+    def _scope(self) -> Scope:
+        setting = self.state.settings.find("stages")
+        assert setting is not None
+        return setting.scope
+
+
+def pipeline_of_blocks(ctx: Elaborator, expr: ast.Pipe, first: Value, env: Env) -> Value | None:
+    """Return `layer2 -> lateral(256)` as blocks that start from a part; None where it starts from none."""
+    label, start = (first.label, first.value) if isinstance(first, Staged) else (None, first)
+    if not isinstance(start, EarlierPart):
+        return None
+    blocks: list[Function | Repeat] = []
+    for step in expr.steps:
+        if isinstance(step, ast.Labelled):
+            hint = f"write the name before the stage: `{step.label}: {start.path} -> …`"
+            return ctx.error("E0212", f"`{step.label}:` names no step", step.name_at, hint)
+        value = ctx.evaluate(step, env)
+        if isinstance(value, Bad):
+            return BAD
+        if not isinstance(value, Function | Repeat):
+            return ctx.error("E0206", f"a stage is made of blocks, not of {show(value)}", step.span)
+        blocks.append(value)
+    pipeline = PartPipeline(start, tuple(blocks))
+    return pipeline if label is None else Staged(label, pipeline)
+
+
+@dataclass
+class TakenParts:
+    """The parts that a block takes beside its input, each as a tensor that stands for it, in order."""
+
+    state: ModelState
+    stage: str
+    found: dict[str, Tensor] = field(default_factory=dict)
+
+    def within(self, value: Value) -> Value:
+        """Return an argument with the parts in it as tensors."""
+        match value:
+            case EarlierPart() if value.path in self.state.records:
+                names = self.state.records[value.path]
+                parts = (replace(value, path=f"{value.path}.{name}") for name in names)
+                return Record(zip(names, map(self.tensor, parts), strict=True))
+            case EarlierPart():
+                return self.tensor(value)
+            case Function():
+                bound = tuple((name, self.within(item)) for name, item in value.bound)
+                if any(isinstance(item, Bad) for _, item in bound):
+                    return BAD
+                same = all(a is b for (_, a), (_, b) in zip(bound, value.bound, strict=True))
+                return value if same else replace(value, bound=bound)
+            case Record():
+                found = value.changed(self.within)
+                return BAD if any(isinstance(item, Bad) for _, item in found) else found
+            case tuple() if is_list(value):
+                items = tuple(map(self.within, value))
+                if any(isinstance(item, Bad) for item in items):
+                    return BAD
+                return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+            case _:
+                return value
+
+    def tensor(self, part: EarlierPart) -> Tensor | Bad:
+        """Return what stands for a part; report one that is not there before the stage."""
+        state, path = self.state, part.path
+        if path in state.features:
+            if path not in self.found:
+                shape = state.features[path]
+                self.found[path] = Tensor(-2 - len(self.found), shape, f"the result of {path}", at=part.span)
+            return self.found[path]
+        front, _, last = path.partition(".")
+        if front in state.failed:
+            return BAD
+        if front in state.records and last:
+            return unknown_field(state.elaborator, state.records[front], last, part.span)
+        if front in state.records:
+            fields = Record((name, None) for name in state.records[front])
+            return for_a_tensor(state.elaborator, fields, part.span)
+        if last and front in state.features:
+            hint = "a block asks for the sizes of what it is given: `skip.channels`"
+            message = f"`{front}` is a tensor here, and has no `.{last}`"
+            return state.error("E0206", message, part.span, hint if last in SIZES else f"write `{front}`")
+        if front == self.stage:
+            message = f"`{front}` is the stage itself"
+            return state.error("E0201", message, part.span, "a stage sees the parts before it")
+        if front in state.stage_names:
+            message = f"`{front}` is used before it exists"
+            return state.error("E0201", message, part.span, f"put it behind `{front}` in `stages`")
+        known = ", ".join(state.features)
+        hint = state.elaborator.suggest(path, state.features) or (f"there are {known}" if known else "")
+        return state.error("E0201", f"the model has no part `{path}` before this one", part.span, hint)
+
+
+SIZES = ("channels", "height", "width")

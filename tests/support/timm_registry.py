@@ -1,0 +1,97 @@
+"""What timm registers, walked without weights, and how each of its models is written here.
+
+`tests/data/timm_models.toml` has a line for each name: a shipped name, or a call of one. Old names are
+those that timm keeps for what is called otherwise today, with the weights that they stand for.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.driver import compile_source
+from resnet_dsl.program import Program
+from tests.support.oracles import torchvision_models
+
+TABLE = Path(__file__).parent.parent / "data" / "timm_models.toml"
+COUNTER = "num_batches_tracked"
+
+
+class Line(NamedTuple):
+    """A name of timm and the text that is the same network here."""
+
+    name: str
+    module: str
+    text: str
+
+
+class Table(NamedTuple):
+    """How timm's models are written, and why those that are not are not."""
+
+    lines: Mapping[str, Line]
+    misses: Mapping[str, str]
+
+
+def table() -> Table:
+    """Return the table, in its order."""
+    with TABLE.open("rb") as file:
+        data = tomllib.load(file)
+    misses = data.pop("misses")
+    lines = {name: Line(name, module, text) for module, of in data.items() for name, text in of.items()}
+    return Table(lines, misses)
+
+
+def modules() -> list[str]:
+    """Return the modules of timm whose models are compared."""
+    return list(dict.fromkeys(line.module for line in table().lines.values()))
+
+
+def compiled(text: str, **settings: Any) -> Program:
+    """Compile a line of the table: a shipped name, or a call of one."""
+    used = text.partition("(")[0]
+    return compile_source(
+        Source("walk.resnet", f"use {used}\nmodel walked = {text}\n"), None, "walked", settings
+    )
+
+
+def timm() -> Any:
+    """Return timm, or skip where it is not installed."""
+    torchvision_models()
+    return pytest.importorskip("timm")
+
+
+def registered() -> dict[str, str]:
+    """Return every name that timm registers in these modules, old ones too, with its module."""
+    timm()
+    from timm.models import _registry as registry
+
+    return {name: module for module in modules() for name in sorted(registry._module_to_models[module])}
+
+
+def shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of one of timm's models and their shapes, in its order; no weights are made."""
+    import torch
+
+    with torch.device("meta"):
+        model = timm().create_model(name, pretrained=False)
+    state = model.state_dict()
+    return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
+
+
+def preprocessing(name: str) -> dict[str, Any]:
+    """Return what timm's default weights of a model want of images, in the words of `preprocess`."""
+    given = timm().models.get_pretrained_cfg(name)
+    return {
+        "color": "rgb",
+        "range": (0, 1),
+        "mean": given.mean,
+        "std": given.std,
+        "size": given.input_size[1],
+        "crop": given.crop_pct,
+        "interpolation": given.interpolation,
+    }
