@@ -104,7 +104,7 @@ def test_all_norms_alone_are_frozen_and_the_rest_is_trained_alike() -> None:
 
 
 def test_a_frozen_norm_has_the_tensors_of_torchvisions() -> None:
-    """Buffers alone, with the names that a batch norm's have, and it takes those of one that counts batches."""
+    """Buffers alone, called as a batch norm's, and it takes those of one that counts batches."""
     import torch
 
     program = compiled(net("fc", stem="stem: conv(4, 3x3) -> bn(frozen=true) -> relu"))
