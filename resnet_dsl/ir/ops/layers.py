@@ -75,9 +75,7 @@ class Conv(Op):
         if self.standardize < 0:
             raise ArgumentError(self.kind, "standardize", "0 or a small positive number")
         if self.gamma and not self.standardize:
-            raise ArgumentError(
-                self.kind, "gamma", "left out without `standardize`"
-            )
+            raise ArgumentError(self.kind, "gamma", "left out without `standardize`")
         if self.gain != 1.0 and not self.gamma:
             raise ArgumentError(self.kind, "gain", "left out without `gamma`: no gain starts at it")
         return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
