@@ -169,7 +169,8 @@ class Drawing:
         if known and self.chance.random() < 0.3:
             factor = 2 if rule is COUNT and self.chance.random() < 0.3 else 1
             return Ref(self.chance.choice(known).name, factor)
-        if self.may_have_parameters and self.chance.random() < 0.25:
+        nested = isinstance(value, tuple) and isinstance(value[0], tuple)  # as a field, a list by stage
+        if self.may_have_parameters and not nested and self.chance.random() < 0.25:
             wanted = "width" if name == "channels" else name
             optional = not isinstance(value, Symbol) and self.chance.random() < 0.7
             optional = optional or isinstance(value, Symbol)

@@ -81,7 +81,9 @@ class _Model:
         own = ", ".join(name for name in self.names if not name.startswith("c_"))
         declarations = [*constants, *(block_text(block) for block in self.shop.blocks.values())]
         body = "".join(f"    {line}\n" for line in fields)
-        text = "\n".join([*declarations, f"model net{f'({own})' if own else ''} {{\n{body}}}\n"])
+        models = [f"model net{f'({own})' if own else ''} {{\n{body}}}\n"]
+        models += ["model row = net\n"] if self.chance.random() < 0.2 else []
+        text = "\n".join([*declarations, *models])
         return RandomNetwork(seed, text, self.shop.sizes)
 
     def _input(self) -> tuple[Workshop, Shape]:
@@ -180,6 +182,8 @@ class _Model:
                 else self._named(values[0], p.rule is not None)
             )
             plural = varied and p.name not in BY_DEFAULT and not isinstance(p.value, Symbol)
+            if varied and p.rule is not None and not isinstance(p.value, Symbol):
+                text = self._by_stage(text)
             self.fields.append(f"{p.name}{'s' if plural else ''}: {text}")
         names, items = [], []
         for index, repeat in enumerate(repeats):
@@ -190,6 +194,14 @@ class _Model:
                 items[-1] = f"{names[-1]}: {repeat}"
             self._stage(names[-1], [(block, given[index])] * repeat)
         self.fields += [f"stages: [{', '.join(items)}]", f"block: {block.name}"]
+
+    def _by_stage(self, values: str) -> str:
+        """A list of values, at times as a constant of which each stage takes its item."""
+        if self.chance.random() < 0.6:
+            return values
+        name = f"{self.chance.choice(('c_', 'p_'))}{len(self.names)}"
+        self.names.append(f"{name} = {values}")
+        return f"{name}[{self.chance.choice(('stage', 'stage', 'floor(log2(2 ** stage))'))}]"
 
     def _named(self, value: Literal, plain: bool) -> str:
         """A value, at times as a constant or as a parameter of the model."""

@@ -117,7 +117,7 @@ FORMS = (
     r"stages: \[\[", r"\d \* own", r"widths?: ", r"strides?: ", "outputs: ", "freeze: ", "const ", r"net\(p_",
     r"if \w+ == ", r"\w+: \w", r" \+ ", r" - \w", r" \* \w", "-> concat", r"skip=\w", r"\b\d: ",
     r" = \w+ \| ", "dilation=", "groups=", "pad=same", "ceil=true", "bias=true", r"kernel=\dx\d", "init=",
-    r"\w\(x -> ", r"[123]x[45]", r"same1 = share\(", r"\d \* share\(",
+    r"\w\(x -> ", r"[123]x[45]", r"same1 = share\(", r"\d \* share\(", r"\w\[stage\]", "model row = net",
 )  # fmt: skip
 
 

@@ -122,6 +122,7 @@ NORM = (
         "head: conv_transpose(8, 2x2, stride=2) -> relu"
         " -> conv_transpose(6, 3x4, stride=2x1, pad=same, bias=true)"
         " -> conv_transpose(4, 3x3, stride=2, output_padding=1x0, groups=2, dilation=2x1) -> gap -> fc(4)",
+        "head: conv(16, 1x1) -> pixel_shuffle(2) -> relu -> gap -> fc(4)",
         "head: upsample(2x3) -> upsample(2, mode=bilinear, align_corners=true) -> gap -> fc(4)",
     ],
 )

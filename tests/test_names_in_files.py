@@ -60,8 +60,8 @@ EXAMPLES = {
     "fastai": [Example("resnet50"), Example("resnet18")],
     KERAS: [
         *map(Example, ("resnet50_v1", "resnet50v2_keras", "resnext50_32x4d", "vgg16_keras", "densenet121")),
-        Example("tf_efficientnet_b0"), Example("mobilenet_v2_keras"),
         Example("resnet50_keras", older=True),
+        Example("tf_efficientnet_b0"), Example("mobilenet_v2_keras"),
     ],
     "kuangliu": [
         Example("resnet18", {"stem": "cifar_stem(64)", "input": "3x32x32"}),
@@ -80,7 +80,8 @@ EXAMPLES = {
         *map(Example, ("legacy_seresnet50", "resnetv2_50", "resnetv2_18", "resnetv2_50t")),
         *map(Example, ("resnetv2_50x1_bit", "resnet_rs50")),
         *DILATED, Example("regnet_y_400mf"), Example("densenet121"), Example("res2net50"),
-        *map(Example, ("efficientnet_b0", "mobilenetv2_100", "mobilenetv3_large_100", "mobilenetv3_small_100")),
+        *map(Example, ("efficientnet_b0", "mobilenetv2_100", "mobilenetv3_large_100")),
+        Example("mobilenetv3_small_100"),
     ],
     "torchvision": [
         *map(Example, ("resnet50", "resnet18", "vgg11", "alexnet", "googlenet")),

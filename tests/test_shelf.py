@@ -10,7 +10,7 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl import shipped as shelf
-from resnet_dsl.decompile import shipped_fields, shipped_texts
+from resnet_dsl.decompile import shipped_blocks, shipped_fields, shipped_texts
 from resnet_dsl.decompile.shipped_fields import kind_of, specs_with_blocks
 from resnet_dsl.decompile.shipped_match import with_tensors
 from resnet_dsl.decompile.shipped_texts import shipped_text
@@ -206,3 +206,16 @@ def test_members_that_differ_in_numbers_alone_are_of_one_kind() -> None:
     own, based = specs_with_blocks()
     assert own == ("units_s", "units_gated", "units_wide", "other", "last")
     assert based == ("own",)
+
+
+@pytest.mark.usefixtures("family")
+def test_a_label_that_no_text_has_is_looked_for_in_no_network() -> None:
+    """Compiling every family for each file that is none of them would take its time."""
+    shapes = {"layer1.0.conv1.weight": (8, 8, 3, 3), "layer1.0.bn1.weight": (8,)}
+    shipped_blocks._names_of_shipped.cache_clear()
+    assert list(shipped_blocks.with_blocks({**shapes, "layer1.0.strange.weight": (8,)}, "net", "")) == []
+    assert shipped_blocks._names_of_shipped.cache_info().misses == 0
+    assert list(shipped_blocks.with_blocks(shapes, "net", "")) == []
+    assert shipped_blocks._names_of_shipped.cache_info().misses == 6
+    shipped_blocks._names_of_shipped.cache_clear()
+    shipped_blocks._program.cache_clear()

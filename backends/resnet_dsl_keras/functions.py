@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -15,6 +15,7 @@ from resnet_dsl.backend.python_source import (
     ClassUse,
     Conditional,
     Expression,
+    Lowering,
     Name,
     Operand,
     Statements,
@@ -26,6 +27,7 @@ from resnet_dsl.backend.python_source import (
     signature,
     statement,
 )
+from resnet_dsl.backend.python_source import Sequence as Several
 from resnet_dsl_keras.helpers import TENSOR, Helpers
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.reserved_names import RESERVED
@@ -72,12 +74,13 @@ class Functions:
     def computing(
         self,
         steps: Sequence[BlockStep],
-        result: int,
+        results: Sequence[int],
         inputs: Sequence[str],
         named: Namer,
         reserved: frozenset[str] = frozenset(),
-    ) -> tuple[list[Assignment], Expression]:
-        """Return the assignments of steps and the expression of their result; `named` names their layers."""
+        given: Mapping[int, str] | None = None,
+    ) -> tuple[list[Assignment], list[Expression]]:
+        """Return the assignments of steps and the expressions of the results; `named` names their layers."""
         shared = SharedLayers.of(steps, RESERVED.union(self.names, reserved, inputs))
 
         def express(step: BlockStep, operands: list[Expression]) -> Expression:
@@ -90,6 +93,7 @@ class Functions:
                 made = self.call(step.what, operands, named(step.name))
                 flag = step.what.flag
                 return Conditional(made, Name(flag), operands[0]) if flag else made
+            assert isinstance(step.what, Lowering)
             return placed(self.helpers.fitted(step.what.expression), operands, named(step.name))
 
         def unpack(step: BlockStep, operands: list[Expression]) -> Unpacked | None:
@@ -102,7 +106,16 @@ class Functions:
             return shared.making(step, operands, made) if step.shared is not None else []
 
         taken = RESERVED.union(self.names, reserved, shared.variables)
-        found = Statements(shared.steps, result, express, _is_arithmetic, taken, unpack=unpack, before=before)
+        found = Statements(
+            shared.steps,
+            results,
+            express,
+            _is_arithmetic,
+            taken,
+            unpack=unpack,
+            before=before,
+            given=given or {},
+        )
         return found.write(inputs)
 
 
@@ -138,15 +151,17 @@ def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) ->
 def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> BlockFunction:
     """A block's function; parameters that only its helpers' lesser forms had use for are left out."""
     numbers = frozenset(parameter.name for parameter in block.parameters)
-    lines, last = functions.computing(
-        block.steps, block.result, block.inputs, lambda step: layer_names.within(block, step), numbers
+    lines, results = functions.computing(
+        block.steps, block.results, block.inputs, lambda step: layer_names.within(block, step), numbers
     )
+    last = results[0] if len(results) == 1 else Several("()", tuple(results))
+    returned = TENSOR if len(results) == 1 else f"tuple[{', '.join([TENSOR] * len(results))}]"
     used = names([last, *(line.value for line in lines)])
     takes = [parameter for parameter in block.parameters if parameter.name in used]
     tensors = [f"{tensor}: {TENSOR}" for tensor in block.inputs]
     named = [f"{NAME}: str"] if NAME in used else []
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
-    text = [signature(f"def {block.name}", parameters, f" -> {TENSOR}:", 0)]
+    text = [signature(f"def {block.name}", parameters, f" -> {returned}:", 0)]
     text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
     text += [*written(lines), statement("return ", last, 4)]
     return BlockFunction(

@@ -200,12 +200,16 @@ def _part(
     part: ModelPart, current: Name, body: ModelBody, functions: Functions, layer_names: LayerNames
 ) -> tuple[list[Line], Name]:
     kept = frozenset(body.kept.values()).union(parameter.name for parameter in body.parameters)
-    inputs = [current.path, *part.features]
-    lines, result = functions.computing(
-        part.steps, part.result, inputs, lambda step: Literal(layer_names.at(step)), kept
+    inputs = part.inputs(current.path)
+    given = body.given(part)
+    lines, results = functions.computing(
+        part.steps, part.results, inputs, lambda step: Literal(layer_names.at(step)), kept, given
     )
+    lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
+    if part.name not in body.kept and part.name == "head" and body.outputs:
+        return [*lines], X  # its results have their names
     name = Name(body.kept.get(part.name, X.path))
-    return [*lines, *([Assignment((name.path,), result)] if result != name else [])], name
+    return [*lines, *([Assignment((name.path,), results[0])] if results[0] != name else [])], name
 
 
 def _stage(
@@ -232,7 +236,8 @@ def _stage(
         while done < end_of_run:
             run = paths[done:end_of_run]
             alike = numbered([layer_names.at(path) for path in run])
-            plain = not stage.inputs and body.kept.keys().isdisjoint(run)
+            several = any(block.more for block in stage.blocks[done:end_of_run])
+            plain = not (stage.inputs or several) and body.kept.keys().isdisjoint(run)
             if alike and len(run) >= LOOP and current == X and plain:
                 front, number, back = alike
                 block = functions.call(use, [X], Joined(INDEX, back, front))
@@ -242,8 +247,11 @@ def _stage(
                 own = classes.use(stage.blocks[done])
                 operands = list(map(Name, body.operands(stage, done, current.path)))
                 block = functions.call(own, operands, Literal(layer_names.at(run[0])))
-                current = Name(kept.get(run[0], X.path))
-                lines.append(Assignment((current.path,), block))
+                results = len(stage.blocks[done].results)
+                targets, copies = body.targets(run[0], results, kept.get(run[0], X.path))
+                current = Name(targets[0])
+                lines.append(Assignment(targets, block))
+                lines += [Assignment((name,), Name(target)) for name, target in copies]
                 done += 1
     name = body.kept.get(stage.name, current.path)
     if name != current.path:

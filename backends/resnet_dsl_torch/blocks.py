@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from collections.abc import Sequence as Several
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from resnet_dsl.backend.ir import FurtherResult
 from resnet_dsl.backend.python_source import (
     WIDTH,
     Assignment,
@@ -74,9 +75,12 @@ def class_text(block: BlockClass) -> ClassText:
         return ClassText(block.name, "nn.Sequential", doc, f"{opening}\n{init}", "")
     listed = _as_list(block)
     steps = in_methods(block.steps, block.parameters)
-    lines, last = computing(steps, block.result, block.inputs, indexed=listed is not None)
+    lines, results = computing(steps, block.results, block.inputs, indexed=listed is not None)
+    last = results[0] if len(results) == 1 else Sequence("()", tuple(results))
+    tensors = ", ".join(["torch.Tensor"] * len(block.results))
+    returned = " -> torch.Tensor:" if len(block.results) == 1 else f" -> tuple[{tensors}]:"
     takes = signature(
-        "def forward", ["self", *(f"{name}: torch.Tensor" for name in block.inputs)], " -> torch.Tensor:", 4
+        "def forward", ["self", *(f"{name}: torch.Tensor" for name in block.inputs)], returned, 4
     )
     forward = "\n".join([takes, *written(lines), *returning(last, lines, block.inputs)])
     made = [] if listed is None else [Sequence("[]", tuple(listed))]
@@ -90,7 +94,8 @@ def class_text(block: BlockClass) -> ClassText:
 def _made_of(block: BlockClass) -> str:
     """What a class says that the author says nothing of."""
     is_chain = all(step.inputs == (index - 1,) for index, step in enumerate(block.steps))
-    return made_of(block.definition, [step.kind for step in block.steps], is_chain)
+    kinds = [step.kind for step in block.steps if not isinstance(step.what, FurtherResult)]
+    return made_of(block.definition, kinds, is_chain)
 
 
 def _as_sequence(block: BlockClass) -> list[Expression] | None:
@@ -99,13 +104,13 @@ def _as_sequence(block: BlockClass) -> list[Expression] | None:
     A step without tensors, such as an activation, has no name that matters: it takes the number
     that the steps around it leave free.
     """
-    if len(block.inputs) > 1 or block.result != len(block.steps) - 1:
+    if len(block.inputs) > 1 or block.results != (len(block.steps) - 1,):
         return None
     if any(step.owner is not None for step in block.steps):
         return None
     modules: list[Expression] = []
     for index, step in enumerate(block.steps):
-        alone = step.what.alone if isinstance(step.what, TorchLowering) else _without_flag(step.what)
+        alone = _module_alone(step.what)
         if alone is None or step.inputs != ((index - 1,) if index else (-1,)):
             return None
         if isinstance(step.what, TorchLowering) and step.what.module is None and not step.name.isdigit():
@@ -126,11 +131,20 @@ def _as_list(block: BlockClass) -> list[Expression] | None:
     for step in block.steps:
         if step.owner is not None or (isinstance(step.what, TorchLowering) and step.what.module is None):
             continue
+        if isinstance(step.what, FurtherResult):
+            continue
         made = step.what.module if isinstance(step.what, TorchLowering) else _without_flag(step.what)
         if made is None or step.name != str(len(modules)):
             return None
         modules.append(made)
     return modules or None
+
+
+def _module_alone(what: Lowering | ClassUse | FurtherResult) -> Expression | None:
+    """The module that is a step of a chain by itself; None for a step that has none."""
+    if isinstance(what, FurtherResult):
+        return None
+    return what.alone if isinstance(what, TorchLowering) else _without_flag(what)
 
 
 def _without_flag(use: Lowering | ClassUse) -> Expression | None:
@@ -211,17 +225,19 @@ def construct(use: ClassUse) -> Call:
 
 def computing(
     steps: Several[BlockStep],
-    result: int,
+    results: Several[int],
     inputs: Several[str],
     reserved: frozenset[str] = frozenset(),
     indexed: bool = False,
-) -> tuple[list[Assignment], Expression]:
-    """Return the assignments of `forward` and the expression of the result.
+    given: Mapping[int, str] | None = None,
+) -> tuple[list[Assignment], list[Expression]]:
+    """Return the assignments of `forward` and the expressions of the results; some names are `given`.
 
     With `indexed` the modules are those of a list and not attributes.
     """
     express = _express_indexed if indexed else _express
-    found = Statements(steps, result, express, _inline, RESERVED | reserved, unpack=_unpacked)
+    taken = RESERVED | reserved
+    found = Statements(steps, results, express, _inline, taken, unpack=_unpacked, given=given or {})
     return found.write(inputs)
 
 
@@ -237,7 +253,7 @@ def returning(last: Expression, lines: Several[Assignment], inputs: Iterable[str
     for line in lines:  # any other variable has the type of what it was given last
         typed = len(line.targets) == 1 and _is_typed(line.value, tensors)
         tensors = tensors | set(line.targets) if typed else tensors - set(line.targets) | declared
-    if _is_typed(last, tensors):
+    if isinstance(last, Sequence) or _is_typed(last, tensors):
         return [statement("return ", last, 8)]
     used = {target for line in lines for target in line.targets} | names([last])
     name = next(n for n in ("out", "result", "out2") if n not in used)

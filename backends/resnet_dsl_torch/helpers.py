@@ -107,6 +107,14 @@ def center_crop(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """The middle of a map; where it is not the very middle, what is left out behind is more."""
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]''',
+    "pixel_unshuffle": '''\
+def pixel_unshuffle(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Squares of pixels as channels; rows and columns that make no square are left out."""
+    height, width = (size // factor * factor for size in x.shape[2:])
+    return F.pixel_unshuffle(x[:, :, :height, :width], factor)
+
+
+torch.fx.wrap("pixel_unshuffle")  # one node of a traced graph''',
     "stochastic_depth": '''\
 def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
     """Zero whole images with probability `rate` in training, and scale the others up."""

@@ -17,6 +17,7 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    Sequence,
     Spread,
     Subscript,
     call,
@@ -66,9 +67,10 @@ def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
 
 
 def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
-    """A stage as one Sequential: neighbours made alike, or by even steps, are one generator.
+    """A stage as a Sequential, or as a list where blocks take or give several tensors.
 
-    Of blocks that are applied again there is the first alone, so that numbers may be left out.
+    Neighbours made alike, or by even steps, are one generator. Of blocks that are applied again there is
+    the first alone, so that numbers may be left out.
     """
     own = _own_blocks(stage)
     if own != list(range(len(own))):
@@ -77,12 +79,15 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
         return
     if not own:
         return
-    stage = replace(stage, blocks=stage.blocks[: len(own)])
+    whole, stage = stage, replace(stage, blocks=stage.blocks[: len(own)])
     blocks: list[Expression] = []
     for use, count in classes.progressions(stage):
         made = construct(use)
         variable = INDEX if INDEX in names([made]) else "_"
         blocks.append(Spread(made, variable, count) if count > 1 else made)
+    if whole.inputs or any(block.more for block in whole.blocks):  # nothing that runs one after the other
+        yield keep(stage.name, Call(Name("nn.ModuleList"), (Sequence("[]", tuple(blocks)),)))
+        return
     yield keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
 
 
@@ -119,8 +124,11 @@ def _forward(body: ModelBody) -> tuple[list[Assignment], Expression]:
         lines += more
         if ends:
             return lines, result
+        if isinstance(part, Stage) and part.blocks[-1].fields:
+            current = result  # what has names of its own
+            continue
         name = body.kept.get(part.name, X)
-        if result != Name(name):
+        if result != Name(name) and (name != X or index < len(body.parts) - 1):
             lines.append(Assignment((name,), result))
         current = Name(name)
     return lines, current
@@ -130,7 +138,10 @@ def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[A
     assert isinstance(current, Name)
     kept = frozenset(body.kept.values())
     steps = in_methods(part.steps, body.parameters)
-    return computing(steps, part.result, [current.path, *part.features], kept)
+    inputs, given = part.inputs(current.path), body.given(part)
+    lines, results = computing(steps, part.results, inputs, kept, given=given)
+    lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
+    return lines, results[0]
 
 
 def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
@@ -144,6 +155,8 @@ def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[li
         path = f"{stage.name}.{index}"
         operands = tuple(map(Name, body.operands(stage, index, current.path)))
         block = Call(_block(stage.owner(index) or path, body), operands)
-        current = Name(kept.get(path, X))
-        lines.append(Assignment((current.path,), block))
+        targets, copies = body.targets(path, len(stage.blocks[index].results), kept.get(path, X))
+        current = Name(targets[0])
+        lines.append(Assignment(targets, block))
+        lines += [Assignment((name,), Name(target)) for name, target in copies]
     return lines, current

@@ -7,21 +7,29 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Node
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Node
 from resnet_dsl.limits import NAMES
 
 
 def lower(network: Network) -> Graph:
     """Return the flat graph of a network."""
     nodes: list[GraphNode] = []
+    found: dict[str, list[str]] = {}  # by part or block, its results
     results: dict[str, str] = {}
     current, length = INPUT, 0
     owners, made = network.owners(), dict[str, GraphNode]()
+    places = network.places()
+
+    def result(name: str) -> str:
+        part, position = places[name]
+        return found[part][position]
+
     for (part, path, body), taken in zip(network.parts(), network.taken(), strict=True):
-        inputs = [current if name == PREVIOUS else results[name] for name in taken]
+        inputs = [current if name == PREVIOUS else result(name) for name in taken]
         before = len(nodes)
         place = _Place(path, part, owners.get(path, path))
-        current = _lower(body, place, inputs, nodes, made)
+        found[path or part] = _lower(body, place, inputs, nodes, made)
+        current = found[path or part][0]
         length += sum(len(node.name) for node in nodes[before:])
         if length > NAMES.most:
             message = f"the program is too large: the names of its ops have {length:,} characters together"
@@ -29,7 +37,7 @@ def lower(network: Network) -> Graph:
         results[part] = current
         if path:
             results[path] = current
-    named = tuple((name, results[name]) for name in network.outputs) or (("output", current),)
+    named = tuple((name, result(name)) for name in network.outputs) or (("output", current),)
     return Graph(network, tuple(nodes), named, tuple(results.items()))
 
 
@@ -48,18 +56,23 @@ class _Place(NamedTuple):
 
 def _lower(
     body: Body, place: _Place, inputs: list[str], nodes: list[GraphNode], made: dict[str, GraphNode]
-) -> str:
-    """Append the body's ops to `nodes` and return the name of its result; `made` has all by name."""
+) -> list[str]:
+    """Append the body's ops to `nodes` and return the names of its results; `made` has all by name."""
     results: list[str] = []
+    several: dict[int, list[str]] = {}  # by call, all its results
 
     def value(index: int) -> str:
         return inputs[-1 - index] if index < 0 else results[index]
 
-    for node in body.nodes:
+    for number, node in enumerate(body.nodes):
+        if isinstance(node.what, FurtherResult):
+            results.append(several[node.inputs[0]][node.what.position])
+            continue
         name, _, home = own = place.step(node)
         taken = [value(index) for index in node.inputs]
         if isinstance(node.what, BlockCall):
-            results.append(_lower(node.what.body, own, taken, nodes, made))
+            several[number] = _lower(node.what.body, own, taken, nodes, made)
+            results.append(several[number][0])
             continue
         shapes = tuple(body.shape_of(index) for index in node.inputs)
         places = node.span, node.author, node.given
@@ -68,4 +81,4 @@ def _lower(
         made[name] = step
         nodes.append(step)
         results.append(name)
-    return value(body.result)
+    return list(map(value, body.results))

@@ -26,7 +26,8 @@ from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, Varying, 
 from resnet_dsl.codegen.python import Expression, Literal, Name, NumberOrigin, binary
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_uses
 from resnet_dsl.ir.formulas import Fixed, Formula, Number
-from resnet_dsl.ir.network import BlockCall, Body, Network, Node, Stage, channels_name
+from resnet_dsl.ir.network import BlockCall, Body, FurtherResult, Network, Node, Stage, channels_name
+from resnet_dsl.ir.ops import Op
 
 INDEX = "i"
 
@@ -44,10 +45,10 @@ class ClassUse:
 
 @dataclass(frozen=True)
 class BlockStep:
-    """One step of a class: an op as its backend writes it, or another class put to use."""
+    """One step of a class: an op as its backend writes it, another class put to use, or a result of that."""
 
     name: str
-    what: Lowering | ClassUse
+    what: Lowering | ClassUse | FurtherResult
     inputs: tuple[int, ...]
     variable: str
     node: Node
@@ -58,7 +59,12 @@ class BlockStep:
         """What the step is: the language's word for the op, or the class put to use."""
         if isinstance(self.node.what, BlockCall):
             return self.what.target.name if isinstance(self.what, ClassUse) else self.name
-        return self.node.what.kind
+        return self.node.what.kind if isinstance(self.node.what, Op) else self.name
+
+    @property
+    def results(self) -> int:
+        """How many results the step has."""
+        return len(self.node.what.body.results) if isinstance(self.node.what, BlockCall) else 1
 
     @property
     def owner(self) -> str | None:
@@ -73,12 +79,12 @@ class BlockStep:
     @property
     def is_activation(self) -> bool:
         """Whether the step is a nonlinearity of one value."""
-        return not isinstance(self.node.what, BlockCall) and self.node.what.activation
+        return isinstance(self.node.what, Op) and self.node.what.activation
 
     @property
     def is_arithmetic(self) -> bool:
         """Whether the step is written with an operator."""
-        return not isinstance(self.node.what, BlockCall) and self.node.what.arithmetic
+        return isinstance(self.node.what, Op) and self.node.what.arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +101,7 @@ class BlockClass:
     parameters: tuple[ClassParameter, ...]
     inputs: tuple[str, ...]
     steps: tuple[BlockStep, ...]
-    result: int
+    results: tuple[int, ...]
     sites: dict[str, Site] = field(repr=False)
 
 
@@ -277,7 +283,7 @@ class _Making:
         sites = self.lowered[id(full)].sites
         doc = true_of(self.group.bodies, {parameter.name for parameter in parameters})
         block = BlockClass(
-            self.name, full.definition, doc, parameters, self.inputs, steps, full.result, sites
+            self.name, full.definition, doc, parameters, self.inputs, steps, full.results, sites
         )
         for index, body in enumerate(self.group.bodies):
             present = {node.name for node in body.nodes}
@@ -301,6 +307,8 @@ class _Making:
         if isinstance(node.what, BlockCall):
             use = self._inner_use(node)
             return BlockStep(node.name, use, node.inputs, node.variable, node, shared)
+        if isinstance(node.what, FurtherResult):
+            return BlockStep(node.name, node.what, node.inputs, node.variable, node)
         lowering = self.lowered[id(self.group.fullest)].ops[node.name]
         known = {o: self._number(o, node) for o in _origins(lowering)}
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resnet_dsl.codegen.lowering import Lower, overwritable_values, site
-from resnet_dsl.ir.network import BlockCall, Body, Network, Node
+from resnet_dsl.ir.network import BlockCall, Body, FurtherResult, Network, Node
+from resnet_dsl.ir.ops import Op
 
 
 class LoweredBody:
     """A body with each of its ops as the backend writes it there."""
 
     def __init__(self, body: Body, lower: Lower) -> None:
-        overwritable = overwritable_values(body, frozenset({body.result}))
-        ops = [node for node in body.nodes if not isinstance(node.what, BlockCall)]
+        overwritable = overwritable_values(body, frozenset(body.results))
+        ops = [node for node in body.nodes if isinstance(node.what, Op)]
         self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
         self.ops = {name: lower(found) for name, found in self.sites.items()}
         self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
@@ -90,7 +91,9 @@ def _levels(bodies: list[Body]) -> Iterator[list[Body]]:
 
 
 def _is_optional(node: Node) -> bool:
-    return isinstance(node.what, BlockCall) and len(node.inputs) == 1 and node.owner is None
+    if not isinstance(node.what, BlockCall) or node.what.body.more:
+        return False
+    return len(node.inputs) == 1 and node.owner is None
 
 
 def _through(body: Body) -> dict[int, int]:
@@ -114,13 +117,15 @@ def _structure(body: Body, of_body: dict[int, BodyGroup], lowered: LoweredBody) 
             node.name,
             id(of_body[id(body.called(node))])
             if isinstance(node.what, BlockCall)
+            else node.what
+            if isinstance(node.what, FurtherResult)
             else lowered.skeletons[node.name],
             tuple(values[value] for value in node.inputs),
         )
         for node in body.nodes
         if not _is_optional(node)
     )
-    return (body.definition, body.names, nodes, values[body.result])
+    return (body.definition, body.names, nodes, tuple(values[value] for value in body.results))
 
 
 def _calls(body: Body, of_body: dict[int, BodyGroup]) -> dict[str, object]:

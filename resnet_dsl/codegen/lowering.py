@@ -160,6 +160,8 @@ def _is_fresh(body: Body, value: int) -> bool:
     what = body.nodes[value].what if value >= 0 else None
     if isinstance(what, BlockCall):
         returned = what.body.result
+        if what.body.more:
+            return False  # it may be another of the results as well
         read = any(returned in node.inputs for node in what.body.nodes)
         return not read and _is_fresh(what.body, returned)
-    return what is not None and what.fresh
+    return isinstance(what, Op) and what.fresh

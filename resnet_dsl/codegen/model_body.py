@@ -13,7 +13,7 @@ from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
-from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Node, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Node, Stage
 from resnet_dsl.program import Program
 
 
@@ -23,8 +23,13 @@ class ModelPart:
 
     name: str
     steps: tuple[BlockStep, ...]
-    result: int
+    results: tuple[int, ...]
     features: tuple[str, ...] = ()
+    follows: bool = True  # whether it takes what comes before it
+
+    def inputs(self, current: str) -> list[str]:
+        """Return the variables that it takes, where `current` has the result before it."""
+        return [*([current] if self.follows else []), *self.features]
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,15 @@ class ModelBody:
     """The parts in order, and the variables that keep results for the head or as outputs.
 
     `parameters` are those of the model's own constructor or function, the network's values their
-    defaults; `shared` are the blocks of stages that are applied more than once, by path.
+    defaults; `shared` are the blocks of stages that are applied more than once, by path. `named` are the
+    variables of results that are no whole part: by part or block, and by their position there.
     """
 
     parts: tuple[ModelPart | Stage, ...]
     kept: dict[str, str]
     outputs: tuple[tuple[str, str], ...]
     parameters: tuple[ClassParameter, ...]
+    named: Mapping[str, Mapping[int, tuple[str, ...]]]
     shared: Mapping[str, SharedUse] = field(default_factory=dict)
 
     def steps(self) -> Iterator[BlockStep]:
@@ -53,7 +60,31 @@ class ModelBody:
 
     def as_whole(self, stage: Stage) -> bool:
         """Whether a stage is its own blocks one after the other, of which the last alone is asked for."""
-        return not (stage.inputs or stage.owners or self.keeps_inside(stage))
+        several = any(block.more or block.fields for block in stage.blocks)
+        return not (stage.inputs or stage.owners or several or self.keeps_inside(stage))
+
+    def targets(self, own: str, count: int, first: str) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+        """Return the variables that a block's results go into, the first as told, and copies of those."""
+        named = self.named.get(own, {})
+        first = named[0][0] if first not in self.kept.values() and 0 in named else first
+        found = [first, *(named.get(position, ("_",))[0] for position in range(1, count))]
+        copies = [(name, found[p]) for p, several in named.items() for name in several if name != found[p]]
+        return tuple(found), copies
+
+    def given(self, part: ModelPart) -> dict[int, str]:
+        """Return the variables that values of stem or head have to have."""
+        named = self.named.get(part.name, {})
+        found: dict[int, str] = {}
+        for position, several in named.items():
+            if (value := part.results[position]) >= 0:
+                found.setdefault(value, several[0])
+        return found
+
+    def copies(self, part: ModelPart) -> Iterator[tuple[str, int]]:
+        """Yield further variables for results of stem or head, each with the result's position."""
+        given = self.given(part)
+        for position, several in self.named.get(part.name, {}).items():
+            yield from ((name, position) for name in several if given.get(part.results[position]) != name)
 
     def operands(self, stage: Stage, index: int, current: str) -> list[str]:
         """Return the variables that a block takes, where `current` has the result before it."""
@@ -75,11 +106,23 @@ def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> M
         head = _part("head", network.head, network, classes, parameters)
         parts.append(replace(head, features=features))
     outputs = tuple((name, kept[name]) for name in network.outputs)
-    body = ModelBody(tuple(parts), kept, outputs, parameters, shared_blocks(network))
+    shared = shared_blocks(network)
+    body = ModelBody(tuple(parts), kept, outputs, parameters, _named(network, kept), shared)
     used = names(
         tree for step in body.steps() if isinstance(step.what, Lowering) for tree in step.what.trees()
     )
     return replace(body, parameters=tuple(p for p in parameters if p.name in used))
+
+
+def _named(network: Network, kept: Mapping[str, str]) -> dict[str, dict[int, tuple[str, ...]]]:
+    """The variables of results that are fields or steps, by part or block and by position."""
+    whole = {name for part, path, _ in network.parts() for name in (part, path)}
+    found: dict[str, dict[int, tuple[str, ...]]] = {}
+    for name, (own, position) in network.places().items():
+        if name in kept and name not in whole:
+            own_names = found.setdefault(own, {})
+            own_names[position] = (*own_names.get(position, ()), kept[name])
+    return found
 
 
 # --- parameters of the model -------------------------------------------------------------------
@@ -101,7 +144,9 @@ def _parameters(network: Network, classes: Classes, taken: frozenset[str]) -> tu
     for stage in network.stages:
         for given in stage.derived:
             free -= {name for _, formula in given for name in names_of(formula)}
-    steps = [(node, body) for body in (network.stem, network.head) if body is not None for node in body.nodes]
+    steps = [
+        (node, body) for body in (network.stem, network.head) if body is not None for node in body.steps()
+    ]
     for node, body in steps:
         free -= set(_written_as_numbers(node, body, classes))
     formulas = [formula for node, body in steps for formula in _formulas(node, body)]
@@ -148,12 +193,14 @@ def _part(
     name: str, body: Body, network: Network, classes: Classes, parameters: tuple[ClassParameter, ...]
 ) -> ModelPart:
     values = {p.name: p.default for p in parameters if p.default is not None}
-    overwritable, shared = overwritable_values(body, frozenset({body.result})), shared_uses([body])
+    overwritable, shared = overwritable_values(body, frozenset(body.results)), shared_uses([body])
     steps = []
     for node in body.nodes:
         frozen = network.freezes(name, node.name)  # norms, which alone may be frozen too, draw nothing
         if isinstance(node.what, BlockCall):
-            what: Lowering | ClassUse = classes.use(body.called(node))
+            what: Lowering | ClassUse | FurtherResult = classes.use(body.called(node))
+        elif isinstance(node.what, FurtherResult):
+            what = node.what
         else:
             lowering = classes.lower(site(node, body, frozen, overwritable))
 
@@ -167,7 +214,7 @@ def _part(
             what = lowering.changed(written).folded()
         use = shared.get(node.owner or node.name)
         steps.append(BlockStep(node.name, what, node.inputs, node.variable, node, use))
-    return ModelPart(name, tuple(steps), body.result)
+    return ModelPart(name, tuple(steps), body.results, follows=body.names[0] == "x")
 
 
 def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:

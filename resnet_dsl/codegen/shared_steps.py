@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node
+from resnet_dsl.ir.ops import Op
 
 
 @dataclass(frozen=True)
@@ -55,4 +56,6 @@ def _inputs(node: Node, body: Body) -> list[object]:
 def _keeps_statistics(node: Node, body: Body) -> bool:
     if isinstance(node.what, BlockCall):
         return any(_keeps_statistics(inner, node.what.body) for inner in node.what.body.nodes)
+    if not isinstance(node.what, Op):
+        return False
     return not all(tensor.learned for tensor in node.what.parameters(*map(body.shape_of, node.inputs)))

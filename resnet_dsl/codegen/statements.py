@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 
@@ -11,6 +11,7 @@ from resnet_dsl.codegen.classes import BlockStep
 from resnet_dsl.codegen.names import PYTHON
 from resnet_dsl.codegen.printer import text
 from resnet_dsl.codegen.python import Expression, Name
+from resnet_dsl.ir.network import FurtherResult
 
 INLINE = 60
 OPERAND = 28  # so that a sum of two stays on its line
@@ -46,53 +47,77 @@ class Statements:
 
     `express` writes a step on its operands, `inline` says whether a step may stand inside the one
     that takes it, `unpack` whether it is one of several parts of a value, `before` what has to stand
-    before the step.
+    before the step. `given` are names that values have to have.
     """
 
     steps: Sequence[BlockStep]
-    result: int
+    results: Sequence[int]
     express: Express
     inline: Callable[[BlockStep], bool]
     reserved: frozenset[str] = frozenset()
     default: str = "x"
     unpack: Callable[[BlockStep, list[Expression]], Unpacked | None] = lambda step, operands: None
     before: Callable[[BlockStep, list[Expression]], list[Assignment]] = nothing
+    given: Mapping[int, str] = field(default_factory=dict)
     lines: list[Assignment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Count who needs each value."""
-        self.pending: dict[int, int] = {}
-        for step in self.steps:
-            for value in step.inputs:
-                self.pending[value] = self.pending.get(value, 0) + 1
-        self.pending[self.result] = self.pending.get(self.result, 0) + 1
-        self.takers = {
-            value: step for step in self.steps for value in step.inputs if self.pending[value] == 1
-        }
+        self.further: dict[int, list[int]] = {}  # by call, the steps that are further results of it
+        for index, step in enumerate(self.steps):
+            if isinstance(step.what, FurtherResult):
+                self.further.setdefault(step.inputs[0], []).append(index)
+        taking = [step for step in self.steps if not isinstance(step.what, FurtherResult)]
+        self.pending = Counter(value for step in taking for value in step.inputs)
+        self.pending.update(self.results)
+        self.takers = {value: step for step in taking for value in step.inputs if self.pending[value] == 1}
         self.names: dict[int, str] = {}
         self.held: Counter[str] = Counter()  # by name, the values still needed that have it
         self.trees: dict[int, Expression] = {}
 
-    def write(self, inputs: Sequence[str]) -> tuple[list[Assignment], Expression]:
-        """Return the assignments and the expression of the result."""
+    def write(self, inputs: Sequence[str]) -> tuple[list[Assignment], list[Expression]]:
+        """Return the assignments and the expressions of the results."""
         for index, name in enumerate(inputs):
             self._hold(-1 - index, name)
         for index, step in enumerate(self.steps):
-            if index in self.names:
-                continue  # taken apart together with another part
+            if index in self.names or isinstance(step.what, FurtherResult):
+                continue  # taken apart together with another part, or with the call
             operands = [self._tree(value) for value in step.inputs]
             if (parts := self._parts(index, step, operands)) is not None:
                 self._take_apart(parts, operands)
                 continue
             self.lines += self.before(step, operands)
             tree = self.express(step, operands)
+            if step.results > 1:
+                self._take_results(index, step, tree)
+                continue
             self.trees[index] = tree
             if not self._stays_inline(index, step, tree):
                 self._commit(index)
-                name = self._name(step.variable or self.default)
+                name = self.given.get(index) or self._name(step.variable or self.default)
                 self._hold(index, name)
                 self.lines.append(Assignment((name,), tree))
-        return self.lines, self._tree(self.result)
+        return self.lines, list(map(self._tree, self.results))
+
+    def _take_results(self, index: int, call: BlockStep, tree: Expression) -> None:
+        """Give each result of a call a name, or `_` where nothing needs it."""
+        values: dict[int, list[int]] = {0: [index]}
+        for other in self.further.get(index, ()):
+            what = self.steps[other].what
+            assert isinstance(what, FurtherResult)
+            values.setdefault(what.position, []).append(other)
+        self._commit(index)
+        names: list[str] = []
+        for position in range(call.results):
+            needed = [value for value in values.get(position, ()) if self.pending[value]]
+            wanted = [self.given[value] for value in needed if value in self.given]
+            if needed and not wanted:
+                variable = self.steps[needed[0]].variable or self.default
+                wanted = [self._name(variable, frozenset(names))]
+            names.append(wanted[0] if wanted else "_")
+            for value in needed:
+                self._hold(value, names[-1])
+        self.lines.append(Assignment(tuple(names), tree))
 
     def _tree(self, value: int) -> Expression:
         return Name(self.names[value]) if value in self.names else self.trees[value]
@@ -126,8 +151,8 @@ class Statements:
 
     def _stays_inline(self, index: int, step: BlockStep, tree: Expression) -> bool:
         """A value used once may stand inside its taker, unless the author named it."""
-        if index == self.result:
-            return self.pending[index] == 1
+        if index in self.results:
+            return self.pending[index] == 1 and len(self.results) == 1 and index not in self.given
         taker = self.takers.get(index)
         if self.pending[index] != 1 or taker is None:
             return False

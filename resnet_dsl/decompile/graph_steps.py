@@ -334,10 +334,17 @@ def _zero_pad(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
     return call("zeropad", _around((*pads[2:4], *pads[6:])))
 
 
+def _pixel_shuffle(graph: ForeignGraph, node: ForeignNode) -> ast.Expr:
+    if attribute(node, "mode", "DCR") != "CRD":
+        raise NotExpressibleError(f"{printable(node.name)} (DepthToSpace): another order than CRD")
+    return call("pixel_shuffle", attribute(node, "blocksize", 1))
+
+
 STEPS: dict[str, Callable[[ForeignGraph, ForeignNode], ast.Expr]] = {
     "AveragePool": _pool("avgpool"),
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "DepthToSpace": _pixel_shuffle,
     "Gemm": _fully_connected,
     "MaxPool": _pool("maxpool"),
     "Pad": _zero_pad,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from resnet_dsl.decompile.classifiers import Classifier, chain_of, classifier_of
 from resnet_dsl.decompile.shipped_fields import ShippedModel, shipped_model, specs_with_blocks
 from resnet_dsl.decompile.shipped_numbers import Differences, numbers_of
+from resnet_dsl.decompile.shipped_texts import words_for
 from resnet_dsl.decompile.spec_writer import text_of
 from resnet_dsl.decompile.structure import IN_BLOCK
 from resnet_dsl.decompile.syntax_nodes import call, expression, pipeline, step_kind
@@ -16,8 +17,10 @@ from resnet_dsl.decompile.tensors import Shapes, layers_of, renamed
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
+from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
+from resnet_dsl.shipped import models
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.candidates import HEAD, owners
 
@@ -52,9 +55,11 @@ def with_blocks(shapes: Shapes, model: str, comment: str) -> Iterator[OfShipped]
     names = _names(shapes)
     if names is None:
         return
-    fits = False
+    labels, fits = _labels(names), False
     for specs in specs_with_blocks():
         for spec in specs if not fits else ():
+            if not labels <= words_for(models()[spec].path):
+                continue
             known = _names_of_shipped(spec)
             if known is None or not names.inside <= known.inside:
                 continue
@@ -62,6 +67,12 @@ def with_blocks(shapes: Shapes, model: str, comment: str) -> Iterator[OfShipped]
             if found is not None:
                 fits = True
                 yield found
+
+
+def _labels(names: _Names) -> set[str]:
+    """What layers of blocks are called that is no number, and no op with or without one."""
+    parts = {part for name in names.inside for part in name.split(".")[:-1]}
+    return {part for part in parts if part.rstrip("0123456789") not in ("", *CATALOGUE)}
 
 
 @functools.cache

@@ -108,6 +108,8 @@ def kind_of(name: str) -> tuple[object, ...]:
     A model that has a file of its own is of a kind of its own.
     """
     found: list[object] = []
+    if models()[name].path.stem == name:
+        return (name,)
     for model in with_bases(name):
         told = {each.name: each.value for each in model.fields}
         base = told.pop("base", None)

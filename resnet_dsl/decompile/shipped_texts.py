@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from resnet_dsl.diagnostics.model import Source
-from resnet_dsl.shipped import models
+from resnet_dsl.shipped import PACKAGE, SUFFIX, file_of, models
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 
 MOST_BASES = 20
+WORD = re.compile(r"\w+")
+USE = re.compile(r"^use (\w+)", re.MULTILINE)
 
 
 def shipped_file(name: str) -> ast.File:
@@ -22,6 +25,23 @@ def shipped_file(name: str) -> ast.File:
 @functools.cache
 def _file(path: Path) -> ast.File:
     return parse(Source(path.name, path.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def words_for(path: Path) -> frozenset[str]:
+    """Return every word of a shipped file, of those it uses and the library, all labels among them."""
+    text = path.read_text(encoding="utf-8")
+    found = set(WORD.findall(text))
+    for name in USE.findall(text):
+        used = file_of(name)
+        found |= words_for(used) if used is not None and used != path else set()
+    return frozenset(found | _words_of_library())
+
+
+@functools.cache
+def _words_of_library() -> frozenset[str]:
+    texts = (path.read_text(encoding="utf-8") for path in (PACKAGE / "library").glob(f"*{SUFFIX}"))
+    return frozenset(word for text in texts for word in WORD.findall(text))
 
 
 def with_bases(name: str) -> Iterator[ast.Model]:

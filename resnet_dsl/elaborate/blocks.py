@@ -13,6 +13,7 @@ from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
 from resnet_dsl.elaborate.passing_on import passed_on
+from resnet_dsl.elaborate.records import for_a_tensor, of_tensors, results_of_call, tensors_of
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import applied, check_inside, noting_shares
 from resnet_dsl.elaborate.steps import NO_BODY, add, step
@@ -23,6 +24,7 @@ from resnet_dsl.elaborate.values import (
     Definition,
     Function,
     Origin,
+    Record,
     Staged,
     Tag,
     Tensor,
@@ -68,6 +70,8 @@ def bind(
         value = _argument(ctx, function, name, argument.value, choices, env)
         if takes_many and not parameters and isinstance(value, Function) and env.x is not None:
             value = apply(ctx, value, env.x, env, argument.value.span)  # as an operand of a sum would be
+        if takes_many and isinstance(value, Record) and tensors_of(value):
+            value = for_a_tensor(ctx, value, argument.value.span)
         if argument.name is None and isinstance(value, Staged) and is_mistaken(function, value, parameters):
             report_label(ctx, function, expr, value, parameters)
             return None
@@ -191,14 +195,22 @@ def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:
 
 def made(ctx: Elaborator, value: Value, expr: ast.Expr, env: Env) -> Tensor | Bad:
     """Return the tensor that the value of an expression is or makes."""
+    value = on_x(ctx, value, expr, env)
+    if isinstance(value, Tensor | Bad):
+        return value
+    if isinstance(value, Record):
+        return for_a_tensor(ctx, value, expr.span)
+    hint = "start with a tensor such as `x`, or with a block or op, which then takes `x`"
+    return ctx.error("E0206", f"a tensor should be made here, not {show(value)}", expr.span, hint)
+
+
+def on_x(ctx: Elaborator, value: Value, expr: ast.Expr, env: Env) -> Value:
+    """Return what a function that waits for its input makes of `x`; any other value as it is."""
     if isinstance(value, Function):
         return apply(ctx, value, env.x, env, expr.span)
     if isinstance(value, Staged) and isinstance(value.value, Function):
         return apply(ctx, value.value, env.x, env, expr.span, value.label)
-    if isinstance(value, Tensor | Bad):
-        return value
-    hint = "start with a tensor such as `x`, or with a block or op, which then takes `x`"
-    return ctx.error("E0206", f"a tensor should be made here, not {show(value)}", expr.span, hint)
+    return value
 
 
 def apply(
@@ -208,9 +220,11 @@ def apply(
     env: Env,
     span: Span,
     label: Tag | None = None,
-) -> Tensor | Bad:
+) -> Tensor | Record | Bad:
     """Apply a function to its input: a step for an op, the steps of its body for a block."""
     tensors = [inputs] if isinstance(inputs, Tensor) else inputs
+    if tensors is None and isinstance(x := env.names.get("x"), Record):
+        return for_a_tensor(ctx, x, span)
     if tensors is None or env.builder is None:
         hint = NO_BODY if env.builder is None else ""
         return ctx.error("E0206", f"`{function.name}` has no input here", span, hint)
@@ -221,7 +235,7 @@ def apply(
     if isinstance(op, Bad):
         return BAD
     if isinstance(op, Definition):
-        result = _apply_block(ctx, function, op, tensors, env, span, label)
+        result: Tensor | Record | Bad = _apply_block(ctx, function, op, tensors, env, span, label)
     else:
         result = _apply_op(ctx, function, op, tensors, env, span, label)
     if function.origin is not None and isinstance(result, Tensor):
@@ -283,7 +297,7 @@ def _apply_block(
     env: Env,
     span: Span,
     label: Tag | None,
-) -> Tensor | Bad:
+) -> Tensor | Record | Bad:
     assert env.builder is not None
     given, origin, origins = dict(function.bound), function.origin, function.origins
     if label is None:
@@ -295,9 +309,12 @@ def _apply_block(
     if isinstance(body, Bad):
         return BAD
     inputs = (tensors[0], *carried.direct, *carried.inputs.values())
-    if body.result < 0:
+    if body.fields and not body.nodes:
+        return Record(zip(body.fields, (inputs[-1 - value] for value in body.results), strict=True))
+    if body.result < 0 and not body.fields:
         return inputs[-1 - body.result]
-    return add(ctx, BlockCall(body), inputs, body.output, env.builder, span, label, formulas_of(given))
+    first = add(ctx, BlockCall(body), inputs, body.output, env.builder, span, label, formulas_of(given))
+    return results_of_call(env.builder, first, span) if body.fields and isinstance(first, Tensor) else first
 
 
 def body_of(
@@ -348,15 +365,19 @@ def _elaborate_body(
         result = run_block(ctx, definition, values, x, builder, span, arguments)
         if isinstance(result, Bad):
             return BAD
+        fields = tensors_of(result) if isinstance(result, Record) else {"": result}
+        first, *more = (tensor.value for tensor in fields.values())
         return Body(
             definition=definition.block.name,
             arguments=tuple((n, plain(v)) for n, v in arguments.items() if not isinstance(v, Tensor)),
             inputs=tuple(shapes),
             nodes=tuple(builder.nodes),
-            result=result.value,
+            result=first,
             doc=definition.doc,
             names=tuple(builder.input_names),
             structural=frozenset(ctx.structural),
+            more=tuple(more),
+            fields=tuple(fields) if isinstance(result, Record) else (),
         )
     finally:
         ctx.structural = outer
@@ -370,8 +391,8 @@ def run_block(
     builder: BodyBuilder,
     span: Span,
     arguments: dict[str, Value] | None = None,
-) -> Tensor | Bad:
-    """Run a block's statements into `builder` and return its result."""
+) -> Tensor | Record | Bad:
+    """Run a block's statements into `builder` and return its result, or its results as a record."""
     block = definition.block
     if definition in ctx.active or len(ctx.active) >= CALLS.most:
         return _endless(ctx, definition, span)
@@ -442,7 +463,7 @@ def _no_choice(
 
 def _statements(
     ctx: Elaborator, block: ast.Block, env: Env, builder: BodyBuilder, variable: str
-) -> Tensor | Bad:
+) -> Tensor | Record | Bad:
     for statement in block.statements:
         builder.variable = statement.name
         value = ctx.evaluate(statement.value, env)
@@ -453,10 +474,18 @@ def _statements(
         if block.span.source.ours and (origin := origin_of(statement.value, env)) is not None:
             env.origins = {**env.origins, statement.name: origin}
     builder.variable = variable
-    result = tensor(ctx, block.result, env)
+    result = _returned(ctx, block.result, env)
     if isinstance(result, Bad):
         return BAD
     return BAD if _something_unused(ctx, block, env) else result
+
+
+def _returned(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Record | Bad:
+    """What a block returns: a tensor, or tensors under names."""
+    value = on_x(ctx, ctx.evaluate(expr, env), expr, env)
+    if not isinstance(value, Record):
+        return made(ctx, value, expr, env)
+    return of_tensors(ctx, value, expr, lambda item, at: made(ctx, item, at, env))
 
 
 def _something_unused(ctx: Elaborator, block: ast.Block, env: Env) -> bool:
@@ -465,8 +494,9 @@ def _something_unused(ctx: Elaborator, block: ast.Block, env: Env) -> bool:
     found = False
     for statement in unread:
         value = env.names[statement.name]
-        made = isinstance(value, Tensor) and value.value >= 0
-        if made and not ast.mentions(block.result, statement.name):
+        tensors = tensors_of(value) if isinstance(value, Record) else {"": value}
+        steps = any(isinstance(tensor, Tensor) and tensor.value >= 0 for tensor in tensors.values())
+        if steps and not ast.mentions(block.result, statement.name):
             hint = "use it in what the block returns, or delete it"
             ctx.error("E0213", f"`{statement.name}` is not used", statement.name_at, hint)
             found = True

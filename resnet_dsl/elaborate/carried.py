@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
-from resnet_dsl.elaborate.values import Definition, Function, Repeat, Staged, Tensor, Value
+from resnet_dsl.elaborate.values import Definition, Function, Record, Repeat, Staged, Tensor, Value
 from resnet_dsl.ir.arguments import Dims
 
 
@@ -40,6 +40,8 @@ class Carried:
                 function = self._within(value.function, name)
                 assert isinstance(function, Function)
                 return replace(value, function=function)
+            case Record():
+                return value.changed(lambda item: self._within(item, name))
             case tuple() if not isinstance(value, Dims):
                 items = tuple(self._within(item, name) for item in value)
                 return value if items == value else items

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeGuard, overload
 
-from resnet_dsl.elaborate.values import Function, Repeat, Staged, Value
+from resnet_dsl.elaborate.values import Function, Record, Repeat, Staged, Value
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.formulas import Fixed, Formula, Number, names_of, operation
 
@@ -60,6 +60,8 @@ def plain(value: Value) -> Value:
             return float(value)
         case Dims():
             return value
+        case Record():
+            return value.changed(plain)
         case tuple():
             # The same list where nothing changes: what bounds the size of lists knows them by identity.
             parts = tuple(map(plain, value))

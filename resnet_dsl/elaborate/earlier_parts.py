@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, field, replace
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.model_state import ModelState
+from resnet_dsl.elaborate.records import for_a_tensor, unknown_field
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import (
     BAD,
@@ -16,6 +17,7 @@ from resnet_dsl.elaborate.values import (
     EarlierPart,
     Function,
     PartPipeline,
+    Record,
     Repeat,
     Staged,
     Tensor,
@@ -100,6 +102,10 @@ class TakenParts:
     def within(self, value: Value) -> Value:
         """Return an argument with the parts in it as tensors."""
         match value:
+            case EarlierPart() if value.path in self.state.records:
+                names = self.state.records[value.path]
+                parts = (replace(value, path=f"{value.path}.{name}") for name in names)
+                return Record(zip(names, map(self.tensor, parts), strict=True))
             case EarlierPart():
                 return self.tensor(value)
             case Function():
@@ -108,6 +114,9 @@ class TakenParts:
                     return BAD
                 same = all(a is b for (_, a), (_, b) in zip(bound, value.bound, strict=True))
                 return value if same else replace(value, bound=bound)
+            case Record():
+                found = value.changed(self.within)
+                return BAD if any(isinstance(item, Bad) for _, item in found) else found
             case tuple() if is_list(value):
                 items = tuple(map(self.within, value))
                 if any(isinstance(item, Bad) for item in items):
@@ -127,6 +136,11 @@ class TakenParts:
         front, _, last = path.partition(".")
         if front in state.failed:
             return BAD
+        if front in state.records and last:
+            return unknown_field(state.elaborator, state.records[front], last, part.span)
+        if front in state.records:
+            fields = Record((name, None) for name in state.records[front])
+            return for_a_tensor(state.elaborator, fields, part.span)
         if last and front in state.features:
             hint = "a block asks for the sizes of what it is given: `skip.channels`"
             message = f"`{front}` is a tensor here, and has no `.{last}`"

@@ -20,6 +20,7 @@ from resnet_dsl.elaborate.derived import (
 )
 from resnet_dsl.elaborate.earlier_parts import pipeline_of_blocks
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.records import for_a_tensor, tensors_of, unknown_field
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import SHARE, share
 from resnet_dsl.elaborate.tensor_arithmetic import SIGNS, join, negative, of_tensors
@@ -158,6 +159,10 @@ def _attribute(ctx: Elaborator, expr: ast.Attribute, env: Env) -> Value:
         return BAD
     if isinstance(value, EarlierPart):
         return EarlierPart(f"{value.path}.{expr.name}", expr.span)
+    if isinstance(value, Record):
+        fields = dict(value)
+        at = replace(expr.span, start=expr.span.end - len(expr.name))
+        return fields[expr.name] if expr.name in fields else unknown_field(ctx, fields, expr.name, at)
     if not isinstance(value, Tensor):
         hint = "tensors have `.channels`, `.height` and `.width`"
         return ctx.error("E0206", f"{show(value)} has no `.{expr.name}`", expr.span, hint)
@@ -267,22 +272,25 @@ def _labelled(ctx: Elaborator, expr: ast.Labelled, env: Env) -> Value:
     if isinstance(value, Tensor) and isinstance(makes, ast.Pipe | ast.Name):
         hint = "put it before the step it should name: `x -> name: conv(64, 3x3)`"
         return ctx.error("E0212", f"`{expr.label}:` names no step", expr.name_at, hint)
-    return value if isinstance(value, Tensor | Bad) else Staged(tag, value)
+    made_already = isinstance(value, Tensor | Bad) or (isinstance(value, Record) and tensors_of(value))
+    return value if made_already else Staged(tag, value)
 
 
 def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Value:
     first = evaluate(ctx, expr.first, env)
     if env.part is not None and (blocks := pipeline_of_blocks(ctx, expr, first, env)) is not None:
         return blocks
-    value = made(ctx, first, expr.first, env)
+    value: Tensor | Record | Bad = made(ctx, first, expr.first, env)
     before = expr.first.span
     for index, item in enumerate(expr.steps):
         if isinstance(value, Bad):
             for other in expr.steps[index:]:
                 _check_step(ctx, other, env)
             return BAD
+        if isinstance(value, Record):
+            return for_a_tensor(ctx, value, before)
         result = _step(ctx, item, replace(value, at=before), env, None)
-        assert isinstance(result, Tensor | Bad)
+        assert isinstance(result, Tensor | Record | Bad)
         value = result
         before = expr.first.span.to(item.span)
     return value

@@ -152,7 +152,7 @@ def _written_ops(line: _Line, value: int, level: int = 0) -> Iterator[Op]:
         node = line.nodes[index]
         if isinstance(node.what, Op):
             yield from () if node.span.source.ours else (node.what,)
-        elif level < MAX_LEVELS:
+        elif isinstance(node.what, BlockCall) and level < MAX_LEVELS:
             yield from _written_ops(_Line.of(node.what), node.what.body.result, level + 1)
 
 
@@ -269,6 +269,8 @@ def _variants(
             inner = _Line.of(node.what)
             below = _variants(inner, node.what.body.result, name, wanted, extent, level + 1)
             tried = below if level < MAX_LEVELS else iter(())
+        elif not isinstance(node.what, Op):
+            continue
         else:
             tried = _changed(node, node.what, name, inputs, wanted, line.names, extent)
         for change, shape in tried:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.outputs import item_at, part_hint
 from resnet_dsl.ir.network import NORMS, PARTS, BlockCall, Body, Network, Node
+from resnet_dsl.ir.ops import Op
 
 
 def with_frozen_parts(state: ModelState, whole: Network, network: Network) -> Network:
@@ -50,7 +51,7 @@ def _has_norm(body: Body) -> bool:
     return any(
         _has_norm(node.what.body)
         if isinstance(node.what, BlockCall)
-        else node.what.normalises and _step_changes(node, body)
+        else isinstance(node.what, Op) and node.what.normalises and _step_changes(node, body)
         for node in body.nodes
     )
 
@@ -70,11 +71,11 @@ def _paths(network: Network) -> Iterator[tuple[str, bool]]:
     if network.head is not None:
         yield "head", changing[id(network.head)]
     for part in filter(None, (network.stem, network.head)):
-        yield from ((node.name, _step_changes(node, part)) for node in part.nodes if node.name not in PARTS)
+        yield from ((node.name, _step_changes(node, part)) for node in part.steps() if node.name not in PARTS)
 
 
 def _changes(body: Body) -> bool:
-    return any(_step_changes(node, body) for node in body.nodes)
+    return any(_step_changes(node, body) for node in body.steps())
 
 
 def _step_changes(node: Node, body: Body) -> bool:
@@ -83,4 +84,5 @@ def _step_changes(node: Node, body: Body) -> bool:
         return False
     if isinstance(node.what, BlockCall):
         return _changes(node.what.body)
+    assert isinstance(node.what, Op)
     return node.what.random or bool(node.what.parameters(*map(body.shape_of, node.inputs)))

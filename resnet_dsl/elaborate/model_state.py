@@ -44,10 +44,15 @@ class ModelState:
     features: dict[str, Shape] = field(default_factory=dict)
     feature_channels: dict[str, Formula | None] = field(default_factory=dict)
     stage_names: tuple[str, ...] = ()
+    records: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # stages whose result is one: its fields
+    record: str = ""  # the stage before, if its result is a record
     failed: set[str] = field(default_factory=set)  # stages of which nothing is known
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)
     head_features: tuple[str, ...] = ()
+    result_channels: tuple[Formula | None, ...] = ()  # of all results of the block before
     derived: list[Formula] = field(default_factory=list)
     shared: dict[Share, SharedBlock] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
@@ -10,7 +10,8 @@ from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.network import PREVIOUS, Network
+from resnet_dsl.ir.narrowing import needed_only, with_steps
+from resnet_dsl.ir.network import BlockCall, Body, Network
 from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
@@ -47,10 +48,12 @@ def item_at(state: ModelState, name: str, path: str) -> Span:
     return next((item.span for item in items if _dotted(item) == path), state.value_at(name))
 
 
-def part_hint(state: ModelState, path: str, listed: Sequence[str], known: Iterable[str]) -> str:
-    """Return a hint with parts that may be meant: none that is listed, inner ones only for inner ones."""
+def part_hint(
+    state: ModelState, path: str, listed: Sequence[str], known: Iterable[str], steps: Iterable[str] = ()
+) -> str:
+    """Return a hint with parts, or steps, that may be meant: none that is listed, each of the same level."""
     names = [name for name in known if name not in listed]
-    near = [name for name in names if name.count(".") == path.count(".")]
+    near = [name for name in (*names, *steps) if name.count(".") == path.count(".")]
     outer = ", ".join(name for name in names if "." not in name)
     return state.elaborator.suggest(path, near) or (f"there are {outer}" if outer else "")
 
@@ -68,49 +71,65 @@ def _dotted(expr: ast.Expr) -> str | None:
             return None
 
 
+def with_fields(network: Network) -> Network:
+    """Return the network with the fields of a record as its outputs, where that is one or is the result."""
+    ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
+    fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
+    if network.head is not None and network.head.fields:
+        fields["head"] = network.head.fields
+    last = network.stages[-1].name if network.stages else ""
+    named = network.outputs or fields.get(last if network.head is None else "head", ())
+    outputs = (each for name in named for each in fields.get(name, (name,)))
+    return replace(network, outputs=tuple(dict.fromkeys(outputs)))
+
+
 def only_needed(state: ModelState, network: Network) -> Network:
     """Check `outputs` and leave out the parts that none of them needs, saying so."""
     if not network.outputs:
         return network
-    order = [name for name in ("stem",) if network.stem is not None]
-    for stage in network.stages:
-        order += [*(f"{stage.name}.{i}" for i in range(len(stage.blocks))), stage.name]
-    order += ["head"] if network.head is not None else []
-    unknown = [output for output in network.outputs if output not in order]
+    network = with_steps(network)
+    known = network.places()
+    unknown = [output for output in network.outputs if output not in known]
     for output in unknown:
-        hint = part_hint(state, output, network.outputs, order)
+        hint = part_hint(state, output, network.outputs, known, dict.fromkeys(_steps(network)))
         at = item_at(state, "outputs", output)
         state.error("E0201", f"the model has no part `{output}`", at, hint)
     if unknown:
         return network
-    needed = _needed(network)
-    kept = {s: sum(f"{s.name}.{i}" in needed for i in range(len(s.blocks))) for s in network.stages}
-    left = [s.name for s in network.stages if not kept[s]]
-    left += ["head"] if network.head is not None and "head" not in needed else []
-    if left:
+    needed = needed_only(network)
+    if left := list(_left_out(network, needed)):
         message = f"no output needs {', '.join(left)}: left out"
         hint = "list what should stay, or write `head: none`" if left == ["head"] else "list what should stay"
         state.elaborator.warn("W0603", message, state.value_at("outputs"), hint)
-    head, features = (network.head, network.features) if "head" in needed else (None, ())
-    stages = tuple(s.first(n) for s, n in kept.items() if n)
-    return replace(network, head=head, features=features, stages=stages)
-
-
-def _needed(network: Network) -> set[str]:
-    """The parts that outputs need: `stem`, blocks by their path, `head`."""
-    takes: dict[str, list[str]] = {}  # by part, those whose results it takes
-    ends: dict[str, str] = {}  # by stage, its last block
-    before = ""
-    for (part, path, _), taken in zip(network.parts(), network.taken(), strict=True):
-        own = path or part
-        takes[own] = [before if name == PREVIOUS else ends.get(name, name) for name in taken]
-        before = ends[part] = own
-    needed, waiting = set[str](), [ends.get(output, output) for output in network.outputs]
-    while waiting:
-        if (part := waiting.pop()) and part not in needed:
-            needed.add(part)
-            waiting += takes[part]
     return needed
+
+
+def _steps(network: Network) -> Iterator[str]:
+    """Yield the paths of all steps inside of parts."""
+    for _, path, body in network.parts():
+        yield from _inside(body, path)
+
+
+def _inside(body: Body, path: str) -> Iterator[str]:
+    for node in body.steps():
+        own = f"{path}.{node.name}".lstrip(".")
+        yield own
+        if isinstance(node.what, BlockCall):
+            yield from _inside(node.what.body, own)
+
+
+def _left_out(network: Network, needed: Network) -> Iterator[str]:
+    """Yield the parts of a network, and the fields of parts, that the needed ones lack."""
+    kept = {stage.name: stage for stage in needed.stages}
+    for stage in network.stages:
+        if stage.name not in kept:
+            yield stage.name
+        elif len(kept[stage.name].blocks) == len(stage.blocks):
+            fields = kept[stage.name].blocks[-1].fields
+            yield from (f"{stage.name}.{name}" for name in stage.blocks[-1].fields if name not in fields)
+    if network.head is not None:
+        fields = network.head.fields if needed.head is None else needed.head.fields
+        yield from ["head"] if needed.head is None else (f for f in network.head.fields if f not in fields)
 
 
 def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:

@@ -19,6 +19,7 @@ from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
     Function,
+    Record,
     Repeat,
     Share,
     Staged,
@@ -29,6 +30,7 @@ from resnet_dsl.elaborate.values import (
     show,
 )
 from resnet_dsl.ir.network import BlockCall, Body, Node
+from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
@@ -66,11 +68,11 @@ def share(ctx: Elaborator, call: ast.Call, env: Env) -> Function | Bad:
 def applied(
     ctx: Elaborator,
     function: Share,
-    make: Callable[[Tag | None], Tensor | Bad],
+    make: Callable[[Tag | None], Tensor | Record | Bad],
     builder: BodyBuilder,
     span: Span,
     label: Tag | None,
-) -> Tensor | Bad:
+) -> Tensor | Record | Bad:
     """Return what an application gives; `make` applies the function under a label, not shared."""
     first = builder.shared.get(function)
     if first is None:
@@ -100,11 +102,11 @@ def applied(
 def _first(
     ctx: Elaborator,
     function: Share,
-    make: Callable[[Tag | None], Tensor | Bad],
+    make: Callable[[Tag | None], Tensor | Record | Bad],
     builder: BodyBuilder,
     span: Span,
     label: Tag | None,
-) -> Tensor | Bad:
+) -> Tensor | Record | Bad:
     if not ctx.repeating:
         if function in ctx.homes:
             return applied_elsewhere(ctx, ctx.homes[function], span)
@@ -173,7 +175,7 @@ class Steps(NamedTuple):
         for node in self.nodes:
             if isinstance(node.what, BlockCall):
                 yield from Steps(node.what.body.nodes, node.what.body.shape_of).tensors()
-            else:
+            elif isinstance(node.what, Op):
                 yield from (tensor.name for tensor in node.what.parameters(*self.inputs(node)))
 
     def inputs(self, node: Node) -> tuple[Shape, ...]:
@@ -205,8 +207,8 @@ def _step_difference(before: Steps, after: Steps, one: Node, other: Node) -> Dif
         inner = bodies_differ(one.what.body, other.what.body)
         joint = "." if inner is not None and not inner.text.startswith("it ") else ": "
         return None if inner is None else inner._replace(text=f"{one.name}{joint}{inner.text}")
-    if isinstance(one.what, BlockCall) or isinstance(other.what, BlockCall):
-        return Difference(f"{one.name} is another step here")
+    if not (isinstance(one.what, Op) and isinstance(other.what, Op)):
+        return None if one.what == other.what else Difference(f"{one.name} is another step here")
     shapes = [steps.inputs(node) for steps, node in ((before, one), (after, other))]
     first, second = (
         what.parameters(*given) for what, given in zip((one.what, other.what), shapes, strict=True)
@@ -231,7 +233,7 @@ def bodies_differ(one: Body, other: Body) -> Difference | None:
     if one is other:
         return None
     found = _difference(Steps(one.nodes, one.shape_of), Steps(other.nodes, other.shape_of))
-    wired = [[node.inputs for node in body.nodes] + [(body.result,)] for body in (one, other)]
+    wired = [[node.inputs for node in body.nodes] + [body.results] for body in (one, other)]
     if found is None and wired[0] != wired[1]:
         return Difference(f"{one.nodes[0].name} and what follows are connected otherwise here")
     return found

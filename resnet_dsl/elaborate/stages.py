@@ -89,7 +89,7 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
             state.failed.add(name)
         else:
             stages.append(stage)
-        state.features[name], state.feature_channels[name] = state.shape, state.channels
+        _keep_results(state, name, stage)
     return tuple(stages)
 
 
@@ -108,6 +108,21 @@ def _length(item: Value) -> int:
             return sum(map(_length, item))
         case _:
             return plain_number(item) if is_whole(item) else 0
+
+
+def _keep_results(state: ModelState, name: str, stage: Stage | None) -> None:
+    """Keep what later parts may take of a stage: its result, or the fields of that."""
+    fields = () if stage is None else stage.blocks[-1].fields
+    state.record = name if fields else ""
+    if not fields:
+        state.features[name], state.feature_channels[name] = state.shape, state.channels
+        return
+    assert stage is not None
+    body = stage.blocks[-1]
+    state.records[name] = fields
+    for field, value, channels in zip(fields, body.results, state.result_channels, strict=False):
+        state.features[f"{name}.{field}"] = body.shape_of(value)
+        state.feature_channels[f"{name}.{field}"] = channels
 
 
 def _no_stages(state: ModelState, value: Value) -> tuple[Stage, ...]:
@@ -186,12 +201,14 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
             _pass_through(state, body, formulas, known)
             # Where no value asks which block it is for, one that changes no shape is the next one too.
             alike = position.block > 0 and EACH.isdisjoint(state.settings.asked) and start == PREVIOUS
+            alike = alike and not body.fields
             times = left if alike and before == (state.shape, state.channels) else 1
             if times > 1:
                 state.elaborator.count((times - 1) * max(body.count, 1), at)
             blocks += [body] * times
             derived += [given] * times
             inputs += [(start, *taken)] * times
+            state.record = name if body.fields else ""
             owners.append(owner)
             if share is not None:
                 state.elaborator.shares[share] += times
@@ -206,11 +223,20 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
 
 def _started(state: ModelState, run: Run, parts: TakenParts, at: Span) -> str | None:
     """Go on from the part that a run starts from, if it names one; return its path, None after an error."""
+    if run.start is None and state.record:
+        names = state.records.get(state.record, ())
+        message = f"what comes before is the record `{state.record}`, and a block takes one tensor"
+        hint = (
+            f"`{state.record}.{names[0]} -> {run.function.name}(…)`" if names else "end the stage before it"
+        )
+        state.error("E0206", message, run.span, hint)
+        return None
     if run.start is None:
         return PREVIOUS
     found = TakenParts(state, parts.stage).tensor(run.start)
     if isinstance(found, Bad):
         return None
+    state.record = ""
     state.shape, state.channels = found.shape, state.feature_channels[run.start.path]
     return run.start.path
 
@@ -224,7 +250,9 @@ def _pass_through(
     for name in body.structural:
         state.elaborator.structural.update(names_of(known.get(name)))
     state.derived += [formula for _, formula in formulas]
-    before, state.channels = state.channels, substituted(body.channels(body.result), known)
+    before = state.channels
+    state.result_channels = tuple(substituted(body.channels(value), known) for value in body.results)
+    state.channels = state.result_channels[0]
     if state.channels is None:
         state.elaborator.structural.update(names_of(before))
     state.shape = body.output

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
+from resnet_dsl.elaborate.head_fields import fields_of_head, record_text
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
+from resnet_dsl.elaborate.records import for_a_tensor, tensors_of
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import BAD, Bad, EarlierPart, Function, Record, Staged, Tensor, Value, show
@@ -107,32 +111,71 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
     # What to mark where the library's own stem or head does not fit what comes before it.
     origin = state.origin("input") if before == THE_INPUT else None
     with state.elaborator.within(f"in the {name} of model {state.model.name}", setting.span, origin):
-        value = state.elaborator.evaluate(setting.value, env)
-        if value is None:
-            return None
-        result = value if isinstance(value, Tensor | Bad) else _applied(state, value, env, setting)
-        if isinstance(result, Bad):
-            return BAD
-        names = tuple(builder.input_names)
+        result = _result(state, name, setting, env)
+        if result is None or isinstance(result, Bad):
+            return result
+        fields = tensors_of(result) if isinstance(result, Record) else {"": result}
+        first, *more = (tensor.value for tensor in fields.values())
         body = Body(
             name,
             (),
             tuple(builder.inputs),
             tuple(builder.nodes),
-            result.value,
-            names=names,
+            first,
+            names=tuple(builder.input_names),
             input_channels=tuple(builder.input_channels),
+            more=tuple(more),
+            fields=tuple(fields) if isinstance(result, Record) else (),
         )
         if name == "head":
             body = _numbered_as_head(body, builder, state)
-            state.head_features = tuple(seen)
+            body, state.head_features = _without_unread(body, tuple(seen))
         _claim(state, body, builder)
         state.derived += [formula for node in body.nodes for _, formula in node.derived]
-    state.shape, state.channels = body.output, builder.channels(body.result)
-    return body if body.nodes else None
+    state.shape, state.channels = body.output, body.channels(body.result)
+    return body if body.nodes or body.fields else None
 
 
-def _applied(state: ModelState, value: Value, env: Env, setting: Setting) -> Tensor | Bad:
+def _result(state: ModelState, name: str, setting: Setting, env: Env) -> Tensor | Record | Bad | None:
+    """What the text of a part makes: a tensor, or in a head a record of tensors; None for no part."""
+    ctx = state.elaborator
+    assert setting.value is not None
+    if name == "head" and (text := record_text(ctx, setting.value, env)) is not None:
+        return fields_of_head(state, text, env)
+    value = ctx.evaluate(setting.value, env)
+    if value is None or isinstance(value, Tensor | Bad):
+        return value
+    result = (
+        value if isinstance(value, Record) and tensors_of(value) else _applied(state, value, env, setting)
+    )
+    if isinstance(result, Record) and name == "stem":
+        return for_a_tensor(ctx, result, setting.value_at)
+    return result
+
+
+def _without_unread(body: Body, features: tuple[str, ...]) -> tuple[Body, tuple[str, ...]]:
+    """The body without those parts as inputs that it does not read: of a record it was one for each field."""
+    read = {value for node in body.nodes for value in node.inputs}.union(body.results)
+    kept = [index for index in range(len(body.inputs)) if index == 0 or -1 - index in read]
+    if len(kept) == len(body.inputs):
+        return body, features
+    values = {-1 - old: -1 - new for new, old in enumerate(kept)}
+    nodes = (
+        replace(node, inputs=tuple(values.get(value, value) for value in node.inputs)) for node in body.nodes
+    )
+    body = replace(
+        body,
+        inputs=tuple(body.inputs[index] for index in kept),
+        names=tuple(body.names[index] for index in kept),
+        input_channels=tuple(body.input_channels[index] for index in kept),
+        nodes=tuple(nodes),
+        result=values.get(body.result, body.result),
+        more=tuple(values.get(value, value) for value in body.more),
+    )
+    return body, tuple(features[index - 1] for index in kept[1:])
+
+
+def _applied(state: ModelState, value: Value, env: Env, setting: Setting) -> Tensor | Record | Bad:
     label = value.label if isinstance(value, Staged) else None
     function = value.value if isinstance(value, Staged) else value
     if isinstance(function, Function):
@@ -155,24 +198,31 @@ def _part_env(
     """The environment of stem or head: settings, and for a head the parts before it."""
     env = state.settings.env(setting, x=x)
     env.builder = builder
-    lookup = env.setting
+    lookup, is_head = env.setting, setting is state.settings.find("head")
     assert lookup is not None
 
+    def tensor(path: str) -> Tensor:
+        if path not in seen:
+            shape = state.features[path]
+            builder.inputs.append(shape)
+            builder.input_names.append(path.replace(".", "_"))
+            builder.input_channels.append(state.feature_channels[path])
+            seen[path] = Tensor(-len(builder.inputs), shape, f"the result of {path}")
+        return seen[path]
+
     def find(name: str, span: Span) -> Value:
-        if name in state.features and setting is state.settings.find("head"):
-            if name not in seen:
-                shape = state.features[name]
-                builder.inputs.append(shape)
-                builder.input_names.append(name.replace(".", "_"))
-                builder.input_channels.append(state.feature_channels[name])
-                seen[name] = Tensor(-len(builder.inputs), shape, f"the result of {name}")
-            return seen[name]
+        if is_head and name in state.records:
+            return Record((each, tensor(f"{name}.{each}")) for each in state.records[name])
+        if is_head and name in state.features:
+            return tensor(name)
         parts = state.settings.part if state.elaborator.recovering and not env.scope.find(name) else None
         if parts is not None and isinstance(parts(name, span), EarlierPart):
             return BAD  # a stage that could not be made
         return lookup(name, span)
 
     env.setting = find
+    if is_head and state.record:
+        env.names["x"] = find(state.record, setting.span)
     return env
 
 

@@ -221,7 +221,7 @@ def _decided(node: Node, builder: BodyBuilder) -> Iterator[str]:
         known: dict[str, Formula | None] = {**derived, **dict(named)}
         for name in body.structural:
             yield from names_of(known.get(name))
-    else:
+    elif isinstance(node.what, Op):
         # Channels and rates may vary; what moves a window, splits or starts a tensor may not.
         varying = {name for name in derived if name == "channels" or node.what.is_rate(name)}
         for name in derived.keys() - varying:

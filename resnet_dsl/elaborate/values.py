@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
@@ -137,6 +137,10 @@ class PartPipeline:
 
 class Record(tuple[tuple[str, Value], ...]):
     """The fields of `{ name: value }`, in their order."""
+
+    def changed(self, change: Callable[[Value], Value]) -> Record:
+        """Return the record with its values changed."""
+        return Record((name, change(value)) for name, value in self)
 
 
 class Bad:

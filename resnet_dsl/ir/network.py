@@ -30,6 +30,13 @@ class BlockCall:
 
 
 @dataclass(frozen=True)
+class FurtherResult:
+    """A result of a call beside its first, which is the value of the call itself: that at a position."""
+
+    position: int
+
+
+@dataclass(frozen=True)
 class Node:
     """One step: an op or a call applied to earlier values; `variable` is the author's name.
 
@@ -41,7 +48,7 @@ class Node:
     """
 
     name: str
-    what: Op | BlockCall
+    what: Op | BlockCall | FurtherResult
     inputs: tuple[int, ...]
     shape: Shape
     variable: str
@@ -63,7 +70,8 @@ class Body:
 
     `names` are those of its inputs: `x`, then its parameters that are tensors. `structural` are the
     parameters that decided more than a number: with another value it would be another body.
-    `input_channels` says of stem and head how those of their inputs were derived.
+    `input_channels` says of stem and head how those of their inputs were derived. `more` are results
+    beside the first, `fields` the names of the first of them all where the block returns a record.
     """
 
     definition: str
@@ -75,6 +83,13 @@ class Body:
     names: tuple[str, ...] = ("x",)
     structural: frozenset[str] = frozenset()
     input_channels: tuple[Formula | None, ...] = ()
+    more: tuple[int, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """All values that the body returns, the first of them its result."""
+        return (self.result, *self.more)
 
     def shape_of(self, value: int) -> Shape:
         """Return the shape of a value of this body."""
@@ -104,7 +119,16 @@ class Body:
     @cached_property
     def count(self) -> int:
         """The number of ops, those of calls included."""
-        return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.nodes)
+        return sum(n.what.body.count if isinstance(n.what, BlockCall) else 1 for n in self.steps())
+
+    def steps(self) -> Iterator[Node]:
+        """Yield the nodes that are ops and calls."""
+        return (node for node in self.nodes if not isinstance(node.what, FurtherResult))
+
+    def shared(self) -> set[str]:
+        """Return the names of the steps that are applied again, and of those that apply them."""
+        again = [node for node in self.nodes if node.owner is not None]
+        return {name for node in again for name in (node.name, node.owner or "")}
 
     def called(self, node: Node) -> Body:
         """Return the body of a call; where that is applied again, the one it was applied with first."""
@@ -133,6 +157,8 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
     inputs = tuple(map(channels, node.inputs))
     if isinstance(node.what, Op):
         return node.what.channels_of_result(inputs, dict(node.derived))
+    if isinstance(node.what, FurtherResult):
+        return None
     body = node.what.body
     given = {name: Fixed(value) for name, value in body.arguments if type(value) in (int, float)}
     known: dict[str, Formula | None] = {**given, **dict(node.derived)}
@@ -186,8 +212,9 @@ class Network:
 
     `features` are the earlier parts a head takes beside its input; `outputs` the names of what
     the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
-    `frozen_norms` says that no norm is;
-    `parameters` what a user of the model may set without changing its structure.
+    `frozen_norms` says that no norm is; `parameters` what a user of the model may set without changing
+    its structure; `taps` results of steps that are outputs: their path, the part or block they are in, and
+    their position among its results.
     """
 
     name: str
@@ -205,6 +232,7 @@ class Network:
     used: tuple[Source, ...] = ()
     parameters: tuple[ModelParameter, ...] = ()
     frozen_norms: bool = False
+    taps: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def freeze(self) -> tuple[str, ...]:
@@ -237,12 +265,24 @@ class Network:
         for stage in self.stages:
             yield from (stage.taken(index) for index in range(len(stage.blocks)))
         if self.head is not None:
-            yield (PREVIOUS, *self.features)
+            yield (PREVIOUS, *self.features) if self.head.names[0] == "x" else self.features
 
     def seen(self) -> tuple[str, ...]:
         """Return the parts that later ones name."""
         named = (path for taken in self.taken() for path in taken if path != PREVIOUS)
         return tuple(dict.fromkeys(named))
+
+    def places(self) -> dict[str, tuple[str, int]]:
+        """Return where results are that have a name: the path of a part or block, and the position there."""
+        found: dict[str, tuple[str, int]] = {}
+        for part, path, body in self.parts():
+            own = path or part
+            found[own] = found[part] = own, 0
+            if body.fields and path:
+                found |= {f"{part}.{name}": (own, position) for position, name in enumerate(body.fields)}
+        if self.head is not None:
+            found |= {name: ("head", position) for position, name in enumerate(self.head.fields)}
+        return {**found, **{name: (path, position) for name, path, position in self.taps}}
 
     def freezes(self, part: str, name: str) -> bool:
         """Whether the spec freezes the step or op `name` of a part."""
@@ -262,8 +302,8 @@ def has_parameters(node: Node, body: Body) -> bool:
     """Whether a step keeps something under its name: a block, or a layer with parameters of its own."""
     if node.owner is not None:
         return False
-    if isinstance(node.what, BlockCall):
-        return True
+    if not isinstance(node.what, Op):
+        return isinstance(node.what, BlockCall)
     return bool(node.what.parameters(*(body.shape_of(value) for value in node.inputs)))
 
 

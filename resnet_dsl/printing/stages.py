@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, Network, Stage
+from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -37,7 +37,8 @@ def print_network(program: Program) -> str:
         lines += ["", f"stage {stage.name}", *_stage_lines(stage, network.extent)]
         before = stage.name
     if network.head is not None:
-        inputs = [before, *network.features]
+        *_, taken = network.taken()
+        inputs = [before if name == PREVIOUS else name for name in taken]
         lines += ["", "head", *_body_lines(network.head, "", inputs, network.extent)]
     return "\n".join(lines) + "\n"
 
@@ -73,33 +74,42 @@ def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
 
 
 def _body_lines(body: Body, path: str, inputs: list[str], extent: Extent) -> Iterator[str]:
-    steps, result = _steps(body, path, inputs)
+    steps, results = _steps(body, path, inputs)
     for name, op, taken, shape in steps:
         yield INDENT + _step(name, op, taken, shape.text(extent))
+    if body.fields or body.more:
+        named = [f"{name} = " for name in body.fields] + [""] * len(results)
+        returned = (f"{name}{result}" for name, result in zip(named, results, strict=False))
+        yield f"{INDENT}return {', '.join(returned)}"
     # A result that is not the last step would not be seen otherwise.
-    if not steps or result != steps[-1][0]:
-        yield f"{INDENT}return {result}"
+    elif not steps or results[0] != steps[-1][0]:
+        yield f"{INDENT}return {results[0]}"
 
 
-def _steps(body: Body, path: str, inputs: list[str]) -> tuple[list[tuple[str, Op, list[str], Shape]], str]:
-    """Return the ops of a body under their full names, those of calls in place, and its result."""
+def _steps(
+    body: Body, path: str, inputs: list[str]
+) -> tuple[list[tuple[str, Op, list[str], Shape]], list[str]]:
+    """Return the ops of a body under their full names, those of calls in place, and its results."""
     results: list[str] = []
+    several: dict[int, list[str]] = {}
     steps = []
 
     def value(index: int) -> str:
         return inputs[-1 - index] if index < 0 else results[index]
 
-    for node in body.nodes:
+    for number, node in enumerate(body.nodes):
         name = f"{path}.{node.name}" if path else node.name
         taken = [value(index) for index in node.inputs]
-        if isinstance(node.what, BlockCall):
-            inner, result = _steps(node.what.body, name, taken)
+        if isinstance(node.what, FurtherResult):
+            results.append(several[node.inputs[0]][node.what.position])
+        elif isinstance(node.what, BlockCall):
+            inner, several[number] = _steps(node.what.body, name, taken)
             steps += inner
-            results.append(result)
+            results.append(several[number][0])
         else:
             steps.append((name, node.what, taken, node.shape))
             results.append(name)
-    return steps, value(body.result)
+    return steps, list(map(value, body.results))
 
 
 def print_graph(program: Program) -> str:

@@ -5,6 +5,7 @@ The compiler never imports this package: it needs NumPy, the compiler does not.
 """
 
 from resnet_dsl.reference import (
+    attention,  # noqa: F401
     convolution,  # noqa: F401  the rules register themselves
     elementwise,  # noqa: F401
     functions,  # noqa: F401
@@ -15,6 +16,7 @@ from resnet_dsl.reference import (
     pooling,  # noqa: F401
     resizing,  # noqa: F401
     separable,  # noqa: F401
+    shuffling,  # noqa: F401
     transposed,  # noqa: F401
     whole_map,  # noqa: F401
 )

@@ -154,14 +154,25 @@ def _slopes(call: OpCall) -> Array:
 
 @forward.register
 def _softmax(op: Softmax, call: OpCall) -> Array:
-    powers: Array = np.exp(call.x - call.x.max(1, keepdims=True))
-    total: Array = powers.sum(1, keepdims=True)
-    return powers / total
+    x, axis = _apart(op, call.x), _axis(op)
+    powers: Array = np.exp(x - x.max(axis, keepdims=True))
+    total: Array = powers.sum(axis, keepdims=True)
+    return (powers / total).reshape(call.x.shape)
 
 
 @backward.register
 def _softmax_back(op: Softmax, call: OpCall, result: Array, gradient: Array) -> Gradients:
-    return Gradients((result * (gradient - (gradient * result).sum(1, keepdims=True)),))
+    y, by_y, axis = _apart(op, result), _apart(op, gradient), _axis(op)
+    return Gradients(((y * (by_y - (by_y * y).sum(axis, keepdims=True))).reshape(call.x.shape),))
+
+
+def _apart(op: Softmax, x: Array) -> Array:
+    """(N, P C, …) → (N, P, C, …) where it is over parts."""
+    return x.reshape(len(x), op.parts, -1, *x.shape[2:]) if op.over == "parts" else x
+
+
+def _axis(op: Softmax) -> int | tuple[int, int]:
+    return (2, 3) if op.over == "pixels" else 1
 
 
 @forward.register(Dropout)

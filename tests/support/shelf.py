@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.decompile.shipped_fields import kind_of
-from resnet_dsl.shipped import shipped
+from resnet_dsl.shipped import models, shipped
 
 
 def varieties() -> list[str]:
@@ -15,5 +15,5 @@ def varieties() -> list[str]:
 
 
 def alone() -> set[str]:
-    """Return the networks that have a file of their own."""
-    return {name for name, path in shipped().items() if path.stem == name}
+    """Return the networks that have a file of their own; a pattern of a family is none."""
+    return {name for name, model in models().items() if model.path.stem == name and model.is_whole}

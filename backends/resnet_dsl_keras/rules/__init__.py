@@ -21,7 +21,13 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
-from resnet_dsl_keras.rules import resizing, transposed, values  # noqa: F401  the rules register themselves
+from resnet_dsl_keras.rules import (  # noqa: F401  the rules register themselves
+    attention,
+    resizing,
+    shuffling,
+    transposed,
+    values,
+)
 from resnet_dsl_keras.rules.lowering import (
     DIVISION,
     KerasLowering,
@@ -233,6 +239,10 @@ def _(op: ops.Tanh, site: Site) -> KerasLowering:
 
 @lower.register
 def _(op: ops.Softmax, site: Site) -> KerasLowering:
+    if op.over == "parts":
+        return KerasLowering(helper_call("softmax_over_parts", site.number("parts")))
+    if op.over == "pixels":
+        return KerasLowering(helper_call("softmax_over_pixels"))
     return KerasLowering(layer("Softmax", axis=channel_axis(site)))
 
 

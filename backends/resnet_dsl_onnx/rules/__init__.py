@@ -13,6 +13,7 @@ from math import isinf
 from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops, sides
 from resnet_dsl_onnx.nodes import NO_INPUT, Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu, mish
+from resnet_dsl_onnx.rules.attention import softmax, weighted_sum
 from resnet_dsl_onnx.rules.averages import adaptive_average
 from resnet_dsl_onnx.rules.learned import (
     generalised_mean,
@@ -23,6 +24,7 @@ from resnet_dsl_onnx.rules.learned import (
 from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
 from resnet_dsl_onnx.rules.resizing import cropped, resized, upsample
 from resnet_dsl_onnx.rules.same_padding import computed_pads, padded
+from resnet_dsl_onnx.rules.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from resnet_dsl_onnx.rules.windows import computes_same, pool, spans, unpadded, window
 
 INT64_MAX = 2**63 - 1
@@ -229,7 +231,7 @@ def _tanh(op: ops.Tanh, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 
 @lower.register
 def _softmax(op: ops.Softmax, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Softmax", node.inputs, {"axis": CHANNELS})
+    yield from softmax(op, node)
 
 
 @lower.register
@@ -414,6 +416,26 @@ def _conv_transpose(op: ops.ConvTranspose, node: GraphNode, extent: Extent) -> I
         "group": op.groups,
     }
     yield OnnxNode("ConvTranspose", (*node.inputs, *_parameters(node)), attributes)
+
+
+@lower.register
+def _pixel_shuffle(op: ops.PixelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from pixel_shuffle(op, node)
+
+
+@lower.register
+def _pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from pixel_unshuffle(op, node, extent)
+
+
+@lower.register
+def _channel_shuffle(op: ops.ChannelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from channel_shuffle(op, node)
+
+
+@lower.register
+def _weighted_sum(op: ops.WeightedSum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from weighted_sum(node)
 
 
 # --- what several rules share ------------------------------------------------------------------

@@ -13,6 +13,7 @@ from resnet_dsl.backend.python_source import (
     Expression,
     Literal,
     Name,
+    Negative,
     Operand,
     Site,
     Slice,
@@ -24,7 +25,13 @@ from resnet_dsl.backend.python_source import (
     method,
     several,
 )
-from resnet_dsl_torch.rules import resizing, transposed, values  # noqa: F401  the rules register themselves
+from resnet_dsl_torch.rules import (  # noqa: F401  the rules register themselves
+    attention,
+    resizing,
+    shuffling,
+    transposed,
+    values,
+)
 from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower, lowered
 
 __all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lowered"]
@@ -184,6 +191,11 @@ def _(op: ops.Tanh, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Softmax, site: Site) -> TorchLowering:
+    if op.over == "pixels":
+        return function(method(call("F.softmax", method(X, "flatten", 2), dim=2), "view_as", X))
+    if op.over == "parts":
+        parts = method(X, "unflatten", 1, several(site.number("parts"), Negative(Literal(1))))
+        return function(method(call("F.softmax", parts, dim=1), "flatten", 1, 2))
     return functional("F.softmax", "nn.Softmax", dim=1)
 
 

@@ -3,6 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
+from resnet_dsl.ir.ops.attention import WeightedSum
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
@@ -38,6 +39,7 @@ from resnet_dsl.ir.ops.normalisation import (
     RunningNorm,
 )
 from resnet_dsl.ir.ops.resizing import Crop, Resize, Upsample
+from resnet_dsl.ir.ops.shuffling import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from resnet_dsl.ir.ops.transposed import ConvTranspose
 from resnet_dsl.ir.ops.whole_map import GeneralisedMean, GlobalMaxPool
 from resnet_dsl.ir.ops.windows import (
@@ -65,7 +67,8 @@ _LATER: tuple[type[Op], ...] = (
     Exponential, Logarithm, SquareRoot, Absolute, Clip, Power,
     Maximum, Minimum, Divide,
     LearnedScale, LearnedShift, GlobalResponseNorm, GlobalMaxPool, GeneralisedMean,
-    Resize, Crop, ConvTranspose,
+    Resize, Crop, ConvTranspose, PixelShuffle, PixelUnshuffle, ChannelShuffle,
+    WeightedSum,
 )  # fmt: skip
 CATALOGUE: dict[str, type[Op]] = {op.kind: op for op in (*_RESERVED, *_LATER)}
 RESERVED = frozenset(op.kind for op in _RESERVED)
@@ -87,6 +90,7 @@ __all__ = [
     "BatchNorm",
     "BlurPool",
     "ChannelConv",
+    "ChannelShuffle",
     "Clip",
     "Concat",
     "Conv",
@@ -126,6 +130,8 @@ __all__ = [
     "PadChannels",
     "Padding",
     "Part",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "Pool",
     "Power",
     "Relu",
@@ -143,6 +149,7 @@ __all__ = [
     "Tanh",
     "TensorSpec",
     "Upsample",
+    "WeightedSum",
     "Window",
     "ZeroPad",
     "is_even",

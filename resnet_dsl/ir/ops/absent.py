@@ -7,7 +7,7 @@ from __future__ import annotations
 
 ABSENT_ACTIVATIONS = frozenset((
     "celu", "selu", "crelu", "rrelu", "hardmish", "softsign", "softshrink", "hardshrink", "tanhshrink",
-    "threshold", "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu", "softmax2d",
+    "threshold", "thresholdedrelu", "thresholdrelu", "logsigmoid", "glu", "swiglu", "geglu",
     "logsoftmax", "maxout", "quickgelu", "sinusoid",
 ))  # fmt: skip
 
@@ -21,7 +21,6 @@ ABSENT_OPS = {
     "depthwiseconv": DEPTHWISE,
     "dwconv": DEPTHWISE,
     "separableconv": DEPTHWISE + ", then `conv(width, 1x1)`",
-    "pixelshuffle": LARGER,
     "conv1d": TWO_AXES,
     "conv3d": TWO_AXES,
     "batchnorm1d": "`bn` takes maps and vectors",

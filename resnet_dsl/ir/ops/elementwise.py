@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from resnet_dsl.ir.arguments import FLAG, OF_RATE, RATE, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec
-from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.ir.arguments import (
+    COUNT,
+    FLAG,
+    OF_RATE,
+    RATE,
+    REAL,
+    ArgumentError,
+    argument,
+    choice,
+    itself,
+)
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
 @dataclass(frozen=True)
@@ -142,10 +152,42 @@ class Tanh(Op):
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """Softmax over the channels."""
+    """Softmax over the channels, over the pixels of each channel, or over `parts` equal parts.
+
+    Over parts, the values of one place in each part add up to 1: branches that were concatenated.
+    """
 
     kind: ClassVar[str] = "softmax"
+    aliases: ClassVar[tuple[str, ...]] = ("softmax2d",)
     mixes_channels: ClassVar[bool] = True
+    over: str = argument(choice("channels", "pixels", "parts"), "channels", aliases=("axis", "dim"))
+    parts: int = argument(COUNT, 1, aliases=("of", "radix"))
+
+    def normalised(self) -> Self:
+        if self.over != "parts" and self.parts != 1:
+            raise ArgumentError(self.kind, "parts", "1 unless `over=parts`")
+        if self.over == "parts" and self.parts == 1:
+            raise ArgumentError(self.kind, "parts", "2 or more with `over=parts`")
+        return self
+
+    def shape(self, *inputs: Shape, extent: Extent) -> Shape:
+        (x,) = inputs
+        if self.over == "pixels":
+            needs_map(self, x)
+        if x.channels % self.parts:
+            message = f"{x.channels} input channels cannot be split into {self.parts} parts"
+            raise ShapeError(
+                "E0305", message, f"{divisors(x.channels)} divide {x.channels}", argument="parts"
+            )
+        return x
+
+    def sees_whole_map(self, x: Shape, result: Shape) -> bool:
+        return super().sees_whole_map(x, result) or self.over == "pixels"
+
+    def mistakes(self) -> Iterator[Mistake]:
+        for over in ("channels", "pixels"):
+            if over != self.over:
+                yield Mistake(f"over: {over} instead of {self.over}", replace(self, over=over, parts=1))
 
 
 @dataclass(frozen=True)
