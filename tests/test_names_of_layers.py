@@ -214,7 +214,12 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
         ("resnet18", {"act": "silu"}, "torchvision", "there is no `layer1.0.relu1`"),
         ("resnetv2_50", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
         ("resnetv2_18", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
-        ("resnetv2_50t", {"norm": "gn"}, "timm", "bn1 (as 1 more) is `bn`, not `gn`: the norms there are group"),
+        (
+            "resnetv2_50t",
+            {"norm": "gn"},
+            "timm",
+            "bn1 (as 1 more) is `bn`, not `gn`: the norms there are group",
+        ),
         ("resnet50", {"norm": "gn(eps=0.001)"}, "timm", "has eps 0.001, not 1e-05: no variance of a `gn`"),
         ("lenet5", {}, "timm", "timm has no names for some layers of lenet5; closest are those of"),
     ],
