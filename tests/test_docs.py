@@ -25,7 +25,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
-from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.ops import CATALOGUE, RESERVED
 from resnet_dsl.shipped import shipped
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
@@ -277,7 +277,8 @@ def ops_table() -> str:
     for kind, op in CATALOGUE.items():
         names = [f"`{name}`" for name in op.operands]
         arguments = ", ".join([*names, *(_argument(name, default) for name, _, default in op.arguments())])
-        rows.append(f"| `{kind}` | {arguments} | {_first_line(op.__doc__)} |")
+        free = "" if kind in RESERVED else " *"
+        rows.append(f"| `{kind}`{free} | {arguments} | {_first_line(op.__doc__)} |")
     owners: dict[str, dict[str, list[str]]] = {}
     for kind, op in CATALOGUE.items():
         for name, rule, _ in op.arguments():

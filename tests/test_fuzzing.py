@@ -22,7 +22,7 @@ from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.ops import CATALOGUE
 
 TEXTS = 300
-NETWORKS = 200
+NETWORKS = 300
 
 
 # --- texts -------------------------------------------------------------------------------------

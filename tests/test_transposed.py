@@ -90,7 +90,7 @@ def test_what_others_call_it_is_known(name: str) -> None:
 
 
 def test_what_does_not_go_together_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="`output_padding` .* must be less than its stride"):
+    with pytest.raises(ArgumentError, match="must be less than its stride"):
         transposed(output_padding=1)
     with pytest.raises(ArgumentError, match="`output_padding` of conv_transpose must be 0 with `same`"):
         transposed(stride=2, output_padding=1, pad=Symbol("same"))

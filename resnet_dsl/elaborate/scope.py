@@ -10,7 +10,7 @@ from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
 from resnet_dsl.elaborate.passing_on import Signatures
 from resnet_dsl.elaborate.values import Definition
-from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.ir.ops import CATALOGUE, RESERVED, Op
 from resnet_dsl.syntax import ast
 
 
@@ -93,7 +93,7 @@ def check_duplicates(file: ast.File, findings: Findings) -> None:
     for declaration in file.declarations:
         if isinstance(declaration, ast.Use):
             continue
-        if declaration.name in CATALOGUE and not isinstance(declaration, ast.Model):
+        if declaration.name in RESERVED and not isinstance(declaration, ast.Model):
             _report(findings, declaration, f"`{declaration.name}` is an op of the language")
         declared.append(declaration)
     _each_once(findings, declared, "is declared twice")

@@ -10,7 +10,7 @@ from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, for
 
 def _shuffled(x: Array, factor: int) -> Array:
     """(N, C f f, H, W) → (N, C, H f, W f)."""
-    batch, channels, height, width = x.shape
+    batch, _, height, width = x.shape
     apart = x.reshape(batch, -1, factor, factor, height, width).transpose(0, 1, 4, 2, 5, 3)
     return apart.reshape(batch, -1, height * factor, width * factor)
 

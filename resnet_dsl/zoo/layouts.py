@@ -132,6 +132,14 @@ def _depthwise(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
     return Layout(shape, theirs, to_ours, to_theirs)
 
 
+def _fully_connected(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
+    """A 1x1 convolution that is a fully connected layer there, of each pixel by itself."""
+    theirs = shape[:2]
+    if shape[2:] != (1, 1):
+        return Layout(shape, shape, lambda value: value, lambda value: value)
+    return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
+
+
 CONV1X1 = "conv1x1"
 DEPTHWISE = "depthwise"
 ORDERS = ("chw", "hwc")
@@ -139,6 +147,7 @@ ORDERS = ("chw", "hwc")
 LAYOUTS: Mapping[str, Callable[[Dimensions, GraphNode, Graph], Layout]] = {
     CONV1X1: _conv1x1,
     DEPTHWISE: _depthwise,
+    "fc": _fully_connected,
     "io": _axes("10"),
     "hwio": _axes("2310"),
     "hwio1x1": _kernel_1x1_hwio,

@@ -3,7 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
-from resnet_dsl.ir.ops.attention import WeightedSum
+from resnet_dsl.ir.ops.attention import Attention, Pixel, Positions, Tokens, WeightedSum
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
@@ -45,18 +45,20 @@ from resnet_dsl.ir.ops.windows import (
     is_uneven,
 )
 
-CATALOGUE: dict[str, type[Op]] = {
-    op.kind: op
-    for op in (
-        Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm,
-        Relu, LeakyRelu, PRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine,
-        Dropout, StochasticDepth,
-        MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
-        Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
-        Resize, Crop, ConvTranspose, PixelShuffle, PixelUnshuffle, ChannelShuffle,
-        WeightedSum,
-    )
-}  # fmt: skip
+# The names of the first are reserved; those that came later may be taken by blocks and constants.
+_RESERVED: tuple[type[Op], ...] = (
+    Conv, ChannelConv, FullyConnected, BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm,
+    Relu, LeakyRelu, PRelu, Silu, Gelu, HardSwish, Sigmoid, Tanh, Softmax, Affine,
+    Dropout, StochasticDepth,
+    MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, BlurPool,
+    Flatten, Subsample, PadChannels, ZeroPad, Part, Upsample, Add, Multiply, Concat,
+)  # fmt: skip
+_LATER: tuple[type[Op], ...] = (
+    Resize, Crop, ConvTranspose, PixelShuffle, PixelUnshuffle, ChannelShuffle,
+    WeightedSum, Attention, Positions, Tokens, Pixel,
+)  # fmt: skip
+CATALOGUE: dict[str, type[Op]] = {op.kind: op for op in (*_RESERVED, *_LATER)}
+RESERVED = frozenset(op.kind for op in _RESERVED)
 
 # What arithmetic of tensors is: a sign between two of them, `scaled` for one and a number.
 OPERATORS: dict[str, type[Op]] = {op.operator: op for op in CATALOGUE.values() if op.operator}
@@ -64,10 +66,12 @@ OPERATORS: dict[str, type[Op]] = {op.operator: op for op in CATALOGUE.values() i
 __all__ = [
     "CATALOGUE",
     "OPERATORS",
+    "RESERVED",
     "AdaptiveAvgPool",
     "Add",
     "Affine",
     "Agreement",
+    "Attention",
     "AvgPool",
     "BatchNorm",
     "BlurPool",
@@ -98,9 +102,11 @@ __all__ = [
     "PadChannels",
     "Padding",
     "Part",
+    "Pixel",
     "PixelShuffle",
     "PixelUnshuffle",
     "Pool",
+    "Positions",
     "Relu",
     "Resize",
     "Role",
@@ -112,6 +118,7 @@ __all__ = [
     "Subsample",
     "Tanh",
     "TensorSpec",
+    "Tokens",
     "Upsample",
     "WeightedSum",
     "Window",
