@@ -70,19 +70,19 @@ OPERANDS: dict[str, tuple[str, Shape]] = {
     "small": ("map -> maxpool(3x3, stride=2x3)", Shape(CHANNELS, SMALL)),
     "fixed": ("map -> adaptive_avgpool(3x4)", Shape(CHANNELS, (Size(None, 3), Size(None, 4)))),
     "plane": ("x -> conv(1, 1x1)", Shape(1, MAP.spatial)),
-    "pixel": ("map -> gap", PIXEL),
+    "dot": ("map -> gap", PIXEL),
     "gate": ("other -> gap", PIXEL),
     "vector": ("map -> gap -> flatten", Shape(CHANNELS)),
     "weights": ("other -> gap -> flatten", Shape(CHANNELS)),
 }
-ONE = (("map",), ("pixel",), ("vector",))
+ONE = (("map",), ("dot",), ("vector",))
 OF_A_SIZE = (("fixed",),)  # for what takes maps of one size alone
 TWO = (
     ("map", "other"), ("map", "gate"), ("gate", "map"), ("map", "plane"), ("plane", "map"),
-    ("pixel", "gate"), ("vector", "weights"), ("map", "map"), ("small", "map"), ("map", "small"),
+    ("dot", "gate"), ("vector", "weights"), ("map", "map"), ("small", "map"), ("map", "small"),
 )  # fmt: skip
-POSITIVE = {"map": "other", "pixel": "gate", "vector": "weights"}  # of the same shape
-THREE = (("map", "other", "map"), ("pixel", "map", "other"), ("small", "map", "other"), ("fixed",) * 3)
+POSITIVE = {"map": "other", "dot": "gate", "vector": "weights"}  # of the same shape
+THREE = (("map", "other", "map"), ("dot", "map", "other"), ("small", "map", "other"), ("fixed",) * 3)
 MORE = (("map", "other", "plane"), ("vector", "weights", "vector"))
 
 
