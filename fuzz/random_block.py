@@ -47,6 +47,12 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Shape
 
+
+def _is_for_positive(op: type[Op]) -> bool:
+    """Whether an op without arguments takes positive values alone."""
+    return op.inputs == 1 and not any(op.arguments()) and bool(op().positive)
+
+
 VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     COUNT: (1, 2, 2, 3, 4, 4, 6, 5),
     INDEX: (0, 1, 2),
@@ -71,13 +77,24 @@ VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     BOUND: (-0.5, 0.25, 1.5),
 }
 TRIES = 12
-SUMS = ("2 * {}", "{} / 2", "1 - {}", "{} - 0.5", "-{}", "0.25 + {}")
+SUMS = (
+    *("2 * {0}", "{0} / 2", "1 - {0}", "{0} - 0.5", "-{0}", "0.25 + {0}", "{0} ** 2", "{0} ** 3"),
+    *("max({0}, -0.25)", "min({0}, 0.75, 0.5)", "1 / (0.5 + {0} ** 2)"),
+    *("{0} / (1 + {0} ** 2)", "{0} / (0.5 - min({0}, 0.25))", "{0} / exp({0} * 0.5)"),
+    *("(0.5 + {0} ** 2) ** -0.5", "min(max({0}, -1), 0.5)", "max({0}, -{0}, 0.25)"),
+    # What takes positive values alone is drawn here, where it is given such.
+    *(
+        f"{kind}(0.5 + {{0}} ** 2)"
+        for kind, op in CATALOGUE.items()
+        if op.inputs == 1 and _is_for_positive(op)
+    ),
+)
 STEPS = ("main", "short", "inner", "near", "far", "side", "gate", "rest", "wide", "low")
 LABELS = ("proj", "downsample", "left", "right", "alpha", "beta", "se", "mix", "last", "first")
 # Names that a parameter cannot have: those of fields, and what every block sees.
 TAKEN = (
     *("x", "stage", "index", "block", "model", "input", "stem", "stages", "head", "base"),
-    *("outputs", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
+    *("outputs", "auxiliary", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
 )
 UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1 or op.taken is not Op.taken)
 OFTEN = tuple(kind for kind in UNARY if len(tuple(CATALOGUE[kind].arguments())) > 1)  # most can go wrong here
@@ -134,7 +151,7 @@ class Drawing:
             kind = self.chance.choice(OFTEN if self.chance.random() < 0.35 else UNARY)
             for _ in range(TRIES):
                 before, labels = list(self.parameters), list(self.labels)
-                use = self._op(kind) if block is None else self._block(block)
+                use = self._op(kind, x) if block is None else self._block(block)
                 try:  # what it counts for is counted when the network is whole
                     y = replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
                     return self._perhaps_shared(use, x), y
@@ -153,15 +170,23 @@ class Drawing:
         self.shared.append(replace(use, label=""))
         return use
 
-    def _op(self, kind: str) -> Use:
+    def _op(self, kind: str, x: Shape | None = None) -> Use:
         given: list[tuple[str, Given]] = []
         for name, rule, default in CATALOGUE[kind].arguments():
             if default is MISSING or self.chance.random() < 0.4:
-                given.append((name, self._value(name, rule)))
+                own = x is not None and rule is PAIR and self.chance.random() < 0.3
+                given.append((name, self._size_of(x) if x and own else self._value(name, rule)))
         if not given and self.may_have_parameters and self.chance.random() < 0.15:
             found = self._parameter(ParameterSketch(self._free("act"), kind))
             return Use(found.name, label=self._label())
         return Use(kind, tuple(given), label=self._label())
+
+    def _size_of(self, x: Shape) -> Given:
+        """The height and width of a map, for what wants to be told them."""
+        known = tuple(size for size in x.at(self.shop.extent)[1:] if size is not None)
+        if len(known) < 2:
+            raise Misfit("its size is open")
+        return known[0], known[1]
 
     def _value(self, name: str, rule: ArgumentRule) -> Given:
         value = self.chance.choice(values_for(rule))
@@ -302,7 +327,7 @@ def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape 
     chance.shuffle(names)
     ways = (
         *(drawing.pipe, drawing.pipe, drawing.pipe, drawing.join, drawing.residual, drawing.sum),
-        *(drawing.chosen, drawing.use_with_tensor),
+        *(drawing.chosen, drawing.chosen, drawing.use_with_tensor),
     )  # fmt: skip
     for _ in range(chance.choice((0, 1, 2, 3, 3))):
         step = names.pop()

@@ -93,13 +93,15 @@ class Model:
         seed: int | None = None,
         weights: Given | None = None,
         dtype: str | None = None,
+        auxiliary: bool = False,
         **how: Unpack[AskedWords],
     ) -> LiveModel:
         """Return the live model of a framework, with the initial weights of a seed or with those given.
 
         `weights` are a file or arrays under canonical names. Without either the model starts as its
         framework starts it. `dtype` is a precision or, in Keras, a policy such as `mixed_float16`; without
-        it the framework's own setting counts. Raises UsageError if the framework is not installed,
+        it the framework's own setting counts. `auxiliary` asks Keras for the outputs that exist in training
+        only; PyTorch returns them in training. Raises UsageError if the framework is not installed,
         WeightsError if the weights do not fit; `partial` loads what fits, starts the rest from the seed,
         and warns.
         `names` and `called` are as in the class; PyTorch's layers keep their paths.
@@ -110,7 +112,12 @@ class Model:
         read_only = weights is not None and not found.renames
         program = with_names(self.program, None if read_only else asked.names, found, asked.called)
         model = runtime.build(program) if dtype is None else runtime.build(program, dtype)
-        return model if state is None else runtime.load_state(model, program.renamed(state))
+        if state is not None:
+            model = runtime.load_state(model, program.renamed(state))
+        reduced = found.without_auxiliary
+        if reduced is None or auxiliary or not self.program.network.auxiliary:
+            return model
+        return reduced.load()(model)
 
     def render(
         self,

@@ -34,7 +34,7 @@ from resnet_dsl.reference.standardising import Array, Axes, standardised
 from resnet_dsl.verify.forward import error_of
 
 TEXTS = 300
-NETWORKS = 200
+NETWORKS = 300
 
 
 # --- texts -------------------------------------------------------------------------------------

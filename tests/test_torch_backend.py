@@ -41,7 +41,7 @@ GOLDEN = ("se", "inception", "numbered", "backbone", "zero_gamma", "modern", "ar
 CALLS = re.compile(
     r"super|range|max|len|isinstance|float|getattr|math\.sqrt"
     r"|torch\.(fx\.wrap|cat|sigmoid|tanh|ones|zeros|ones_like|tensor|outer|sqrt|var_mean)"
-    r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\d+\])?|super\(\)\.(__init__|train)"
+    r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\"?\d+\"?\])?|super\(\)\.(__init__|train)"
     r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
 )

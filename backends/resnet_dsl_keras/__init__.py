@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
 from resnet_dsl.backend.ir import Array, Program
@@ -32,6 +33,12 @@ def _trainer() -> Trainer:
     from resnet_dsl_keras import trainer
 
     return trainer
+
+
+def _without_auxiliary() -> Callable[[Any], Any]:
+    from resnet_dsl_keras.runtime import without_auxiliary
+
+    return without_auxiliary
 
 
 def _weight_files() -> WeightFile:
@@ -82,6 +89,7 @@ BACKEND = Backend(
     install=INSTALL,
     runtime=Capability(PACKAGES, _runtime),
     trainer=Capability(PACKAGES, _trainer),
+    without_auxiliary=Capability(PACKAGES, _without_auxiliary),
     weight_formats={".weights.h5": _hdf5(".weights.h5"), ".h5": _hdf5("legacy .h5")},
     self_test=SELF_TEST,
     engines={engine: _on(engine) for engine in ENGINES},

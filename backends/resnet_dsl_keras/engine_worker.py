@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from resnet_dsl.backend.ir import Array
@@ -13,11 +13,11 @@ from resnet_dsl.backend.ir import Array
 MODELS: list[Any] = []
 
 
-def build(source: str, name: str, dtype: str | None) -> int:
-    """Build a model from its source; return its number."""
+def build(source: str, name: str, dtype: str | None, auxiliary: Sequence[str]) -> int:
+    """Build a model from its source, with its auxiliary outputs; return its number."""
     from resnet_dsl_keras.runtime import build_source
 
-    MODELS.append(build_source(source, name, dtype))
+    MODELS.append(build_source(source, name, dtype, auxiliary))
     return len(MODELS) - 1
 
 

@@ -57,7 +57,7 @@ class EngineRuntime:
     def build(self, program: Program, dtype: str | None = None) -> DistantModel:
         """Return the live model."""
         source = render(program, exact=dtype == "float64")
-        return DistantModel(self._ask("build", source, program.name, dtype))
+        return DistantModel(self._ask("build", source, program.name, dtype, program.network.auxiliary))
 
     def load_state(self, model: DistantModel, state: Mapping[str, Array]) -> DistantModel:
         """Return the model with these weights."""

@@ -21,6 +21,7 @@ from resnet_dsl.backend.python_source import (
     Statements,
     StepName,
     Unpacked,
+    Written,
     changed,
     docstring,
     names,
@@ -79,7 +80,8 @@ class Functions:
         named: Namer,
         reserved: frozenset[str] = frozenset(),
         given: Mapping[int, str] | None = None,
-    ) -> tuple[list[Assignment], list[Expression]]:
+        later: int | None = None,
+    ) -> Written:
         """Return the assignments of steps and the expressions of the results; `named` names their layers."""
         shared = SharedLayers.of(steps, RESERVED.union(self.names, reserved, inputs))
 
@@ -115,6 +117,7 @@ class Functions:
             unpack=unpack,
             before=before,
             given=given or {},
+            later=later,
         )
         return found.write(inputs)
 
@@ -135,9 +138,9 @@ def _is_arithmetic(step: BlockStep) -> bool:
     return isinstance(step.what, KerasLowering) and not isinstance(step.what.expression, Call)
 
 
-def written(lines: Sequence[Assignment]) -> list[str]:
+def written(lines: Sequence[Assignment], indent: int = 4) -> list[str]:
     """Return assignments as lines of a function."""
-    return [statement(f"{', '.join(line.targets)} = ", line.value, 4) for line in lines]
+    return [statement(f"{', '.join(line.targets)} = ", line.value, indent) for line in lines]
 
 
 def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) -> Functions:
@@ -151,7 +154,7 @@ def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) ->
 def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) -> BlockFunction:
     """A block's function; parameters that only its helpers' lesser forms had use for are left out."""
     numbers = frozenset(parameter.name for parameter in block.parameters)
-    lines, results = functions.computing(
+    lines, results, _ = functions.computing(
         block.steps, block.results, block.inputs, lambda step: layer_names.within(block, step), numbers
     )
     last = results[0] if len(results) == 1 else Several("()", tuple(results))

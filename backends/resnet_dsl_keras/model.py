@@ -22,6 +22,7 @@ from resnet_dsl.backend.python_source import (
     ModelPart,
     Name,
     SharedUse,
+    Subscript,
     call,
     docstring,
     names,
@@ -37,6 +38,7 @@ from resnet_dsl_keras.shared_layers import application, free_variable, function_
 
 X = Name("x")
 INPUTS = Name("inputs")
+AUXILIARY = "auxiliary"
 LOOP = 3  # as many blocks alike are a loop
 DTYPE, POLICY = "dtype", "str | keras.DTypePolicy"
 
@@ -72,15 +74,19 @@ def build_function(
     returns: bool = True,
 ) -> Build:
     """Return the function that builds the program's model; without `returns` the file goes on with it."""
-    lines, result = _lines(body, classes, functions, layer_names)
+    lines, result, later = _lines(body, classes, functions, layer_names)
     outputs: Expression = result
     if body.outputs:
         outputs = Name("outputs")
         items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
         lines.append(Assignment(("outputs",), Dictionary(items)))
     model = call("keras.Model", INPUTS, outputs, name=program.name)
-    used = names([line.value for line in lines])
+    used = names([line.value for line in (*lines, *later)])
     text = [*_under_policy(body), *_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
+    if body.auxiliary:
+        text += [f"    if {AUXILIARY}:", *_text(later, 8)]
+        for name, variable in body.auxiliary:
+            text.append(statement("", Subscript(outputs, (Literal(name),)), 8) + f" = {variable}")
     text.append(statement("return " if returns else "model = ", model, 4))
     return Build(_opening(program, body), docstring(_doc(program), 4), "\n".join(text), frozenset(used))
 
@@ -94,6 +100,7 @@ def _opening(program: Program, body: ModelBody) -> str:
     shape = (*sizes, channels)
     kind = "tuple[int | None, int | None, int]" if sizes else "tuple[int]"
     parameters += [f"input_shape: {kind} = {shape}", f"{DTYPE}: {POLICY} | None = None"]
+    parameters += [f"{AUXILIARY}: bool = False"] if body.auxiliary else []
     return signature("def build", parameters, " -> keras.Model:", 0)
 
 
@@ -105,11 +112,12 @@ def _own_parameters(body: ModelBody) -> list[ClassParameter]:
 def _under_policy(body: ModelBody) -> Iterator[str]:
     """The statements that build under the policy asked for: all that is made takes the one that is set."""
     given = [Name(parameter.name) for parameter in _own_parameters(body)]
+    named = {AUXILIARY: Name(AUXILIARY)} if body.auxiliary else {}
     yield f"    if {DTYPE} is not None:"
     yield "        before = keras.config.dtype_policy()"
     yield f"        keras.config.set_dtype_policy({DTYPE})"
     yield "        try:"
-    yield statement("return ", call("build", *given, Name("input_shape")), 12)
+    yield statement("return ", call("build", *given, Name("input_shape"), **named), 12)
     yield "        finally:"
     yield "            keras.config.set_dtype_policy(before)"
 
@@ -119,7 +127,9 @@ def _doc(program: Program) -> str:
     shape = "the length of the input" if vector else "height, width and channels in either layout"
     returned = f"Return {program.name}, with fresh weights, in the layout that Keras is set to"
     policy = f"`{DTYPE}` is a dtype policy, such as `mixed_bfloat16`, without it the one that is set"
-    return f"{returned}. `input_shape` is {shape}{needed_sizes(program)}. {policy}"
+    text = f"{returned}. `input_shape` is {shape}{needed_sizes(program)}. {policy}"
+    names = " and ".join(f"`{name}`" for name in program.network.auxiliary)
+    return f"{text}. With `{AUXILIARY}` the model has {names}, which are for training, too" if names else text
 
 
 def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iterator[str]:
@@ -180,36 +190,42 @@ def _counts_channels(node: Node, part: Body) -> bool:
 
 def _lines(
     body: ModelBody, classes: Classes, functions: Functions, layer_names: LayerNames
-) -> tuple[list[Line], Name]:
-    """The statements from the input to the last result, each under its own name where it is kept."""
+) -> tuple[list[Line], Name, list[Line]]:
+    """The statements from the input to the last result, each under its own name where it is kept.
+
+    Last are those of parts and steps that only auxiliary outputs need.
+    """
     lines: list[Line] = []
+    later: list[Line] = []
     current = INPUTS
     shared = _shared_blocks(body, functions)
     for part in body.parts:
+        behind: list[Assignment] = []
         if isinstance(part, Stage) and shared and part.owners:
             more, current = _stage_of_shared(part, current, body, classes, functions, layer_names, shared)
         elif isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
         else:
-            more, current = _part(part, current, body, functions, layer_names)
-        lines += more
-    return lines, current
+            more, current, behind = _part(part, current, body, functions, layer_names)
+        (later if part.name in body.later else lines).extend(more)
+        later += behind
+    return lines, current, later
 
 
 def _part(
     part: ModelPart, current: Name, body: ModelBody, functions: Functions, layer_names: LayerNames
-) -> tuple[list[Line], Name]:
+) -> tuple[list[Line], Name, list[Assignment]]:
     kept = frozenset(body.kept.values()).union(parameter.name for parameter in body.parameters)
-    inputs = part.inputs(current.path)
-    given = body.given(part)
-    lines, results = functions.computing(
-        part.steps, part.results, inputs, lambda step: Literal(layer_names.at(step)), kept, given
+    inputs, given = part.inputs(current.path), body.given(part)
+    lines, results, later = functions.computing(
+        part.steps, part.results, inputs, lambda s: Literal(layer_names.at(s)), kept, given, part.later
     )
     lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
+    later += [Assignment((name,), results[position]) for name, position in body.copies(part, True)]
     if part.name not in body.kept and part.name == "head" and body.outputs:
-        return [*lines], X  # its results have their names
+        return [*lines], X, later  # its results have their names
     name = Name(body.kept.get(part.name, X.path))
-    return [*lines, *([Assignment((name.path,), results[0])] if results[0] != name else [])], name
+    return [*lines, *([Assignment((name.path,), results[0])] if results[0] != name else [])], name, later
 
 
 def _stage(
@@ -285,29 +301,32 @@ def _stage_of_shared(
         path = f"{stage.name}.{index}"
         home = stage.owner(index) or path
         name = Literal(layer_names.at(home))
+        operands = list(map(Name, body.operands(stage, index, current.path)))
         if home not in shared:
-            made: Expression = functions.call(classes.use(block), [current], name)
+            made: Expression = functions.call(classes.use(block), operands, name)
         else:
             variable, use = shared[home]
             if home == path:
                 made_once = partial(functions.call, classes.use(block), name=name)
-                lines += function_of(variable, [current], made_once, use)
-            made = application(variable, [current])
+                lines += function_of(variable, operands, made_once, use)
+            made = application(variable, operands)
         own = body.kept.get(path) or (body.kept.get(stage.name) if index == last else None)
-        current = Name(own or X.path)
-        lines.append(Assignment((current.path,), made))
+        targets, copies = body.targets(path, len(block.results), own or X.path)
+        current = Name(targets[0])
+        lines.append(Assignment(targets, made))
+        lines += [Assignment((copy,), Name(target)) for copy, target in copies]
     name_of = body.kept.get(stage.name, current.path)
     if name_of != current.path:
         lines.append(Assignment((name_of,), current))
     return lines, Name(name_of)
 
 
-def _text(lines: Iterable[Line]) -> Iterator[str]:
+def _text(lines: Iterable[Line], indent: int = 4) -> Iterator[str]:
     for line in lines:
         if isinstance(line, Loop):
             bounds = f"{line.first}, {line.end}" if line.first else f"{line.end}"
             variable = INDEX if INDEX in names([line.value]) else "_"
-            yield f"    for {variable} in range({bounds}):"
-            yield statement(f"{X.path} = ", line.value, 8)
+            yield f"{' ' * indent}for {variable} in range({bounds}):"
+            yield statement(f"{X.path} = ", line.value, indent + 4)
         else:
-            yield from written([line])
+            yield from written([line], indent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,15 +28,31 @@ with quiet_start():
 
 
 def build(program: Program, dtype: str | None = None) -> keras.Model:
-    """Return the rendered source's model under a policy, or that which is set; for double its exact form."""
+    """Return the rendered source's model under a policy, or that which is set; for double its exact form.
+
+    It has the auxiliary outputs, and with them their weights.
+    """
     policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
     exact = policy.compute_dtype == "float64"
-    return build_source(render(program, exact), program.name, dtype)
+    return build_source(render(program, exact), program.name, dtype, program.network.auxiliary)
 
 
-def build_source(source: str, name: str, dtype: str | None) -> keras.Model:
+def without_auxiliary(model: keras.Model) -> keras.Model:
+    """Return the model without its auxiliary outputs: layers that these alone need are not its own."""
+    return keras.Model(model.inputs[0], _main(model, model.output), name=model.name)
+
+
+def _main(model: keras.Model, outputs: dict[str, Any]) -> dict[str, Any]:
+    auxiliary = getattr(model, "_auxiliary", ())
+    return {name: value for name, value in outputs.items() if name not in auxiliary}
+
+
+def build_source(source: str, name: str, dtype: str | None, auxiliary: Sequence[str] = ()) -> keras.Model:
     """Execute source and build its model under the dtype policy, or that which is set."""
-    return module_of(source, name).build(dtype=dtype)
+    module = module_of(source, name)
+    model = module.build(dtype=dtype, auxiliary=True) if auxiliary else module.build(dtype=dtype)
+    model._auxiliary = tuple(auxiliary)
+    return model
 
 
 def variables_of(layer: keras.Layer) -> Iterator[tuple[str, Any]]:
@@ -100,7 +116,7 @@ def run(model: keras.Model, x: Array) -> dict[str, Array]:
     given = x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
     with quiet_tracing():
         result = model(keras.ops.convert_to_tensor(given, dtype=model.inputs[0].dtype), training=False)
-    outputs = result if isinstance(result, dict) else {"output": result}
+    outputs = _main(model, result) if isinstance(result, dict) else {"output": result}
     arrays = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
     return {n: a.transpose(0, 3, 1, 2) if last and a.ndim == 4 else a for n, a in arrays.items()}
 

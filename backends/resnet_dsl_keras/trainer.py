@@ -32,13 +32,14 @@ def steps(model: keras.Model, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[T
     kept = [
         (names[id(v)], kept) for v, kept in zip(model.trainable_variables, optimizer.momentums, strict=False)
     ]
-    with_gradients = _gradients(model)
+    with_gradients: Callable[[Array, Array], Gradients] | None = None
     for lesson in lessons:
         if lesson.start is not None:
             load_state(model, lesson.start.state)
             for named, moving in kept:
                 value = lesson.start.velocity.get(named.name)
                 moving.assign(np.zeros(moving.shape) if value is None else -sgd.lr * written(named, value))
+        with_gradients = with_gradients or _gradients(model, lesson.auxiliary)
         loss, found = with_gradients(_nhwc(lesson.x), lesson.labels)
         pairs = [(g, v) for g, v in zip(found, model.trainable_variables, strict=True) if g is not None]
         gradients = {names[id(v)].name: in_torch(names[id(v)], g) for g, v in pairs}
@@ -52,7 +53,7 @@ def _nhwc(x: Array) -> Array:
     return x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
 
 
-def _gradients(model: keras.Model) -> Callable[[Array, Array], Gradients]:
+def _gradients(model: keras.Model, auxiliary: tuple[str, ...]) -> Callable[[Array, Array], Gradients]:
     """The loss and gradients of one batch in training mode."""
     import tensorflow as tf
 
@@ -64,6 +65,8 @@ def _gradients(model: keras.Model) -> Callable[[Array, Array], Gradients]:
                 logits = keras.ops.moveaxis(logits, 1, -1)
             losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
             loss = keras.ops.mean(losses)
+            for name in auxiliary:
+                loss = loss + keras.ops.mean(keras.ops.square(result[name])) / 2
         return loss, tape.gradient(loss, model.trainable_variables)
 
     grouped = any(getattr(layer, "groups", 1) > 1 for layer in model.layers)

@@ -36,6 +36,7 @@ OPSET = 17
 IR_VERSION = 8
 ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 NUMBERS = "numbers"
+LEFT_OUT = "left_out"  # the tensors that auxiliary outputs alone need
 Lowered = tuple[GraphNode, OnnxNode]
 POOLS = ("MaxPool", "AveragePool")
 LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
@@ -53,11 +54,11 @@ def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) ->
     """Return the model of a program; without a state it has the initial weights of seed 0."""
     if dtype not in ELEMENT:
         raise ValueError(f"an onnx model is built in {' or '.join(ELEMENT)}, not {dtype}")
-    graph = program.graph
+    whole, graph = program.graph, program.graph.inference
     lowered = _lowered(graph)
     check_constants(_constants(lowered))
     if state is not None:
-        check_weights({name: parameter.shape for name, parameter in graph.parameters()}, state)
+        check_weights({name: parameter.shape for name, parameter in whole.parameters()}, state)
     model = ModelProto(
         ir_version=IR_VERSION,
         producer_name="resnet-dsl",
@@ -67,18 +68,22 @@ def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) ->
     )
     _fill(model.graph, graph, lowered, dtype)
     if state is None:
-        _add_weights(model.graph, graph, own := initial_state(graph, seed=0), dtype, own)
+        _add_weights(model.graph, graph, own := initial_state(whole, seed=0), dtype, own)
     else:
         _add_weights(model.graph, graph, state, dtype)
     _add_constants(model.graph, lowered, dtype)
-    helper.set_model_props(model, _metadata(graph, lowered) | _shared(program))
+    written = {name for name, _ in graph.parameters()}
+    left_out = [name for name, _ in whole.parameters() if name not in written]
+    metadata = _metadata(graph, lowered) | _shared(program)
+    helper.set_model_props(model, metadata | ({LEFT_OUT: json.dumps(left_out)} if left_out else {}))
     return _renamed(model, program) if program.names else model
 
 
 def without_weights(program: Program) -> GraphProto:
     """Return the graph of a program without its weights."""
-    lowered, result = _lowered(program.graph), GraphProto()
-    _fill(result, program.graph, lowered, "float32")
+    graph = program.graph.inference
+    lowered, result = _lowered(graph), GraphProto()
+    _fill(result, graph, lowered, "float32")
     _add_constants(result, lowered, "float32")
     return result
 

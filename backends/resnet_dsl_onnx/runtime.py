@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_onnx.evaluator_ops import EVALUATOR_OPS
 from resnet_dsl_onnx.files import session_source
-from resnet_dsl_onnx.render import ELEMENT, NUMBERS, check_weights, model_of
+from resnet_dsl_onnx.render import ELEMENT, LEFT_OUT, NUMBERS, check_weights, model_of
 
 
 def build(program: Program, dtype: str = "float32") -> ModelProto:
@@ -30,6 +30,9 @@ def build(program: Program, dtype: str = "float32") -> ModelProto:
 def load_state(model: ModelProto, state: Mapping[str, Array]) -> ModelProto:
     """Overwrite every weight of the model, in the model's own precision, and return the model."""
     tensors = {tensor.name: tensor for tensor in weights_of(model)}
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    left_out = json.loads(metadata.get(LEFT_OUT, "[]"))
+    state = {name: value for name, value in state.items() if name not in left_out}
     check_weights({name: tuple(tensor.dims) for name, tensor in tensors.items()}, state)
     for name, tensor in tensors.items():
         put(tensor, state[name])
@@ -135,5 +138,5 @@ def trace(model: ModelProto, program: Program, x: Array) -> dict[str, Array]:
     copy.graph.output.extend(inner)
     found = run(copy, x)
     results = {name: found[name] for name in found if name not in given}
-    results |= {result: found[output] for output, result in program.graph.outputs}
+    results |= {result: found[output] for output, result in program.graph.inference.outputs}
     return {name.removesuffix("/value"): value for name, value in results.items()}

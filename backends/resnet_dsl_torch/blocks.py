@@ -29,6 +29,7 @@ from resnet_dsl.backend.python_source import (
     Statements,
     Subscript,
     Unpacked,
+    Written,
     call,
     changed,
     docstring,
@@ -75,7 +76,7 @@ def class_text(block: BlockClass) -> ClassText:
         return ClassText(block.name, "nn.Sequential", doc, f"{opening}\n{init}", "")
     listed = _as_list(block)
     steps = in_methods(block.steps, block.parameters)
-    lines, results = computing(steps, block.results, block.inputs, indexed=listed is not None)
+    lines, results, _ = computing(steps, block.results, block.inputs, indexed=listed is not None)
     last = results[0] if len(results) == 1 else Sequence("()", tuple(results))
     tensors = ", ".join(["torch.Tensor"] * len(block.results))
     returned = " -> torch.Tensor:" if len(block.results) == 1 else f" -> tuple[{tensors}]:"
@@ -230,20 +231,22 @@ def computing(
     reserved: frozenset[str] = frozenset(),
     indexed: bool = False,
     given: Mapping[int, str] | None = None,
-) -> tuple[list[Assignment], list[Expression]]:
+    later: int | None = None,
+) -> Written:
     """Return the assignments of `forward` and the expressions of the results; some names are `given`.
 
     With `indexed` the modules are those of a list and not attributes.
     """
     express = _express_indexed if indexed else _express
     taken = RESERVED | reserved
-    found = Statements(steps, results, express, _inline, taken, unpack=_unpacked, given=given or {})
+    names = given or {}
+    found = Statements(steps, results, express, _inline, taken, unpack=_unpacked, given=names, later=later)
     return found.write(inputs)
 
 
-def written(lines: Iterable[Assignment]) -> Iterator[str]:
+def written(lines: Iterable[Assignment], indent: int = 8) -> Iterator[str]:
     """Yield assignments as lines of a method."""
-    return (statement(f"{', '.join(line.targets)} = ", line.value, 8) for line in lines)
+    return (statement(f"{', '.join(line.targets)} = ", line.value, indent) for line in lines)
 
 
 def returning(last: Expression, lines: Several[Assignment], inputs: Iterable[str] = ("x",)) -> list[str]:

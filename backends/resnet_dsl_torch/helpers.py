@@ -31,6 +31,61 @@ class PartialBatchNorm{axes}d(nn.BatchNorm{axes}d):
         """Take what comes: a trace cannot ask how many axes it has."""'''
 
 
+def _standardized_conv(scaled: bool) -> str:
+    """A convolution of standardised weights; `scaled` ones are shrunk to a sum of squares, with a gain."""
+    kind = "ScaledStandardizedConv2d" if scaled else "StandardizedConv2d"
+    used = "with a learned gain and" if scaled else "with mean 0 and"
+    own = (
+        (
+            "        gamma: float,\n",
+            """\
+        fan_in = self.weight[0].numel()
+        self.scale = gamma / fan_in**0.5
+        self.gain = nn.Parameter(torch.ones(out_channels, 1, 1, 1))
+""",
+            "        weight = weight * (self.gain * self.scale)\n",
+        )
+        if scaled
+        else ("", "", "")
+    )
+    return f'''\
+class {kind}(nn.Conv2d):
+    """A convolution whose weights are used {used} variance 1 an output channel."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, int],
+        dilation: int | tuple[int, int],
+        groups: int,
+        bias: bool,
+        eps: float,
+{own[0]}    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+        )
+        self.eps = eps
+{own[1]}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight
+        var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
+        weight = (weight - mean) / torch.sqrt(var + self.eps)
+{own[2]}        return F.conv2d(
+            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )'''
+
+
 def _learned(kind: str, what: str, tensor: str, sign: str, start: str, map_: bool) -> str:
     """A layer that keeps one number, or one for each channel."""
     spread = "[:, None, None]" if map_ else ""
@@ -126,6 +181,65 @@ def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tens
 
 
 torch.fx.wrap("stochastic_depth")  # one node of a traced graph''',
+    "attention": '''\
+def attention(
+    x: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    heads: int,
+    positions: torch.Tensor | float = 0.0,
+) -> torch.Tensor:
+    """Gather the pixels of `values`, for each pixel of `x` by how it agrees with `keys`."""
+    q, k, v = (each.flatten(2).unflatten(1, (heads, -1)) for each in (x, keys, values))
+    scores = (q * q.shape[2] ** -0.5).transpose(2, 3) @ k + positions
+    found = v @ F.softmax(scores, dim=3).transpose(2, 3)
+    return found.flatten(1, 2).unflatten(2, x.shape[2:])
+
+
+torch.fx.wrap("attention")  # one node of a traced graph''',
+    "RelativeAttention": '''\
+class RelativeAttention(nn.Module):
+    """Attention that also weighs how far the pixels of a map lie apart."""
+
+    def __init__(
+        self, channels: int, height: int, width: int, *, heads: int, scaled: bool
+    ) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, channels**-0.5 if scaled else 1.0
+        self.height_rel = nn.Parameter(torch.empty(2 * height - 1, channels))
+        self.width_rel = nn.Parameter(torch.empty(2 * width - 1, channels))
+
+    def forward(
+        self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        q = x.unflatten(1, (self.heads, -1)) * self.scale
+        rows = torch.einsum("nhdij,ikd->nhijk", q, self.apart(self.height_rel))
+        columns = torch.einsum("nhdij,jkd->nhijk", q, self.apart(self.width_rel))
+        positions = rows.unsqueeze(5) + columns.unsqueeze(4)
+        positions = positions.flatten(4).flatten(2, 3)
+        return attention(x, keys, values, self.heads, positions)
+
+    def apart(self, vectors: torch.Tensor) -> torch.Tensor:
+        """The vector of each pair of places along an axis."""
+        size = (vectors.shape[0] + 1) // 2
+        places = torch.arange(size, device=vectors.device)
+        return vectors[places - places.unsqueeze(1) + size - 1]''',
+    "Positions": '''\
+class Positions(nn.Module):
+    """A learned value added to each channel of each pixel."""
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.size = height, width
+        self.positional_embedding = nn.Parameter(torch.empty(height * width, channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.positional_embedding.T.unflatten(1, self.size)''',
+    "tokens_and_mean": '''\
+def tokens_and_mean(x: torch.Tensor) -> torch.Tensor:
+    """A map as a column of its pixels, their mean above them."""
+    column = x.flatten(2).unsqueeze(3)
+    return torch.cat([column.mean(2, keepdim=True), column], dim=2)''',
     "ChannelConv1d": '''\
 class ChannelConv1d(nn.Conv1d):
     """A convolution over the channels of a vector, or of a map of one pixel."""
@@ -255,40 +369,5 @@ class GeneralizedMean(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.clamp(x, min=self.eps) ** self.weight
         return x.mean(dim=(2, 3), keepdim=True) ** (1.0 / self.weight)''',
-    "StandardizedConv2d": '''\
-class StandardizedConv2d(nn.Conv2d):
-    """A convolution whose weights are used with mean 0 and variance 1 an output channel."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        *,
-        stride: int | tuple[int, int],
-        padding: int | tuple[int, int],
-        dilation: int | tuple[int, int],
-        groups: int,
-        bias: bool,
-        eps: float,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            bias=bias,
-        )
-        self.eps = eps
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.weight
-        var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
-        weight = (weight - mean) / torch.sqrt(var + self.eps)
-        return F.conv2d(
-            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )''',
+    **{("Scaled" * scaled) + "StandardizedConv2d": _standardized_conv(scaled) for scaled in (False, True)},
 }

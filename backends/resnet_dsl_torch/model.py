@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
+from itertools import count as numbers
 
 from resnet_dsl.backend.ir import Program, Stage
 from resnet_dsl.backend.python_source import (
@@ -20,6 +22,7 @@ from resnet_dsl.backend.python_source import (
     Sequence,
     Spread,
     Subscript,
+    Written,
     call,
     names,
     needed_sizes,
@@ -57,8 +60,9 @@ def opening(body: ModelBody) -> str:
 
 def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
     """Yield the lines of `__init__` that keep parameters and make the parts."""
-    trees = [line.value for line in _forward(body)[0]]
-    yield from stored(body.parameters, [*trees, _forward(body)[1]])
+    found = _forward(body)
+    trees = [line.value for line in (*found.lines, *found.later)]
+    yield from stored(body.parameters, [*trees, *found.results])
     for part in body.parts:
         if isinstance(part, Stage):
             yield from _stage(part, classes)
@@ -106,42 +110,59 @@ def _block(path: str, body: ModelBody) -> Expression:
 
 def forward_lines(body: ModelBody) -> list[str]:
     """Return the body of `forward`."""
-    lines, result = _forward(body)
-    if body.outputs:
-        items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
+    lines, (result,), later = _forward(body)
+    if not body.outputs:
+        return [*written(lines), *returning(result, lines)]
+    items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
+    if not body.auxiliary:
         return [*written(lines), statement("return ", Dictionary(items), 8)]
-    return [*written(lines), *returning(result, lines)]
+    tries = chain(("outputs",), (f"outputs{number}" for number in numbers(2)))
+    outputs = next(name for name in tries if name not in body.kept.values())
+    text = [*written(lines), statement(f"{outputs} = ", Dictionary(items), 8), "        if self.training:"]
+    text += written(later, 12)
+    for name, variable in body.auxiliary:
+        text.append(statement("", Subscript(Name(outputs), (Literal(name),)), 12) + f" = {variable}")
+    return [*text, f"        return {outputs}"]
 
 
-def _forward(body: ModelBody) -> tuple[list[Assignment], Expression]:
-    """The assignments of `forward`, each result under its own name where it is kept, and the last result."""
+def _forward(body: ModelBody) -> Written:
+    """What `forward` assigns, each result under its own name where it is kept, and the last result.
+
+    Later come those parts and steps that only auxiliary outputs need.
+    """
     lines: list[Assignment] = []
+    later: list[Assignment] = []
     current: Expression = Name(X)
     for index, part in enumerate(body.parts):
         ends = index == len(body.parts) - 1 and not body.outputs
-        found = _stage_calls(part, body, current) if isinstance(part, Stage) else _part(part, body, current)
-        more, result = found
-        lines += more
+        if isinstance(part, Stage):
+            more, result = _stage_calls(part, body, current)
+            behind: list[Assignment] = []
+        else:
+            more, result, behind = _part(part, body, current)
         if ends:
-            return lines, result
-        if isinstance(part, Stage) and part.blocks[-1].fields:
-            current = result  # what has names of its own
-            continue
+            return Written([*lines, *more], [result], later)
         name = body.kept.get(part.name, X)
-        if result != Name(name) and (name != X or index < len(body.parts) - 1):
-            lines.append(Assignment((name,), result))
-        current = Name(name)
-    return lines, current
+        several = isinstance(part, Stage) and part.blocks[-1].fields  # what has names of its own
+        if not several and result != Name(name) and (name != X or index < len(body.parts) - 1):
+            more.append(Assignment((name,), result))
+        current = result if several else Name(name)
+        (later if part.name in body.later else lines).extend(more)
+        later += behind
+    return Written(lines, [current], later)
 
 
-def _part(part: ModelPart, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:
+def _part(
+    part: ModelPart, body: ModelBody, current: Expression
+) -> tuple[list[Assignment], Expression, list[Assignment]]:
     assert isinstance(current, Name)
     kept = frozenset(body.kept.values())
     steps = in_methods(part.steps, body.parameters)
     inputs, given = part.inputs(current.path), body.given(part)
-    lines, results = computing(steps, part.results, inputs, kept, given=given)
+    lines, results, later = computing(steps, part.results, inputs, kept, given=given, later=part.later)
     lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
-    return lines, results[0]
+    later += [Assignment((name,), results[position]) for name, position in body.copies(part, True)]
+    return lines, results[0], later
 
 
 def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[list[Assignment], Expression]:

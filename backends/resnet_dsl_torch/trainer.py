@@ -32,6 +32,8 @@ def steps(model: torch.nn.Module, lessons: Iterable[Lesson], sgd: Sgd) -> Iterat
         result = model(x)
         logits = next(iter(result.values())) if isinstance(result, dict) else result
         loss = F.cross_entropy(logits, torch.from_numpy(lesson.labels))
+        for name in lesson.auxiliary:
+            loss = loss + result[name].square().mean() / 2
         loss.backward()
         parameters = dict(model.named_parameters())
         gradients = {n: p.grad.numpy().copy() for n, p in parameters.items() if p.grad is not None}

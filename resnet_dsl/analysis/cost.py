@@ -36,7 +36,10 @@ class OpCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model costs; what depends on an input size that is not given is None."""
+    """What a model costs; what depends on an input size that is not given is None.
+
+    What exists in training only counts among the tensors, and not in what a pass computes.
+    """
 
     layers: tuple[OpCost, ...]
     params: int
@@ -46,6 +49,7 @@ class Cost:
     activations: int | None
     depth: int
     output: dict[str, Known]
+    auxiliary: dict[str, Known]
 
 
 def cost_of(graph: Graph) -> Cost:
@@ -67,15 +71,24 @@ def cost_of(graph: Graph) -> Cost:
         layers.append(OpCost(node, cost.output, params, trainable, buffers, cost.macs, size))
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
+    inference = graph.inference
+    if inference is graph:
+        used = layers
+    else:
+        names = {node.name for node in inference.nodes}
+        used = [layer for layer in layers if layer.node.name in names]
     return Cost(
         layers=tuple(layers),
         params=sum(layer.params for layer in layers),
         trainable=sum(layer.trainable for layer in layers),
         buffers=sum(layer.buffers for layer in layers),
-        macs=_total([layer.macs for layer in layers]),
-        activations=_total([_elements(layer.output) for layer in layers]),
-        depth=_depth(graph),
-        output={name: shapes[result].at(extent) for name, result in graph.outputs},
+        macs=_total([layer.macs for layer in used]),
+        activations=_total([_elements(layer.output) for layer in used]),
+        depth=_depth(inference),
+        output={name: shapes[result].at(extent) for name, result in inference.outputs},
+        auxiliary={
+            n: shapes[result].at(extent) for n, result in graph.outputs if n in graph.network.auxiliary
+        },
     )
 
 

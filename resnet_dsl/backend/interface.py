@@ -74,11 +74,15 @@ class TrainingState(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """A batch to take a step on, and what the model and its optimizer are set to before, if anything."""
+    """A batch to take a step on, and what the model and its optimizer are set to before, if anything.
+
+    `auxiliary` names the outputs of which half the mean square is added to the loss.
+    """
 
     x: Array
     labels: Array
     start: TrainingState | None = None
+    auxiliary: tuple[str, ...] = ()
 
 
 class TrainedStep(NamedTuple):
@@ -193,6 +197,8 @@ class Backend:
     trainer: Capability[Trainer] | None = None
     weight_formats: Mapping[str, WeightFormat] = field(default_factory=dict)
     """The files of weights it reads and writes, by suffix."""
+    without_auxiliary: Capability[Callable[[LiveModel], LiveModel]] | None = None
+    """Makes of a live model one without its auxiliary outputs, where the framework has no mode for them."""
     graph_reader: Capability[GraphReader] | None = None
     self_test: SelfTest | None = None
 

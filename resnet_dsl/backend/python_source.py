@@ -42,7 +42,7 @@ from resnet_dsl.codegen.python import (
     walk,
 )
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks
-from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked
+from resnet_dsl.codegen.statements import Assignment, Statements, Unpacked, Written
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.ir.network import has_parameters
 
@@ -51,7 +51,8 @@ __all__ = [
     "BlockClass", "BlockStep", "Call", "ClassParameter", "ClassUse", "Classes", "Conditional", "Dictionary",
     "Expression", "Joined", "Kept", "Literal", "Lowering", "ModelBody", "ModelPart", "Name", "Negative",
     "Operand", "Sequence", "SharedUse", "Site", "Slice", "Spread", "Statements", "StepName", "Subscript",
-    "Unpacked", "affine", "binary", "call", "camel", "changed", "class_name", "classes_of", "docstring",
+    "Unpacked", "Written", "affine", "binary", "call", "camel", "changed", "class_name", "classes_of",
+    "docstring",
     "frozen_constant", "has_parameters", "listed", "made_of", "method", "model_body", "module_of", "names",
     "needed_sizes", "norms_constant", "own_classes", "preprocess_constant", "quoted", "several",
     "shared_blocks", "signature", "statement", "template", "text", "used_helpers", "walk",

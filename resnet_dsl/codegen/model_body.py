@@ -13,6 +13,7 @@ from resnet_dsl.codegen.parameters import IN_CHANNELS, ClassParameter, tree_of
 from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
+from resnet_dsl.ir.narrowing import needed_only, reordered
 from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Node, Stage
 from resnet_dsl.program import Program
 
@@ -26,6 +27,7 @@ class ModelPart:
     results: tuple[int, ...]
     features: tuple[str, ...] = ()
     follows: bool = True  # whether it takes what comes before it
+    later: int | None = None  # the number of the first step that auxiliary outputs alone need
 
     def inputs(self, current: str) -> list[str]:
         """Return the variables that it takes, where `current` has the result before it."""
@@ -38,7 +40,8 @@ class ModelBody:
 
     `parameters` are those of the model's own constructor or function, the network's values their
     defaults; `shared` are the blocks of stages that are applied more than once, by path. `named` are the
-    variables of results that are no whole part: by part or block, and by their position there.
+    variables of results that are no whole part: by part or block, and by their position there. `auxiliary`
+    are those outputs that exist in training only, `later` the parts that they alone need.
     """
 
     parts: tuple[ModelPart | Stage, ...]
@@ -47,6 +50,8 @@ class ModelBody:
     parameters: tuple[ClassParameter, ...]
     named: Mapping[str, Mapping[int, tuple[str, ...]]]
     shared: Mapping[str, SharedUse] = field(default_factory=dict)
+    auxiliary: tuple[tuple[str, str], ...] = ()
+    later: frozenset[str] = frozenset()
 
     def steps(self) -> Iterator[BlockStep]:
         """Yield the steps of stem and head."""
@@ -80,11 +85,12 @@ class ModelBody:
                 found.setdefault(value, several[0])
         return found
 
-    def copies(self, part: ModelPart) -> Iterator[tuple[str, int]]:
+    def copies(self, part: ModelPart, auxiliary: bool = False) -> Iterator[tuple[str, int]]:
         """Yield further variables for results of stem or head, each with the result's position."""
-        given = self.given(part)
+        given, apart = self.given(part), {variable for _, variable in self.auxiliary}
         for position, several in self.named.get(part.name, {}).items():
-            yield from ((name, position) for name in several if given.get(part.results[position]) != name)
+            own = [name for name in several if (name in apart) == auxiliary]
+            yield from ((name, position) for name in own if given.get(part.results[position]) != name)
 
     def operands(self, stage: Stage, index: int, current: str) -> list[str]:
         """Return the variables that a block takes, where `current` has the result before it."""
@@ -105,13 +111,45 @@ def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> M
         features = tuple(kept[name] for name in network.features)
         head = _part("head", network.head, network, classes, parameters)
         parts.append(replace(head, features=features))
-    outputs = tuple((name, kept[name]) for name in network.outputs)
-    shared = shared_blocks(network)
-    body = ModelBody(tuple(parts), kept, outputs, parameters, _named(network, kept), shared)
+    outputs, auxiliary = (
+        tuple((name, kept[name]) for name in network.outputs if (name in network.auxiliary) == apart)
+        for apart in (False, True)
+    )
+    named, later, shared = _named(network, kept), frozenset(_later(network)), shared_blocks(network)
+    body = ModelBody(tuple(parts), kept, outputs, parameters, named, shared, auxiliary, later)
     used = names(
         tree for step in body.steps() if isinstance(step.what, Lowering) for tree in step.what.trees()
     )
     return replace(body, parameters=tuple(p for p in parameters if p.name in used))
+
+
+def _later(network: Network) -> Iterator[str]:
+    """The parts that auxiliary outputs alone need."""
+    if network.auxiliary:
+        main = tuple(name for name in network.outputs if name not in network.auxiliary)
+        needed = needed_only(replace(network, outputs=main))
+        kept = {part for part, _, _ in needed.parts()}
+        yield from dict.fromkeys(part for part, _, _ in network.parts() if part not in kept)
+
+
+def _main_first(name: str, body: Body, network: Network) -> tuple[Body, int | None]:
+    """A stem or head with the steps last that auxiliary outputs alone need, and the first of these."""
+    places = network.places()
+    own = {places[output][1] for output in network.auxiliary if places[output][0] == name}
+    if not own or body.shared():  # what is applied more than once keeps its order: statistics move with each
+        return body, None
+    used = {
+        places[output][1]
+        for output in network.outputs
+        if output not in network.auxiliary and places[output][0] == name
+    }
+    needed = {value for position, value in enumerate(body.results) if position in used or position not in own}
+    for index in range(len(body.nodes) - 1, -1, -1):
+        if index in needed:
+            needed.update(body.nodes[index].inputs)
+    order = [i for i in range(len(body.nodes)) if i in needed]
+    first, order = len(order), order + [i for i in range(len(body.nodes)) if i not in needed]
+    return reordered(body, order), first
 
 
 def _named(network: Network, kept: Mapping[str, str]) -> dict[str, dict[int, tuple[str, ...]]]:
@@ -193,6 +231,7 @@ def _part(
     name: str, body: Body, network: Network, classes: Classes, parameters: tuple[ClassParameter, ...]
 ) -> ModelPart:
     values = {p.name: p.default for p in parameters if p.default is not None}
+    body, later = _main_first(name, body, network)
     overwritable, shared = overwritable_values(body, frozenset(body.results)), shared_uses([body])
     steps = []
     for node in body.nodes:
@@ -214,7 +253,7 @@ def _part(
             what = lowering.changed(written).folded()
         use = shared.get(node.owner or node.name)
         steps.append(BlockStep(node.name, what, node.inputs, node.variable, node, use))
-    return ModelPart(name, tuple(steps), body.results, follows=body.names[0] == "x")
+    return ModelPart(name, tuple(steps), body.results, follows=body.names[0] == "x", later=later)
 
 
 def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:

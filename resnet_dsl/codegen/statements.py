@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
+from typing import NamedTuple
 
 from resnet_dsl.codegen.classes import BlockStep
 from resnet_dsl.codegen.names import PYTHON
@@ -41,13 +42,22 @@ def nothing(step: BlockStep, operands: list[Expression]) -> list[Assignment]:
     return []
 
 
+class Written(NamedTuple):
+    """Steps as assignments, the expressions of their results, and the assignments that come later."""
+
+    lines: list[Assignment]
+    results: list[Expression]
+    later: list[Assignment]
+
+
 @dataclass
 class Statements:
     """Steps written as assignments, names reused once they are free.
 
     `express` writes a step on its operands, `inline` says whether a step may stand inside the one
     that takes it, `unpack` whether it is one of several parts of a value, `before` what has to stand
-    before the step. `given` are names that values have to have.
+    before the step. `given` are names that values have to have. The steps from the number `later` on are
+    written apart.
     """
 
     steps: Sequence[BlockStep]
@@ -59,6 +69,7 @@ class Statements:
     unpack: Callable[[BlockStep, list[Expression]], Unpacked | None] = lambda step, operands: None
     before: Callable[[BlockStep, list[Expression]], list[Assignment]] = nothing
     given: Mapping[int, str] = field(default_factory=dict)
+    later: int | None = None
     lines: list[Assignment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,11 +86,13 @@ class Statements:
         self.held: Counter[str] = Counter()  # by name, the values still needed that have it
         self.trees: dict[int, Expression] = {}
 
-    def write(self, inputs: Sequence[str]) -> tuple[list[Assignment], list[Expression]]:
+    def write(self, inputs: Sequence[str]) -> Written:
         """Return the assignments and the expressions of the results."""
         for index, name in enumerate(inputs):
             self._hold(-1 - index, name)
+        before: int | None = None
         for index, step in enumerate(self.steps):
+            before = len(self.lines) if index == self.later else before
             if index in self.names or isinstance(step.what, FurtherResult):
                 continue  # taken apart together with another part, or with the call
             operands = [self._tree(value) for value in step.inputs]
@@ -97,7 +110,9 @@ class Statements:
                 name = self.given.get(index) or self._name(step.variable or self.default)
                 self._hold(index, name)
                 self.lines.append(Assignment((name,), tree))
-        return self.lines, list(map(self._tree, self.results))
+        results = list(map(self._tree, self.results))
+        before = len(self.lines) if before is None else before
+        return Written(self.lines[:before], results, self.lines[before:])
 
     def _take_results(self, index: int, call: BlockStep, tree: Expression) -> None:
         """Give each result of a call a name, or `_` where nothing needs it."""

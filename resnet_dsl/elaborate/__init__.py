@@ -12,7 +12,7 @@ from resnet_dsl.elaborate.freezing import with_frozen_parts
 from resnet_dsl.elaborate.inheritance import layers
 from resnet_dsl.elaborate.layer_names import check_kept_names
 from resnet_dsl.elaborate.model_state import IN_CHANNELS, ModelState
-from resnet_dsl.elaborate.outputs import only_needed, paths, preprocess, with_fields
+from resnet_dsl.elaborate.outputs import only_needed, paths, preprocess, with_auxiliary, with_fields
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting, Settings, layer_of
 from resnet_dsl.elaborate.sharing import check_shares
@@ -43,6 +43,7 @@ def elaborate(
     settings.layers += [layer_of(default, home) for default, home in defaults.models.values()]
     whole = _network(state, scope, overrides)
     network = with_fields(only_needed(state, with_fields(whole) if whole.outputs else whole))
+    network = with_auxiliary(state, network)
     network = with_frozen_parts(state, whole, network)
     check_kept_names(state, network)
     check_use(state)

@@ -16,6 +16,7 @@ from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
 PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")
+AUXILIARY = "auxiliary"
 COLORS = ("rgb", "bgr", "gray")
 
 
@@ -73,14 +74,49 @@ def _dotted(expr: ast.Expr) -> str | None:
 
 def with_fields(network: Network) -> Network:
     """Return the network with the fields of a record as its outputs, where that is one or is the result."""
-    ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
-    fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
-    if network.head is not None and network.head.fields:
-        fields["head"] = network.head.fields
+    fields = _fields(network)
     last = network.stages[-1].name if network.stages else ""
     named = network.outputs or fields.get(last if network.head is None else "head", ())
     outputs = (each for name in named for each in fields.get(name, (name,)))
     return replace(network, outputs=tuple(dict.fromkeys(outputs)))
+
+
+def with_auxiliary(state: ModelState, network: Network) -> Network:
+    """Return the network with those of its outputs marked that exist in training only."""
+    taken = any(p.name == AUXILIARY for definition in state.blocks for p in definition.block.parameters)
+    if state.settings.find(AUXILIARY) is None or taken or state.settings.is_parameter(AUXILIARY):
+        return network  # or it is somebody's own word
+    fields = _fields(network)
+    known = dict.fromkeys((*network.outputs, *(name for name in fields if name in network.places())))
+    found: dict[str, None] = {}
+    for path in paths(state, AUXILIARY):
+        names = [name for name in fields.get(path, (path,)) if name in network.outputs]
+        found.update(dict.fromkeys(names))
+        if not names:
+            hint = (
+                part_hint(state, path, (), known) if network.outputs else "a head of several results has some"
+            )
+            at = item_at(state, AUXILIARY, path)
+            state.error("E0201", f"the model has no output `{path}`", at, hint)
+    if found and len(found) == len(network.outputs):
+        message = "every output is auxiliary: after training nothing would be returned"
+        state.error(
+            "E0204", message, state.value_at(AUXILIARY), "leave one out, or list another in `outputs`"
+        )
+    return replace(network, auxiliary=tuple(found))
+
+
+def _fields(network: Network) -> dict[str, tuple[str, ...]]:
+    """The fields of each part that is a record, under their names as outputs; of fields of the head too."""
+    ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
+    fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
+    if network.head is not None and network.head.fields:
+        fields["head"] = network.head.fields
+        for name in network.head.fields:
+            if "." in name:
+                front = name.partition(".")[0]
+                fields[front] = (*fields.get(front, ()), name)
+    return fields
 
 
 def only_needed(state: ModelState, network: Network) -> Network:

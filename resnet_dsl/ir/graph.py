@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
@@ -56,6 +57,20 @@ class Graph:
     nodes: tuple[GraphNode, ...]
     outputs: tuple[tuple[str, str], ...]
     parts: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def inference(self) -> Graph:
+        """The graph without what exists in training only; itself where nothing does."""
+        if not self.network.auxiliary:
+            return self
+        outputs = tuple((name, result) for name, result in self.outputs if name not in self.network.auxiliary)
+        needed = {INPUT, *(result for _, result in outputs)}
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        nodes = tuple(node for node in self.nodes if node.name in needed)
+        parts = tuple((part, result) for part, result in self.parts if result in needed)
+        return Graph(self.network, nodes, outputs, parts)
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield every tensor of the model once, by its canonical name, in execution order."""

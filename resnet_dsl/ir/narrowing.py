@@ -140,6 +140,18 @@ def _with_result_of_call(body: Body, call: int, inner: Body, position: int) -> t
     return replace(body, nodes=tuple(nodes)), len(nodes) - 1
 
 
+def reordered(body: Body, order: Sequence[int]) -> Body:
+    """Return the body with its nodes in another order."""
+    values = {old: new for new, old in enumerate(order)}
+    nodes = (body.nodes[old] for old in order)
+    return replace(
+        body,
+        nodes=tuple(replace(n, inputs=tuple(values.get(value, value) for value in n.inputs)) for n in nodes),
+        result=values.get(body.result, body.result),
+        more=tuple(values.get(value, value) for value in body.more),
+    )
+
+
 # --- networks ----------------------------------------------------------------------------------
 
 

@@ -214,7 +214,7 @@ class Network:
     the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
     `frozen_norms` says that no norm is; `parameters` what a user of the model may set without changing
     its structure; `taps` results of steps that are outputs: their path, the part or block they are in, and
-    their position among its results.
+    their position among its results; `auxiliary` the outputs that exist in training only.
     """
 
     name: str
@@ -233,6 +233,7 @@ class Network:
     parameters: tuple[ModelParameter, ...] = ()
     frozen_norms: bool = False
     taps: tuple[tuple[str, str, int], ...] = ()
+    auxiliary: tuple[str, ...] = ()
 
     @property
     def freeze(self) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ def print_network(program: Program) -> str:
 
 def _properties(network: Network) -> Iterator[str]:
     """Yield what a model says beside its parts, where it says it."""
-    for name, paths in (("outputs", network.outputs), ("freeze", network.freeze)):
+    listed = {"outputs": network.outputs, "auxiliary": network.auxiliary, "freeze": network.freeze}
+    for name, paths in listed.items():
         if paths:
             yield f"{name}: [{', '.join(paths)}]"
     if network.preprocess:

@@ -12,6 +12,8 @@ The JSON object, stable:
 `smallest`     height and width of the smallest input on which every window fits; `larger`: whether
                `all`, `some` or `none` of the larger are taken; both only where the input is a map
 `outputs`      only where there are several: each by its name
+`auxiliary`    only where there are outputs that exist in training only: each by its name; what they
+               alone need is counted in `params`, and not in `macs`, `depth` and `activations`
 `stages`       objects of `name`, `blocks`, `output`, `params`, `trainable`, `buffers`, `macs`,
                `receptive_field` (height, width)
 `layers`       objects of `name`, `op`, `output`, `params`, `trainable`, `buffers`, `macs`
@@ -79,6 +81,8 @@ def summary_facts(program: Program) -> dict[str, object]:
         facts |= {"smallest": [sizes.height, sizes.width], "larger": sizes.larger}
     if len(cost.output) > 1:
         facts["outputs"] = {name: list(shape) for name, shape in cost.output.items()}
+    if cost.auxiliary:
+        facts["auxiliary"] = {name: list(shape) for name, shape in cost.auxiliary.items()}
     facts["stages"] = [_part_facts(part) for part in parts(program)]
     facts["layers"] = [_layer_facts(layer) for layer in cost.layers]
     return facts
@@ -202,8 +206,9 @@ def _totals(program: Program) -> list[str]:
         ("depth", f"{cost.depth:,} weight layers"),
         ("input", _taken(input_sizes(program.graph))),
     ]
-    if len(cost.output) > 1:
+    if len(cost.output) > 1 or cost.auxiliary:
         lines += [("output", f"{name}: {_size(shape)}") for name, shape in cost.output.items()]
+    lines += [("in training", f"{name}: {_size(shape)}") for name, shape in cost.auxiliary.items()]
     return aligned(lines)
 
 

@@ -18,9 +18,10 @@ Tensors = dict[str, dict[str, Array]]
 
 def evaluate(graph: Graph, state: State, x: ArrayLike) -> dict[str, Array]:
     """Return the outputs by name for a batch (N, C, H, W); `state` holds every tensor, in torch's layouts."""
+    tensors, values = tensors_of(graph, state), {INPUT: as_batch(graph, x)}
+    graph = graph.inference
     kept = {result for _, result in graph.outputs}
     last_use = {name: node.name for node in graph.nodes for name in node.inputs}
-    tensors, values = tensors_of(graph, state), {INPUT: as_batch(graph, x)}
     extent = Extent(*values[INPUT].shape[2:])
     for node in graph.nodes:
         values[node.name] = apply(node, called(node, tensors, values), extent)
@@ -31,10 +32,13 @@ def evaluate(graph: Graph, state: State, x: ArrayLike) -> dict[str, Array]:
 
 
 def evaluate_all(graph: Graph, state: State, x: ArrayLike) -> dict[str, Array]:
-    """Return the result of every op by the op's name, in order: where two engines part, it shows."""
+    """Return the result of every op by the op's name, in order: where two engines part, it shows.
+
+    As in `evaluate`, what exists in training only is left out.
+    """
     tensors, values = tensors_of(graph, state), {INPUT: as_batch(graph, x)}
     extent = Extent(*values[INPUT].shape[2:])
-    for node in graph.nodes:
+    for node in graph.inference.nodes:
         values[node.name] = apply(node, called(node, tensors, values), extent)
     del values[INPUT]
     return values

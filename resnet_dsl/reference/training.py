@@ -156,17 +156,24 @@ def steps(
 ) -> Iterator[TrainingStep]:
     """Yield each step of SGD on the cross-entropy of the first output, one step a batch.
 
+    Each auxiliary output adds half its mean square to the loss: it needs no labels of its own.
+
     As torch: v = momentum v + (gradient + weight_decay w), then w -= lr v, for every parameter
     that is not frozen; `velocity` is v at the start, of those that have one. `unbiased` is torch's
     convention of the running variance.
     """
     current = {name: np.asarray(value, dtype=np.float64) for name, value in state.items()}
     moving: dict[str, Array] = dict(velocity or {})
-    output = graph.outputs[0][0]
+    output = graph.inference.outputs[0][0]
     for batch in batches:
         tape = record(graph, current, batch.x, batch.masks)
-        loss, by_logits = cross_entropy(tape.outputs()[output], np.asarray(batch.labels))
-        gradients = backpropagate(tape, {output: by_logits}).parameters
+        found = tape.outputs()
+        loss, by_logits = cross_entropy(found[output], np.asarray(batch.labels))
+        by_outputs = {output: by_logits}
+        for name in graph.network.auxiliary:
+            loss += float(np.square(found[name]).mean() / 2)
+            by_outputs[name] = found[name] / found[name].size
+        gradients = backpropagate(tape, by_outputs).parameters
         moving = moving | {
             name: momentum * moving.get(name, 0.0) + gradient + weight_decay * current[name]
             for name, gradient in gradients.items()

@@ -204,7 +204,7 @@ def _as(state: Mapping[str, Array], dtype: str) -> dict[str, Array]:
 def _parts(graph: Graph) -> list[tuple[str, str]]:
     """Stem, blocks and head with the ops that give their results; a stage is its last block."""
     stages = {stage.name for stage in graph.network.stages}
-    return [(part, result) for part, result in graph.parts if part not in stages]
+    return [(part, result) for part, result in graph.inference.parts if part not in stages]
 
 
 def _first(column: Column, truth: _Truth, results: Mapping[str, Array]) -> Divergence | None:
@@ -212,7 +212,7 @@ def _first(column: Column, truth: _Truth, results: Mapping[str, Array]) -> Diver
     graph, dtype = truth.graph, column.dtype
     tensors = tensors_of(graph, truth.state)
     known = {INPUT: truth.inputs[truth.middle], **truth.inner}
-    for node in graph.nodes:
+    for node in graph.inference.nodes:
         if node.name not in results:
             continue
         got = _like(results[node.name], known[node.name])

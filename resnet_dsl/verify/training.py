@@ -135,7 +135,7 @@ def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
 def _batches(subject: Subject, count: int, seed: int) -> list[Images]:
     """Images at the smallest size and labels below the number of classes: one an image, or one a pixel."""
     size, graph = subject.sizes[0], subject.program.graph
-    classes, *pixels = graph.shape_of(graph.outputs[0][1]).at(Extent(*size))
+    classes, *pixels = graph.shape_of(graph.inference.outputs[0][1]).at(Extent(*size))
     generator = np.random.Generator(np.random.Philox(seed))
     shape = (BATCH, *(pixel for pixel in pixels if pixel is not None))
     return [
@@ -168,8 +168,9 @@ def _trained(
         truths, ours = tee(referee_steps(graph, start, batches, RATES, trainer.STATISTICS))
         # A lesson is taken when its step is asked for: what the referee left before it is there then.
         starts = chain([start], map(state_after, ours))
-        guided = (Lesson(*batch, given) for batch, given in zip(batches, starts, strict=False))
-        alone = (Lesson(*batch, None if i else start) for i, batch in enumerate(batches))
+        more = graph.network.auxiliary
+        guided = (Lesson(*batch, given, more) for batch, given in zip(batches, starts, strict=False))
+        alone = (Lesson(*batch, None if i else start, more) for i, batch in enumerate(batches))
         ways = [guided, alone] if several else [guided]
         models = [runtime.load_state(runtime.build(subject.program, "float64"), start.state) for _ in ways]
         taken = [trainer.steps(model, way, RATES) for model, way in zip(models, ways, strict=True)]
