@@ -149,6 +149,17 @@ def test_a_shortcut_that_decides_and_projects_what_it_could_pass_on_is_said(resu
     assert codes(net(TWO + "shortcut: mine", SHORT % result)) == ["W0615"] * said
 
 
+def test_joins_of_three_and_more_are_no_shortcuts() -> None:
+    text = """
+block mine(width, stride = 1) {
+    a = if stride == 1 then x else x -> conv(width, 3x3, stride=stride)
+    b = if stride == 1 then x -> conv(x.channels, 1x1) else a
+    return max(a, b, a -> relu)
+}
+"""
+    assert codes(net("stages: [1]  block: mine  width: 64", text)) == []
+
+
 @pytest.mark.parametrize(
     ("first", "second", "said"), [("gn(8)", "gn(8)", True), ("instance_norm", "bn", False)]
 )

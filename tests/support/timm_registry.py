@@ -6,6 +6,7 @@ those that timm keeps for what is called otherwise today, with the weights that 
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -76,12 +77,22 @@ def registered() -> dict[str, str]:
 
 
 def shapes(name: str) -> dict[str, tuple[int, ...]]:
-    """Return the tensors of one of timm's models and their shapes, in its order; no weights are made."""
+    """Return the tensors of one of timm's models and their shapes; an old name means weights of a model."""
+    timm()
+    from timm.models import _registry as registry
+
+    target = registry._deprecated_models.get(name, name)
+    return _shapes(target.partition(".")[0], timm().models.get_pretrained_cfg(target).num_classes)
+
+
+@functools.cache
+def _shapes(model: str, classes: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of a model that is made without weights."""
     import torch
 
     with torch.device("meta"):
-        model = timm().create_model(name, pretrained=False)
-    state = model.state_dict()
+        made = timm().create_model(model, pretrained=False, num_classes=classes)
+    state = made.state_dict()
     return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
 
 
