@@ -106,8 +106,8 @@ def _evaluated(graph: Graph, state: State, x: Array, moved: Callable[[Array], Ar
     tensors = tensors_of(graph, {name: moved(value) for name, value in state.items()})
     values = {INPUT: moved(as_batch(graph, x))}
     for node in graph.nodes:
-        ways = {"standardise": partial(_standardised, moved), "add_channels": partial(_added, moved)}
-        call = replace(called(node, tensors, values), **ways)
+        standardise, add_channels = partial(_standardised, moved), partial(_added, moved)
+        call = replace(called(node, tensors, values), standardise=standardise, add_channels=add_channels)
         values[node.name] = moved(apply(node, call, Extent(*x.shape[2:])))
     return values
 
