@@ -408,6 +408,22 @@ def test_what_is_divided_or_thinned_after_its_layer_does_not_show() -> None:
     assert set(backend.trace(backend.build(checked), checked, batch(checked))) == {"avgpool2"}
 
 
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "conv(4, 1x1) -> conv(4, 3x3, pad=2)",
+        "conv(4, 1x1) -> conv(4, 3x3, pad=2) -> conv(4, 3x3, pad=0)",
+        "conv(4, 1x1) -> conv(4, 4x3, pad=1)",
+        "conv(4, 1x1) -> conv(4, 4x3, pad=1) -> conv(4, 3x3, pad=0)",
+    ],
+)
+def test_one_pixel_is_not_padded_beside_what_is(stem: str) -> None:
+    checked = program(f"model m {{ input: 3x9x8  stages: []  head: none  stem: {stem} }}")
+    x, state = batch(checked, (9, 8)), random_state(checked.graph, 1)
+    truth = evaluate_all(checked.graph, state, x)[checked.graph.outputs[0][1]]
+    assert difference({"output": truth}, backend.run(build(checked, "float64"), x)) < 1e-13
+
+
 def test_a_plain_convolution_shows_also_where_another_of_its_block_is_thinned() -> None:
     text = """
     block c(stride = 1, dilation = 1) { return x -> conv(2, 3x3, stride=stride, dilation=dilation) }
