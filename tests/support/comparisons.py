@@ -349,6 +349,12 @@ NO_TABLE = {
     "resnet50_os16",
     "resnet_rs50",
     "unet_resnet34",
+    # examples of the language
+    "fpn_shared_heads",
+    "little_resnet",
+    "own_activation",
+    "two_heads",
+    "unet",
 }
 # Multiply-adds that a table leaves out.
 MORE_MACS = {
