@@ -448,3 +448,18 @@ def test_the_hint_of_a_warning_is_tried_too() -> None:
     text += "model net { stages: [1, 1, 1, 1]  block: basic  shortcut: mine }"
     assert hints(text) == ["write `avgpool(2, pad=0, ceil=true)` at line 1"]
     assert hints(text.replace("pad=0", "pad=0, ceil=true")) == []
+
+
+COLOURED = "model net { stages: [1]  block: basic  preprocess: { mean: [0.5, 0.5, 0.5]  std: 0.5 } }"
+
+
+@pytest.mark.parametrize(
+    "channels, kept, said",
+    [("1", False, ["`preprocess` is for 3 channels, and the input has 1: it is left out"]), ("3", True, [])],
+)
+def test_a_preprocess_for_other_channels_than_those_asked_for_is_left_out(
+    channels: str, kept: bool, said: list[str]
+) -> None:
+    program = compile_source(Source("net.resnet", COLOURED), overrides={"input": f"{channels}x32x32"})
+    assert [warning.message for warning in program.warnings] == said
+    assert bool(program.network.preprocess) == kept
