@@ -11,6 +11,7 @@ from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.records import for_a_tensor, unknown_field
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
@@ -25,6 +26,7 @@ from resnet_dsl.elaborate.values import (
     is_list,
     show,
 )
+from resnet_dsl.ir.network import INPUT
 from resnet_dsl.syntax import ast
 
 UNNAMED = re.compile(r"layer[1-9][0-9]*")
@@ -40,14 +42,15 @@ class PartNames:
     def __call__(self, name: str, span: Span) -> Value:
         """Return the part that a name may be, MISSING if it can be none; which there are shows later."""
         known = name in self.names() or UNNAMED.fullmatch(name) is not None
-        return EarlierPart(name, span) if known else MISSING
+        size = self.state.settings.value(INPUT) if name == INPUT else None
+        return EarlierPart(name, span, size) if known else MISSING
 
     def names(self) -> dict[str, None]:
         """Return the names that the text gives to parts; others are `layer1`, `layer2` and so on."""
         if self.found is None:
             setting = self.state.settings.find("stages")
             own = () if setting is None or setting.value is None else self._labels(setting.value, set())
-            self.found = dict.fromkeys(["stem"] if "stem" in self.state.features else [])
+            self.found = dict.fromkeys(self.state.features)
             self.found.update(dict.fromkeys(own))
         return self.found
 
@@ -131,7 +134,8 @@ class TakenParts:
         if path in state.features:
             if path not in self.found:
                 shape = state.features[path]
-                self.found[path] = Tensor(-2 - len(self.found), shape, f"the result of {path}", at=part.span)
+                about = described(path)
+                self.found[path] = Tensor(-2 - len(self.found), shape, about, at=part.span, size=part.size)
             return self.found[path]
         front, _, last = path.partition(".")
         if front in state.failed:
@@ -154,6 +158,11 @@ class TakenParts:
         known = ", ".join(state.features)
         hint = state.elaborator.suggest(path, state.features) or (f"there are {known}" if known else "")
         return state.error("E0201", f"the model has no part `{path}` before this one", part.span, hint)
+
+
+def described(path: str) -> str:
+    """Return a word about where the tensor of an earlier part comes from."""
+    return THE_INPUT if path == INPUT else f"the result of {path}"
 
 
 SIZES = ("channels", "height", "width")

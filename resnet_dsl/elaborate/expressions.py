@@ -246,11 +246,17 @@ def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> V
         return Repeat(plain_number(left), right)
     try:
         if expr.operator in ("==", "!=", "<", "<=", ">", ">="):
+            left, right = (_size(left), _size(right))
             ctx.decide(left, right)
             return compare(expr.operator, left, right)
         return ctx.combined(expr.operator, left, right, compute(expr.operator, left, right))
     except ArithmeticProblem as problem:
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
+
+
+def _size(value: Value) -> Value:
+    """What a comparison means by a value: by the model's input the size that it is given as."""
+    return value.size if isinstance(value, Tensor | EarlierPart) and value.size is not None else value
 
 
 def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Value:

@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.settings import Setting, Settings
 from resnet_dsl.elaborate.values import Bad, Definition, Origin, Share
 from resnet_dsl.ir.formulas import Formula, Named, names_of
-from resnet_dsl.ir.network import Body
+from resnet_dsl.ir.network import INPUT, Body
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
@@ -19,7 +19,7 @@ MAX_LINKS = 8
 
 IN_CHANNELS = "in_channels"  # what formulas call the channels of the model's input
 
-RESERVED = ("input",)  # what backends call the model's own
+RESERVED = (INPUT,)  # what backends call the model's own
 
 
 class SharedBlock(NamedTuple):

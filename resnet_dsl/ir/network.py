@@ -16,6 +16,7 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+INPUT = "input"  # the model's input, as a part that later ones name and in the graph
 PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
 AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
