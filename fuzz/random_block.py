@@ -47,6 +47,12 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Shape
 
+
+def _is_for_positive(op: type[Op]) -> bool:
+    """Whether an op without arguments takes positive values alone."""
+    return op.inputs == 1 and not any(op.arguments()) and bool(op().positive)
+
+
 VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     COUNT: (1, 2, 2, 3, 4, 4, 6, 5),
     INDEX: (0, 1, 2),
@@ -71,7 +77,18 @@ VALUES: dict[ArgumentRule, tuple[Literal, ...]] = {
     BOUND: (-0.5, 0.25, 1.5),
 }
 TRIES = 12
-SUMS = ("2 * {}", "{} / 2", "1 - {}", "{} - 0.5", "-{}", "0.25 + {}")
+SUMS = (
+    *("2 * {0}", "{0} / 2", "1 - {0}", "{0} - 0.5", "-{0}", "0.25 + {0}", "{0} ** 2", "{0} ** 3"),
+    *("max({0}, -0.25)", "min({0}, 0.75, 0.5)", "1 / (0.5 + {0} ** 2)"),
+    *("{0} / (1 + {0} ** 2)", "{0} / (0.5 - min({0}, 0.25))", "{0} / exp({0} * 0.5)"),
+    *("(0.5 + {0} ** 2) ** -0.5", "min(max({0}, -1), 0.5)", "max({0}, -{0}, 0.25)"),
+    # What takes positive values alone is drawn here, where it is given such.
+    *(
+        f"{kind}(0.5 + {{0}} ** 2)"
+        for kind, op in CATALOGUE.items()
+        if op.inputs == 1 and _is_for_positive(op)
+    ),
+)
 STEPS = ("main", "short", "inner", "near", "far", "side", "gate", "rest", "wide", "low")
 LABELS = ("proj", "downsample", "left", "right", "alpha", "beta", "se", "mix", "last", "first")
 # Names that a parameter cannot have: those of fields, and what every block sees.
@@ -302,7 +319,7 @@ def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape 
     chance.shuffle(names)
     ways = (
         *(drawing.pipe, drawing.pipe, drawing.pipe, drawing.join, drawing.residual, drawing.sum),
-        *(drawing.chosen, drawing.use_with_tensor),
+        *(drawing.chosen, drawing.chosen, drawing.use_with_tensor),
     )  # fmt: skip
     for _ in range(chance.choice((0, 1, 2, 3, 3))):
         step = names.pop()

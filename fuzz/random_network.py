@@ -281,7 +281,8 @@ class _Model:
             trained = [name for name in names if self.parts[name][1]]
             if trained:
                 frozen = self.chance.sample(trained, min(len(trained), self.chance.choice((1, 1, 2))))
-                self.fields.append(f"freeze: [{', '.join(frozen)}]")
+                norms = ["norms"] * (self.chance.random() < 0.3)  # where there is none, that is a warning
+                self.fields.append(f"freeze: [{', '.join([*frozen, *norms])}]")
 
 
 if __name__ == "__main__":

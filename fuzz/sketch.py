@@ -311,6 +311,8 @@ class Workshop:
                 op.shape(*operands, extent=Extent(*size))
         except ShapeError as error:
             raise Misfit(str(error)) from None
+        if op.positive:
+            raise Misfit("of positive values alone, which these need not be")
         if op.does_nothing(*operands):
             if labelled:
                 raise Misfit("a label of nothing")

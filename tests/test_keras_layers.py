@@ -28,6 +28,22 @@ backend = in_full("keras")
 ENGINES = [(name, dtype) for name in ("torch", "keras") for dtype in ("float64", "float32")]
 SIZES = ((24, 24), (25, 31))
 
+ONE_FILE = [
+    "conv(4, 1x1) -> conv(4, 3x3, pad=2)",
+    "conv(4, 1x1, stride=2) -> conv(4, 5x5, pad=1)",
+    "conv(4, 1x1) -> conv(4, 3x3, pad=0) -> conv(4, 3x1, pad=1x2)",
+    "conv(4, 2x1, stride=2x1, dilation=2)",
+    "conv(8, 2x2, stride=2, dilation=2, groups=2, standardize=0.5)",
+    "conv(4, 4x4, stride=3, dilation=3) -> conv(4, 2x2, stride=2, dilation=4)",
+]
+
+
+def test_convolutions_that_share_a_helper_pad_each_in_its_own_way() -> None:
+    for steps in ONE_FILE:
+        program = compiled(f"model m {{ input: 4xHxW  stem: {steps}  stages: []  head: none }}")
+        assert_agreement(program, [(12, 13), (15, 16)], (("keras", "float64"),))
+
+
 # Multipliers, strides, dilations and paddings of convolutions by channels; the last two are others.
 DEPTHWISE = """
     block own(width, stride = 1, dilation = 1) {

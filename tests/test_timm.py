@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_dsl.driver import compile_spec
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.program import Program
 from tests.support.backends import in_full
 from tests.support.comparisons import COMPARISONS, in_our_names
@@ -83,3 +84,44 @@ def test_branches_start_from_nothing_where_timm_s_do(name: str) -> None:
     for key, value in BACKEND.build(program).state_dict().items():
         if key.endswith(".weight") and value.ndim == 1:
             assert torch.equal(value.double(), theirs.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    ("step", "make"),
+    [
+        (
+            "conv(8, 3x3, stride=2, groups=2, bias=true, standardize=1e-6, gamma=1.7881)",
+            lambda layers: layers.std_conv.ScaledStdConv2d(6, 8, 3, stride=2, groups=2, gamma=1.7881),
+        ),
+        (
+            "conv(8, 3x3, stride=2, pad=same, bias=true, standardize=1e-5, gamma=1.5, gain=0)",
+            lambda layers: layers.std_conv.ScaledStdConv2dSame(
+                6, 8, 3, stride=2, gamma=1.5, eps=1e-5, gain_init=0.0
+            ),
+        ),
+        ("grn", lambda layers: layers.grn.GlobalResponseNorm(6, channels_last=False)),
+        ("scale(0.01)", lambda layers: layers.LayerScale2d(6, 0.01)),
+    ],
+)
+def test_a_layer_of_ours_is_timm_s_own(step: str, make: Any) -> None:
+    """Its tensors have timm's names and shapes, and it starts where timm's does."""
+    from timm import layers
+
+    program = compile_source(
+        Source("a", f"model a {{ input: 6xHxW  stages: []  head: none  stem: l: {step} }}")
+    )
+    model, theirs = BACKEND.build(program, "float64").eval(), make(layers).double().eval()
+    ours = {"gamma": "weight"} if step.startswith("scale") else {}
+    shapes = {f"l.{ours.get(name, name)}": tensor.shape for name, tensor in theirs.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in model.state_dict().items()} == shapes
+    for name, tensor in theirs.named_parameters():
+        start = model.state_dict()[f"l.{ours.get(name, name)}"]
+        if name not in ("weight", "bias") or step == "grn":
+            assert torch.equal(tensor.detach(), start), name
+        torch.nn.init.uniform_(tensor, 0.5, 1.5)
+    state = {f"l.{ours.get(name, name)}": tensor for name, tensor in theirs.state_dict().items()}
+    model.load_state_dict(state)
+    for size in ((8, 8), (9, 13)):
+        x = torch.randn(2, 6, *size, dtype=torch.float64)
+        wanted = theirs(x)
+        assert (model(x) - wanted).abs().max() <= 1e-13 * wanted.abs().max()

@@ -125,6 +125,12 @@ HELPERS: Mapping[str, Helper] = {
     "StandardizedConv2D": Helper("layers", returns=""),
     "conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), CONV),
     "standardized_conv": Helper("layers", (*LAYER, CHANNELS, KERNEL), (*CONV, EPS)),
+    "ScaledStandardizedConv2D": Helper("layers", returns=""),
+    "scaled_conv": Helper(
+        "layers",
+        (*LAYER, CHANNELS, KERNEL),
+        (*CONV, EPS, HelperSetting("gamma", REAL), HelperSetting("gain", REAL)),
+    ),
     "depthwise_conv": Helper("layers", (*LAYER, KERNEL), DEPTHWISE_CONV),
     "channel_conv": Helper("layers", (*LAYER, HelperParameter("kernel", NUMBER)), (INIT,)),
     "fully_connected": Helper("layers", (*LAYER, CHANNELS), (BIAS, INIT)),

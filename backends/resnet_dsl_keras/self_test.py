@@ -9,6 +9,7 @@ KERAS_NAMES = {
     "gamma": "weight",
     "beta": "bias",
     "alpha": "weight",
+    "gain": "gain",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }

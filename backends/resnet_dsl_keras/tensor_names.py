@@ -19,6 +19,7 @@ NAMES = {
     "gamma": "weight",
     "beta": "bias",
     "alpha": "weight",
+    "gain": "gain",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
@@ -32,7 +33,7 @@ REPEATED = ">"
 KERNEL = "kernel"
 DEPTHWISE = "depthwise_kernel"  # HWIO with the I and O of one group; Keras 3 calls it `kernel` too
 SLOPES = "alpha"  # of a PReLU: with an extent of 1 for each axis along which they are shared
-LAYER_VARIABLES = {"weight": "kernel", "bias": "bias"}
+LAYER_VARIABLES = {"weight": "kernel", "bias": "bias", "gain": "gain"}
 # The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, WIO to OIW,
 # (in, out) to (out, in).
 AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}

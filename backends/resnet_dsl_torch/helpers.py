@@ -31,6 +31,61 @@ class PartialBatchNorm{axes}d(nn.BatchNorm{axes}d):
         """Take what comes: a trace cannot ask how many axes it has."""'''
 
 
+def _standardized_conv(scaled: bool) -> str:
+    """A convolution of standardised weights; `scaled` ones are shrunk to a sum of squares, with a gain."""
+    kind = "ScaledStandardizedConv2d" if scaled else "StandardizedConv2d"
+    used = "with a learned gain and" if scaled else "with mean 0 and"
+    own = (
+        (
+            "        gamma: float,\n",
+            """\
+        fan_in = self.weight[0].numel()
+        self.scale = gamma / fan_in**0.5
+        self.gain = nn.Parameter(torch.ones(out_channels, 1, 1, 1))
+""",
+            "        weight = weight * (self.gain * self.scale)\n",
+        )
+        if scaled
+        else ("", "", "")
+    )
+    return f'''\
+class {kind}(nn.Conv2d):
+    """A convolution whose weights are used {used} variance 1 an output channel."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, int],
+        dilation: int | tuple[int, int],
+        groups: int,
+        bias: bool,
+        eps: float,
+{own[0]}    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+        )
+        self.eps = eps
+{own[1]}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight
+        var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
+        weight = (weight - mean) / torch.sqrt(var + self.eps)
+{own[2]}        return F.conv2d(
+            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )'''
+
+
 def _learned(kind: str, what: str, tensor: str, sign: str, start: str, map_: bool) -> str:
     """A layer that keeps one number, or one for each channel."""
     spread = "[:, None, None]" if map_ else ""
@@ -255,40 +310,5 @@ class GeneralizedMean(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.clamp(x, min=self.eps) ** self.weight
         return x.mean(dim=(2, 3), keepdim=True) ** (1.0 / self.weight)''',
-    "StandardizedConv2d": '''\
-class StandardizedConv2d(nn.Conv2d):
-    """A convolution whose weights are used with mean 0 and variance 1 an output channel."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        *,
-        stride: int | tuple[int, int],
-        padding: int | tuple[int, int],
-        dilation: int | tuple[int, int],
-        groups: int,
-        bias: bool,
-        eps: float,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            bias=bias,
-        )
-        self.eps = eps
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.weight
-        var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
-        weight = (weight - mean) / torch.sqrt(var + self.eps)
-        return F.conv2d(
-            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )''',
+    **{("Scaled" * scaled) + "StandardizedConv2d": _standardized_conv(scaled) for scaled in (False, True)},
 }

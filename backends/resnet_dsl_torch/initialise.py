@@ -33,7 +33,7 @@ Starts = tuple[tuple[str, tuple[Line, ...]], ...]
 
 BOUND = Name("bound")
 # To a type checker these may have no bias, whatever they are made with.
-BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d", "nn.ConvTranspose2d")
+BIAS_IS_OPTIONAL = ("nn.Conv1d", "nn.Conv2d", "nn.ConvTranspose2d", "ScaledStandardizedConv2d")
 
 
 def starts_of(site: Site) -> Starts:
@@ -79,7 +79,8 @@ class StartSite:
 
 def reset_lines(sites: Sequence[StartSite]) -> list[str]:
     """Return the body of `reset_parameters`."""
-    kinds = list(dict.fromkeys(site.kind for site in sites if site.starts))
+    # A class of the file is asked for before one of torch's, from which it may be derived.
+    kinds = sorted(dict.fromkeys(s.kind for s in sites if s.starts), key=lambda kind: kind.startswith("nn."))
     usual = {kind: _usual([site for site in sites if site.kind == kind]) for kind in kinds}
     alike: dict[tuple[str, ...], list[str]] = {}
     for kind in kinds:

@@ -38,7 +38,7 @@ def _conv_back(op: Conv, call: OpCall, result: Array, gradient: Array) -> Gradie
     for (i, j), tap in taps(axes):
         by_matrices[i, j] = outer @ _pixels(frame[tap], op.groups).swapaxes(1, 2)
         by_frame[tap] += _maps(matrices[i, j].swapaxes(1, 2) @ outer, len(call.x), axes)
-    tensors = {"weight": _by_weight(op, call, by_matrices)}
+    tensors = _by_weight(op, call, by_matrices)
     if op.bias:
         tensors["bias"] = gradient.sum((0, 2, 3))
     return Gradients((unframed(by_frame, axes),), tensors)
@@ -55,18 +55,29 @@ def _matrices(op: Conv, weight: Array) -> Array:
 
 
 def _weight(op: Conv, call: OpCall) -> Array:
-    """The weight that is used: as it is, or standardised."""
+    """The weight that is used: as it is, or standardised, with a gain of each output channel."""
     weight = call.tensors["weight"]
-    return standardised(weight, FILTER, op.standardize)[0] if op.standardize else weight
+    if not op.standardize:
+        return weight
+    return standardised(weight, FILTER, op.standardize)[0] * _gain(op, call)
 
 
-def _by_weight(op: Conv, call: OpCall, by_matrices: Array) -> Array:
-    """(k, l, g, O/g, C/g) → (O, C/g, k, l), and past the standardisation."""
+def _gain(op: Conv, call: OpCall) -> Array | float:
+    return call.tensors["gain"] * op.factor(call.x.shape[1]) if op.gamma else 1.0
+
+
+def _by_weight(op: Conv, call: OpCall, by_matrices: Array) -> dict[str, Array]:
+    """(k, l, g, O/g, C/g) → (O, C/g, k, l), and past the standardisation; and what a gain has of it."""
     weight = call.tensors["weight"]
     by_used: Array = by_matrices.transpose(2, 3, 4, 0, 1).reshape(weight.shape)
     if not op.standardize:
-        return by_used
-    return by_original(by_used, *standardised(weight, FILTER, op.standardize), FILTER)
+        return {"weight": by_used}
+    normal, deviation = standardised(weight, FILTER, op.standardize)
+    found = {"weight": by_original(by_used * _gain(op, call), normal, deviation, FILTER)}
+    if op.gamma:
+        factor = op.factor(call.x.shape[1])
+        found["gain"] = (by_used * normal).sum(FILTER, keepdims=True) * factor
+    return found
 
 
 def _pixels(maps: Array, groups: int) -> Array:

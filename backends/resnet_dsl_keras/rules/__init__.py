@@ -90,6 +90,8 @@ def _conv(op: ops.Conv, site: Site, stride: Argument) -> Call:
     settings["groups"] = site.number("groups")
     if op.standardize:
         settings["eps"] = site.number("standardize")
+    if op.gamma:
+        settings |= {"gamma": site.number("gamma"), "gain": site.number("gain")}
     return helper_call(helper, site.number("channels"), site.square("kernel"), **settings)
 
 

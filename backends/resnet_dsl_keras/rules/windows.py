@@ -49,7 +49,7 @@ def padding_case(op: ops.Conv) -> str:
 def conv_helper(op: ops.Conv, site: Site) -> str:
     """Return which helper of the file makes a convolution."""
     if op.standardize:
-        return "standardized_conv"
+        return "scaled_conv" if op.gamma else "standardized_conv"
     return DEPTHWISE if is_depthwise(op, site.shapes[0].channels) else "conv"
 
 

@@ -43,9 +43,14 @@ def lower(op: Op, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 @lower.register
 def _conv(op: ops.Conv, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """The weight is standardised by nodes: the tensor stays the plain one, and can be exchanged."""
-    weight, *bias = _parameters(node)
+    weight = node.tensor("weight") or ""
+    bias = [name for name in (node.tensor("bias"),) if name is not None]
     if op.standardize:
         weight = yield from standardised(node.name, weight, (1, 2, 3), op.standardize)
+    if (gain := node.tensor("scale")) is not None:
+        factor = Constant("model", op.factor(node.input_shapes[0].channels))
+        scale = yield from step(node.name, "scale", "Mul", gain, factor)
+        weight = yield from step(node.name, "scaled", "Mul", weight, scale)
     (x,), more = node.inputs, {"dilations": op.dilation, "group": op.groups}
     if computes_same(op, node, extent):
         pads = yield from computed_pads(node.name, x, spans(op), op.stride)

@@ -42,8 +42,9 @@ __all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lo
 @lower.register
 def _(op: ops.Conv, site: Site) -> TorchLowering:
     same, uneven = op.pad == "same", ops.is_uneven(op.pad)
+    kind = _conv_kind(op)
     made = call(
-        "StandardizedConv2d" if op.standardize else "nn.Conv2d",
+        kind,
         site.channels(),
         site.number("channels"),
         site.square("kernel"),
@@ -53,13 +54,21 @@ def _(op: ops.Conv, site: Site) -> TorchLowering:
         groups=site.number("groups"),
         bias=op.bias,
         **({"eps": site.number("standardize")} if op.standardize else {}),
+        **({"gamma": site.number("gamma")} if op.gamma else {}),
     )
-    helpers = ("StandardizedConv2d",) if op.standardize else ()
+    helpers = (kind,) if op.standardize else ()
+    kind = kind if op.gamma else "nn.Conv2d"  # one with a gain starts that too
     if not same:
         x = _framed(op.pad) if ops.is_uneven(op.pad) else X
-        return layer(site, made, x, *helpers, kind="nn.Conv2d")
+        return layer(site, made, x, *helpers, kind=kind)
     padded = call("same_pad", X, _span(op, site), site.pair("stride"), 0.0)
-    return layer(site, made, padded, *helpers, "same_pad", kind="nn.Conv2d")
+    return layer(site, made, padded, *helpers, "same_pad", kind=kind)
+
+
+def _conv_kind(op: ops.Conv) -> str:
+    if not op.standardize:
+        return "nn.Conv2d"
+    return "ScaledStandardizedConv2d" if op.gamma else "StandardizedConv2d"
 
 
 def _framed(amounts: Sides, value: Argument = 0.0) -> Expression:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import prod
+from math import prod, sqrt
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
@@ -22,6 +22,7 @@ from resnet_dsl.ir.arguments import (
     Pair,
     argument,
     choice,
+    itself,
 )
 from resnet_dsl.ir.ops.base import (
     Init,
@@ -47,7 +48,9 @@ class Conv(Op):
     """Convolution, two-dimensional; padding is zeros, `half` keeps the size at stride 1.
 
     `standardize` is the eps of weight standardisation (Qiao et al. 2019, biased variance of each
-    output channel's weights), 0 for none.
+    output channel's weights), 0 for none. With a `gamma` it is that of NFNets (Brock et al. 2021): the
+    weights of a channel are multiplied by gamma / sqrt(fan_in) and by a learned gain, which starts at
+    `gain`.
     """
 
     kind: ClassVar[str] = "conv"
@@ -65,10 +68,16 @@ class Conv(Op):
     bias: bool = argument(FLAG, False, aliases=("usebias",))
     init: str = argument(CONV_INITS, "he", aliases=OF_INIT)
     standardize: float = argument(REAL, 0.0, structure=bool)
+    gamma: float = argument(REAL, 0.0, structure=bool)
+    gain: float = argument(REAL, 1.0, structure=itself, aliases=("gaininit",))
 
     def normalised(self) -> Self:
         if self.standardize < 0:
             raise ArgumentError(self.kind, "standardize", "0 or a small positive number")
+        if self.gamma and not self.standardize:
+            raise ArgumentError(self.kind, "gamma", "left out without `standardize`")
+        if self.gain != 1.0 and not self.gamma:
+            raise ArgumentError(self.kind, "gain", "left out without `gamma`: no gain starts at it")
         return replace(self, pad=explicit(self.pad, self.kernel, self.dilation))
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
@@ -88,7 +97,12 @@ class Conv(Op):
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (self.channels, inputs[0].channels // self.groups, *self.kernel)
         weight = TensorSpec("weight", shape, initial(self.init, shape), "weight")
-        return (weight, *_bias(self.bias, self.init, shape))
+        gain = TensorSpec("gain", (self.channels, 1, 1, 1), Init("constant", self.gain), "scale")
+        return (weight, *_bias(self.bias, self.init, shape), *((gain,) if self.gamma else ()))
+
+    def factor(self, channels: int) -> float:
+        """Return what standardised weights are multiplied by, beside their gain, for input channels."""
+        return self.gamma / sqrt(channels // self.groups * prod(self.kernel))
 
     @property
     def window(self) -> Window:
