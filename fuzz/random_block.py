@@ -94,7 +94,7 @@ LABELS = ("proj", "downsample", "left", "right", "alpha", "beta", "se", "mix", "
 # Names that a parameter cannot have: those of fields, and what every block sees.
 TAKEN = (
     *("x", "stage", "index", "block", "model", "input", "stem", "stages", "head", "base"),
-    *("outputs", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
+    *("outputs", "auxiliary", "freeze", "expect", "preprocess", *CATALOGUE, *STEPS),
 )
 UNARY = tuple(kind for kind, op in CATALOGUE.items() if op.inputs == 1 or op.taken is not Op.taken)
 OFTEN = tuple(kind for kind in UNARY if len(tuple(CATALOGUE[kind].arguments())) > 1)  # most can go wrong here

@@ -143,7 +143,11 @@ class _Model:
             return
         before, ops = self.shop.tensors, self.shop.ops
         features = {name: shape for name, (shape, _) in self.parts.items() if "." not in name}
-        text, self.x = self._part({"x": self.x, **features}, joins=True)
+        text, x = self._part({"x": self.x, **features}, joins=True)
+        if self.chance.random() < 0.25:  # a record: a pipeline for each field, the first of them from `x`
+            other, _ = self._part({"x": self.x}, joins=False)
+            text = f"{{ kind: {text}  box: {other} }}"
+        self.x = x
         self.fields.append(f"head: {text}")
         if self.shop.ops > ops:
             self.parts["head"] = self.x, self.shop.tensors - before

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from resnet_dsl import loads
-from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.printing.stages import print_network
+from resnet_dsl.verify.gen_test import source_of
 from resnet_dsl.verify.run import verify
 from tests.support.agreement import compiled, images, lively_state
 from tests.support.backends import in_full
@@ -46,6 +48,49 @@ def test_the_names_are_those_that_torchvision_gives() -> None:
         "aux_classifier.4.bias",
         "low.conv.weight",
     } <= names
+
+
+def test_torchvision_networks_are_written_with_their_names() -> None:
+    deeplab = """
+block convs(width, kernel, rate) { return x -> 0: conv(width, kernel, dilation=rate) -> 1: bn -> 2: relu }
+block pooling(width) { return x -> 0: gap -> 1: conv(width, 1x1) -> 2: bn -> 3: relu -> upsample(28) }
+block project(width) { return x -> 0: conv(width, 1x1) -> 1: bn -> 2: relu -> 3: dropout(0.5) }
+block pyramid(width) {
+    return concat(x -> 0: convs(width, 1, 1), x -> 1: convs(width, 3, 12), x -> 2: convs(width, 3, 24),
+                  x -> 3: convs(width, 3, 36), x -> 4: pooling(width))
+}
+block aspp(width) { return x -> convs: pyramid(width) -> project: project(width) }
+block deeplab(classes) {
+    return x -> 0: aspp(256) -> 1: conv(256, 3x3) -> 2: bn -> 3: relu -> 4: conv(classes, 1x1, bias=true)
+}
+block fcn(classes) {
+    return x -> 0: conv(x.channels // 4, 3x3) -> 1: bn -> 2: relu -> 3: dropout(0.1)
+             -> 4: conv(classes, 1x1, bias=true)
+}
+model deeplabv3(classes = 21) {
+    stages: [3, 4, 6, 3]  block: bottleneck  strides: [1, 2, 1, 1]  dilations: [1, 1, 2, 4]
+    head: { classifier: deeplab(classes)  aux_classifier: layer3 -> fcn(classes) }
+    auxiliary: aux_classifier  expect: params == 42_004_074
+}
+"""
+    names = {name for name, _ in compiled(deeplab).graph.parameters()}
+    wanted = "0.convs.0.0.weight 0.convs.4.1.weight 0.project.0.weight 1.weight 4.bias"
+    assert {f"classifier.{name}" for name in wanted.split()} | {"aux_classifier.0.weight"} <= names
+    googlenet = """
+block basic_conv(width, kernel) { return x -> conv: conv(width, kernel) -> bn: bn(eps=0.001) -> relu }
+block inception(width) { return x -> branch1: basic_conv(width, 1) }
+block aux(classes) {
+    return x -> adaptive_avgpool(4) -> conv: basic_conv(8, 1) -> flatten -> fc1: fc(classes)
+}
+block googlenet(classes) {
+    a = x -> conv1: basic_conv(8, 7) -> inception4a: inception(12)
+    logits = a -> inception4d: inception(12) -> gap -> fc: fc(classes)
+    return { logits: logits  aux1: a -> aux1: aux(classes) }
+}
+model m { input: 3x24x24  stem: none  stages: []  head: googlenet(10)  auxiliary: aux1 }
+"""
+    layers = {name.rpartition(".")[0] for name, _ in compiled(googlenet).graph.parameters()}
+    assert {"conv1.conv", "inception4a.branch1.bn", "aux1.conv.conv", "aux1.fc1", "fc"} <= layers
 
 
 def test_what_is_counted_is_the_pass_and_all_tensors() -> None:
@@ -102,6 +147,14 @@ def test_onnx_leaves_them_out_with_their_tensors() -> None:
     state = lively_state(program.graph, size=(16, 16))
     live = in_full("onnx").load_state(in_full("onnx").build(program), state)
     assert set(in_full("onnx").read_state(live)) == names
+
+
+def test_no_test_of_artefacts_is_written_whose_tensors_differ() -> None:
+    backends = [find_backend(name) for name in ("keras", "onnx")]
+    with pytest.raises(UsageError, match="are not in all artefacts"):
+        source_of(compiled(TEXT), backends)
+    without = compile_source(Source("t", TEXT), None, None, {"auxiliary": None})
+    assert "aux_keras.py" in source_of(without, backends)
 
 
 def test_the_referee_runs_without_them() -> None:

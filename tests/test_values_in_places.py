@@ -27,7 +27,19 @@ block calls(v) { return x -> l: uses(v) }
 block thru(v) { return x -> v }
 block twice(v) { return x -> l: thru(v) -> m: thru(v) }
 """
-FIELDS = ("input", "stem", "stages", "head", "block", "strides", "outputs", "freeze", "preprocess", "expect")
+FIELDS = (
+    "input",
+    "stem",
+    "stages",
+    "head",
+    "block",
+    "strides",
+    "outputs",
+    "auxiliary",
+    "freeze",
+    "preprocess",
+    "expect",
+)
 
 
 def net(parameters: str = "", declared: str = "", **fields: str) -> str:

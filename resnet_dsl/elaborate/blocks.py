@@ -7,6 +7,7 @@ from dataclasses import MISSING, replace
 from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
+from resnet_dsl.elaborate.argument_reports import given_twice, not_a_choice, unknown_argument, wanted_choice
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
 from resnet_dsl.elaborate.carried import Carried
@@ -17,7 +18,6 @@ from resnet_dsl.elaborate.records import for_a_tensor, of_tensors, results_of_ca
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import applied, check_inside, noting_shares
 from resnet_dsl.elaborate.steps import NO_BODY, add, step
-from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
@@ -90,7 +90,7 @@ def bind(
             value = _operand(ctx, function, name, value, argument, env)
             fine = fine and not isinstance(value, Bad)
         if name in spans:
-            _given_twice(ctx, name, argument, expr, spans[name])
+            given_twice(ctx, name, argument, expr, spans[name])
             fine = False
             continue
         free = [other for other in free if other != name]
@@ -142,50 +142,6 @@ def _argument(
             ctx, f"`{name}` of {function.name}", value, choices, wanted_choice(function, name)
         )
     return ctx.evaluate(value, replace(env, choices=(*env.choices, *choices)))
-
-
-def wanted_choice(function: Function, name: str | None) -> str:
-    """What an op says of one of its arguments; nothing for a block."""
-    rules = (
-        {} if isinstance(function.target, Definition) else {n: r for n, r, _ in function.target.arguments()}
-    )
-    return rules[name].what if name in rules else ""
-
-
-def not_a_choice(
-    ctx: Elaborator, what: str, name: ast.Name, choices: tuple[str, ...], wanted: str = ""
-) -> Bad:
-    """Report a name that is none of those offered."""
-    wanted = wanted or f"one of {', '.join(f'`{choice}`' for choice in choices)}"
-    message = f"{what} must be {wanted}, not `{name.id}`"
-    return ctx.error("E0204", message, name.span, ctx.suggest(name.id, choices))
-
-
-def _given_twice(ctx: Elaborator, name: str, argument: ast.Argument, call: ast.Call, first: Span) -> None:
-    before = next((other.span for other in call.arguments if other.value.span == first), first)
-    labels = (Label(before, "given here first"),)
-    ctx.error("E0202", f"`{name}` is given twice", argument.span, "keep one of them", labels)
-
-
-def unknown_argument(
-    ctx: Elaborator, function: Function, argument: ast.Argument, parameters: dict[str, Parameter]
-) -> None:
-    """Report an argument that a function does not take."""
-    takes = ", ".join(f"`{name}`" for name in parameters) or "no arguments"
-    if argument.name is None:
-        message = f"too many arguments: {function.name} takes {takes}"
-        ctx.error("E0202", message, argument.span, _wider(function, argument), origin=function.origin)
-        return
-    message = f"{function.name} has no argument `{argument.name}`; it takes {takes}"
-    hint = unknown_argument_hint(ctx, function, argument.name, parameters)
-    ctx.error("E0202", message, argument.name_at, hint, origin=function.origin)
-
-
-def _wider(function: Function, argument: ast.Argument) -> str:
-    """A block of the author's that the library calls has to take what it is given."""
-    if function.origin is None or not isinstance(argument.value, ast.Name):
-        return ""
-    return f"give block `{function.name}` a parameter `{argument.value.id}`"
 
 
 def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:

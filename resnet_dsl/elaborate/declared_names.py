@@ -11,7 +11,8 @@ from typing import TypeGuard
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.diagnostics.model import Span
-from resnet_dsl.elaborate.blocks import not_a_choice, signature, unknown_argument, wanted_choice
+from resnet_dsl.elaborate.argument_reports import not_a_choice, unknown_argument, wanted_choice
+from resnet_dsl.elaborate.blocks import signature
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.expressions import NUMERIC, evaluate
 from resnet_dsl.elaborate.scope import Scope

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from resnet_dsl.diagnostics.model import Span
-from resnet_dsl.elaborate.blocks import not_a_choice
+from resnet_dsl.elaborate.argument_reports import not_a_choice
 from resnet_dsl.elaborate.derived import derived, is_number
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, PartLookup
 from resnet_dsl.elaborate.scope import Scope

@@ -14,6 +14,7 @@ from resnet_dsl.codegen.printer import statement
 from resnet_dsl.codegen.provenance import MARK, digest
 from resnet_dsl.codegen.python import Dictionary, Literal
 from resnet_dsl.codegen.seal import LINE
+from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import usual_sizes
 from resnet_dsl.verify.forward import BARS, TELLING
@@ -142,7 +143,13 @@ def test_the_artefacts_give_the_same_numbers(size, dtype):
 
 
 def source_of(program: Program, backends: Sequence[Backend]) -> str:
-    """Return the test file for the artefacts of these backends, all of which have a self-test."""
+    """Return the test file for the artefacts of these backends, all of which have a self-test.
+
+    Raises UsageError for a model with auxiliary outputs: not all artefacts have their tensors.
+    """
+    if program.network.auxiliary:
+        reason = "the tensors of its auxiliary outputs are not in all artefacts; `verify` compares it"
+        raise UsageError(f"no test can be written for {program.name}: {reason}")
     channels, *own = program.network.input.at(program.network.extent)
     taken = input_sizes(program.graph) if None in own else None
     sizes = usual_sizes(own, taken) if taken else (tuple(own),)

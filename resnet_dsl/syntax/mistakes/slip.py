@@ -15,8 +15,8 @@ Groups = dict[str, str]
 # Fields that are written often: what stands behind one of these is its value, and no step.
 FIELDS = (
     "act|activation|antialias|attention|base|base_width|block|blocks|cardinality|channels|classes|depth|dilation|"
-    "dilations|drop_path|expansion|expect|freeze|groups|head|init|input|layers|norm|outputs|preprocess|shortcut|"
-    "stages|stage|stem|stride|strides|stride_on|width|widths"
+    "dilations|drop_path|expansion|expect|freeze|groups|head|init|input|layers|norm|outputs|preprocess|"
+    "shortcut|auxiliary|stages|stage|stem|stride|strides|stride_on|width|widths"
 )
 NAME = r"[A-Za-z_]\w*"
 SHORT = {

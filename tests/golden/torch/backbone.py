@@ -117,8 +117,7 @@ class Backbone(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         stem = F.max_pool2d(x, 3, stride=2, padding=1, dilation=1, ceil_mode=False)
         layer1_0 = self.layer1[0](stem)
-        x = self.layer1[1](layer1_0)
-        layer1 = x
+        layer1 = self.layer1[1](layer1_0)
         x = self.layer2(layer1)
         layer3 = self.layer3(x)
         return {"stem": stem, "layer1.0": layer1_0, "layer1": layer1, "layer3": layer3}
