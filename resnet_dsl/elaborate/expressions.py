@@ -11,7 +11,7 @@ from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import FUNCTIONS, ArithmeticProblem, compare, compute, function
-from resnet_dsl.elaborate.blocks import apply, bind, complete, made
+from resnet_dsl.elaborate.blocks import apply, bind, complete, made, on_x
 from resnet_dsl.elaborate.derived import (
     derived,
     is_number,
@@ -281,6 +281,7 @@ def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Value:
     first = evaluate(ctx, expr.first, env)
     if env.part is not None and (blocks := pipeline_of_blocks(ctx, expr, first, env)) is not None:
         return blocks
+    first = on_x(ctx, first, expr.first, env)
     whole = first if isinstance(first, Record) and tensors_of(first) else None
     value: Tensor | Record | Bad = made(ctx, first, expr.first, env) if whole is None else whole
     before = expr.first.span
