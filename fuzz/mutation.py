@@ -28,10 +28,10 @@ WORD = re.compile(r'\s+|#[^\n]*|"[^"\n]*"|->|//|\*\*|[=!<>]=|[0-9][0-9a-zA-Z_.]*
 SIGNS = ("(", ")", "[", "]", "{", "}", "->", ",", ":", "=", "+", "-", "*", "/", "//", "%", "**", "|", ".",
          "==", "!=", "<", "<=", "...", "\n", "#", '"')  # fmt: skip
 WORDS = ("use", "const", "block", "model", "return", "if", "then", "else", "and", "or", "not", "true",
-         "false", "none", "x", "stage", "index", "min", "max", "round", "floor", "ceil", "log2", "sqrt",
-         "blocks", "block_number", "same", "half", "valid", "base",
-         "channels", "height", "width", "outputs", "auxiliary", "freeze", "expect", "preprocess", "input",
-         "stem", "stages", "head", "class", "__x", "H", "params", "output")  # fmt: skip
+         "false", "none", "x", "stage", "index", "min", "max", "round", "share", "floor", "ceil", "log2",
+         "sqrt", "blocks", "block_number", "same", "half", "valid", "base", "auxiliary",
+         "channels", "height", "width", "outputs", "freeze", "expect", "preprocess", "input", "stem",
+         "stages", "head", "class", "__x", "H", "params", "output")  # fmt: skip
 NUMBERS = ("0", "1", "2", "3", "4", "5", "7", "8", "16", "33", "0.5", "1e-5", "1e9", "1_000", "08",
            "999999999999999999", "1e999", "3x3", "1x1", "2x3", "0x0", "3xHxW", "3x8x8", "1xHx9", "9x9x9x9",
            "1000000")  # fmt: skip

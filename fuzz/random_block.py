@@ -151,7 +151,7 @@ class Drawing:
             kind = self.chance.choice(OFTEN if self.chance.random() < 0.35 else UNARY)
             for _ in range(TRIES):
                 before, labels = list(self.parameters), list(self.labels)
-                use = self._op(kind) if block is None else self._block(block)
+                use = self._op(kind, x) if block is None else self._block(block)
                 try:  # what it counts for is counted when the network is whole
                     y = replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
                     return self._perhaps_shared(use, x), y
@@ -170,15 +170,23 @@ class Drawing:
         self.shared.append(replace(use, label=""))
         return use
 
-    def _op(self, kind: str) -> Use:
+    def _op(self, kind: str, x: Shape | None = None) -> Use:
         given: list[tuple[str, Given]] = []
         for name, rule, default in CATALOGUE[kind].arguments():
             if default is MISSING or self.chance.random() < 0.4:
-                given.append((name, self._value(name, rule)))
+                own = x is not None and rule is PAIR and self.chance.random() < 0.3
+                given.append((name, self._size_of(x) if x and own else self._value(name, rule)))
         if not given and self.may_have_parameters and self.chance.random() < 0.15:
             found = self._parameter(ParameterSketch(self._free("act"), kind))
             return Use(found.name, label=self._label())
         return Use(kind, tuple(given), label=self._label())
+
+    def _size_of(self, x: Shape) -> Given:
+        """The height and width of a map, for what wants to be told them."""
+        known = tuple(size for size in x.at(self.shop.extent)[1:] if size is not None)
+        if len(known) < 2:
+            raise Misfit("its size is open")
+        return known[0], known[1]
 
     def _value(self, name: str, rule: ArgumentRule) -> Given:
         value = self.chance.choice(values_for(rule))

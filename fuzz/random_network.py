@@ -174,10 +174,8 @@ class _Model:
             values = (
                 [own.another_value(p) for _ in range(count)] if varied else [own.another_value(p)] * count
             )
-            # A list in a field has a value for each stage, so one that is a list itself stands in another.
-            varied = varied or any(
-                isinstance(value, tuple) and isinstance(value[0], tuple) for value in values
-            )
+            # A list in a field has an item a stage, so that a value which is one stands in another.
+            varied |= any(literal(value).startswith("[") for value in values)
             for stage, value in zip(given, values, strict=True):
                 stage[p.name] = value
             text = (

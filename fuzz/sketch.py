@@ -288,17 +288,19 @@ class Workshop:
         """Return the shape of what a use gives; raises Misfit."""
         callee = str(settings.get(use.callee, use.callee))
         given = {name: resolved(value, settings) for name, value in use.arguments}
-        if use.share:
-            first = self.shared.setdefault(use.share, operands[0])
-            alike = (first.channels, first.is_vector) == (operands[0].channels, operands[0].is_vector)
-            if not (first == operands[0] if callee in self.blocks else alike):
-                raise Misfit("it would have other tensors, or other steps")
+        first = self.shared.setdefault(use.share, operands[0]) if use.share else operands[0]
         if callee in self.blocks:
+            if first != operands[0]:
+                raise Misfit("it may have other steps")
             return self.applied(self.blocks[callee], given, *operands)
         try:
             op = CATALOGUE[callee].make(dict(given))
         except ValueError as error:
             raise Misfit(str(error)) from None
+        # What does something at one size may do nothing at another, if it has no tensors.
+        alike = (first.channels, first.is_vector) == (operands[0].channels, operands[0].is_vector)
+        if first != operands[0] and not (alike and op.parameters(*operands)):
+            raise Misfit("it would have other tensors")
         return self.op(op, operands, bool(use.label))
 
     def op(self, op: Op, operands: tuple[Shape, ...], labelled: bool) -> Shape:

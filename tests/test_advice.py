@@ -149,6 +149,17 @@ def test_a_shortcut_that_decides_and_projects_what_it_could_pass_on_is_said(resu
     assert codes(net(TWO + "shortcut: mine", SHORT % result)) == ["W0615"] * said
 
 
+def test_joins_of_three_and_more_are_no_shortcuts() -> None:
+    text = """
+block mine(width, stride = 1) {
+    a = if stride == 1 then x else x -> conv(width, 3x3, stride=stride)
+    b = if stride == 1 then x -> conv(x.channels, 1x1) else a
+    return max(a, b, a -> relu)
+}
+"""
+    assert codes(net("stages: [1]  block: mine  width: 64", text)) == []
+
+
 @pytest.mark.parametrize(
     ("first", "second", "said"), [("gn(8)", "gn(8)", True), ("instance_norm", "bn", False)]
 )
@@ -406,6 +417,30 @@ DIMENSIONS = [
 @pytest.mark.parametrize(("size", "hint"), DIMENSIONS)
 def test_an_input_of_other_dimensions_is_told_from_its_numbers(size: str, hint: str) -> None:
     assert hints(net(f"{TWO} input: {size}")) == [hint]
+
+
+RECORDS = [
+    ("mean: nope", ["unknown name `nope`"]),
+    ("mean: [1, 2, nope]", ["unknown name `nope`"]),
+    ("size: 36  size: 40", ["`size` is given twice in this record"]),
+    ("mean: [1, 2]", ["`mean` has 2 numbers for 3 channels"]),
+    ("std: [1, 2, 3, 4]", ["`std` has 4 numbers for 3 channels"]),
+    ("antialias: 2", ["`preprocess` has no `antialias`"]),
+    ("zoom: 2", ["`preprocess` has no `zoom`"]),
+    ("color: rbg", ["`color` must be one of `rgb`, `bgr`, `gray`"]),
+    ("size: { a: 1 }", ["`size` must be a number, a name or a list of them, not { a: 1 }"]),
+    ("mean: []", ["`mean` must be a number, a name or a list of them, not []"]),
+    ("size: [36, 40]  mean: 0.5  crop: 32", []),
+]
+
+
+@pytest.mark.parametrize(("fields", "messages"), RECORDS)
+def test_a_record_says_each_mistake_once(fields: str, messages: list[str]) -> None:
+    try:
+        found = warnings(net(f"{TWO} preprocess: {{ {fields} }}"))
+    except CompileError as error:
+        found = error.diagnostics
+    assert [one.message for one in found] == messages
 
 
 def test_the_hint_of_a_warning_is_tried_too() -> None:

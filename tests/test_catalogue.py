@@ -55,7 +55,7 @@ def apart(
 def test_an_op_takes_what_its_page_says(kind: str) -> None:
     taken = {operand for case in cases_of(kind) for operand in case.operands}
     vectors = not taken.isdisjoint(("vector", "weights"))
-    maps = not taken.isdisjoint(("map", "other"))
+    maps = not taken.isdisjoint(("map", "other", "fixed"))
     takes = CATALOGUE[kind].takes
     assert vectors == ("vector" in takes or "two of one shape" in takes)
     assert maps == (takes != "vector, or map of one pixel")

@@ -29,6 +29,7 @@ from resnet_dsl.ir.ops import CATALOGUE, RESERVED
 from resnet_dsl.shipped import known
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
+from tests.support import timm_registry
 from tests.support.mistakes import examples
 from tests.support.plugins import install
 
@@ -368,13 +369,15 @@ GENERATED: dict[str, Callable[[], str]] = {
     "codes": codes_table,
     "grammar": grammar,
     "mistakes": mistakes_table,
+    "timm": timm_registry.page,
 }
+PAGE_OF = {"mistakes": MISTAKES, "timm": ROOT / "docs" / "timm.md"}
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_part_of_the_reference_is_up_to_date(name: str, request: pytest.FixtureRequest) -> None:
     """`pytest --update-golden` rewrites it."""
-    page = MISTAKES if name == "mistakes" else LANGUAGE
+    page = PAGE_OF.get(name, LANGUAGE)
     text = page.read_text(encoding="utf-8")
     pattern = rf"(?<=<!-- generated: {re.escape(name)} -->\n)(.*?)(?=<!-- end -->)"
     found = re.search(pattern, text, re.DOTALL)

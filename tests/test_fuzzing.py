@@ -23,7 +23,7 @@ from fuzz.invariants import Broken, OverTime, examine, limited
 from fuzz.mutation import LONGEST, mutated, parts, seeds
 from fuzz.random_block import values_for
 from fuzz.random_network import RandomNetwork, random_network
-from fuzz.referee import Unsuitable, job_of
+from fuzz.referee import Unsuitable, job_of, noise
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import INPUT
@@ -34,7 +34,7 @@ from resnet_dsl.reference.standardising import Array, Axes, standardised
 from resnet_dsl.verify.forward import error_of
 
 TEXTS = 300
-NETWORKS = 200
+NETWORKS = 300
 
 
 # --- texts -------------------------------------------------------------------------------------
@@ -194,6 +194,14 @@ def test_what_a_norm_of_nearly_one_value_leaves_is_rounding(name: str):
     for check in past:
         assert networks.is_rounding(job, check)
         assert not networks.is_rounding(job, replace(check, error=300 * check.error))
+
+
+def test_what_a_running_sum_of_far_apart_channels_leaves_is_rounding():
+    own = "block own() { return x * x -> mul(x) }"
+    text = own + " model net { input: 6x9x8  stages: [2]  block: own  head: lrn(alpha=0.5, beta=2.0) }"
+    job, _ = job_of(RandomNetwork(0, text.replace("head", "stem: none  head"), ()))
+    assert noise(job, "float32") > 1e-3
+    assert noise(job, "float64") < 1e-4
 
 
 @pytest.mark.slow

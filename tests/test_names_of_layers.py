@@ -214,7 +214,12 @@ def test_v1_names_are_refused_for_a_network_of_v1_5(weights: str, capsys: Any) -
         ("resnet18", {"act": "silu"}, "torchvision", "there is no `layer1.0.relu1`"),
         ("resnetv2_50", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
         ("resnetv2_18", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
-        ("resnetv2_18d", {"norm": "gn"}, "timm", "is `gn`, not `bn`: the norms there are batch norms"),
+        (
+            "resnetv2_50t",
+            {"norm": "gn"},
+            "timm",
+            "bn1 (as 1 more) is `bn`, not `gn`: the norms there are group",
+        ),
         ("resnet50", {"norm": "gn(eps=0.001)"}, "timm", "has eps 0.001, not 1e-05: no variance of a `gn`"),
         ("lenet5", {}, "timm", "timm has no names for some layers of lenet5; closest are those of"),
     ],
@@ -241,9 +246,9 @@ def test_norms_of_a_new_head_are_no_matter_of_the_map() -> None:
 
 
 def test_a_net_like_bit_with_other_norms_is_refused() -> None:
-    text = (name_maps_folder().parent / "timm" / "resnetv2_50x1_bit.resnet").read_text(encoding="utf-8")
+    text = (name_maps_folder().parent / "timm" / "timm_resnetv2.resnet").read_text(encoding="utf-8")
     for norm, reason in {"bn": "another network", "gn(16)": "has groups 16, not 32: the norms"}.items():
-        other = resnet_dsl.loads(text.replace(": gn", f": {norm}"))
+        other = resnet_dsl.loads(text.replace(": gn", f": {norm}"), "resnetv2_50x1_bit")
         with pytest.raises(resnet_dsl.UsageError, match=reason):
             model_names(other.program, "timm")
 

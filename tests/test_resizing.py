@@ -8,7 +8,7 @@ import pytest
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
-from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.ops import CATALOGUE, RESERVED
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, when_less
 from resnet_dsl.program import Program
@@ -169,3 +169,19 @@ def test_a_crop_needs_maps() -> None:
     op = CATALOGUE["crop"].make({"size": 2})
     with pytest.raises(ShapeError, match="crop takes a map"):
         op.shape(Shape(4), extent=Extent())
+
+
+@pytest.mark.parametrize("name", sorted(set(CATALOGUE) - RESERVED))
+def test_a_block_may_have_the_name_of_an_op_that_came_later(name: str) -> None:
+    text = f"""
+    block {name}(width) {{ return x -> conv(width, 1x1) }}
+    block outer(width) {{ return x -> {name}(width) }}
+    model m {{ input: 4x8x8  stem: none  stages: [outer(5)]  head: none }}"""
+    assert [node.op.kind for node in compile_source(Source("m", text)).graph.nodes] == ["conv"]
+
+
+@pytest.mark.parametrize("call", ["x -> resize(stem)", "resize(like=layer1, mode=nearest)"])
+def test_a_head_brings_its_map_to_the_size_of_an_earlier_part(call: str) -> None:
+    fields = f"stages: [1, 1]  block: basic  widths: [4, 8]  stem: cifar_stem(4)  head: {call}"
+    graph = compile_source(Source("m", f"model m {{ input: 3xHxW  {fields} }}")).graph
+    assert graph.nodes[-1].shape == Shape(8, (H, W))

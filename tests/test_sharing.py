@@ -18,6 +18,8 @@ from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.program import Program
 from resnet_dsl.reference import Batch, evaluate
 from resnet_dsl.reference import steps as referee_steps
+from resnet_dsl.zoo.fold import means_behind
+from resnet_dsl.zoo.unfold import norms_behind
 from tests.support.backends import in_full
 
 # Shared in a part, in a block under a label and without, through a block it is passed to, in a stage; the
@@ -339,3 +341,23 @@ def test_the_names_of_a_library_reach_layers_that_are_applied_again() -> None:
     assert names.layers.keys() == {name.rpartition(".")[0] for name, _ in program.graph.parameters()}
     backend = find_backend("keras")
     assert "keras.Function" in backend.render(with_names(program, "timm", backend), None)
+
+
+BEHIND = [
+    ("x -> same -> norm", {"layer1.0.conv1": "layer1.0.bn1"}),
+    ("x -> same -> norm -> same -> norm", {"layer1.0.conv1": "layer1.0.bn1"}),
+    ("x -> same -> norm -> same -> bn", {}),  # the bias would have to go into the means of both
+    ("x -> same -> norm -> same", {}),
+    ("x -> same -> norm -> conv(width, 1x1) -> norm", {}),  # the mean is that behind both layers
+]
+
+
+@pytest.mark.parametrize(("result", "wanted"), BEHIND)
+def test_a_bias_is_folded_into_a_norm_that_is_behind_every_application(
+    result: str, wanted: dict[str, str]
+) -> None:
+    block = f"block mine(width) {{ same = share(conv(width, 3x3)) norm = share(bn) return {result} }}"
+    program = compiled(f"{block}\nmodel net {{ {WIDTH} stages: [1]  block: mine }}")
+    means = {layer: f"{norm}.running_mean" for layer, norm in wanted.items()}
+    assert means_behind(program.graph) == means
+    assert {path: norm.name for path, norm in norms_behind(program.graph).items()} == wanted

@@ -41,7 +41,7 @@ GOLDEN = ("se", "inception", "numbered", "backbone", "zero_gamma", "modern", "ar
 CALLS = re.compile(
     r"super|range|max|len|isinstance|float|getattr|math\.sqrt"
     r"|torch\.(fx\.wrap|cat|sigmoid|tanh|ones|zeros|ones_like|tensor|outer|sqrt|var_mean)"
-    r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\d+\])?|super\(\)\.(__init__|train)"
+    r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\"?\d+\"?\])?|super\(\)\.(__init__|train)"
     r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
 )
@@ -266,6 +266,16 @@ def test_the_model_shows_its_source() -> None:
     model = backend.build(program("se"))
     assert inspect.getsource(type(model)) in source("se") + "\n"
     assert inspect.getsource(type(model.layer1[0])).startswith("class Gated(nn.Module):")
+
+
+@pytest.mark.parametrize("stem", ["bn(scale=false, center=false)", "conv(3, 1x1)", "relu"])
+def test_a_model_that_was_run_is_as_it_was(stem: str) -> None:
+    checked = program(f"model m {{ input: 3x4x5  stages: []  head: none  stem: {stem} }}")
+    state = {name: value + 0.1 for name, value in random_state(checked.graph, 1).items()}
+    model = backend.load_state(backend.build(checked, "float64"), state)
+    backend.run(model, np.ones((2, 3, 4, 5)))
+    after = backend.read_state(model)
+    assert all(np.array_equal(after[name], value) for name, value in state.items())
 
 
 @pytest.mark.parametrize("name", ["se", "backbone", "numbered", "modern", "varied"])

@@ -33,7 +33,12 @@ REPEATED = ">"
 KERNEL = "kernel"
 DEPTHWISE = "depthwise_kernel"  # HWIO with the I and O of one group; Keras 3 calls it `kernel` too
 SLOPES = "alpha"  # of a PReLU: with an extent of 1 for each axis along which they are shared
-LAYER_VARIABLES = {"weight": "kernel", "bias": "bias", "gain": "gain"}
+# Tensors that a layer of the file calls as we do: learned positions, a row for each.
+POSITIONS = ("positional_embedding", "height_rel", "width_rel")
+LAYER_VARIABLES = {
+    "weight": "kernel", "bias": "bias", "gain": "gain", **dict(zip(POSITIONS, POSITIONS, strict=True))
+}  # fmt: skip
+NAMES |= {name: name for name in POSITIONS}
 # The axes of a weight of Keras in torch's order, by how many there are: HWIO to OIHW, WIO to OIW,
 # (in, out) to (out, in).
 AXES = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}

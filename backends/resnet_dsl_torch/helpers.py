@@ -181,6 +181,65 @@ def stochastic_depth(x: torch.Tensor, rate: float, training: bool) -> torch.Tens
 
 
 torch.fx.wrap("stochastic_depth")  # one node of a traced graph''',
+    "attention": '''\
+def attention(
+    x: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    heads: int,
+    positions: torch.Tensor | float = 0.0,
+) -> torch.Tensor:
+    """Gather the pixels of `values`, for each pixel of `x` by how it agrees with `keys`."""
+    q, k, v = (each.flatten(2).unflatten(1, (heads, -1)) for each in (x, keys, values))
+    scores = (q * q.shape[2] ** -0.5).transpose(2, 3) @ k + positions
+    found = v @ F.softmax(scores, dim=3).transpose(2, 3)
+    return found.flatten(1, 2).unflatten(2, x.shape[2:])
+
+
+torch.fx.wrap("attention")  # one node of a traced graph''',
+    "RelativeAttention": '''\
+class RelativeAttention(nn.Module):
+    """Attention that also weighs how far the pixels of a map lie apart."""
+
+    def __init__(
+        self, channels: int, height: int, width: int, *, heads: int, scaled: bool
+    ) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, channels**-0.5 if scaled else 1.0
+        self.height_rel = nn.Parameter(torch.empty(2 * height - 1, channels))
+        self.width_rel = nn.Parameter(torch.empty(2 * width - 1, channels))
+
+    def forward(
+        self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        q = x.unflatten(1, (self.heads, -1)) * self.scale
+        rows = torch.einsum("nhdij,ikd->nhijk", q, self.apart(self.height_rel))
+        columns = torch.einsum("nhdij,jkd->nhijk", q, self.apart(self.width_rel))
+        positions = rows.unsqueeze(5) + columns.unsqueeze(4)
+        positions = positions.flatten(4).flatten(2, 3)
+        return attention(x, keys, values, self.heads, positions)
+
+    def apart(self, vectors: torch.Tensor) -> torch.Tensor:
+        """The vector of each pair of places along an axis."""
+        size = (vectors.shape[0] + 1) // 2
+        places = torch.arange(size, device=vectors.device)
+        return vectors[places - places.unsqueeze(1) + size - 1]''',
+    "Positions": '''\
+class Positions(nn.Module):
+    """A learned value added to each channel of each pixel."""
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.size = height, width
+        self.positional_embedding = nn.Parameter(torch.empty(height * width, channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.positional_embedding.T.unflatten(1, self.size)''',
+    "tokens_and_mean": '''\
+def tokens_and_mean(x: torch.Tensor) -> torch.Tensor:
+    """A map as a column of its pixels, their mean above them."""
+    column = x.flatten(2).unsqueeze(3)
+    return torch.cat([column.mean(2, keepdim=True), column], dim=2)''',
     "ChannelConv1d": '''\
 class ChannelConv1d(nn.Conv1d):
     """A convolution over the channels of a vector, or of a map of one pixel."""

@@ -53,7 +53,7 @@ def _lines(parameter: TensorSpec, first: TensorSpec) -> tuple[Line, ...]:
             return (call("nn.init.kaiming_normal_", tensor, mode=mode, nonlinearity="relu"),)
         case "glorot":
             return (call("nn.init.xavier_uniform_", tensor),)
-        case "small":
+        case "small" | "normal":
             return (call("nn.init.normal_", tensor, 0.0, parameter.init.value),)
         case "uniform":
             drawn = call("nn.init.uniform_", tensor, Negative(BOUND), BOUND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 
 from resnet_dsl.diagnostics.model import Diagnostic, Span
 from resnet_dsl.elaborate.model_state import ModelState
@@ -87,7 +88,7 @@ def _projections(node: GraphNode, nodes: dict[str, GraphNode]) -> Iterator[Graph
     """Yield the 1x1 layer on the short side of an addition, where both its ends have one shape."""
     if not (isinstance(node.op, Join) and node.op.agreement == "shape"):
         return
-    for short, main in (node.inputs, node.inputs[::-1]):
+    for short, main in permutations(node.inputs, 2):
         layer = nodes.get(short)
         if layer is not None and layer.op.normalises:
             layer = nodes.get(layer.inputs[0])

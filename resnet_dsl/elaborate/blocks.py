@@ -62,13 +62,14 @@ def bind(
     origins, spans = dict(function.origins), dict(function.spans)
     operands = () if isinstance(function.target, Definition) else function.target.operands
     free = [name for name in parameters if name not in given and name not in operands]
+    operands_alone = all(name in operands for name in parameters)
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
     for argument in _written_out(ctx, function, expr, env, parameters, given):
         name = argument.name or (free[0] if free else None)
         choices = parameters[name].choices if name in parameters else ()
         value = _argument(ctx, function, name, argument.value, choices, env)
-        if takes_many and not parameters and isinstance(value, Function) and env.x is not None:
+        if takes_many and operands_alone and isinstance(value, Function) and env.x is not None:
             value = apply(ctx, value, env.x, env, argument.value.span)  # as an operand of a sum would be
         if takes_many and isinstance(value, Record) and tensors_of(value):
             value = for_a_tensor(ctx, value, argument.value.span)
@@ -137,11 +138,16 @@ def _argument(
     """The value of an argument; a lone name that means nothing was to be one of the choices."""
     if not choices:
         return ctx.evaluate(value, env)
-    if isinstance(value, ast.Name) and value.id not in choices and not env.knows(value.id):
+    if isinstance(value, ast.Name) and value.id not in choices and not _means_something(env, value):
         return not_a_choice(
             ctx, f"`{name}` of {function.name}", value, choices, wanted_choice(function, name)
         )
     return ctx.evaluate(value, replace(env, choices=(*env.choices, *choices)))
+
+
+def _means_something(env: Env, name: ast.Name) -> bool:
+    """Whether a name is known; to the head of a model, so are its parts."""
+    return env.knows(name.id) or (env.setting is not None and env.setting(name.id, name.span) is not MISSING)
 
 
 def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:

@@ -199,7 +199,7 @@ def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Val
     for item in record.fields:
         value = values.get(item.name)
         parts = value if isinstance(value, tuple) else (value,)
-        if not all(isinstance(part, int | float | str) for part in parts):
+        if not (parts and all(isinstance(part, int | float | str) for part in parts)):
             message = f"`{item.name}` must be a number, a name or a list of them, not {show(value)}"
             state.error("E0204", message, item.value.span)
         elif item.name in ("mean", "std") and isinstance(value, tuple) and channels not in (None, len(value)):

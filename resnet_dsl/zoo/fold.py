@@ -75,7 +75,10 @@ def shifted(value: Array, amount: Array | float) -> Array:
 
 
 def means_behind(graph: Graph) -> dict[str, str]:
-    """Return the running mean of the norm behind each layer whose result goes nowhere else."""
+    """Return the running mean of the norm behind each layer whose result goes nowhere else.
+
+    Of a layer or a norm that is applied more than once that has to be so each time.
+    """
     takers: dict[str, list[str]] = defaultdict(list)
     for node in graph.nodes:
         for given in node.inputs:
@@ -83,4 +86,12 @@ def means_behind(graph: Graph) -> dict[str, str]:
     for _, result in graph.outputs:
         takers[result].append("")
     means = {node.name: mean for node in graph.nodes if (mean := node.tensor("mean"))}
-    return {path: means[names[0]] for path, names in takers.items() if len(names) == 1 and names[0] in means}
+    homes = {node.name: node.home.name for node in graph.nodes}
+    behind, before = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for path, names in takers.items():
+        home = homes.get(path, path)
+        behind[home].add(means.get(names[0], "") if len(names) == 1 else "")
+        for mean in (means[name] for name in names if name in means):
+            before[mean].add(home)
+    alone = {path: next(iter(found)) for path, found in behind.items() if len(found) == 1}
+    return {path: mean for path, mean in alone.items() if before[mean] == {path}}

@@ -34,7 +34,7 @@ FILLINGS = {"scale": 1.0, "shift": 0.0, "mean": 0.0}
 
 def norms_behind(graph: Graph) -> dict[str, GraphNode]:
     """Return the norm with running statistics behind each layer whose result goes nowhere else."""
-    nodes = {mean: node for node in graph.nodes if (mean := node.tensor("mean"))}
+    nodes = {mean: node.home for node in graph.nodes if (mean := node.tensor("mean"))}
     weighted = {node.name for node in graph.nodes if node.tensor("weight")}
     return {path: nodes[mean] for path, mean in means_behind(graph).items() if path in weighted}
 

@@ -225,6 +225,24 @@ SPECS = {
             odd: [3, 5, 0]  groups: [2, 4, 0]  index: [1, 2, 0]  eps: [0.001, 0.00001, 0]  rate: [0.1, 0.5, 0]
             factor: [2, 3, 0]  strides: [1, 2, 1]  block: numbers  head: gap -> fc(3) }
     """,
+    "shared": """
+        # One tower over two levels, whose ways to the result are of different lengths.
+        block tower(width) {
+            return x -> conv(width, 3x3) -> bn -> relu
+        }
+        block levels(width) {
+            same = share(tower(width))
+            near = x -> conv(width, 1x1)
+            far = near -> conv(width, 3x3, stride=2) -> relu -> cls: same
+            return concat(near -> same -> gap, far -> gap)
+        }
+        block cell(width) {
+            same = share(conv(width, 3x3))
+            return relu(x + (x -> same -> bn -> relu -> same))
+        }
+        model shared { input: 3x9x9  stem: conv(4, 3x3)  head: flatten -> fc(3)
+                       stages: [[2 * share(cell(4)), cell(4)], levels(6)] }
+    """,
 }  # fmt: skip
 
 # What a text could hold to get out of the comment that a generated file puts it in.

@@ -6,6 +6,8 @@ those that timm keeps for what is called otherwise today, with the weights that 
 
 from __future__ import annotations
 
+import functools
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
+from resnet_dsl.shipped import models
 from tests.support.oracles import torchvision_models
 
 TABLE = Path(__file__).parent.parent / "data" / "timm_models.toml"
@@ -74,12 +77,22 @@ def registered() -> dict[str, str]:
 
 
 def shapes(name: str) -> dict[str, tuple[int, ...]]:
-    """Return the tensors of one of timm's models and their shapes, in its order; no weights are made."""
+    """Return the tensors of one of timm's models and their shapes; an old name means weights of a model."""
+    timm()
+    from timm.models import _registry as registry
+
+    target = registry._deprecated_models.get(name, name)
+    return _shapes(target.partition(".")[0], timm().models.get_pretrained_cfg(target).num_classes)
+
+
+@functools.cache
+def _shapes(model: str, classes: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of a model that is made without weights."""
     import torch
 
     with torch.device("meta"):
-        model = timm().create_model(name, pretrained=False)
-    state = model.state_dict()
+        made = timm().create_model(model, pretrained=False, num_classes=classes)
+    state = made.state_dict()
     return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
 
 
@@ -95,3 +108,35 @@ def preprocessing(name: str) -> dict[str, Any]:
         "crop": given.crop_pct,
         "interpolation": given.interpolation,
     }
+
+
+# --- the page of docs ----------------------------------------------------------------------------
+
+FIGURES = re.compile(r"params == ([\d_]+), macs == ([\d_]+)")
+
+
+def page() -> str:
+    """Return the tables of `docs/timm.md`: what there is, what timm called otherwise, what is missing."""
+    found = table()
+    parts: list[str] = []
+    for module in modules():
+        rows = [line for line in found.lines.values() if line.module == module and not _is_old(line)]
+        parts += [f"## {module}", "", "| timm | here | parameters | GMACs |", "|---|---|---|---|"]
+        parts += [f"| `{line.name}` | `{line.text}` | {_figures(line.text)} |" for line in rows]
+        parts.append("")
+    parts += ["## Old names", "", "| timm | here |", "|---|---|"]
+    parts += [f"| `{line.name}` | `{line.text}` |" for line in found.lines.values() if _is_old(line)]
+    parts += ["", "## Missing", "", "| timm | |", "|---|---|"]
+    parts += [f"| `{name}` | {why} |" for name, why in found.misses.items()]
+    return "\n".join(parts)
+
+
+def _is_old(line: Line) -> bool:
+    return line.text not in (line.name, f"timm_{line.name}")
+
+
+def _figures(name: str) -> str:
+    """The parameters and multiply-adds that the text of a shipped model expects."""
+    found = FIGURES.search(models()[name].text)
+    assert found is not None, name
+    return f"{int(found[1]):,} | {int(found[2]) / 1e9:.2f}"

@@ -13,7 +13,7 @@ from math import isinf
 from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops, sides
 from resnet_dsl_onnx.nodes import NO_INPUT, Constant, OnnxNode, step
 from resnet_dsl_onnx.rules.activations import gelu, mish
-from resnet_dsl_onnx.rules.attention import softmax, weighted_sum
+from resnet_dsl_onnx.rules.attention import attention, pixel, positions, softmax, tokens, weighted_sum
 from resnet_dsl_onnx.rules.averages import adaptive_average
 from resnet_dsl_onnx.rules.learned import (
     generalised_mean,
@@ -441,6 +441,26 @@ def _channel_shuffle(op: ops.ChannelShuffle, node: GraphNode, extent: Extent) ->
 @lower.register
 def _weighted_sum(op: ops.WeightedSum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield from weighted_sum(node)
+
+
+@lower.register
+def _attention(op: ops.Attention, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from attention(op, node, extent)
+
+
+@lower.register
+def _positions(op: ops.Positions, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from positions(op, node)
+
+
+@lower.register
+def _tokens(op: ops.Tokens, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from tokens(op, node)
+
+
+@lower.register
+def _pixel(op: ops.Pixel, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    yield from pixel(op, node)
 
 
 # --- what several rules share ------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Adding an op is one class here and one rule in every backend; a module holds the ops of one family.
 """
 
-from resnet_dsl.ir.ops.attention import WeightedSum
+from resnet_dsl.ir.ops.attention import Attention, Pixel, Positions, Tokens, WeightedSum
 from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
@@ -68,7 +68,7 @@ _LATER: tuple[type[Op], ...] = (
     Maximum, Minimum, Divide,
     LearnedScale, LearnedShift, GlobalResponseNorm, GlobalMaxPool, GeneralisedMean,
     Resize, Crop, ConvTranspose, PixelShuffle, PixelUnshuffle, ChannelShuffle,
-    WeightedSum,
+    WeightedSum, Attention, Positions, Tokens, Pixel,
 )  # fmt: skip
 CATALOGUE: dict[str, type[Op]] = {op.kind: op for op in (*_RESERVED, *_LATER)}
 RESERVED = frozenset(op.kind for op in _RESERVED)
@@ -86,6 +86,7 @@ __all__ = [
     "Add",
     "Affine",
     "Agreement",
+    "Attention",
     "AvgPool",
     "BatchNorm",
     "BlurPool",
@@ -130,9 +131,11 @@ __all__ = [
     "PadChannels",
     "Padding",
     "Part",
+    "Pixel",
     "PixelShuffle",
     "PixelUnshuffle",
     "Pool",
+    "Positions",
     "Power",
     "Relu",
     "Relu6",
@@ -148,6 +151,7 @@ __all__ = [
     "Subsample",
     "Tanh",
     "TensorSpec",
+    "Tokens",
     "Upsample",
     "WeightedSum",
     "Window",

@@ -86,7 +86,7 @@ def _before(node: GraphNode, nodes: dict[str, GraphNode], rows: int) -> list[Hea
     """The layers that a result is of, row by row; None if another order of rows would be another result."""
     shapes = {name: tensor.shape for name, tensor in node.parameters()}
     by_row = {name: shape for name, shape in shapes.items() if shape[:1] == (rows,)}
-    own = [HeadLayer(node.name, rows, by_row)] if by_row else []
+    own = [HeadLayer(node.home.name, rows, by_row)] if by_row else []
     if node.part != HEAD or node.shape.channels != rows or by_row.keys() != shapes.keys():
         return None
     if weight := node.tensor("weight"):

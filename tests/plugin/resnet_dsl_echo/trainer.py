@@ -14,7 +14,7 @@ STATISTICS = Statistics(unbiased=True, momentum=float)
 
 def steps(model: EchoModel, lessons: Iterable[Lesson], sgd: Sgd) -> Iterator[TrainedStep]:
     now = TrainingState(model.state, {})
-    for x, labels, start in lessons:
+    for x, labels, start, _ in lessons:
         state, velocity = start or now
         (step,) = referee_steps(model.program.graph, state, [Batch(x, labels)], *sgd, velocity=velocity)
         now = TrainingState(step.state, step.velocity)
