@@ -454,7 +454,7 @@ COLOURED = "model net { stages: [1]  block: basic  preprocess: { mean: [0.5, 0.5
 
 
 @pytest.mark.parametrize(
-    "channels, kept, said",
+    ("channels", "kept", "said"),
     [("1", False, ["`preprocess` is for 3 channels, and the input has 1: it is left out"]), ("3", True, [])],
 )
 def test_a_preprocess_for_other_channels_than_those_asked_for_is_left_out(

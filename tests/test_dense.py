@@ -75,7 +75,9 @@ def levels(model: Any, x: Any) -> dict[str, Any]:
 
 
 NETWORKS = {
-    **{name: (lambda name=name: segmentation(name), lambda model, x: dict(model(x))) for name in SEGMENTATION},
+    **{
+        name: (lambda name=name: segmentation(name), lambda model, x: dict(model(x))) for name in SEGMENTATION
+    },
     "resnet50_fpn": (pyramid, lambda model, x: maps(model(x))),
     "retinanet_resnet50_fpn": (retinanet, levels),
     "retinanet_resnet50_fpn_v2": (retinanet_v2, levels),
@@ -85,7 +87,9 @@ NETWORKS = {
 def difference(found: dict[str, Array], wanted: dict[str, Array]) -> float:
     assert list(found) == list(wanted)
     assert all(found[name].shape == value.shape for name, value in wanted.items())
-    return max(float(np.abs(found[name] - value).max() / np.abs(value).max()) for name, value in wanted.items())
+    return max(
+        float(np.abs(found[name] - value).max() / np.abs(value).max()) for name, value in wanted.items()
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -106,9 +110,14 @@ def test_a_network_takes_torchvision_s_state_and_gives_its_results(name: str) ->
     inputs = [images(program, size) for size in SIZES]
     with torch.no_grad():
         wanted = [
-            {key: value.numpy() for key, value in results(theirs, torch.from_numpy(x)).items()} for x in inputs
+            {key: value.numpy() for key, value in results(theirs, torch.from_numpy(x)).items()}
+            for x in inputs
         ]
-    for engine, dtype, bar in (("torch", "float64", 1e-11), ("keras", "float64", 1e-11), ("onnx", "float32", 1e-4)):
+    for engine, dtype, bar in (
+        ("torch", "float64", 1e-11),
+        ("keras", "float64", 1e-11),
+        ("onnx", "float32", 1e-4),
+    ):
         backend = in_full(engine)
         live = backend.load_state(backend.build(program, dtype), state)
         for x, right in zip(inputs, wanted, strict=True):

@@ -14,7 +14,17 @@ from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
 from resnet_dsl.ir.narrowing import needed_only, reordered
-from resnet_dsl.ir.network import INPUT, PREVIOUS, BlockCall, Body, FurtherResult, Network, Node, Stage
+from resnet_dsl.ir.network import (
+    INPUT,
+    PREVIOUS,
+    WITHIN,
+    BlockCall,
+    Body,
+    FurtherResult,
+    Network,
+    Node,
+    Stage,
+)
 from resnet_dsl.program import Program
 
 INPUTS = "inputs"  # the variable of the model's input
@@ -269,7 +279,7 @@ def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:
     """A variable for each name of a result: `layer2.0` in `layer2_0`."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        plain = INPUTS if name == INPUT else name.replace(".", "_")
+        plain = INPUTS if name == INPUT else name.replace(".", "_").replace(WITHIN, "_")
         plain = f"out_{plain}" if plain[0].isdigit() else plain
         tries = chain((plain,), (f"{plain}_out{n}" for n in chain(("",), count(2))))
         found[name] = next(t for t in tries if t not in taken and t not in found.values())

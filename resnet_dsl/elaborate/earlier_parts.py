@@ -8,13 +8,14 @@ from dataclasses import MISSING, dataclass, field, replace
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
-from resnet_dsl.elaborate.model_state import ModelState
+from resnet_dsl.elaborate.model_state import ModelState, RecordField
 from resnet_dsl.elaborate.records import for_a_tensor, unknown_field
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
+    Definition,
     EarlierPart,
     Function,
     PartPipeline,
@@ -26,7 +27,8 @@ from resnet_dsl.elaborate.values import (
     is_list,
     show,
 )
-from resnet_dsl.ir.network import INPUT
+from resnet_dsl.ir.network import INPUT, WITHIN, Body
+from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 UNNAMED = re.compile(r"layer[1-9][0-9]*")
@@ -128,15 +130,26 @@ class TakenParts:
             case _:
                 return value
 
+    def stands_for(self, path: str, shape: Shape, at: Span | None = None, size: Span | None = None) -> Tensor:
+        """Return the tensor that stands for a result that there is."""
+        if path not in self.found:
+            self.found[path] = Tensor(-2 - len(self.found), shape, described(path), at=at, size=size)
+        return self.found[path]
+
+    def before(self) -> Tensor | Record:
+        """Return what is before the block: a tensor, or a record with the first field in its place."""
+        own = Tensor(-1, self.state.shape)
+        if not self.state.record:
+            return own
+        _, *others = self.state.fields
+        further = ((name, self.stands_for(path, shape)) for name, path, shape in others)
+        return Record([(self.state.fields[0].name, own), *further])
+
     def tensor(self, part: EarlierPart) -> Tensor | Bad:
         """Return what stands for a part; report one that is not there before the stage."""
         state, path = self.state, part.path
         if path in state.features:
-            if path not in self.found:
-                shape = state.features[path]
-                about = described(path)
-                self.found[path] = Tensor(-2 - len(self.found), shape, about, at=part.span, size=part.size)
-            return self.found[path]
+            return self.stands_for(path, state.features[path], part.span, part.size)
         front, _, last = path.partition(".")
         if front in state.failed:
             return BAD
@@ -166,3 +179,22 @@ def described(path: str) -> str:
 
 
 SIZES = ("channels", "height", "width")
+
+
+def takes_it(state: ModelState, function: Function, span: Span) -> bool:
+    """Report a record before a block of the library: all of those take one tensor."""
+    target = function.target
+    if not (state.record and isinstance(target, Definition) and target.block.span.source.ours):
+        return True
+    message = f"what comes before is the record `{state.record}`, and a block takes one tensor"
+    hint = f"`{state.record}.{state.fields[0].name} -> {function.name}(…)`"
+    state.error("E0206", message, span, hint)
+    return False
+
+
+def keep_fields(state: ModelState, stage: str, path: str, body: Body) -> None:
+    """Keep what the next block takes of a block that returned a record."""
+    state.record = stage if body.fields else ""
+    shapes, places = map(body.shape_of, body.results), [f"{path}{WITHIN}{name}" for name in body.fields]
+    state.fields = tuple(map(RecordField, body.fields, places, shapes))
+    state.feature_channels |= dict(zip(places, state.result_channels, strict=False))

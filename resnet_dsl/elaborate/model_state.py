@@ -30,6 +30,14 @@ class SharedBlock(NamedTuple):
     span: Span
 
 
+class RecordField(NamedTuple):
+    """A field of what a block left: its name, the path of the result, and its shape."""
+
+    name: str
+    path: str
+    shape: Shape
+
+
 @dataclass
 class ModelState:
     """A model being elaborated: its settings and the parts made so far."""
@@ -48,6 +56,7 @@ class ModelState:
         default_factory=dict
     )  # stages whose result is one: its fields
     record: str = ""  # the stage before, if its result is a record
+    fields: tuple[RecordField, ...] = ()  # and what it has, as a block behind it takes it
     failed: set[str] = field(default_factory=set)  # stages of which nothing is known
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.narrowing import needed_only, with_steps
-from resnet_dsl.ir.network import BlockCall, Body, Network
+from resnet_dsl.ir.network import WITHIN, BlockCall, Body, Network
 from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
@@ -127,7 +127,8 @@ def only_needed(state: ModelState, network: Network) -> Network:
     known = network.places()
     unknown = [output for output in network.outputs if output not in known]
     for output in unknown:
-        hint = part_hint(state, output, network.outputs, known, dict.fromkeys(_steps(network)))
+        names = (name for name in known if WITHIN not in name)
+        hint = part_hint(state, output, network.outputs, names, dict.fromkeys(_steps(network)))
         at = item_at(state, "outputs", output)
         state.error("E0201", f"the model has no part `{output}`", at, hint)
     if unknown:
