@@ -382,6 +382,26 @@ def test_a_step_is_mended_as_deep_as_a_person_would_look() -> None:
     assert found == [*["write `conv(channels, 1x1, stride=2)` at line 1"] * 3, "`shortcut: B`"]
 
 
+def test_a_step_is_mended_as_far_back_as_a_person_would_look() -> None:
+    model = "model net { stages: [2, 2]  block: basic  shortcut: mine }"
+    steps = {count: "x -> conv(channels, 1x1)" + " -> relu" * count for count in (63, 64)}
+    found = {count: hints(POOLED % text + model)[-1] for count, text in steps.items()}
+    assert found == {
+        63: "write `conv(channels, 1x1, stride=stride)` at line 1",
+        64: "`shortcut: B`, which leaves out `relu`",
+    }
+
+
+@pytest.mark.parametrize("stride", range(2, 11))
+def test_a_projection_has_a_stride_that_networks_have(stride: int) -> None:
+    steps = f"main = x -> conv(width, 3x3, stride={stride}) -> bn"
+    text = f"block mine(width) {{ {steps}\n return main + x }}\n"
+    text += "model net { input: 3x64x64  stages: [1]  block: mine  widths: [64] }"
+    projected = f"project the input: `x -> B(width, {stride})`"
+    mended = "write `conv(width, 3x3, stride=1)` at line 1"
+    assert hints(text) == [projected if stride in (2, 3, 4, 8) else mended]
+
+
 SHAPE = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
 DIMENSIONS = [
     ("12x12", SHAPE),
