@@ -63,11 +63,11 @@ def conv_padding(op: ops.Conv, site: Site) -> Argument:
 def leaves_gaps(op: ops.Conv) -> bool:
     """Whether the windows of a strided and dilated convolution read but every so many pixels, and no others.
 
-    So it is where the stride divides the dilation, and with it half the span of an odd kernel: on these
-    pixels alone it is a convolution without stride, for every size of the map.
+    So it is where the stride divides the dilation and the padding: on these pixels alone it is a convolution
+    without stride, for every size of the map. Half the span of an even kernel need not be such a number.
     """
-    steps = zip(op.stride, op.dilation, strict=True)
-    return pads_half(op) and all(dilation % stride == 0 for stride, dilation in steps)
+    axes = zip(op.stride, op.dilation, op.kernel, strict=True)
+    return pads_half(op) and all(d % s == (d * (k - 1) // 2) % s == 0 for s, d, k in axes)
 
 
 def sum_operation(stride: Pair) -> str:
