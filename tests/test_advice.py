@@ -233,6 +233,21 @@ def test_what_nothing_uses_is_checked_all_the_same(block: str, code: str) -> Non
     assert [found.code for found in alone.value.diagnostics] == [code]
 
 
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("nn.Conv2d(3)", "nn.Conv2d"),
+        ("torch.nn.relu", "torch.nn.relu"),
+        ("F.relu", "F.relu"),
+        ("conv(y.channels, 1x1)", "y"),
+    ],
+)
+def test_a_name_that_nothing_uses_and_nobody_knows_is_said_once(step: str, name: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        codes(net(TWO, f"block never() {{ return x -> {step} }}"))
+    assert [found.message for found in caught.value.diagnostics] == [f"unknown name `{name}`"]
+
+
 FINE = """
 const half = 1 / 2
 block mine(width, act = relu, mode = slow | fast, short = B(norm=gn)) {
