@@ -443,6 +443,20 @@ def test_an_input_of_other_dimensions_is_told_from_its_numbers(size: str, hint: 
     assert hints(net(f"{TWO} input: {size}")) == [hint]
 
 
+@pytest.mark.parametrize(
+    ("block", "fields", "hint"),
+    [
+        ("return x -> relu", "stem: maxpool(3x3)  head: none", "give `input` a size such as `3x224x224`"),
+        ("return x -> maxpool(3x3)", "stem: none  head: none", ""),
+        ("return x -> relu", "stem: none  head: maxpool(3x3)", ""),
+    ],
+)
+def test_the_size_of_the_input_is_asked_for_where_the_input_is_used(
+    block: str, fields: str, hint: str
+) -> None:
+    assert hints(net(f"input: 5  stages: [1]  block: own  {fields}", f"block own() {{ {block} }}"))[0] == hint
+
+
 RECORDS = [
     ("mean: nope", ["unknown name `nope`"]),
     ("mean: [1, 2, nope]", ["unknown name `nope`"]),
