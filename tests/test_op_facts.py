@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.ir.ops.base import Init, initial
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.reference import OpCall, forward
@@ -61,3 +62,26 @@ def test_an_op_that_mixes_channels_makes_others_of_the_next(kind: str, x: Array)
 def test_shapes_are_those_of_the_results(kind: str, x: Array) -> None:
     op, extent = CATALOGUE[kind].make({}), Extent(*x.shape[2:])
     assert computed(op, x).shape[1:] == op.shape(MAP, extent=extent).at(extent)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind", "variance", "fan"),
+    [
+        ("he", "normal", 2 / 120, "fan_out"),
+        ("he_fan_in", "normal", 2 / 60, "fan_in"),
+        ("glorot", "uniform", 2 / (60 + 120), "fan_avg"),
+        ("uniform", "uniform", 1 / (3 * 60), "fan_in"),
+    ],
+)
+def test_a_weight_starts_with_the_variance_of_its_scheme(
+    scheme: str, kind: str, variance: float, fan: str
+) -> None:
+    found = initial(scheme, (8, 4, 3, 5))
+    assert (found.kind, found.fan, found.scheme) == (kind, fan, scheme)
+    assert np.isclose(found.value**2 / (3 if kind == "uniform" else 1), variance, rtol=1e-12)
+    fans = {"fan_in": 60, "fan_out": 120, "fan_avg": 90}
+    assert np.isclose(found.scale / fans[fan], variance, rtol=1e-12)
+
+
+def test_small_weights_are_small_whatever_their_shape() -> None:
+    assert initial("small", (8, 4, 3, 5)) == initial("small", (1, 1)) == Init("normal", 0.01, "small")
