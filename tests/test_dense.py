@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 import importlib
 from typing import Any
 

@@ -130,7 +130,7 @@ class TakenParts:
             case _:
                 return value
 
-    def stands_for(self, path: str, shape: Shape, at: Span | None = None, size: Span | None = None) -> Tensor:
+    def stands_for(self, path: str, shape: Shape, at: Span | None = None, size: Value = None) -> Tensor:
         """Return the tensor that stands for a result that there is."""
         if path not in self.found:
             self.found[path] = Tensor(-2 - len(self.found), shape, described(path), at=at, size=size)
