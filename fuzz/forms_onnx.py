@@ -26,7 +26,7 @@ def _rendered(name: str, subject: Subject) -> Check:
 def _safetensors(name: str, subject: Subject) -> Check:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.safetensors")
-        path.write_bytes(canonical.encode(subject.program, subject.job.state, {}, ".safetensors"))
+        path.write_bytes(b"".join(canonical.encode(subject.program, subject.job.state, {}, ".safetensors")))
         state = {key: stored.load() for key, stored in canonical.read(path).tensors.items()}
     fresh = subject.runtime.load_state(subject.runtime.build(subject.program, "float32"), state)
     return subject.same(name, subject.runtime.run(fresh, subject.x))

@@ -135,7 +135,8 @@ class Model:
         if found.no_weights and (seed is not None or weights is not None):
             raise UsageError(found.no_weights)
         program = with_names(self.program, asked.names, found, asked.called)
-        return sealed(found.render(program, self._state(seed, weights, asked)))
+        content = sealed(found.render(program, self._state(seed, weights, asked)))
+        return b"".join(content) if isinstance(content, tuple) else content
 
     def state(
         self,

@@ -47,7 +47,7 @@ def said(lines: list[str]) -> dict[str, str]:
 
 
 def safetensors(path: str, tensors: Mapping[str, Any]) -> None:
-    Path(path).write_bytes(encode_named(tensors, {}, Path(path)))
+    Path(path).write_bytes(b"".join(encode_named(tensors, {}, Path(path))))
 
 
 def body() -> dict[str, Any]:

@@ -48,7 +48,7 @@ def program() -> Program:
 
 
 def written(path: Path) -> Path:
-    path.write_bytes(encode(program(), random_state(program().graph, 3), {"seed": 3}, path))
+    path.write_bytes(b"".join(encode(program(), random_state(program().graph, 3), {"seed": 3}, path)))
     return path
 
 
@@ -339,5 +339,5 @@ def test_an_output_under_a_hostile_name_is_refused(tmp_path: Path, imported: Imp
 def test_values_are_not_read(tmp_path: Path, imported: Imported) -> None:
     state = {name: np.full_like(value, np.nan) for name, value in random_state(program().graph, 3).items()}
     path = tmp_path / "net.safetensors"
-    path.write_bytes(encode(program(), state, {"seed": 3}, path))
+    path.write_bytes(b"".join(encode(program(), state, {"seed": 3}, path)))
     assert imported(path, "--stride-on", "conv2")[0] == 0

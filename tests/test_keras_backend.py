@@ -466,6 +466,26 @@ def test_what_strides_and_dilates_is_computed_where_it_is_taken(layout: str, siz
     assert "Keras needs" not in backend.render(sized)
 
 
+@pytest.mark.parametrize(
+    "conv",
+    [
+        "2x2, stride=2, dilation=2, pad=1",
+        "2x2, stride=2x1, dilation=2, pad=1",
+        "2x3, stride=2, dilation=2, pad=1x2",
+        "2x2, stride=2, dilation=4, pad=2",
+        "4x4, stride=2, dilation=2, pad=3",
+        "4x2, stride=3, dilation=6, pad=9x3",
+        "3x3, stride=2, dilation=3, pad=3",
+    ],
+)
+def test_an_even_kernel_that_strides_and_dilates_reads_its_own_pixels(conv: str) -> None:
+    checked = program(f"model m {{ input: 2xHxW  stages: []  head: none  stem: conv(3, {conv}) }}")
+    model, state = build(checked, "float64"), random_state(checked.graph, 1)
+    for size in ((11, 12), (12, 11)):
+        x = batch(checked, size)
+        assert difference(evaluate(checked.graph, state, x), backend.run(model, x)) < 1e-13
+
+
 @pytest.mark.slow
 def test_skresnet50_computes_in_keras_what_its_header_says() -> None:
     checked = compile_spec("skresnet50")

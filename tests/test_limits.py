@@ -274,7 +274,7 @@ def test_the_canonical_file_is_that_of_its_library(tmp_path: Path) -> None:
         "a": np.float32([1.5]),
     }
     metadata = {"x": 'é\n"', "list": [1, {"y": None}]}
-    content = encode_named(state, metadata, ".safetensors")
+    content = b"".join(encode_named(state, metadata, ".safetensors"))
     extra = {"resnet-dsl": json.dumps(metadata, sort_keys=True)}
     assert content == library.save({name: state[name] for name in sorted(state)}, metadata=extra)
     path = tmp_path / "w.safetensors"

@@ -459,7 +459,7 @@ def _written(model: resnet_dsl.Model, state: dict[str, Any], library: str, path:
     from resnet_dsl.zoo.translate import to_library
 
     named, _ = to_library(state, model_names(model.program, library), model.program.graph)
-    path.write_bytes(encode_named(named, {}, path))
+    path.write_bytes(b"".join(encode_named(named, {}, path)))
     return path
 
 

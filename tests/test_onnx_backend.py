@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from resnet_dsl_onnx import save
 
+from resnet_dsl.backend.artefacts import Artefact, write_together
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.codegen.seal import sealed
@@ -658,3 +660,37 @@ def test_a_tensor_that_protobuf_cannot_hold_is_refused_in_a_sentence(monkeypatch
     monkeypatch.setattr(render, "LARGEST_TENSOR", 400)
     with pytest.raises(UsageError, match=r"conv1\.weight has 0\.0 GB"):
         backend.build(program(SMALL))
+
+
+def test_the_pieces_of_a_file_are_what_protobuf_writes_and_hold_no_copy_of_the_weights() -> None:
+    with_constant = (
+        "model t { input: 3xHxW  stem: conv(4, 3x3) -> dropout(0.3)  stages: []  head: gap -> fc(99) }"
+    )
+    for text in (SMALL, with_constant):
+        compiled = program(text)
+        state = random_state(compiled.graph, 3)
+        pieces = find_backend("onnx").render(compiled, state)
+        model = backend.load_state(backend.build(compiled), state)
+        assert isinstance(pieces, tuple)
+        assert b"".join(pieces) == model.SerializeToString(deterministic=True)
+        views = [np.frombuffer(piece, np.float32) for piece in pieces if isinstance(piece, memoryview)]
+        held = [state[tensor.name] for tensor in model.graph.initializer[: len(views)]]
+        assert all(np.shares_memory(*pair) for pair in zip(views, held, strict=True))
+
+
+def test_emission_takes_a_fifth_of_the_file_in_memory(tmp_path: Path) -> None:
+    compiled = program(
+        "model wide { input: 3xHxW  stem: conv(1024, 7x7)  stages: []  head: gap -> fc(1024) -> fc(4096) }"
+    )
+    state = random_state(compiled.graph, 3)
+    emit(compiled, state, tmp_path / "first.onnx")  # imports
+    tracemalloc.start()
+    emit(compiled, state, path := tmp_path / "second.onnx")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 5
+
+
+def emit(compiled: Program, state: State, path: Path) -> None:
+    """Write a file as `compile -o` does."""
+    write_together([Artefact(path, sealed(find_backend("onnx").render(compiled, state)))])

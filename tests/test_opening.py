@@ -77,7 +77,7 @@ def shards(path: Path, arrays: State) -> Path:
     where = {}
     for number, part in enumerate((names[::2], names[1::2])):
         file = path.with_name(f"model-0000{number}.safetensors")
-        file.write_bytes(encode_named({name: arrays[name] for name in part}, {}, file))
+        file.write_bytes(b"".join(encode_named({name: arrays[name] for name in part}, {}, file)))
         where |= dict.fromkeys(part, file.name)
     index = path.with_name("model.safetensors.index.json")
     index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
@@ -97,7 +97,7 @@ def written_as(kind: str, folder: Path, arrays: State, container: str) -> Path:
     elif kind == "shards":
         path = shards(path, arrays)
     else:
-        path.write_bytes(encode_named(arrays, {}, folder / f"x{kind}"))
+        path.write_bytes(b"".join(encode_named(arrays, {}, folder / f"x{kind}")))
     return path
 
 
@@ -247,7 +247,7 @@ def test_an_index_that_lies_is_one_error(
     index: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = tmp_path / "one.safetensors"
-    one.write_bytes(encode_named({"b": np.zeros(2, np.float32)}, {}, one))
+    one.write_bytes(b"".join(encode_named({"b": np.zeros(2, np.float32)}, {}, one)))
     path = tmp_path / "model.safetensors.index.json"
     path.write_text(index)
     assert main(["weights", "inspect", str(path)]) == 2

@@ -79,7 +79,7 @@ def test_weights_come_back_from_every_format(without: str, suffix: str, tmp_path
 
 
 def write(program: Program, path: Path) -> Path:
-    path.write_bytes(encode(program, random_state(program.graph, 0), {}, path))
+    path.write_bytes(b"".join(encode(program, random_state(program.graph, 0), {}, path)))
     return path
 
 

@@ -44,7 +44,7 @@ def coarse(model: resnet_dsl.Model, seed: int = 1) -> State:
 def written(model: resnet_dsl.Model, state: State, path: Path) -> Path:
     for package in NEEDS.get(path.suffix, []):
         pytest.importorskip(package)
-    path.write_bytes(encode(model.program, state, {}, path))
+    path.write_bytes(b"".join(encode(model.program, state, {}, path)))
     return path
 
 
@@ -475,7 +475,7 @@ def test_an_average_is_that_of_numpy_over_formats_and_names(tmp_path: Path) -> N
     ]
     named, _ = to_library(states[3], model_names(model.program, "transformers"), model.program.graph)
     paths.append(tmp_path / "3.safetensors")
-    paths[3].write_bytes(encode_named(named, {}, paths[3]))
+    paths[3].write_bytes(b"".join(encode_named(named, {}, paths[3])))
     wanted = {
         name: np.mean([state[name].astype(np.float64) for state in states], axis=0).astype(np.float32)
         for name in states[0]

@@ -138,7 +138,7 @@ from tests.support.weight_cases import program
 from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode
 state = initial_state(program().graph, 1)
-print(hashlib.sha256(encode(program(), state, {"seed": 1}, Path("a.safetensors"))).hexdigest())
+print(hashlib.sha256(b"".join(encode(program(), state, {"seed": 1}, Path("a.safetensors")))).hexdigest())
 """
 
 
@@ -151,7 +151,7 @@ def test_the_canonical_file_does_not_depend_on_the_process() -> None:
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
         )  # fmt: skip
         digests.add(done.stdout.strip())
-    here = encode(program(), initial_state(program().graph, 1), {"seed": 1}, Path("a.safetensors"))
+    here = b"".join(encode(program(), initial_state(program().graph, 1), {"seed": 1}, Path("a.safetensors")))
     assert digests == {hashlib.sha256(here).hexdigest()}
 
 
@@ -341,7 +341,7 @@ def test_the_initial_weights_are_the_same_bytes_everywhere(backend: str, tmp_pat
         expected = model.state(seed=seed)
         assert same(found.read_state(model.build(backend, seed=seed)), expected)
         path = tmp_path / f"{seed}.safetensors"
-        path.write_bytes(encode(model.program, expected, {"seed": seed}, path))
+        path.write_bytes(b"".join(encode(model.program, expected, {"seed": seed}, path)))
         assert same(read_weights(path, model.program), expected)
 
 
@@ -405,7 +405,7 @@ def test_torchvision_s_resnet50_goes_round_bit_for_bit(tmp_path: Path) -> None:
     for suffix, name in ((".weights.h5", "keras"), (".onnx", "onnx"), (".pth", "torch")):
         weights = model.state(path)
         path = tmp_path / f"stop{suffix}"
-        path.write_bytes(encode(model.program, weights, {"from": "r50"}, path))
+        path.write_bytes(b"".join(encode(model.program, weights, {"from": "r50"}, path)))
         live = model.build(name, weights=path)
         (got,) = in_full(name).run(live, x).values()
         assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max(), name

@@ -86,7 +86,7 @@ def of_a_larger_model(path: Path, state: State) -> None:
 
 
 def of_hugging_face(path: Path, state: State) -> None:
-    path.write_bytes(encode_named(named(state, "transformers"), {}, path))
+    path.write_bytes(b"".join(encode_named(named(state, "transformers"), {}, path)))
 
 
 def of_hugging_face_before(path: Path, state: State) -> None:
@@ -100,7 +100,7 @@ def in_shards(path: Path, state: State) -> None:
     }
     for shard in set(where.values()):
         held = {name: value for name, value in tensors.items() if where[name] == shard}
-        Path(shard).write_bytes(encode_named(held, {}, Path(shard)))
+        Path(shard).write_bytes(b"".join(encode_named(held, {}, Path(shard))))
     path.write_text(json.dumps({"metadata": {}, "weight_map": where}))
 
 
@@ -109,7 +109,7 @@ def of_detectron2(path: Path, state: State) -> None:
 
 
 def of_keras(path: Path, state: State) -> None:
-    path.write_bytes(encode_named(named(state, "keras.applications"), {}, path))
+    path.write_bytes(b"".join(encode_named(named(state, "keras.applications"), {}, path)))
 
 
 def nested_in_keras(path: Path, state: State) -> None:
@@ -120,7 +120,7 @@ def nested_in_keras(path: Path, state: State) -> None:
     names = model_names(program, "keras.applications", True, called)
     whole = to_library(state, names, program.graph)[0]
     assert set(head) <= set(state)
-    path.write_bytes(encode_named(whole, {}, path))
+    path.write_bytes(b"".join(encode_named(whole, {}, path)))
     with h5py.File(path, "r+") as file:
         body = [name for name in file if not name.startswith("dense")]
         inner = file.create_group("resnet50")
@@ -146,7 +146,7 @@ def whole_model(path: Path, state: State) -> None:
 
 
 def of_onnx(path: Path, state: State) -> None:
-    path.write_bytes(encode(compile_spec("net.resnet"), state, {}, path))
+    path.write_bytes(b"".join(encode(compile_spec("net.resnet"), state, {}, path)))
 
 
 def arrays(path: Path, state: State) -> None:

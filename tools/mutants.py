@@ -62,7 +62,7 @@ AREAS = {
         ("resnet_dsl/ir/sizes.py", "resnet_dsl/ir/shapes.py", "resnet_dsl/ir/formulas.py",
          "resnet_dsl/ir/ops/*.py", "resnet_dsl/analysis/input_sizes.py"),
         ("sizes", "input_sizes", "bad_specs", "formulas", "catalogue", "reference_ops", "documents", "report",
-         "refusals", "codegen", "verify", "op_matrix"),
+         "refusals", "codegen", "verify", "op_matrix", "op_facts"),
         0.85,
     ),
 }  # fmt: skip

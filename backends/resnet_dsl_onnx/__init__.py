@@ -1,7 +1,8 @@
 """The ONNX backend: the graph written out as a ModelProto, one rule an op, by no exporter.
 
 `rules.py` says what an op becomes, `render.py` makes the model of it, `runtime.py` moves weights and
-runs it, `files.py` writes it. Importing this package imports neither onnx nor NumPy.
+runs it, `files.py` writes it, `message_pieces.py` does so without a copy of the weights. Importing this
+package imports neither onnx nor NumPy.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from resnet_dsl_onnx.self_test import SELF_TEST
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from resnet_dsl.backend.artefacts import Pieces
+
 SUFFIX = ".onnx"
 PACKAGES = ("onnx", "numpy")
 INSTALL = "resnet-dsl[onnx]"
@@ -38,7 +41,7 @@ def save(model: ModelProto, path: str | Path) -> tuple[Path, ...]:
     return write(model, Path(path))
 
 
-def _render(program: Program, state: Mapping[str, Array] | None) -> bytes:
+def _render(program: Program, state: Mapping[str, Array] | None) -> Pieces:
     from resnet_dsl_onnx.render import render
 
     return render(program, state)

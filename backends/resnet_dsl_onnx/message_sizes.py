@@ -37,11 +37,11 @@ def _check(path: Path, data: mmap.mmap) -> None:
     counts: Counter[int] = Counter()  # of nodes, tensors and values, by their field
     beside = 0
     try:
-        for field, start, end in _fields(data, 0, len(data)):
+        for field, start, end in fields(data, 0, len(data)):
             if field != GRAPH_FIELD:
                 beside += end - start
             else:
-                for inner, begin, stop in _fields(data, start, end):
+                for inner, begin, stop in fields(data, start, end):
                     counts[inner] += 1
                     beside += 0 if inner == TENSORS_FIELD else stop - begin
                     check_tensors(path, counts[inner])
@@ -51,7 +51,7 @@ def _check(path: Path, data: mmap.mmap) -> None:
         return
 
 
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields(data: bytes | mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield (number, begin, end) of the fields of a message."""
     while start < end:
         key, start = _varint(data, start)
@@ -71,7 +71,7 @@ def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
         start = stop
 
 
-def _varint(data: mmap.mmap, start: int) -> tuple[int, int]:
+def _varint(data: bytes | mmap.mmap, start: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[start]

@@ -20,13 +20,13 @@ from onnx import (
     numpy_helper,
 )
 
-from resnet_dsl.backend.artefacts import KEY, OPEN, __version__, digest
+from resnet_dsl.backend.artefacts import KEY, OPEN, Pieces, __version__, digest
 from resnet_dsl.backend.bounds import CONSTANTS
 from resnet_dsl.backend.initial_weights import initial_state
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx.exported_graph import SHARED
-from resnet_dsl_onnx.files import serialise
+from resnet_dsl_onnx.files import one_file
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
 from resnet_dsl_onnx.rules import lower
 
@@ -42,16 +42,27 @@ POOLS = ("MaxPool", "AveragePool")
 LARGEST_TENSOR = 2_000_000_000  # protobuf cannot hold a field past 2 GiB, not even in memory
 
 
-def render(program: Program, state: Mapping[str, Array] | None) -> bytes:
+def render(program: Program, state: Mapping[str, Array] | None) -> Pieces:
     """Return the model as a file's bytes, the same on every run; weights of seed 0 if none are given.
 
     Raises UsageError past protobuf's 2 GB: such a model goes through `save`.
     """
-    return serialise(model_of(program, state, "float32"))
+    return one_file(*_outline(program, state, "float32"))
 
 
 def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) -> ModelProto:
     """Return the model of a program; without a state it has the initial weights of seed 0."""
+    model, weights = _outline(program, state, dtype)
+    weights.reverse()
+    for tensor in model.graph.initializer[: len(weights)]:
+        tensor.raw_data = weights.pop().tobytes()  # and is let go, so that none is held twice for long
+    return model
+
+
+def _outline(
+    program: Program, state: Mapping[str, Array] | None, dtype: str
+) -> tuple[ModelProto, list[Array]]:
+    """Return the model with its weights still empty, which are its first initialisers, and their arrays."""
     if dtype not in ELEMENT:
         raise ValueError(f"an onnx model is built in {' or '.join(ELEMENT)}, not {dtype}")
     whole, graph = program.graph, program.graph.inference
@@ -67,16 +78,13 @@ def model_of(program: Program, state: Mapping[str, Array] | None, dtype: str) ->
         opset_import=[helper.make_opsetid("", OPSET)],
     )
     _fill(model.graph, graph, lowered, dtype)
-    if state is None:
-        _add_weights(model.graph, graph, own := initial_state(whole, seed=0), dtype, own)
-    else:
-        _add_weights(model.graph, graph, state, dtype)
+    weights = _add_weights(model.graph, graph, initial_state(whole, 0) if state is None else state, dtype)
     _add_constants(model.graph, lowered, dtype)
     written = {name for name, _ in graph.parameters()}
     left_out = [name for name, _ in whole.parameters() if name not in written]
     metadata = _metadata(graph, lowered) | _shared(program)
     helper.set_model_props(model, metadata | ({LEFT_OUT: json.dumps(left_out)} if left_out else {}))
-    return _renamed(model, program) if program.names else model
+    return _renamed(model, program) if program.names else model, weights
 
 
 def without_weights(program: Program) -> GraphProto:
@@ -235,22 +243,19 @@ def _add_inner_values(result: GraphProto, graph: Graph, names: dict[str, str], d
 # --- tensors -----------------------------------------------------------------------------------
 
 
-def _add_weights(
-    result: GraphProto,
-    graph: Graph,
-    state: Mapping[str, Array],
-    dtype: str,
-    own: dict[str, Array] | None = None,
-) -> None:
-    """Write the tensors; those of a state of our `own` are let go, so that none is held twice for long."""
+def _add_weights(result: GraphProto, graph: Graph, state: Mapping[str, Array], dtype: str) -> list[Array]:
+    """Write the tensors without their contents, and return those in their order."""
+    stored = np.dtype(dtype).newbyteorder("<")
+    contents = []
     for name, parameter in graph.parameters():
         size = parameter.size * np.dtype(dtype).itemsize
         if size > LARGEST_TENSOR:
             raise UsageError(f"{name} has {size / 1e9:.1f} GB; a tensor of an ONNX model has 2 at most")
-        value = np.ascontiguousarray(state[name], dtype)
-        if own is not None:
-            del own[name]
-        result.initializer.add().CopyFrom(numpy_helper.from_array(value, name))
+        contents.append(np.ascontiguousarray(state[name], stored))
+        tensor = result.initializer.add()
+        tensor.name, tensor.data_type = name, ELEMENT[dtype]
+        tensor.dims.extend(parameter.shape)
+    return contents
 
 
 def check_constants(constants: Iterable[Constant]) -> None:

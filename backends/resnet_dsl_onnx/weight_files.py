@@ -10,6 +10,7 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto
 
+from resnet_dsl.backend.artefacts import Pieces
 from resnet_dsl.backend.bounds import check_metadata
 from resnet_dsl.backend.contents import Contents, Metadata, Stored, metadata_value
 from resnet_dsl.backend.ir import Array, Program
@@ -37,7 +38,7 @@ KEEPS_NORMS = {
 """How the norms are kept, by what wrote the model."""
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> Pieces:
     """Return the model with these weights; it carries its own metadata."""
     return render(program, state)
 

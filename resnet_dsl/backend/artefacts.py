@@ -2,10 +2,10 @@
 
 from resnet_dsl.backend.writing import Artefact, write_together
 from resnet_dsl.codegen.provenance import MARK, digest, origin, spec_lines
-from resnet_dsl.codegen.seal import KEY, OPEN, sealed
+from resnet_dsl.codegen.seal import KEY, OPEN, Pieces, sealed
 from resnet_dsl.version import __version__
 
 __all__ = [
-    "KEY", "MARK", "OPEN", "Artefact", "__version__", "digest", "origin", "sealed",
+    "KEY", "MARK", "OPEN", "Artefact", "Pieces", "__version__", "digest", "origin", "sealed",
     "spec_lines", "write_together",
 ]  # fmt: skip

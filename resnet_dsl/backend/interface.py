@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.backend.foreign_graph import ForeignGraph
@@ -17,6 +17,9 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
+
+if TYPE_CHECKING:
+    from resnet_dsl.codegen.seal import Pieces
 
 LiveModel: TypeAlias = Any
 """A framework's own model; only the backend that built it looks inside."""
@@ -124,10 +127,12 @@ class WeightFile(Protocol):
     def read(self, path: Path) -> Contents:
         """Return what a file holds."""
 
-    def encode(self, program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+    def encode(
+        self, program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str
+    ) -> bytes | Pieces:
         """Return the bytes of a file with the weights of a program."""
 
-    def encode_named(self, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+    def encode_named(self, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes | Pieces:
         """Return the bytes of a file of tensors under any names, in the order that they come in.
 
         Raises UsageError for a format whose files are more than tensors.
@@ -183,8 +188,9 @@ class Backend:
     """What follows the model's name in the file it writes."""
     rules: frozenset[type[Op]]
     """The op classes it has a rule for."""
-    render: Callable[[Program, Mapping[str, Array] | None], str | bytes]
-    """Returns the artefact: source text, or bytes; weights that are given are written in if it holds any."""
+    render: Callable[[Program, Mapping[str, Array] | None], str | bytes | Pieces]
+    """Returns the artefact: source text, or bytes, in pieces where they are many; weights that are given
+    are written in if it holds any."""
 
     weights: str | None = None
     """The suffix of the file of weights beside the artefact, or `WITHIN`; None if there is no place."""

@@ -24,9 +24,9 @@ class Artefact:
     """A file to write and what goes into it: text, bytes, or bytes in pieces, where they are many."""
 
     path: Path
-    content: str | bytes | Iterable[bytes]
+    content: str | bytes | Iterable[bytes | memoryview]
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes | memoryview]:
         """Yield the content as it lies on the disk."""
         if isinstance(self.content, str):
             yield self.content.encode("utf-8")

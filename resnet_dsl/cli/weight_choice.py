@@ -14,6 +14,7 @@ from resnet_dsl.zoo.asked import Asked, forms_in
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
+    from resnet_dsl.codegen.seal import Pieces
     from resnet_dsl.program import Program
 
 
@@ -66,7 +67,7 @@ def chosen_weights(program: Program, options: Namespace, how: Asked) -> Weights 
     return weights
 
 
-def companion_file(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, bytes] | None:
+def companion_file(backend: Backend, program: Program, weights: Weights | None) -> tuple[str, Pieces] | None:
     """Return suffix and content of the file of weights beside an artefact that does not hold them."""
     from resnet_dsl.backend.interface import WITHIN
     from resnet_dsl.weights.formats.registry import encode

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from mmap import mmap
-from typing import Literal, overload
+from typing import Literal, TypeAlias, overload
 
 OPEN = "0" * 64
 LINE = f"seal {OPEN}"
@@ -24,6 +24,12 @@ ARCHIVE = re.compile(rb"PK\x03\x04.{26}resnet-dsl/", re.DOTALL)
 
 TRIED = 4
 
+Pieces: TypeAlias = tuple[bytes | memoryview, ...]
+"""A file's content in parts: bytes that were made for it, and views of arrays, of which no copy is made.
+
+The seal is in a part that was made, and lies in it whole.
+"""
+
 Condition = Literal["ours", "changed", "foreign"]
 
 
@@ -32,19 +38,32 @@ def sealed(content: str) -> str: ...
 @overload
 def sealed(content: bytes) -> bytes: ...
 @overload
-def sealed(content: str | bytes) -> str | bytes: ...
-def sealed(content: str | bytes) -> str | bytes:
+def sealed(content: Pieces) -> Pieces: ...
+@overload
+def sealed(content: str | bytes | Pieces) -> str | bytes | Pieces: ...
+def sealed(content: str | bytes | Pieces) -> str | bytes | Pieces:
     """Return a file's content with its own open seal closed; as it is if it has none.
 
     The spec's text, which may hold anything, follows the header of a source and comes before metadata.
     """
+    if isinstance(content, tuple):
+        return _closed(content, last=True)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    places = [place for place in _seals(data) if data[slice(*place)] == OPEN.encode()]
-    if not places:
-        return content
-    begin, end = places[0] if isinstance(content, str) else places[-1]
-    closed = data[:begin] + _hash(data, begin, end).encode() + data[end:]
+    closed = b"".join(_closed((data,), last=isinstance(content, bytes)))
     return closed.decode("utf-8") if isinstance(content, str) else closed
+
+
+def _closed(pieces: Pieces, last: bool) -> Pieces:
+    """The content with its first or its last open seal closed."""
+    for index, piece in reversed(list(enumerate(pieces))):
+        if not isinstance(piece, bytes):
+            continue
+        places = [place for place in _seals(piece) if piece[slice(*place)] == OPEN.encode()]
+        if places:
+            begin, end = places[-1 if last else 0]
+            before, behind = (*pieces[:index], piece[:begin]), (piece[end:], *pieces[index + 1 :])
+            return (*before, _hash(before, behind).encode(), *behind)
+    return pieces
 
 
 def condition(data: bytes | mmap) -> Condition:
@@ -53,18 +72,17 @@ def condition(data: bytes | mmap) -> Condition:
         return "ours"
     places = _seals(data)
     for begin, end in places:
-        if _hash(data, begin, end).encode() == data[begin:end]:
-            return "ours"
+        with memoryview(data) as view, view[:begin] as before, view[end:] as behind:
+            if _hash((before,), (behind,)).encode() == data[begin:end]:
+                return "ours"
     return "changed" if places else "foreign"
 
 
-def _hash(data: bytes | mmap, begin: int, end: int) -> str:
-    """The hash of the content with this seal open, without a copy of it."""
-    view = memoryview(data)
-    found = hashlib.sha256(view[:begin])
-    found.update(OPEN.encode())
-    found.update(view[end:])
-    view.release()
+def _hash(before: Pieces, behind: Pieces) -> str:
+    """The hash of the content with the seal between its parts open, without a copy of it."""
+    found = hashlib.sha256()
+    for piece in (*before, OPEN.encode(), *behind):
+        found.update(piece)
     return found.hexdigest()
 
 

@@ -44,15 +44,20 @@ SERIES = tuple(2.0 / (2 * k + 1) for k in range(12, -1, -1))
 
 def uniforms(bits: Bits) -> Floats:
     """Return numbers strictly between 0 and 1, symmetric about 1/2: every step here is exact."""
-    return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    u = (bits >> np.uint64(12)).astype(np.float64)
+    u += 0.5
+    u *= 2.0**-52
+    return u
 
 
 def normals(bits: Bits) -> Floats:
     """Return standard normal deviates, one for each 64 random bits."""
     u = uniforms(bits)
     q = u - 0.5
-    result = q * _rational(CENTRE, CENTRAL * CENTRAL - q * q)
-    tail = np.abs(q) > CENTRAL
+    square = q * q
+    result = _rational(CENTRE, np.subtract(CENTRAL * CENTRAL, square, out=square))
+    result *= q
+    (tail,) = np.nonzero(np.abs(q, out=q) > CENTRAL)
     result[tail] = _tails(u[tail])
     return result
 
@@ -68,20 +73,25 @@ def log(x: Floats) -> Floats:
 
 
 def _tails(u: Floats) -> Floats:
-    upper = u > 0.5
-    r = np.sqrt(-log(np.where(upper, 1.0 - u, u)))
-    size = np.where(r <= FAR, _rational(NEAR_TAIL, r - 1.6), _rational(FAR_TAIL, r - FAR))
-    return np.where(upper, size, -size)
+    r = np.sqrt(-log(np.minimum(u, 1.0 - u)))
+    size = _rational(NEAR_TAIL, r - 1.6)
+    (far,) = np.nonzero(r > FAR)
+    if far.size:  # of a million numbers, none
+        size[far] = _rational(FAR_TAIL, r[far] - FAR)
+    return np.copysign(size, u - 0.5)
 
 
 def _rational(coefficients: Rational, x: Floats) -> Floats:
-    return _polynomial(coefficients[0], x) / _polynomial(coefficients[1], x)
+    above, below = (_polynomial(each, x) for each in coefficients)
+    above /= below
+    return above
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
     """Horner's rule, in place: the arrays are large."""
-    result = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
+    result = x * coefficients[0]
+    result += coefficients[1]
+    for coefficient in coefficients[2:]:
         result *= x
         result += coefficient
     return result

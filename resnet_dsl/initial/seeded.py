@@ -21,7 +21,7 @@ from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init, TensorSpec
 
 Start = tuple[float, Init]
-CHUNK = 1 << 16  # what stays in a cache; the result does not depend on it
+CHUNK = 1 << 15  # what stays in a cache; the result does not depend on it
 
 
 def initial_state(graph: Graph, seed: int) -> dict[str, Array]:
@@ -58,13 +58,21 @@ def _tensor(key: str, shape: tuple[int, ...], mean: float, init: Init) -> Array:
         return np.full(shape, mean + init.value, np.float32)
     result = np.empty(prod(shape), np.float32)
     for part, bits in _chunks(key, result):
-        part[:] = mean + init.value * _noise(init, bits)
+        noise = _noise(init, bits)
+        noise *= init.value
+        noise += mean
+        part[:] = noise
     return result.reshape(shape)
 
 
 def _noise(init: Init, bits: Bits) -> Floats:
     """Standard normal deviates, or uniform ones between -1 and 1."""
-    return normals(bits) if init.kind == "normal" else 2.0 * uniforms(bits) - 1.0
+    if init.kind == "normal":
+        return normals(bits)
+    noise = uniforms(bits)
+    noise *= 2.0
+    noise -= 1.0
+    return noise
 
 
 def _chunks(key: str, whole: Array) -> Iterator[tuple[Array, Bits]]:

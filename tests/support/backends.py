@@ -16,7 +16,8 @@ def in_full(name: str) -> Any:
     runtime = runtime_of(backend)
 
     def render(program: Program, state: Mapping[str, Any] | None = None) -> str | bytes:
-        return backend.render(program, state)
+        content = backend.render(program, state)
+        return b"".join(content) if isinstance(content, tuple) else content
 
     names = ("build", "load_state", "read_state", "run", "trace")
     return SimpleNamespace(render=render, **{each: getattr(runtime, each) for each in names})

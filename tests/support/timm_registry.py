@@ -19,6 +19,8 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import models
+from resnet_dsl.zoo.layouts import laid_out, layout_of
+from resnet_dsl.zoo.model_names import model_names
 from tests.support.oracles import torchvision_models
 
 TABLE = Path(__file__).parent.parent / "data" / "timm_models.toml"
@@ -140,3 +142,16 @@ def _figures(name: str) -> str:
     found = FIGURES.search(models()[name].text)
     assert found is not None, name
     return f"{int(found[1]):,} | {int(found[2]) / 1e9:.2f}"
+
+
+def tensors_there(program: Program, library: str) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of a model and their shapes, as the map of names says that a library has them."""
+    called = model_names(program, library)
+    found = {}
+    for path, layer in called.layers.items():
+        for name, parameter in layer.node.parameters():
+            shape = parameter.shape
+            if layer.layout is not None and name == laid_out(layer.node):
+                shape = layout_of(layer.layout, layer.node, program.graph).theirs
+            found[called.tensor(path, parameter)] = shape
+    return found

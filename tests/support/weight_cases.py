@@ -37,7 +37,7 @@ def state(seed: int = 3) -> State:
 
 def written(path: Path, weights: State | None = None) -> Path:
     """Write weights to `path` in the format it is called after."""
-    path.write_bytes(encode(program(), state() if weights is None else weights, {"seed": 3}, path))
+    path.write_bytes(b"".join(encode(program(), state() if weights is None else weights, {"seed": 3}, path)))
     return path
 
 

@@ -17,6 +17,7 @@ from resnet_dsl.diagnostics.wording import printable
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
     from resnet_dsl.backend.writing import Artefact
+    from resnet_dsl.codegen.seal import Pieces
 
 STAGES = ("ast", "network", "graph")
 
@@ -41,9 +42,9 @@ class Rendered:
     """An artefact that has no place yet; `weights` are the suffix and content of a file beside it."""
 
     name: str
-    content: str | bytes
+    content: str | bytes | Pieces
     note: str = ""
-    weights: tuple[str, bytes] | None = None
+    weights: tuple[str, Pieces] | None = None
 
 
 def _what_to_make(options: Namespace) -> tuple[str | None, list[Backend]]:
@@ -129,15 +130,16 @@ def _emit_ast(options: Namespace) -> int:
 
 
 def _to_stdout(rendered: list[Rendered]) -> int:
+    from resnet_dsl.backend.writing import Artefact
+
     if len(rendered) > 1:
         names = ", ".join(item.name for item in rendered)
         raise UsageError(f"stdout takes one artefact, not {len(rendered)} ({names}); -o FOLDER takes all")
     content = rendered[0].content
-    if isinstance(content, bytes) and sys.stdout.isatty():
+    if not isinstance(content, str) and sys.stdout.isatty():
         raise UsageError(f"{rendered[0].name} is not text: write it to a file with -o PATH")
-    data = content if isinstance(content, bytes) else content.encode("utf-8")
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.writelines(Artefact(Path(STDOUT), content).pieces())
     sys.stdout.buffer.flush()
     return 0
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from resnet_dsl.backend.bounds import AXES, HEADER, check_metadata, check_tensors
 from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
+from resnet_dsl.codegen.seal import Pieces
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 
@@ -34,12 +35,12 @@ DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float6
 # --- writing -----------------------------------------------------------------------------------
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> Pieces:
     """Return the file's bytes, the same on every run."""
     return encode_named(state, metadata, suffix)
 
 
-def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> Pieces:
     """Return the bytes of a file of tensors under whatever names."""
     header: dict[str, object] = {EXTRA: {KEY: json.dumps(metadata, sort_keys=True)}}
     values, end = [], 0
@@ -50,7 +51,7 @@ def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) ->
         values.append(value.reshape(-1).view(np.uint8).data)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
-    return b"".join((len(text).to_bytes(8, "little"), text, *values))
+    return (len(text).to_bytes(8, "little") + text, *values)
 
 
 # --- reading -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from resnet_dsl.backend.bounds import AXES, check_tensors
 from resnet_dsl.backend.contents import Contents, Metadata, Stored
 from resnet_dsl.backend.discovery import missing_packages, needed, sound_backends
 from resnet_dsl.backend.interface import WeightFile, WeightFormat
-from resnet_dsl.codegen.seal import sealed
+from resnet_dsl.codegen.seal import Pieces, sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
@@ -120,21 +120,25 @@ def check_writable(path: Path) -> None:
     _need(path, "writing", format.writing, format.install)
 
 
-def encode(program: Program, state: Mapping[str, Array], origin: Metadata, path: Path) -> bytes:
-    """Return the bytes of a file of weights in the format that `path` is called after."""
+def encode(program: Program, state: Mapping[str, Array], origin: Metadata, path: Path) -> Pieces:
+    """Return the content of a file of weights in the format that `path` is called after."""
     check_writable(path)
     suffix = suffix_of(path)
-    return sealed(formats()[suffix].load().encode(program, state, describe(program, origin), suffix))
+    return _sealed(formats()[suffix].load().encode(program, state, describe(program, origin), suffix))
 
 
-def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> bytes:
-    """Return the bytes of a file of tensors under other names; raises UsageError for a format without."""
+def encode_named(state: Mapping[str, Array], metadata: Metadata, path: Path) -> Pieces:
+    """Return the content of a file of tensors under other names; raises UsageError for a format without."""
     check_writable(path)
     suffix = suffix_of(path)
     try:
-        return sealed(formats()[suffix].load().encode_named(state, metadata, suffix))
+        return _sealed(formats()[suffix].load().encode_named(state, metadata, suffix))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
+
+
+def _sealed(content: bytes | Pieces) -> Pieces:
+    return sealed((content,) if isinstance(content, bytes) else content)
 
 
 def _head(path: Path) -> bytes:
