@@ -13,7 +13,7 @@ from resnet_dsl.elaborate.records import of_tensors, results_of_call
 from resnet_dsl.elaborate.steps import add
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, Named, names_of
-from resnet_dsl.ir.network import BlockCall, Body, channels_name, renamed
+from resnet_dsl.ir.network import BlockCall, Body, Node, channels_name, renamed
 from resnet_dsl.syntax import ast
 
 LEVELS = (ast.Pipe, ast.Binary, ast.Unary, ast.Labelled)  # what makes steps that need names of their own
