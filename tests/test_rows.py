@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from resnet_dsl.api import loads
+from resnet_dsl.codegen.provenance import digest
 from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.driver import compile_source
 from resnet_dsl.printing.stages import print_network
 
 FAMILY = """
@@ -73,3 +78,14 @@ def test_what_a_call_expects_is_checked_for_the_model_of_the_call(row: str, hold
     else:
         with pytest.raises(CompileError, match="this expectation does not hold"):
             loads(text, model="net")
+
+
+def test_members_of_a_family_have_digests_of_their_own() -> None:
+    text = "model small(depth = 1) { stages: [depth]  block: basic }  model deep = small(depth=2)"
+    networks = [compile_source(Source("t", text), None, name).network for name in ("small", "deep")]
+    found = [digest(network) for network in networks]
+    assert len(set(found)) == 2
+    # What stands alone is told by its text.
+    alone = text.partition("  model deep")[0]
+    written = hashlib.sha256(alone.encode()).hexdigest()
+    assert digest(compile_source(Source("t", alone), None).network) == written

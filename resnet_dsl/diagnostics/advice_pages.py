@@ -115,7 +115,7 @@ ADVICE = (
         "# resnet-dsl: allow W0601 in this file\n" + model("stages: [1]  block: basic"),
     ),
     Page(
-        "W0625", "a `share` that does nothing",
+        "W0622", "a `share` that does nothing",
         "`share(f)` makes all applications of a function use one set of tensors. What is applied once has\n"
         "one in any case, and what has no tensors, such as `relu`, has none to share. A function that is\n"
         "shared within a block is another one at each use of the block.",

@@ -179,7 +179,7 @@ _ALL = (
         model("stages: [1, 1]  block: basic  head: none  freeze: [stem, layer1]"),
     ),
     Page(
-        "E0225", "applications of a shared function that cannot be one",
+        "E0215", "applications of a shared function that cannot be one",
         "`share(f)` is a function of which all applications use one set of tensors. So each needs tensors\n"
         "of the same shapes and does the same steps, the first gives it its name, and all stand in one\n"
         "place: one block, one part, or the stages.",

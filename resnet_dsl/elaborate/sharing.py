@@ -83,7 +83,7 @@ def applied(
         named = "has no label" if first.label is None else f"is `{first.label.name}`"
         message = f"`{label.name}:` names no step: a shared function {named} where it is applied first"
         labels = (Label(first.span, "applied here first"),)
-        return ctx.error("E0225", message, label.span, "leave the label out here", labels)
+        return ctx.error("E0215", message, label.span, "leave the label out here", labels)
     if builder.repeats is not None:  # within what is applied again itself: its steps follow those already
         return make(first.label)
     start = len(builder.nodes)
@@ -124,7 +124,7 @@ def _first(
 def applied_elsewhere(ctx: Elaborator, home: ShareHome, span: Span) -> Bad:
     """Report a shared function that is at home in another body."""
     message = "a shared function is applied in two places: its tensors are those of the first alone"
-    return ctx.error("E0225", message, span, ONE_PLACE, (Label(home.span, "applied here first"),))
+    return ctx.error("E0215", message, span, ONE_PLACE, (Label(home.span, "applied here first"),))
 
 
 @contextmanager
@@ -245,9 +245,9 @@ def report_difference(ctx: Elaborator, found: Difference, span: Span, first: Spa
     if found.tensors:
         message = f"a shared function has one set of tensors: {found.text}"
         hint = "bring both inputs to the same channels before, or share less"
-        return ctx.error("E0225", message, span, hint, labels)
+        return ctx.error("E0215", message, span, hint, labels)
     message = f"a shared function has the same steps wherever it is applied: {found.text}"
-    return ctx.error("E0225", message, span, "share what is the same in both places alone", labels)
+    return ctx.error("E0215", message, span, "share what is the same in both places alone", labels)
 
 
 # --- advice ------------------------------------------------------------------------------------
@@ -262,5 +262,5 @@ def check_shares(ctx: Elaborator) -> None:
         if reason and not function.span.source.ours and function.span not in told:
             told.add(function.span)
             ctx.warn(
-                "W0625", f"`share` does nothing here: the function {reason}", function.span, "leave it out"
+                "W0622", f"`share` does nothing here: the function {reason}", function.span, "leave it out"
             )
