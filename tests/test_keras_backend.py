@@ -306,7 +306,7 @@ def test_keras_agrees_with_pytorch(name: str) -> None:
 
 
 EVERYWHERE = ("same", "pools", "numbered", "zero_gamma", "se", "per_stage", "modern", "arithmetic", "varied")
-EVERYWHERE += ("depthwise", "sloped", "uneven", "shared")
+EVERYWHERE += ("depthwise", "sloped", "uneven", "shared", "recent")
 ELSEWHERE = """
 import sys, keras, numpy as np
 from resnet_dsl_keras import runtime as backend

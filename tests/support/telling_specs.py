@@ -243,6 +243,29 @@ SPECS = {
         model shared { input: 3x9x9  stem: conv(4, 3x3)  head: flatten -> fc(3)
                        stages: [[2 * share(cell(4)), cell(4)], levels(6)] }
     """,
+    "recent": """
+        block learned(width) {
+            return x -> conv(width, 3x3, standardize=1e-5, gamma=1, gain=1.5) -> scale(start=0.5) -> grn -> bias(start=0.1)
+        }
+        block moved(width) {
+            larger = x -> conv_transpose(width, 4x4, stride=2) -> crop(like=x)
+            smaller = x -> pixel_unshuffle(3) -> conv(9 * width, 1x1) -> channel_shuffle(3)
+            return larger + (smaller -> pixel_shuffle(3)) + (smaller -> conv(width, 1x1) -> resize(like=x))
+        }
+        block pooled(width) {
+            parts = x -> softmax(over=parts, parts=2)
+            sums = x -> weighted_sum(x -> conv(1, 1x1) -> softmax(over=pixels))
+            return concat(parts -> gmp, sums, abs(x) + 0.1 -> gem)
+        }
+        block seen(width) {
+            all = x -> tokens(mean=true) -> positions(82x1)
+            rows = x -> tokens -> positions(81x1)
+            found = all -> conv(width, 1x1) -> attention(rows -> conv(width, 1x1), rows -> conv(width, 1x1), heads=2)
+            return found -> pixel(0, 0)
+        }
+        model recent { input: 3x9x9  stem: conv(4, 3x3)  stages: [[learned(8), moved(8)]]
+            head: concat(x -> pooled(8), x -> seen(4)) -> fc(3) }
+    """,
 }  # fmt: skip
 
 # What a text could hold to get out of the comment that a generated file puts it in.
