@@ -84,7 +84,11 @@ def under_our_names(
     own = _read(own_names(program, called), contents.tensors)
     if own.whole and (library is None or own_first):
         fuller = None if library is not None else _fuller(own, program, contents.tensors, called)
-        return _renamed(contents, own, asked) if fuller is None else _translated(contents, fuller, program, asked)
+        return (
+            _renamed(contents, own, asked)
+            if fuller is None
+            else _translated(contents, fuller, program, asked)
+        )
     if library is not None:
         names = fitting_names(program, library, asked.partial, called)
         found = [_read(each, contents.tensors) for each in names]
@@ -102,7 +106,7 @@ def under_our_names(
 
 
 def _fuller(own: _Reading, program: Program, tensors: Tensors, called: Called) -> _Reading | None:
-    """The reading by a map that finds more than the model's own names behind a prefix: `backbone.` is one there."""
+    """The reading by a map that finds more than the model's own names behind a prefix, which may be a name there."""
     if not own.taken_off or len(own.present()) == len(own.names.tensors()):
         return None
     try:
