@@ -119,7 +119,8 @@ model m(given = input) {
     input: 3xHxW
     stem: conv(8, 3x3, stride=if input == 3xHxW then 2 else 1) -> resize(like=input)
     stages: [down(6, stride=2), big: [to(input), join(skip=input)], own: input -> join(big)]
-    head: { out: layer1 -> resize(like=input) -> conv(if given == 3xHxW then 5 else 4, 1x1)  same: input -> relu
+    head: { out: layer1 -> resize(like=input) -> conv(if given == 3xHxW then 5 else 4, 1x1)
+            same: input -> relu
             last: concat(own, input) }
 }
 """
@@ -145,6 +146,13 @@ def test_the_input_is_a_part_and_in_comparisons_its_size() -> None:
     assert shapes["out.conv"] == 5
     other = compiled(INPUT.replace("input: 3xHxW", "input: 3x16x16")).graph
     assert next(node.shape.channels for node in other.nodes if node.name == "out.conv") == 4
+
+
+@pytest.mark.parametrize("head", ["resize(layer1)", "layer2 -> resize(layer1)", "a: resize(x, layer1)"])
+def test_a_part_in_a_head_stands_before_an_argument_with_choices(head: str) -> None:
+    text = BLOCKS + "model m { input: 3xHxW  stages: [down(4), down(5, stride=2)]  head: %s }"
+    takes = [node.inputs for node in compiled(text % head).graph.nodes]
+    assert takes[-1] == ("layer2.0.relu1", "layer1.0.relu1")
 
 
 def test_the_input_is_no_output() -> None:

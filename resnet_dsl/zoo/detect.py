@@ -106,7 +106,7 @@ def under_our_names(
 
 
 def _fuller(own: _Reading, program: Program, tensors: Tensors, called: Called) -> _Reading | None:
-    """The reading by a map that finds more than the model's own names behind a prefix, which may be a name there."""
+    """The reading by a map that finds more than the model's own names behind a prefix."""
     if not own.taken_off or len(own.present()) == len(own.names.tensors()):
         return None
     try:
