@@ -1,4 +1,4 @@
-"""Networks as their papers and repositories have them, written in torch: those that no installed library has."""
+"""Networks that no installed library has, written in torch as their papers and repositories have them."""
 
 from __future__ import annotations
 
