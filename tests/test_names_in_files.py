@@ -55,9 +55,12 @@ EXAMPLES = {
     ],
     "big_transfer": [Example("resnetv2_50x1_bit")],
     "chenyaofo": [Example("resnet20_b")],
+    "cirtorch": [Example("gem_resnet50")],
     "clip": [Example("resnetaa50", CLIP)],
     "detectron2": [Example("resnet50_v1"), Example("resnet50"), Example("resnet18")],
+    "dyhan0920": [Example("pyramidnet110"), Example("pyramidnet164_a270")],
     "fastai": [Example("resnet50"), Example("resnet18")],
+    "insightface": [Example("iresnet18")],
     KERAS: [
         *map(Example, ("resnet50_v1", "resnet50v2_keras", "resnext50_32x4d", "vgg16_keras", "densenet121")),
         Example("resnet50_keras", older=True),
@@ -84,7 +87,7 @@ EXAMPLES = {
         *map(Example, ("regnety_002", "regnetv_064", "res2net50_26w_4s", "timm_vgg11_bn")),
         *map(Example, ("convnextv2_atto", "convnext_tiny")),
         *map(Example, ("efficientnet_b0", "mobilenetv2_100", "mobilenetv3_large_100")),
-        Example("mobilenetv3_small_100"),
+        *map(Example, ("mobilenetv3_small_100", "hrnet_w18_small", "dm_nfnet_f0")),
     ],
     "torchvision": [
         *map(Example, ("resnet50", "resnet18", "vgg11", "alexnet", "googlenet", "googlenet_aux")),
