@@ -69,7 +69,7 @@ def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
     yield from stored(body.parameters, [*trees, *found.results])
     made = [line for part in body.parts for line in _part_made(part, classes)]
     if made:
-        yield '        with torch.device("meta"):  # layers without data: `reset_parameters` starts them'
+        yield '        with torch.device("meta"):  # no data yet: `reset_parameters` starts it'
         yield from made
         yield "        self.to_empty(device=torch.get_default_device())"
 

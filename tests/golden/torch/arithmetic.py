@@ -64,7 +64,7 @@ class Arithmetic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        with torch.device("meta"):  # layers without data: `reset_parameters` starts them
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
             self.layer1 = nn.Sequential(Sums(scale=0.5, affine9_shift=1.0))
             self.layer2 = nn.Sequential(Sums(scale=0.75, affine9_shift=-2.0))
             self.layer3 = nn.Sequential(Chain())

@@ -77,7 +77,7 @@ class Backbone(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        with torch.device("meta"):  # layers without data: `reset_parameters` starts them
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
             self.conv1 = nn.Conv2d(
                 in_channels, 8, 7, stride=2, padding=3, dilation=1, groups=1, bias=False
             )

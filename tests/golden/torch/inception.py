@@ -54,7 +54,7 @@ class Inception(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        with torch.device("meta"):  # layers without data: `reset_parameters` starts them
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
             self.conv1 = nn.Conv2d(
                 in_channels,
                 8,

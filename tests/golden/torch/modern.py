@@ -190,7 +190,7 @@ class Modern(nn.Module):
 
     def __init__(self, in_channels: int = 4) -> None:
         super().__init__()
-        with torch.device("meta"):  # layers without data: `reset_parameters` starts them
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
             self.conv1 = StandardizedConv2d(
                 in_channels,
                 8,

@@ -80,7 +80,7 @@ class Numbered(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        with torch.device("meta"):  # layers without data: `reset_parameters` starts them
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
             self.add_module(
                 "0",
                 nn.Conv2d(
