@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.argument_reports import given_twice, not_a_choice, unknown_argument, wanted_choice
 from resnet_dsl.elaborate.body_builder import BodyBuilder
-from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
+from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, taken_as_input, written_call
 from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
@@ -198,7 +198,7 @@ def apply(
     if (share := function.share) is not None:
         own = function.shared(None)
         return applied(ctx, share, partial(apply, ctx, own, tensors, env, span), env.builder, span, label)
-    op = complete(ctx, function, env, span)
+    op = complete(ctx, function, env, span, tensors)
     if isinstance(op, Bad):
         return BAD
     if isinstance(op, Definition):
@@ -210,12 +210,14 @@ def apply(
     return result
 
 
-def complete(ctx: Elaborator, function: Function, env: Env, span: Span) -> Definition | Op | Bad:
+def complete(
+    ctx: Elaborator, function: Function, env: Env, span: Span, inputs: Sequence[Tensor] = ()
+) -> Definition | Op | Bad:
     """Return the block, or the op with its arguments; report what is missing or refused."""
     missing = [p.name for p in signature(ctx, function) if p.required and p.name not in dict(function.bound)]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        hint = f"write `{written_call(function, missing, env)}`"
+        hint = taken_as_input(function, inputs) or f"write `{written_call(function, missing, env)}`"
         return ctx.error("E0203", f"{function.name} needs {names}", span, hint, origin=function.origin)
     if isinstance(function.target, Definition):
         return function.target

@@ -350,6 +350,12 @@ NO_TABLE = {
     "resnet_rs50",
     "deeplabv3plus_resnet50",
     "unet_resnet34",
+    # examples of the language
+    "fpn_shared_heads",
+    "little_resnet",
+    "own_activation",
+    "two_heads",
+    "unet",
 }
 # Multiply-adds that a table leaves out.
 MORE_MACS = {
