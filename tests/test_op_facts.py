@@ -91,17 +91,6 @@ def test_small_weights_are_small_whatever_their_shape() -> None:
 # After these an activation may write over its input: nobody else reads it, their own backward neither.
 FRESH = {"conv", "fc", "bn", "gn", "instance_norm", "prelu", "add", "mul", "concat"}
 READ_AGAIN = {"relu", "sigmoid", "tanh", "softmax", "maxpool", "ln", "dropout", "flatten", "part"}
-    "relu",
-    "sigmoid",
-    "tanh",
-    "softmax",
-    "maxpool",
-    "ln",
-    "dropout",
-    "flatten",
-    "part",
-    "subsample",
-}
 
 
 def test_what_may_be_overwritten_is_new_and_read_by_nobody() -> None:
