@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from resnet_dsl.backend.discovery import find_backend, runtime_of
-from resnet_dsl.backend.interface import LiveModel
+from resnet_dsl.backend.interface import LiveModel, built_with
 from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source
@@ -111,9 +111,10 @@ class Model:
         state = self._state(seed, weights, asked)
         read_only = weights is not None and not found.renames
         program = with_names(self.program, None if read_only else asked.names, found, asked.called)
-        model = runtime.build(program) if dtype is None else runtime.build(program, dtype)
         if state is not None:
-            model = runtime.load_state(model, program.renamed(state))
+            model = built_with(runtime, program, program.renamed(state), dtype)
+        else:
+            model = runtime.build(program) if dtype is None else runtime.build(program, dtype)
         reduced = found.without_auxiliary
         if reduced is None or auxiliary or not self.program.network.auxiliary:
             return model

@@ -95,6 +95,15 @@ def test_what_is_found_is_shortened_and_kept_once(tmp_path):
     assert "8 letters" in kept.with_suffix(".txt").read_text()
 
 
+def test_a_process_that_ends_before_its_time_is_a_failure(tmp_path: Path, monkeypatch, capsys):
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os._exit, 7)\n")
+    run = ["--unguided", "--executions", "20", "--jobs", "1"]
+    assert front_end(run) == 0
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert front_end(run) == 1
+    assert "a process ended with 7, before its time" in capsys.readouterr().out
+
+
 # --- networks ----------------------------------------------------------------------------------
 
 

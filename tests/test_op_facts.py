@@ -7,6 +7,7 @@ from dataclasses import MISSING
 import numpy as np
 import pytest
 
+from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.ops.base import Init, initial
 from resnet_dsl.ir.shapes import Extent, Shape
@@ -85,3 +86,22 @@ def test_a_weight_starts_with_the_variance_of_its_scheme(
 
 def test_small_weights_are_small_whatever_their_shape() -> None:
     assert initial("small", (8, 4, 3, 5)) == initial("small", (1, 1)) == Init("normal", 0.01, "small")
+
+
+# After these an activation may write over its input: nobody else reads it, their own backward neither.
+FRESH = {"conv", "fc", "bn", "gn", "instance_norm", "prelu", "add", "mul", "concat"}
+READ_AGAIN = {"relu", "sigmoid", "tanh", "softmax", "maxpool", "ln", "dropout", "flatten", "part"}
+
+
+def test_what_may_be_overwritten_is_new_and_read_by_nobody() -> None:
+    fresh = {kind for kind, op in CATALOGUE.items() if op.fresh}
+    assert fresh >= FRESH
+    assert not fresh & READ_AGAIN
+
+
+@pytest.mark.parametrize(("side", "before"), [("end", 0), ("both", 1)])
+def test_channels_are_padded_on_the_side_that_is_given(side: str, before: int, x: Array) -> None:
+    op = CATALOGUE["pad_channels"].make({"channels": 67, "side": Symbol(side)})
+    result = forward(op, OpCall((x,)))
+    assert np.array_equal(result[:, before : before + 64], x)
+    assert np.count_nonzero(result) == x.size

@@ -573,7 +573,7 @@ def test_a_number_is_called_as_its_argument_where_one_step_has_it() -> None:
 
 def test_modules_with_numbers_for_names_are_in_a_container() -> None:
     assert "class InTurn(nn.Sequential):" in rendered("googlenet")
-    assert "near = F.relu(self[0](near), inplace=True)" in rendered("skresnet50")
+    assert "near = F.relu(self[0](first), inplace=True)" in rendered("skresnet50")
 
 
 def test_parts_that_several_steps_take_are_taken_apart_once() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from resnet_dsl.backend.discovery import find_backend, runtime_of
+from resnet_dsl.backend.interface import built_with
+from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.program import Program
 from tests.support.agreement import Size, compiled, images
@@ -48,6 +51,53 @@ def test_an_op_is_traced_by_fx(kind: str, chained: bool) -> None:
         for count in (2, 3):
             x = batch(program, count=count)
             assert torch.equal(result(traced, x), result(copy.deepcopy(model), x))
+
+
+@each_op
+def test_no_tensor_of_an_op_is_left_without_a_start(kind: str) -> None:
+    """Layers are made without data, and what is empty is NaN where torch is to be deterministic."""
+    program = compiled(model_of(cases_of(kind), "12x12"))
+    torch.use_deterministic_algorithms(True)
+    try:
+        model = backend.build(program)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for name, value in model.state_dict().items():
+        assert not value.is_meta, name
+        assert value.isfinite().all() if value.is_floating_point() else value == 0, name
+
+
+def test_a_model_is_built_where_torch_is_told_to() -> None:
+    program = compiled(model_of(cases_of("conv"), "12x12"))
+    state = initial_state(program.graph, 0)
+    with torch.device("meta"):
+        elsewhere = backend.build(program), built_with(runtime_of(find_backend("torch")), program, state)
+    for model in elsewhere:
+        assert all(value.is_meta for value in model.state_dict().values())
+
+
+def test_a_model_made_with_weights_is_the_one_that_they_are_loaded_into() -> None:
+    """Tensors, what is trained, class and mode; the arrays stay the caller's."""
+    program = compiled(
+        "model t { input: 3x12x12  stem: conv(4, 3x3) -> bn -> relu  stages: [1]  widths: [8]  block: basic"
+        "  head: gap -> fc(5)  freeze: [stem] }"
+    )
+    state = initial_state(program.graph, 0)
+    for dtype in ("float32", "float64"):
+        made = built_with(runtime_of(find_backend("torch")), program, state, dtype)
+        loaded = backend.load_state(backend.build(program, dtype), state)
+        assert (type(made), made.training) == (type(loaded), loaded.training)
+        found, wanted = (
+            {**dict(m.named_parameters()), **m.state_dict(keep_vars=True)} for m in (made, loaded)
+        )
+        assert list(found) == list(wanted)
+        for value in state.values():
+            value += 1.0
+        for name, value in wanted.items():
+            assert (found[name].dtype, found[name].requires_grad) == (value.dtype, value.requires_grad)
+            assert torch.equal(found[name], value)
+        x = batch(program).to(getattr(torch, dtype))
+        assert torch.equal(pickle.loads(pickle.dumps(made))(x), copy.deepcopy(loaded)(x))
 
 
 @each_op

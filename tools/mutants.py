@@ -41,13 +41,14 @@ AREAS = {
          f"{KERAS}rules*.py", f"{KERAS}rules/*.py", f"{KERAS}helpers.py", f"{KERAS}functions.py",
          f"{ONNX}rules/*.py"),
         ("rules", "op_matrix", "catalogue", "start", "golden_outputs", "planted_faults", "torch_backend",
-         "keras_backend", "onnx_backend", "import_ops", "keras_layers", "torch_tools", "onnx_runtimes"),
+         "keras_backend", "onnx_backend", "import_ops", "keras_layers", "torch_tools", "onnx_runtimes",
+         "padding_by_side", "partial_norms"),
         0.90,
     ),
     "referee": Area(
         ("resnet_dsl/reference/*.py",),
         ("reference_ops", "reference_graph", "reference_tables", "op_matrix", "catalogue", "verify",
-         "planted_faults", "initial_weights"),
+         "planted_faults", "initial_weights", "padding_by_side", "partial_norms"),
         0.90,
     ),
     "elaboration": Area(

@@ -24,6 +24,11 @@ def build(program: Program, dtype: str = "float32") -> ModelProto:
     return model_of(program, None, dtype)
 
 
+def build_with(program: Program, state: Mapping[str, Array], dtype: str = "float32") -> ModelProto:
+    """Return the model with these weights."""
+    return model_of(program, state, dtype)
+
+
 # --- weights: initialisers under canonical names, in torch's layouts as they are ---------------
 
 

@@ -180,38 +180,38 @@ def stored(parameters: Iterable[ClassParameter], trees: Iterable[Expression]) ->
     )
 
 
-def keeping(steps: Several[BlockStep]) -> Iterator[str]:
+def keeping(steps: Several[BlockStep], indent: int = 8) -> Iterator[str]:
     """Yield the lines of `__init__` that make what the steps keep; what is applied again is there."""
     for step in steps:
         if step.owner is not None:
             continue
         if isinstance(step.what, ClassUse):
-            yield from _keep_use(step.name, step.what)
+            yield from _keep_use(step.name, step.what, indent)
         elif isinstance(step.what, TorchLowering) and step.what.module is not None:
-            yield keep(step.name, step.what.module)
+            yield keep(step.name, step.what.module, indent)
 
 
-def keep(name: str, made: Expression, indent: int = 8) -> str:
+def keep(name: str, made: Expression, indent: int) -> str:
     """Return the statement that makes something the attribute `name`."""
     if name.isidentifier():
         return statement(f"self.{name} = ", made, indent)
     return statement("", call("self.add_module", name, made), indent)
 
 
-def _keep_use(name: str, use: ClassUse) -> Iterator[str]:
+def _keep_use(name: str, use: ClassUse, indent: int) -> Iterator[str]:
     """A block; one with a flag is only there where the flag is true."""
     made, nothing = construct(use), call("nn.Identity")
     if use.flag is None:
-        yield keep(name, made)
+        yield keep(name, made, indent)
         return
     choice = Conditional(made, Name(use.flag), nothing)
-    if name.isidentifier() and len(f"            {text(choice)}") <= WIDTH:
-        yield keep(name, choice)
+    if name.isidentifier() and len(f"{' ' * (indent + 4)}{text(choice)}") <= WIDTH:
+        yield keep(name, choice, indent)
         return
     kind = ": nn.Module" if name.isidentifier() else ""
-    yield keep(name, nothing).replace(" =", f"{kind} =", 1)
-    yield f"        if {use.flag}:"
-    yield keep(name, made, 12)
+    yield keep(name, nothing, indent).replace(" =", f"{kind} =", 1)
+    yield f"{' ' * indent}if {use.flag}:"
+    yield keep(name, made, indent + 4)
 
 
 def construct(use: ClassUse) -> Call:

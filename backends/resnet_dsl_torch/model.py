@@ -43,6 +43,7 @@ from resnet_dsl_torch.blocks import (
 )
 
 X = "x"
+WITHIN = 12  # the indent of layers in the constructor
 
 
 def doc(program: Program) -> str:
@@ -59,15 +60,22 @@ def opening(body: ModelBody) -> str:
 
 
 def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
-    """Yield the lines of `__init__` that keep parameters and make the parts."""
+    """Yield the lines of `__init__` that keep parameters and make the parts.
+
+    Each layer of torch starts its tensors when it is made; on `meta` that costs nothing.
+    """
     found = _forward(body)
     trees = [line.value for line in (*found.lines, *found.later)]
     yield from stored(body.parameters, [*trees, *found.results])
-    for part in body.parts:
-        if isinstance(part, Stage):
-            yield from _stage(part, classes)
-        else:
-            yield from keeping(part.steps)
+    made = [line for part in body.parts for line in _part_made(part, classes)]
+    if made:
+        yield '        with torch.device("meta"):  # no data yet: `reset_parameters` starts it'
+        yield from made
+        yield "        self.to_empty(device=torch.get_default_device())"
+
+
+def _part_made(part: ModelPart | Stage, classes: Classes) -> Iterator[str]:
+    return _stage(part, classes) if isinstance(part, Stage) else keeping(part.steps, WITHIN)
 
 
 def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
@@ -79,7 +87,7 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
     own = _own_blocks(stage)
     if own != list(range(len(own))):
         items = tuple((Literal(str(index)), construct(classes.use(stage.blocks[index]))) for index in own)
-        yield keep(stage.name, call("nn.ModuleDict", Dictionary(items)))
+        yield keep(stage.name, call("nn.ModuleDict", Dictionary(items)), WITHIN)
         return
     if not own:
         return
@@ -90,9 +98,9 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
         variable = INDEX if INDEX in names([made]) else "_"
         blocks.append(Spread(made, variable, count) if count > 1 else made)
     if whole.inputs or any(block.more for block in whole.blocks):  # nothing that runs one after the other
-        yield keep(stage.name, Call(Name("nn.ModuleList"), (Sequence("[]", tuple(blocks)),)))
+        yield keep(stage.name, Call(Name("nn.ModuleList"), (Sequence("[]", tuple(blocks)),)), WITHIN)
         return
-    yield keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)))
+    yield keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)), WITHIN)
 
 
 def _own_blocks(stage: Stage) -> list[int]:

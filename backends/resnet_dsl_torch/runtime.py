@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,19 +22,41 @@ def build(program: Program, dtype: str | None = None) -> torch.nn.Module:
     return build_source(render(program), program.name, dtype)
 
 
+def build_with(program: Program, state: Mapping[str, Array], dtype: str | None = None) -> torch.nn.Module:
+    """Return the model with these weights; none is started before."""
+    home, model_class = torch.get_default_device(), _class_of(render(program), program.name)
+    unstarted = type(model_class.__name__, (model_class,), {"reset_parameters": lambda self: None})
+    with torch.device("meta"):
+        model: torch.nn.Module = unstarted()
+    model.__class__ = model_class
+    return _loaded(model if dtype is None else model.to(getattr(torch, dtype)), state, home)
+
+
 def build_source(source: str, name: str, dtype: str | None) -> torch.nn.Module:
-    """Execute source and return an instance of its model, which is its last class."""
-    model: torch.nn.Module = own_classes(module_of(source, name))[-1]()
+    """Execute source and return an instance of its model."""
+    model: torch.nn.Module = _class_of(source, name)()
     return model if dtype is None else model.to(getattr(torch, dtype))
+
+
+def _class_of(source: str, name: str) -> type[Any]:
+    """The class of the model, which is the last of its source."""
+    return own_classes(module_of(source, name))[-1]
 
 
 def load_state(model: torch.nn.Module, state: Mapping[str, Array]) -> torch.nn.Module:
     """Load every tensor of `state` strictly; batch counters are torch's own and start at 0."""
+    return _loaded(model, state, None)
+
+
+def _loaded(model: torch.nn.Module, state: Mapping[str, Array], home: torch.device | None) -> torch.nn.Module:
+    """The model with its tensors overwritten or, with a `home`, replaced by others that are there."""
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     for name, value in model.state_dict().items():
         if name.endswith(COUNTER):
-            tensors.setdefault(name, torch.zeros_like(value))
-    model.load_state_dict(tensors, strict=True)
+            tensors.setdefault(name, torch.zeros_like(value, device=home))
+        if home is not None and name in tensors:
+            tensors[name] = tensors[name].to(home, value.dtype)
+    model.load_state_dict(tensors, strict=True, assign=home is not None)
     return model
 
 

@@ -7,6 +7,7 @@ only called so, in the working directory say, is none.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -29,9 +30,15 @@ def backend_names() -> list[str]:
 
 def backend_modules() -> dict[str, str]:
     """Return the module of each backend by its name."""
+    return _installed(tuple(sys.path)) | _in_checkout()
+
+
+@functools.cache
+def _installed(path: tuple[str, ...]) -> dict[str, str]:
+    """The backends that packages on Python's path say they have: asking all of them takes long."""
     from importlib.metadata import entry_points  # long to import, and not needed in a checkout for one name
 
-    return {point.name: point.module for point in entry_points(group=GROUP)} | _in_checkout()
+    return {point.name: point.module for point in entry_points(group=GROUP)}
 
 
 def _in_checkout() -> dict[str, str]:

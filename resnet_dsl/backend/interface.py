@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from resnet_dsl.backend.contents import Contents, Metadata
 from resnet_dsl.backend.foreign_graph import ForeignGraph
@@ -59,6 +59,24 @@ class Runtime(Protocol):
 
     def trace(self, model: LiveModel, program: Program, x: Array) -> dict[str, Array]:
         """Return results by op, as many as the framework shows; a verification names the first to part."""
+
+
+@runtime_checkable
+class LoadedRuntime(Runtime, Protocol):
+    """A runtime that makes a model with weights faster than by starting one and overwriting what it has."""
+
+    def build_with(self, program: Program, state: Mapping[str, Array], dtype: str = "float32") -> LiveModel:
+        """Return the live model with these weights, as `build` and `load_state` would."""
+
+
+def built_with(
+    runtime: Runtime, program: Program, state: Mapping[str, Array], dtype: str | None = None
+) -> LiveModel:
+    """Return a live model with weights; `dtype` is as `build` takes it."""
+    chosen = () if dtype is None else (dtype,)
+    if isinstance(runtime, LoadedRuntime):
+        return runtime.build_with(program, state, *chosen)
+    return runtime.load_state(runtime.build(program, *chosen), state)
 
 
 class Sgd(NamedTuple):

@@ -225,6 +225,9 @@ def _part_env(
         return lookup(name, span)
 
     env.setting = find
+    if is_head:
+        known = env.known or tuple
+        env.known = lambda: {*known(), *state.features, *state.records}
     if is_head and state.record:
         env.names["x"] = find(state.record, setting.span)
     return env

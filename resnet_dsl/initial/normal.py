@@ -38,28 +38,39 @@ FAR_TAIL: Rational = (
      0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0),
 )  # fmt: skip
 LN_2 = 0.6931471805599453094
+ROWS = 5
 SQRT_HALF = 0.70710678118654752440
 SERIES = tuple(2.0 / (2 * k + 1) for k in range(12, -1, -1))
 
 
 def uniforms(bits: Bits) -> Floats:
     """Return numbers strictly between 0 and 1, symmetric about 1/2: every step here is exact."""
-    u = (bits >> np.uint64(12)).astype(np.float64)
-    u += 0.5
-    u *= 2.0**-52
-    return u
+    return _uniforms(bits, np.empty(bits.shape))
 
 
-def normals(bits: Bits) -> Floats:
-    """Return standard normal deviates, one for each 64 random bits."""
-    u = uniforms(bits)
-    q = u - 0.5
-    square = q * q
-    result = _rational(CENTRE, np.subtract(CENTRAL * CENTRAL, square, out=square))
-    result *= q
+def normals(bits: Bits, room: Floats | None = None) -> Floats:
+    """Return standard normal deviates, one for each 64 random bits.
+
+    `room` has `ROWS` rows as long as the bits. The result and all on the way to it are in it, so that
+    who asks again and again for a few gets no new memory from the system each time.
+    """
+    u, q, x, above, below = np.empty((ROWS, *bits.shape)) if room is None else room
+    np.subtract(_uniforms(bits, u), 0.5, out=q)
+    np.multiply(q, q, out=x)
+    np.subtract(CENTRAL * CENTRAL, x, out=x)
+    _polynomial(CENTRE[0], x, above)
+    above /= _polynomial(CENTRE[1], x, below)
+    above *= q
     (tail,) = np.nonzero(np.abs(q, out=q) > CENTRAL)
-    result[tail] = _tails(u[tail])
-    return result
+    above[tail] = _tails(u[tail])
+    return above
+
+
+def _uniforms(bits: Bits, out: Floats) -> Floats:
+    out[...] = (bits >> np.uint64(12)).view(np.int64)  # which a processor makes floats of faster
+    out += 0.5
+    out *= 2.0**-52
+    return out
 
 
 def log(x: Floats) -> Floats:
@@ -69,7 +80,7 @@ def log(x: Floats) -> Floats:
     mantissa = np.where(low, 2.0 * mantissa, mantissa)
     exponent = exponent - low
     s = (mantissa - 1.0) / (mantissa + 1.0)  # log m = 2 artanh s, and |s| < 0.172
-    return exponent * LN_2 + s * _polynomial(SERIES, s * s)
+    return exponent * LN_2 + s * _polynomial(SERIES, s * s, np.empty_like(s))
 
 
 def _tails(u: Floats) -> Floats:
@@ -82,14 +93,14 @@ def _tails(u: Floats) -> Floats:
 
 
 def _rational(coefficients: Rational, x: Floats) -> Floats:
-    above, below = (_polynomial(each, x) for each in coefficients)
+    above, below = (_polynomial(each, x, np.empty_like(x)) for each in coefficients)
     above /= below
     return above
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
+def _polynomial(coefficients: tuple[float, ...], x: Floats, result: Floats) -> Floats:
     """Horner's rule, in place: the arrays are large."""
-    result = x * coefficients[0]
+    np.multiply(x, coefficients[0], out=result)
     result += coefficients[1]
     for coefficient in coefficients[2:]:
         result *= x

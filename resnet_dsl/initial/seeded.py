@@ -15,7 +15,7 @@ from math import prod, sqrt
 
 import numpy as np
 
-from resnet_dsl.initial.normal import Bits, Floats, normals, uniforms
+from resnet_dsl.initial.normal import ROWS, Bits, Floats, normals, uniforms
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init, TensorSpec
@@ -57,18 +57,19 @@ def _tensor(key: str, shape: tuple[int, ...], mean: float, init: Init) -> Array:
     if init.kind == "constant":
         return np.full(shape, mean + init.value, np.float32)
     result = np.empty(prod(shape), np.float32)
+    room = np.empty((ROWS, min(CHUNK, result.size)))
     for part, bits in _chunks(key, result):
-        noise = _noise(init, bits)
+        noise = _noise(init, bits, room[:, : part.size])
         noise *= init.value
         noise += mean
         part[:] = noise
     return result.reshape(shape)
 
 
-def _noise(init: Init, bits: Bits) -> Floats:
+def _noise(init: Init, bits: Bits, room: Floats) -> Floats:
     """Standard normal deviates, or uniform ones between -1 and 1."""
     if init.kind == "normal":
-        return normals(bits)
+        return normals(bits, room)
     noise = uniforms(bits)
     noise *= 2.0
     noise -= 1.0

@@ -348,6 +348,7 @@ NO_TABLE = {
     "resnet50_os8",
     "resnet50_os16",
     "resnet_rs50",
+    "deeplabv3plus_resnet50",
     "unet_resnet34",
     # examples of the language
     "fpn_shared_heads",

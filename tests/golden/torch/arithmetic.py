@@ -64,10 +64,12 @@ class Arithmetic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer1 = nn.Sequential(Sums(scale=0.5, affine9_shift=1.0))
-        self.layer2 = nn.Sequential(Sums(scale=0.75, affine9_shift=-2.0))
-        self.layer3 = nn.Sequential(Chain())
-        self.fc = nn.Linear(6, 3, bias=True)
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
+            self.layer1 = nn.Sequential(Sums(scale=0.5, affine9_shift=1.0))
+            self.layer2 = nn.Sequential(Sums(scale=0.75, affine9_shift=-2.0))
+            self.layer3 = nn.Sequential(Chain())
+            self.fc = nn.Linear(6, 3, bias=True)
+        self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

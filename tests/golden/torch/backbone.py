@@ -77,19 +77,21 @@ class Backbone(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(
-            in_channels, 8, 7, stride=2, padding=3, dilation=1, groups=1, bias=False
-        )
-        self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
-        self.layer1 = nn.Sequential(
-            Bottleneck(8, 8, stride=1, downsample=True),
-            Bottleneck(16, 8, stride=1, downsample=False),
-        )
-        self.layer2 = nn.Sequential(
-            Bottleneck(16, 16, stride=2, downsample=True),
-            Bottleneck(32, 16, stride=1, downsample=False),
-        )
-        self.layer3 = nn.Sequential(Bottleneck(32, 32, stride=2, downsample=True))
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
+            self.conv1 = nn.Conv2d(
+                in_channels, 8, 7, stride=2, padding=3, dilation=1, groups=1, bias=False
+            )
+            self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
+            self.layer1 = nn.Sequential(
+                Bottleneck(8, 8, stride=1, downsample=True),
+                Bottleneck(16, 8, stride=1, downsample=False),
+            )
+            self.layer2 = nn.Sequential(
+                Bottleneck(16, 16, stride=2, downsample=True),
+                Bottleneck(32, 16, stride=1, downsample=False),
+            )
+            self.layer3 = nn.Sequential(Bottleneck(32, 32, stride=2, downsample=True))
+        self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
         for name in FROZEN:
             self.get_submodule(name).requires_grad_(False)

@@ -54,18 +54,20 @@ class Inception(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(
-            in_channels,
-            8,
-            (5, 3),
-            stride=(2, 1),
-            padding=(2, 1),
-            dilation=1,
-            groups=1,
-            bias=False,
-        )
-        self.layer1 = nn.Sequential(Branches(8), Branches(16))
-        self.fc = nn.Linear(16, 7, bias=True)
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
+            self.conv1 = nn.Conv2d(
+                in_channels,
+                8,
+                (5, 3),
+                stride=(2, 1),
+                padding=(2, 1),
+                dilation=1,
+                groups=1,
+                bias=False,
+            )
+            self.layer1 = nn.Sequential(Branches(8), Branches(16))
+            self.fc = nn.Linear(16, 7, bias=True)
+        self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -190,27 +190,29 @@ class Modern(nn.Module):
 
     def __init__(self, in_channels: int = 4) -> None:
         super().__init__()
-        self.conv1 = StandardizedConv2d(
-            in_channels,
-            8,
-            3,
-            stride=1,
-            padding=0,
-            dilation=1,
-            groups=1,
-            bias=False,
-            eps=1e-06,
-        )
-        self.layer1 = nn.Sequential(
-            *(Gates(8, stride=1, rate=0.25, downsample=False) for _ in range(2))
-        )
-        self.layer2 = nn.Sequential(Gates(16, stride=2, rate=0.5, downsample=True))
-        self.ln = nn.LayerNorm(96, eps=1e-05)
-        self.gn = nn.GroupNorm(3, 96, eps=1e-05)
-        self.channel_conv = ChannelConv1d(
-            1, 1, 5, stride=1, padding=2, dilation=1, groups=1, bias=False
-        )
-        self.fc = nn.Linear(48, 10, bias=True)
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
+            self.conv1 = StandardizedConv2d(
+                in_channels,
+                8,
+                3,
+                stride=1,
+                padding=0,
+                dilation=1,
+                groups=1,
+                bias=False,
+                eps=1e-06,
+            )
+            self.layer1 = nn.Sequential(
+                *(Gates(8, stride=1, rate=0.25, downsample=False) for _ in range(2))
+            )
+            self.layer2 = nn.Sequential(Gates(16, stride=2, rate=0.5, downsample=True))
+            self.ln = nn.LayerNorm(96, eps=1e-05)
+            self.gn = nn.GroupNorm(3, 96, eps=1e-05)
+            self.channel_conv = ChannelConv1d(
+                1, 1, 5, stride=1, padding=2, dilation=1, groups=1, bias=False
+            )
+            self.fc = nn.Linear(48, 10, bias=True)
+        self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
         for name in FROZEN:
             self.get_submodule(name).requires_grad_(False)

@@ -80,21 +80,30 @@ class Numbered(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        self.add_module(
-            "0",
-            nn.Conv2d(
-                in_channels, 4, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
-            ),
-        )
-        self.add_module("1", nn.BatchNorm2d(4, eps=1e-05, momentum=0.1))
-        self.add_module(
-            "2",
-            nn.Sequential(
-                Digits(4, stride=1, step_3=False), Digits(6, stride=2, step_3=True)
-            ),
-        )
-        self.last = nn.Sequential(Chain())
-        self.add_module("9", nn.Linear(5, 3, bias=True))
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
+            self.add_module(
+                "0",
+                nn.Conv2d(
+                    in_channels,
+                    4,
+                    3,
+                    stride=1,
+                    padding=1,
+                    dilation=1,
+                    groups=1,
+                    bias=False,
+                ),
+            )
+            self.add_module("1", nn.BatchNorm2d(4, eps=1e-05, momentum=0.1))
+            self.add_module(
+                "2",
+                nn.Sequential(
+                    Digits(4, stride=1, step_3=False), Digits(6, stride=2, step_3=True)
+                ),
+            )
+            self.last = nn.Sequential(Chain())
+            self.add_module("9", nn.Linear(5, 3, bias=True))
+        self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

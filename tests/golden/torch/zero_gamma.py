@@ -81,15 +81,18 @@ class ZeroGamma(nn.Module):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(
-            in_channels, 8, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
-        )
-        self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
-        self.layer1 = nn.Sequential(*(Basic2() for _ in range(2)))
-        self.layer2 = nn.Sequential(
-            Basic(8, stride=2, downsample=True), Basic(16, stride=1, downsample=False)
-        )
-        self.fc = nn.Linear(16, 10, bias=True)
+        with torch.device("meta"):  # no data yet: `reset_parameters` starts it
+            self.conv1 = nn.Conv2d(
+                in_channels, 8, 3, stride=1, padding=1, dilation=1, groups=1, bias=False
+            )
+            self.bn1 = nn.BatchNorm2d(8, eps=1e-05, momentum=0.1)
+            self.layer1 = nn.Sequential(*(Basic2() for _ in range(2)))
+            self.layer2 = nn.Sequential(
+                Basic(8, stride=2, downsample=True),
+                Basic(16, stride=1, downsample=False),
+            )
+            self.fc = nn.Linear(16, 10, bias=True)
+        self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
