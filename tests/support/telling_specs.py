@@ -245,7 +245,8 @@ SPECS = {
     """,
     "recent": """
         block learned(width) {
-            return x -> conv(width, 3x3, standardize=1e-5, gamma=1, gain=1.5) -> scale(start=0.5) -> grn -> bias(start=0.1)
+            return x -> conv(width, 3x3, standardize=1e-5, gamma=1, gain=1.5)
+                     -> scale(start=0.5) -> grn -> bias(start=0.1)
         }
         block moved(width) {
             larger = x -> conv_transpose(width, 4x4, stride=2) -> crop(like=x)
@@ -260,7 +261,8 @@ SPECS = {
         block seen(width) {
             all = x -> tokens(mean=true) -> positions(82x1)
             rows = x -> tokens -> positions(81x1)
-            found = all -> conv(width, 1x1) -> attention(rows -> conv(width, 1x1), rows -> conv(width, 1x1), heads=2)
+            keys = rows -> conv(width, 1x1)
+            found = all -> conv(width, 1x1) -> attention(keys, rows -> conv(width, 1x1), heads=2)
             return found -> pixel(0, 0)
         }
         model recent { input: 3x9x9  stem: conv(4, 3x3)  stages: [[learned(8), moved(8)]]
