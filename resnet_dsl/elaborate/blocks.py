@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
-from resnet_dsl.elaborate.argument_reports import given_twice, not_a_choice, unknown_argument, wanted_choice
+from resnet_dsl.elaborate.argument_reports import given_twice, unknown_argument
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, taken_as_input, written_call
 from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
-from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
-from resnet_dsl.elaborate.passing_on import passed_on
+from resnet_dsl.elaborate.elaborator import Elaborator, Env, origin_of
 from resnet_dsl.elaborate.records import for_a_tensor, of_tensors, results_of_call, tensors_of
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import applied, check_inside, noting_shares
@@ -31,6 +30,7 @@ from resnet_dsl.elaborate.values import (
     Value,
     show,
 )
+from resnet_dsl.elaborate.written_arguments import argument_value, signature, written_out
 from resnet_dsl.ir.arguments import ArgumentError, Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import BlockCall, Body
@@ -40,17 +40,6 @@ from resnet_dsl.limits import CALLS
 from resnet_dsl.syntax import ast
 
 COST_OF_A_CALL = 25
-
-
-def signature(ctx: Elaborator, function: Function) -> list[Parameter]:
-    """Return the parameters of a function, in order."""
-    if isinstance(function.target, Definition):
-        return [Parameter(p.name, p.default is None, p.choices) for p in function.target.block.parameters]
-    own = [
-        Parameter(name, default is MISSING, rule.choices)
-        for name, rule, default in function.target.arguments()
-    ]
-    return [*own, *(Parameter(name, False, ()) for name in function.target.operands)]
 
 
 def bind(
@@ -65,10 +54,10 @@ def bind(
     operands_alone = all(name in operands for name in parameters)
     direct, fine = not inputs, True
     takes_many = not isinstance(function.target, Definition)
-    for argument in _written_out(ctx, function, expr, env, parameters, given):
+    for argument in written_out(ctx, function, expr, env, parameters, given):
         name = argument.name or (free[0] if free else None)
         choices = parameters[name].choices if name in parameters else ()
-        value = _argument(ctx, function, name, argument.value, choices, env)
+        value = argument_value(ctx, function, name, argument.value, choices, env)
         if takes_many and operands_alone and isinstance(value, Function) and env.x is not None:
             value = apply(ctx, value, env.x, env, argument.value.span)  # as an operand of a sum would be
         if takes_many and isinstance(value, Record) and tensors_of(value):
@@ -115,39 +104,6 @@ def _operand(
         return BAD
     message = f"`{name}` of {function.name} must be a tensor, not {show(value)}"
     return ctx.error("E0206", message, span, "give it a step, or a parameter that stands for one")
-
-
-def _written_out(
-    ctx: Elaborator, function: Function, expr: ast.Call, env: Env, takes: Iterable[str], given: Container[str]
-) -> Iterator[ast.Argument]:
-    """Yield the arguments of a call, for `...` what it passes on: what is not `given` by then."""
-    for argument in expr.arguments:
-        if not isinstance(argument.value, ast.Rest):
-            yield argument
-            continue
-        passed = list(passed_on(argument, takes, given, env.parameters))
-        if not passed:
-            message = f"`...` passes nothing on to {function.name}: no other parameter has the same name"
-            ctx.error("E0202", message, argument.span, "delete it")
-        yield from passed
-
-
-def _argument(
-    ctx: Elaborator, function: Function, name: str | None, value: ast.Expr, choices: tuple[str, ...], env: Env
-) -> Value:
-    """The value of an argument; a lone name that means nothing was to be one of the choices."""
-    if not choices:
-        return ctx.evaluate(value, env)
-    if isinstance(value, ast.Name) and value.id not in choices and not _means_something(env, value):
-        return not_a_choice(
-            ctx, f"`{name}` of {function.name}", value, choices, wanted_choice(function, name)
-        )
-    return ctx.evaluate(value, replace(env, choices=(*env.choices, *choices)))
-
-
-def _means_something(env: Env, name: ast.Name) -> bool:
-    """Whether a name is known; to the head of a model, so are its parts."""
-    return env.knows(name.id) or (env.setting is not None and env.setting(name.id, name.span) is not MISSING)
 
 
 def tensor(ctx: Elaborator, expr: ast.Expr, env: Env) -> Tensor | Bad:

@@ -12,13 +12,13 @@ from typing import TypeGuard
 from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.argument_reports import not_a_choice, unknown_argument, wanted_choice
-from resnet_dsl.elaborate.blocks import signature
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.expressions import NUMERIC, evaluate
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.sharing import SHARE
 from resnet_dsl.elaborate.unknown_names import unknown_member
 from resnet_dsl.elaborate.values import Definition, Function
+from resnet_dsl.elaborate.written_arguments import signature
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.syntax import ast

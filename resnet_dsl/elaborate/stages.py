@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Label, Span
-from resnet_dsl.elaborate.blocks import body_of, signature
+from resnet_dsl.elaborate.blocks import body_of
 from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import formulas_of, is_whole, plain_number
 from resnet_dsl.elaborate.earlier_parts import PartNames, TakenParts, keep_fields, takes_it
@@ -33,6 +33,7 @@ from resnet_dsl.elaborate.values import (
     is_list,
     show,
 )
+from resnet_dsl.elaborate.written_arguments import signature
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import PREVIOUS, Body, Stage, channels_name
 from resnet_dsl.limits import OPS
