@@ -167,7 +167,7 @@ def apply(
 
 
 def complete(
-    ctx: Elaborator, function: Function, env: Env, span: Span, inputs: Sequence[Tensor] = ()
+    ctx: Elaborator, function: Function, env: Env, span: Span, inputs: Sequence[Tensor | Record] = ()
 ) -> Definition | Op | Bad:
     """Return the block, or the op with its arguments; report what is missing or refused."""
     missing = [p.name for p in signature(ctx, function) if p.required and p.name not in dict(function.bound)]
