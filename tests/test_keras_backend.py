@@ -434,6 +434,18 @@ def test_one_pixel_is_not_padded_beside_what_is(stem: str) -> None:
     assert difference({"output": truth}, backend.run(build(checked, "float64"), x)) < 1e-13
 
 
+def test_what_varies_beside_four_amounts_of_padding_is_a_parameter() -> None:
+    steps = "conv(width, kernel, stride=stride, pad=[[0, 1], [1, 0]]) -> maxpool(2, 1, pad=[[1, 0], [0, 0]])"
+    checked = program(f"""
+        block c(width, kernel, stride = 1) {{ return x -> {steps} }}
+        model m {{ input: 3x17x18  stem: none  head: none
+            stages: [[c(4, 2), c(5, 3, 2)], [c(5, 2, stride=1)]] }}""")
+    x, state = batch(checked, (17, 18)), random_state(checked.graph, 1)
+    truth = evaluate(checked.graph, state, x)
+    assert difference(truth, backend.run(build(checked, "float64"), x)) < 1e-13
+    assert len(re.findall(r"^def c_block\(", backend.render(checked), re.MULTILINE)) == 1
+
+
 def test_a_plain_convolution_shows_also_where_another_of_its_block_is_thinned() -> None:
     text = """
     block c(stride = 1, dilation = 1) { return x -> conv(2, 3x3, stride=stride, dilation=dilation) }

@@ -105,3 +105,9 @@ def test_channels_are_padded_on_the_side_that_is_given(side: str, before: int, x
     result = forward(op, OpCall((x,)))
     assert np.array_equal(result[:, before : before + 64], x)
     assert np.count_nonzero(result) == x.size
+
+
+@pytest.mark.parametrize(("per_channel", "shape"), [(False, (1,)), (True, (64,))])
+def test_a_slope_is_one_or_one_a_channel(per_channel: bool, shape: tuple[int, ...]) -> None:
+    (slope,) = CATALOGUE["prelu"].make({"per_channel": per_channel}).parameters(MAP)
+    assert slope.shape == shape
