@@ -71,8 +71,18 @@ def _distinct() -> list[str]:
     return kept[::-1]
 
 
+# Networks whose depth is a setting of their own, with few blocks.
+SHORTER: dict[str, dict[str, object]] = {
+    **dict.fromkeys(("hrnet_w18", "hrnet_w18_small"), {"depth": 2, "modules": [1, 1, 1]}),
+    **dict.fromkeys(("dm_nfnet_f0", "nfnet_f0"), {"depths": [1, 1, 2, 1]}),
+    **dict.fromkeys(("pyramidnet110", "pyramidnet164_a270", "pyramidnet272_a200"), {"n": 2}),
+}
+
+
 def _shortest(spec: str) -> dict[str, object]:
     """Settings that make a network as short as it can be and still have all its parts."""
+    if spec in SHORTER:
+        return SHORTER[spec]
     program = compile_spec(spec)
     wanted = _parts(program.graph)
     for longest in (1, 2, 3):
