@@ -72,10 +72,15 @@ def _distinct() -> list[str]:
 
 
 # Networks whose depth is a setting of their own, with few blocks.
+FEW_MODULES, FEW_BLOCKS = {"depth": 2, "modules": [1, 1, 1]}, {"depths": [1, 1, 2, 1]}
 SHORTER: dict[str, dict[str, object]] = {
-    **dict.fromkeys(("hrnet_w18", "hrnet_w18_small"), {"depth": 2, "modules": [1, 1, 1]}),
-    **dict.fromkeys(("dm_nfnet_f0", "nfnet_f0"), {"depths": [1, 1, 2, 1]}),
-    **dict.fromkeys(("pyramidnet110", "pyramidnet164_a270", "pyramidnet272_a200"), {"n": 2}),
+    "hrnet_w18": {**FEW_MODULES},
+    "hrnet_w18_small": {**FEW_MODULES},
+    "dm_nfnet_f0": {**FEW_BLOCKS},
+    "nfnet_f0": {**FEW_BLOCKS},
+    "pyramidnet110": {"n": 2},
+    "pyramidnet164_a270": {"n": 2},
+    "pyramidnet272_a200": {"n": 2},
 }
 
 
