@@ -54,7 +54,8 @@ def normals(bits: Bits, room: Floats | None = None) -> Floats:
     `room` has `ROWS` rows as long as the bits. The result and all on the way to it are in it, so that
     who asks again and again for a few gets no new memory from the system each time.
     """
-    u, q, x, above, below = np.empty((ROWS, *bits.shape)) if room is None else room
+    rows: Floats = np.empty((ROWS, *bits.shape)) if room is None else room
+    u, q, x, above, below = rows
     np.subtract(_uniforms(bits, u), 0.5, out=q)
     np.multiply(q, q, out=x)
     np.subtract(CENTRAL * CENTRAL, x, out=x)

@@ -338,6 +338,8 @@ NO_TABLE = {
     "preresnet1001",
     "resnet50t",
     # of relatives that no table is of
+    "botnet50",
+    "gem_resnet50",
     "densenet121",
     "efficientnet",
     "mobilenet_v2",
