@@ -87,7 +87,9 @@ def test_a_model_made_with_weights_is_the_one_that_they_are_loaded_into() -> Non
         made = built_with(runtime_of(find_backend("torch")), program, state, dtype)
         loaded = backend.load_state(backend.build(program, dtype), state)
         assert (type(made), made.training) == (type(loaded), loaded.training)
-        found, wanted = ({**dict(m.named_parameters()), **m.state_dict(keep_vars=True)} for m in (made, loaded))
+        found, wanted = (
+            {**dict(m.named_parameters()), **m.state_dict(keep_vars=True)} for m in (made, loaded)
+        )
         assert list(found) == list(wanted)
         for value in state.values():
             value += 1.0

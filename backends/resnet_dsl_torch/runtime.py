@@ -48,9 +48,7 @@ def load_state(model: torch.nn.Module, state: Mapping[str, Array]) -> torch.nn.M
     return _loaded(model, state, None)
 
 
-def _loaded(
-    model: torch.nn.Module, state: Mapping[str, Array], home: torch.device | None
-) -> torch.nn.Module:
+def _loaded(model: torch.nn.Module, state: Mapping[str, Array], home: torch.device | None) -> torch.nn.Module:
     """The model with its tensors overwritten or, with a `home`, replaced by others that are there."""
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     for name, value in model.state_dict().items():

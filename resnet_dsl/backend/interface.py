@@ -65,9 +65,7 @@ class Runtime(Protocol):
 class LoadedRuntime(Runtime, Protocol):
     """A runtime that makes a model with weights faster than by starting one and overwriting what it has."""
 
-    def build_with(
-        self, program: Program, state: Mapping[str, Array], dtype: str = "float32"
-    ) -> LiveModel:
+    def build_with(self, program: Program, state: Mapping[str, Array], dtype: str = "float32") -> LiveModel:
         """Return the live model with these weights, as `build` and `load_state` would."""
 
 
