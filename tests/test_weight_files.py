@@ -419,9 +419,8 @@ def test_torchvision_s_resnet50_goes_round_bit_for_bit(tmp_path: Path) -> None:
 
 def test_converting_takes_no_memory_for_the_tensors_and_the_file_may_be_the_same(tmp_path: Path) -> None:
     spec, path = tmp_path / "wide.resnet", tmp_path / "wide.safetensors"
-    spec.write_text(
-        "model wide { input: 3x8x8  stem: conv(512, 3x3)  stages: []  head: gap -> fc(1024) -> fc(1024) -> fc(1024) }"
-    )
+    head = "gap -> fc(1024) -> fc(1024) -> fc(1024)"
+    spec.write_text(f"model wide {{ input: 3x8x8  stem: conv(512, 3x3)  stages: []  head: {head} }}")
     assert main(["weights", "init", str(spec), "-o", str(path)]) == 0
     convert = ["weights", "convert", "--spec", str(spec), "--force", str(path)]
     assert main([*convert, str(tmp_path / "first.safetensors")]) == 0  # imports
