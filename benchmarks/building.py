@@ -62,8 +62,8 @@ EMIT = _defined(
     OURS
     + "from pathlib import Path\nfrom resnet_dsl.backend.artefacts import Artefact, write_together, sealed\n"
     "from resnet_dsl.backend.discovery import find_backend\n"
-    "model = resnet_dsl.load('resnet50')\nstate = model.state(seed=0)\n",
-    "write_together([Artefact(Path('ours.onnx'), sealed(find_backend('onnx').render(model.program, state)))])",
+    "model = resnet_dsl.load('resnet50')\nstate = model.state(seed=0)\nonnx = find_backend('onnx')\n",
+    "write_together([Artefact(Path('ours.onnx'), sealed(onnx.render(model.program, state)))])",
 )
 CONVERT = "from resnet_dsl.cli.main import main\nmain(['weights', 'convert', '--spec', 'resnet152', "
 COPY = (
