@@ -62,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("error: atheris is not installed here: pip install 'resnet-dsl[fuzz]'", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        figures = _run(Path(folder), options)
-        print(figures)
+        early = _run(Path(folder), options)
+        print(_figures(sorted(Path(folder).iterdir())))
         print(f"seed           {options.seed}, in {options.jobs} processes")
-        return _report(_found(Path(folder)), "findings")
+        return _report([*early, *_found(Path(folder))], "findings")
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -85,7 +85,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 # --- the processes -----------------------------------------------------------------------------
 
 
-def _run(folder: Path, options: argparse.Namespace) -> Figures:
+def _run(folder: Path, options: argparse.Namespace) -> list[str]:
+    """Run the processes to their end; return what is to say of those that ended before."""
     runs = -(-options.executions // options.jobs) if options.executions else 1 << 30
     seconds = round(60 * options.minutes) if options.minutes else 1 << 30
     module = "fuzz.unguided" if options.unguided else "fuzz.guided"
@@ -99,9 +100,13 @@ def _run(folder: Path, options: argparse.Namespace) -> Figures:
             started.append(
                 subprocess.Popen(command, stdout=log, stderr=log, cwd=FOLDER.parent, env=_environment())
             )
-    for process in started:
-        process.wait()
-    return _figures(sorted(folder.iterdir()))
+    statuses = [process.wait() for process in started]
+    logs = [(folder / str(job) / "log").read_text("utf-8", "replace") for job in range(options.jobs)]
+    return [
+        f"a process ended with {status}, before its time:\n{log[-2000:]}"
+        for status, log in zip(statuses, logs, strict=True)
+        if status
+    ]
 
 
 def _environment() -> dict[str, str]:

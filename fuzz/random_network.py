@@ -62,6 +62,7 @@ class _Model:
         self.pending: list[tuple[Shape, int]] = []  # blocks whose stage has no name yet
         self.labels = chance.sample(LABELS, len(LABELS))
         self.shop, self.x = self._input()
+        self.whole = self.x  # what the model takes
 
     def drawn(self, seed: int) -> RandomNetwork:
         """Draw the parts in order; raises Misfit if they do not come to a network."""
@@ -143,6 +144,8 @@ class _Model:
             return
         before, ops = self.shop.tensors, self.shop.ops
         features = {name: shape for name, (shape, _) in self.parts.items() if "." not in name}
+        if self.chance.random() < 0.3:
+            features["input"] = self.whole
         text, x = self._part({"x": self.x, **features}, joins=True)
         if self.chance.random() < 0.25:  # a record: a pipeline for each field, the first of them from `x`
             other, _ = self._part({"x": self.x}, joins=False)
@@ -174,10 +177,8 @@ class _Model:
             values = (
                 [own.another_value(p) for _ in range(count)] if varied else [own.another_value(p)] * count
             )
-            # A list in a field has a value for each stage, so one that is a list itself stands in another.
-            varied = varied or any(
-                isinstance(value, tuple) and isinstance(value[0], tuple) for value in values
-            )
+            # A list in a field has an item a stage, so that a value which is one stands in another.
+            varied |= any(literal(value).startswith("[") for value in values)
             for stage, value in zip(given, values, strict=True):
                 stage[p.name] = value
             text = (

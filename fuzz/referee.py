@@ -106,7 +106,8 @@ def _evaluated(graph: Graph, state: State, x: Array, moved: Callable[[Array], Ar
     tensors = tensors_of(graph, {name: moved(value) for name, value in state.items()})
     values = {INPUT: moved(as_batch(graph, x))}
     for node in graph.nodes:
-        call = replace(called(node, tensors, values), standardise=partial(_standardised, moved))
+        standardise, add_channels = partial(_standardised, moved), partial(_added, moved)
+        call = replace(called(node, tensors, values), standardise=standardise, add_channels=add_channels)
         values[node.name] = moved(apply(node, call, Extent(*x.shape[2:])))
     return values
 
@@ -121,3 +122,10 @@ def _standardised(
     mean, squares = (moved(values.mean(axes, keepdims=True)) for values in (x, moved(x * x)))
     deviation = moved(np.sqrt(np.maximum(squares - moved(mean * mean), 0.0) + eps))
     return moved(x / deviation) - moved(mean / deviation), deviation
+
+
+def _added(moved: Callable[[Array], Array], x: Array, size: int) -> Array:
+    """Add neighbouring channels as engines do it, in a running sum: what has left it leaves its rounding."""
+    ends = ((0, 0), (size // 2 + 1, size // 2), *((0, 0),) * (x.ndim - 2))
+    total = moved(np.cumsum(np.pad(x, ends), axis=1))
+    return total[:, size:] - total[:, :-size]

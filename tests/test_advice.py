@@ -149,6 +149,17 @@ def test_a_shortcut_that_decides_and_projects_what_it_could_pass_on_is_said(resu
     assert codes(net(TWO + "shortcut: mine", SHORT % result)) == ["W0615"] * said
 
 
+def test_joins_of_three_and_more_are_no_shortcuts() -> None:
+    text = """
+block mine(width, stride = 1) {
+    a = if stride == 1 then x else x -> conv(width, 3x3, stride=stride)
+    b = if stride == 1 then x -> conv(x.channels, 1x1) else a
+    return max(a, b, a -> relu)
+}
+"""
+    assert codes(net("stages: [1]  block: mine  width: 64", text)) == []
+
+
 @pytest.mark.parametrize(
     ("first", "second", "said"), [("gn(8)", "gn(8)", True), ("instance_norm", "bn", False)]
 )
@@ -231,6 +242,21 @@ def test_what_nothing_uses_is_checked_all_the_same(block: str, code: str) -> Non
         check_blocks(Source("t.resnet", block))
     assert [found.code for found in caught.value.diagnostics if found.severity == "error"] == [code]
     assert [found.code for found in alone.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("nn.Conv2d(3)", "nn.Conv2d"),
+        ("torch.nn.relu", "torch.nn.relu"),
+        ("F.relu", "F.relu"),
+        ("conv(y.channels, 1x1)", "y"),
+    ],
+)
+def test_a_name_that_nothing_uses_and_nobody_knows_is_said_once(step: str, name: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        codes(net(TWO, f"block never() {{ return x -> {step} }}"))
+    assert [found.message for found in caught.value.diagnostics] == [f"unknown name `{name}`"]
 
 
 FINE = """
@@ -382,6 +408,26 @@ def test_a_step_is_mended_as_deep_as_a_person_would_look() -> None:
     assert found == [*["write `conv(channels, 1x1, stride=2)` at line 1"] * 3, "`shortcut: B`"]
 
 
+def test_a_step_is_mended_as_far_back_as_a_person_would_look() -> None:
+    model = "model net { stages: [2, 2]  block: basic  shortcut: mine }"
+    steps = {count: "x -> conv(channels, 1x1)" + " -> relu" * count for count in (63, 64)}
+    found = {count: hints(POOLED % text + model)[-1] for count, text in steps.items()}
+    assert found == {
+        63: "write `conv(channels, 1x1, stride=stride)` at line 1",
+        64: "`shortcut: B`, which leaves out `relu`",
+    }
+
+
+@pytest.mark.parametrize("stride", range(2, 11))
+def test_a_projection_has_a_stride_that_networks_have(stride: int) -> None:
+    steps = f"main = x -> conv(width, 3x3, stride={stride}) -> bn"
+    text = f"block mine(width) {{ {steps}\n return main + x }}\n"
+    text += "model net { input: 3x64x64  stages: [1]  block: mine  widths: [64] }"
+    projected = f"project the input: `x -> B(width, {stride})`"
+    mended = "write `conv(width, 3x3, stride=1)` at line 1"
+    assert hints(text) == [projected if stride in (2, 3, 4, 8) else mended]
+
+
 SHAPE = "channels, height and width: `3x224x224`, or `3xHxW` for any size"
 DIMENSIONS = [
     ("12x12", SHAPE),
@@ -408,8 +454,61 @@ def test_an_input_of_other_dimensions_is_told_from_its_numbers(size: str, hint: 
     assert hints(net(f"{TWO} input: {size}")) == [hint]
 
 
+@pytest.mark.parametrize(
+    ("block", "fields", "hint"),
+    [
+        ("return x -> relu", "stem: maxpool(3x3)  head: none", "give `input` a size such as `3x224x224`"),
+        ("return x -> maxpool(3x3)", "stem: none  head: none", ""),
+        ("return x -> relu", "stem: none  head: maxpool(3x3)", ""),
+    ],
+)
+def test_the_size_of_the_input_is_asked_for_where_the_input_is_used(
+    block: str, fields: str, hint: str
+) -> None:
+    assert hints(net(f"input: 5  stages: [1]  block: own  {fields}", f"block own() {{ {block} }}"))[0] == hint
+
+
+RECORDS = [
+    ("mean: nope", ["unknown name `nope`"]),
+    ("mean: [1, 2, nope]", ["unknown name `nope`"]),
+    ("size: 36  size: 40", ["`size` is given twice in this record"]),
+    ("mean: [1, 2]", ["`mean` has 2 numbers for 3 channels"]),
+    ("std: [1, 2, 3, 4]", ["`std` has 4 numbers for 3 channels"]),
+    ("antialias: 2", ["`preprocess` has no `antialias`"]),
+    ("zoom: 2", ["`preprocess` has no `zoom`"]),
+    ("color: rbg", ["`color` must be one of `rgb`, `bgr`, `gray`"]),
+    ("size: { a: 1 }", ["`size` must be a number, a name or a list of them, not { a: 1 }"]),
+    ("mean: []", ["`mean` must be a number, a name or a list of them, not []"]),
+    ("size: [36, 40]  mean: 0.5  crop: 32", []),
+]
+
+
+@pytest.mark.parametrize(("fields", "messages"), RECORDS)
+def test_a_record_says_each_mistake_once(fields: str, messages: list[str]) -> None:
+    try:
+        found = warnings(net(f"{TWO} preprocess: {{ {fields} }}"))
+    except CompileError as error:
+        found = error.diagnostics
+    assert [one.message for one in found] == messages
+
+
 def test_the_hint_of_a_warning_is_tried_too() -> None:
     text = POOLED % "x -> avgpool(2, pad=0) -> conv(channels, 1x1) -> bn"
     text += "model net { stages: [1, 1, 1, 1]  block: basic  shortcut: mine }"
     assert hints(text) == ["write `avgpool(2, pad=0, ceil=true)` at line 1"]
     assert hints(text.replace("pad=0", "pad=0, ceil=true")) == []
+
+
+COLOURED = "model net { stages: [1]  block: basic  preprocess: { mean: [0.5, 0.5, 0.5]  std: 0.5 } }"
+
+
+@pytest.mark.parametrize(
+    ("channels", "kept", "said"),
+    [("1", False, ["`preprocess` is for 3 channels, and the input has 1: it is left out"]), ("3", True, [])],
+)
+def test_a_preprocess_for_other_channels_than_those_asked_for_is_left_out(
+    channels: str, kept: bool, said: list[str]
+) -> None:
+    program = compile_source(Source("net.resnet", COLOURED), overrides={"input": f"{channels}x32x32"})
+    assert [warning.message for warning in program.warnings] == said
+    assert bool(program.network.preprocess) == kept

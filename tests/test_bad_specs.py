@@ -41,6 +41,7 @@ def test_every_code_has_a_bad_spec() -> None:
 
 # What the hint of a bad spec says to write, put where it says: then nothing is left to report.
 FIXES = [
+    ("first_tensor_taken_as_the_input", "levels(3, layer2, layer1)", "x -> levels(3, layer2, layer1)"),
     ("addition_without_padding", "pad=0", "pad=half"),
     ("batch_and_channels_last", "8x224x224x3", "3x224x224"),
     ("batch_as_input", "8x3x224x224", "3x224x224"),

@@ -196,3 +196,24 @@ def test_what_a_rule_decides_by_a_number_makes_another_class() -> None:
 
 def test_operators_mean_what_python_means_by_them() -> None:
     assert formulas.SIGNS["//"] is operator.floordiv
+
+
+@pytest.mark.parametrize(
+    ("above", "doc"),
+    [
+        ("# One line.\n", "One line."),
+        ("# Two\n  ## lines.\n", "Two lines."),
+        ("# Not this.\n\n# This.\n", "This."),
+        ("# Not this.\n\n", ""),
+        ("# This.\n# resnet-dsl: allow W0610\n", "This."),
+        ("const n = 1  # no comment above\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_comment_right_above_a_block_is_its_documentation(above: str, doc: str) -> None:
+    text = (
+        f"{above}block mine(width) {{ return x -> conv(width, 1x1) }}\nmodel m {{ stages: [1]  block: mine }}"
+    )
+    for before in ("", "\n"):
+        (block,) = compile_source(Source("net.resnet", before + text)).network.stages[0].blocks
+        assert block.doc == doc

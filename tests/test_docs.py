@@ -29,7 +29,7 @@ from resnet_dsl.ir.ops import CATALOGUE, RESERVED
 from resnet_dsl.shipped import known
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
-from tests.support import timm_registry
+from tests.support import shelf_page, timm_registry
 from tests.support.mistakes import examples
 from tests.support.plugins import install
 
@@ -370,8 +370,13 @@ GENERATED: dict[str, Callable[[], str]] = {
     "grammar": grammar,
     "mistakes": mistakes_table,
     "timm": timm_registry.page,
+    "shelf": shelf_page.page,
 }
-PAGE_OF = {"mistakes": MISTAKES, "timm": ROOT / "docs" / "timm.md"}
+PAGE_OF = {
+    "mistakes": MISTAKES,
+    "timm": ROOT / "docs" / "timm.md",
+    "shelf": ROOT / "docs" / "shelf.md",
+}
 
 
 @pytest.mark.parametrize("name", GENERATED)

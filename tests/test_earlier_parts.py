@@ -111,6 +111,56 @@ def test_what_no_output_needs_is_left_out_wherever_it_stands() -> None:
     assert program.warnings[0].message == "no output needs other, last, head: left out"
 
 
+INPUT = (
+    BLOCKS
+    + """
+block to(like) { return x -> resize(like=like) }
+model m(given = input) {
+    input: 3xHxW
+    stem: conv(8, 3x3, stride=if input == 3xHxW then 2 else 1) -> resize(like=input)
+    stages: [down(6, stride=2), big: [to(input), join(skip=input)], own: input -> join(big)]
+    head: { out: layer1 -> resize(like=input) -> conv(if given == 3xHxW then 5 else 4, 1x1)
+            same: input -> relu
+            last: concat(own, input) }
+}
+"""
+)
+
+
+@pytest.mark.slow
+def test_every_backend_takes_the_input_where_a_part_names_it() -> None:
+    assert_agreement(compiled(INPUT), [(16, 16), (13, 18)])
+
+
+def test_the_input_is_a_part_and_in_comparisons_its_size() -> None:
+    graph = compiled(INPUT).graph
+    takes = {node.name: node.inputs for node in graph.nodes}
+    assert takes["resize1"] == ("conv1", "input")
+    assert takes["big.0.resize1"] == ("layer1.0.relu1", "input")
+    assert takes["big.1.concat1"] == ("big.0.resize1", "input")
+    assert takes["own.0.concat1"] == ("input", "big.1.conv1")
+    assert takes["out.resize"] == ("layer1.0.relu1", "input")
+    assert takes["same.relu"] == ("input",)
+    assert takes["last"] == ("own.0.conv1", "input")
+    shapes = {node.name: node.shape.channels for node in graph.nodes}
+    assert shapes["out.conv"] == 5
+    other = compiled(INPUT.replace("input: 3xHxW", "input: 3x16x16")).graph
+    assert next(node.shape.channels for node in other.nodes if node.name == "out.conv") == 4
+
+
+@pytest.mark.parametrize("head", ["resize(layer1)", "layer2 -> resize(layer1)", "a: resize(x, layer1)"])
+def test_a_part_in_a_head_stands_before_an_argument_with_choices(head: str) -> None:
+    text = BLOCKS + "model m { input: 3xHxW  stages: [down(4), down(5, stride=2)]  head: %s }"
+    takes = [node.inputs for node in compiled(text % head).graph.nodes]
+    assert takes[-1] == ("layer2.0.relu1", "layer1.0.relu1")
+
+
+def test_the_input_is_no_output() -> None:
+    with pytest.raises(CompileError) as caught:
+        compiled(BLOCKS + "model m { input: 3xHxW  stages: [down(4)]  head: none  outputs: [input, layer1] }")
+    assert caught.value.diagnostics[0].message == "the model has no part `input`"
+
+
 def test_a_stage_that_nothing_needs_is_an_error_where_no_outputs_are_said() -> None:
     with pytest.raises(CompileError) as caught:
         compiled(BLOCKS + "model m { input: 3xHxW  stages: [down(4), down(6), b: layer1 -> down(5)] }")

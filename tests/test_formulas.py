@@ -196,3 +196,40 @@ def test_a_formula_has_ten_names_at_most() -> None:
         assert total is not None
         total = operation("+", total, Named(f"n{count}"))
         assert (total is not None) == (count <= 10)
+
+
+W, V = Named("w"), Named("v")
+
+
+@pytest.mark.parametrize(
+    ("sign", "left", "right", "short"),
+    [
+        ("//", Operation("*", Fixed(4), W), Fixed(2), "(2 * w)"),
+        ("//", Operation("*", Fixed(2), W), Fixed(4), "(w // 2)"),
+        ("//", Operation("*", Fixed(3), W), Fixed(4), "((3 * w) // 4)"),
+        ("//", Operation("*", Fixed(4), W), Fixed(6), "((4 * w) // 6)"),
+        ("//", Operation("*", W, V), Fixed(2), "((w * v) // 2)"),
+        ("*", Fixed(4), Operation("*", Fixed(2), W), "(8 * w)"),
+        ("*", W, Fixed(4), "(4 * w)"),
+        ("*", W, Fixed(1), "w"),
+        ("//", W, Fixed(1), "w"),
+        ("+", W, W, "(2 * w)"),
+        ("+", Operation("*", Fixed(2), W), W, "(3 * w)"),
+        ("+", W, V, "(w + v)"),
+        ("+", W, Fixed(0), "w"),
+        ("+", Fixed(0), W, "w"),
+        ("-", W, Fixed(0), "w"),
+        ("-", Fixed(0), W, "(0 - w)"),
+        ("-", W, Fixed(1), "(w - 1)"),
+        ("-", Fixed(7), Fixed(3), "4"),
+    ],
+)
+def test_a_formula_is_as_short_as_a_person_writes_it(
+    sign: str, left: Formula, right: Formula, short: str
+) -> None:
+    assert written(simplified(Operation(sign, left, right))) == short
+    for w, v in ((12, 5), (7, 8)):
+        names = {"w": w, "v": v}
+        assert evaluated(simplified(Operation(sign, left, right)), names) == evaluated(
+            Operation(sign, left, right), names
+        )

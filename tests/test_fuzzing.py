@@ -23,7 +23,7 @@ from fuzz.invariants import Broken, OverTime, examine, limited
 from fuzz.mutation import LONGEST, mutated, parts, seeds
 from fuzz.random_block import values_for
 from fuzz.random_network import RandomNetwork, random_network
-from fuzz.referee import Unsuitable, job_of
+from fuzz.referee import Unsuitable, job_of, noise
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.graph import INPUT
@@ -93,6 +93,15 @@ def test_what_is_found_is_shortened_and_kept_once(tmp_path):
     (kept,) = tmp_path.glob("*.resnet")
     assert kept.read_text() == "badworse"
     assert "8 letters" in kept.with_suffix(".txt").read_text()
+
+
+def test_a_process_that_ends_before_its_time_is_a_failure(tmp_path: Path, monkeypatch, capsys):
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os._exit, 7)\n")
+    run = ["--unguided", "--executions", "20", "--jobs", "1"]
+    assert front_end(run) == 0
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert front_end(run) == 1
+    assert "a process ended with 7, before its time" in capsys.readouterr().out
 
 
 # --- networks ----------------------------------------------------------------------------------
@@ -194,6 +203,14 @@ def test_what_a_norm_of_nearly_one_value_leaves_is_rounding(name: str):
     for check in past:
         assert networks.is_rounding(job, check)
         assert not networks.is_rounding(job, replace(check, error=300 * check.error))
+
+
+def test_what_a_running_sum_of_far_apart_channels_leaves_is_rounding():
+    own = "block own() { return x * x -> mul(x) }"
+    text = own + " model net { input: 6x9x8  stages: [2]  block: own  head: lrn(alpha=0.5, beta=2.0) }"
+    job, _ = job_of(RandomNetwork(0, text.replace("head", "stem: none  head"), ()))
+    assert noise(job, "float32") > 1e-3
+    assert noise(job, "float64") < 1e-4
 
 
 @pytest.mark.slow

@@ -408,6 +408,22 @@ def test_what_is_divided_or_thinned_after_its_layer_does_not_show() -> None:
     assert set(backend.trace(backend.build(checked), checked, batch(checked))) == {"avgpool2"}
 
 
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "conv(4, 1x1) -> conv(4, 3x3, pad=2)",
+        "conv(4, 1x1) -> conv(4, 3x3, pad=2) -> conv(4, 3x3, pad=0)",
+        "conv(4, 1x1) -> conv(4, 4x3, pad=1)",
+        "conv(4, 1x1) -> conv(4, 4x3, pad=1) -> conv(4, 3x3, pad=0)",
+    ],
+)
+def test_one_pixel_is_not_padded_beside_what_is(stem: str) -> None:
+    checked = program(f"model m {{ input: 3x9x8  stages: []  head: none  stem: {stem} }}")
+    x, state = batch(checked, (9, 8)), random_state(checked.graph, 1)
+    truth = evaluate_all(checked.graph, state, x)[checked.graph.outputs[0][1]]
+    assert difference({"output": truth}, backend.run(build(checked, "float64"), x)) < 1e-13
+
+
 def test_a_plain_convolution_shows_also_where_another_of_its_block_is_thinned() -> None:
     text = """
     block c(stride = 1, dilation = 1) { return x -> conv(2, 3x3, stride=stride, dilation=dilation) }
@@ -448,6 +464,26 @@ def test_what_strides_and_dilates_is_computed_where_it_is_taken(layout: str, siz
     sized = program(GAPS.replace("3xHxW", f"3x{size[0]}x{size[1]}"))
     assert multiply_adds(backend.build(sized)) == sized.cost.macs
     assert "Keras needs" not in backend.render(sized)
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        "2x2, stride=2, dilation=2, pad=1",
+        "2x2, stride=2x1, dilation=2, pad=1",
+        "2x3, stride=2, dilation=2, pad=1x2",
+        "2x2, stride=2, dilation=4, pad=2",
+        "4x4, stride=2, dilation=2, pad=3",
+        "4x2, stride=3, dilation=6, pad=9x3",
+        "3x3, stride=2, dilation=3, pad=3",
+    ],
+)
+def test_an_even_kernel_that_strides_and_dilates_reads_its_own_pixels(conv: str) -> None:
+    checked = program(f"model m {{ input: 2xHxW  stages: []  head: none  stem: conv(3, {conv}) }}")
+    model, state = build(checked, "float64"), random_state(checked.graph, 1)
+    for size in ((11, 12), (12, 11)):
+        x = batch(checked, size)
+        assert difference(evaluate(checked.graph, state, x), backend.run(model, x)) < 1e-13
 
 
 @pytest.mark.slow

@@ -361,3 +361,18 @@ def test_a_bias_is_folded_into_a_norm_that_is_behind_every_application(
     means = {layer: f"{norm}.running_mean" for layer, norm in wanted.items()}
     assert means_behind(program.graph) == means
     assert {path: norm.name for path, norm in norms_behind(program.graph).items()} == wanted
+
+
+def test_a_field_of_the_head_numbers_what_is_shared_as_a_head_does() -> None:
+    text = """
+block each(out) { return x -> conv(4, 3x3) -> gn(2) -> relu -> conv(out, 1x1) }
+block levels(out, near) { same = share(each(out))  return { near: near -> same  far: x -> same } }
+model m { input: 3x16x16  stem: conv(4, 3x3)  stages: [1, 1]  block: basic  widths: 4
+          head: { kind: x -> levels(3, near=layer1)  box: levels(5, near=layer1) } }
+"""
+    graph = compiled(text).graph
+    names = {name.rpartition(".")[0] for name, _ in graph.parameters() if not name.startswith("layer")}
+    assert names == {"conv1", "kind.conv1", "kind.gn", "kind.conv2", "box.conv1", "box.gn1", "box.conv2"}
+    again = {node.name: node.owner.name for node in graph.nodes if node.owner is not None}
+    assert again["kind.gn@2"] == "kind.gn"
+    assert again["box.gn1@2"] == "box.gn1"

@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 
 from resnet_dsl.api import Model
-from resnet_dsl.program import Program
 from resnet_dsl.shipped import models
-from resnet_dsl.zoo.layouts import layout_of
-from resnet_dsl.zoo.model_names import model_names
 from tests.support.backends import in_full
 from tests.support.golden_weights import named_state
 from tests.support.oracles import timm_model
-from tests.support.timm_registry import COUNTER, compiled, modules, preprocessing, registered, shapes, table
+from tests.support.timm_registry import (
+    COUNTER,
+    compiled,
+    modules,
+    preprocessing,
+    registered,
+    shapes,
+    table,
+    tensors_there,
+)
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.timm, pytest.mark.slow]
@@ -59,7 +65,7 @@ def _lines_of(module: str) -> dict[str, list[str]]:
 
 def _differences(text: str, names: list[str]) -> Iterator[str]:
     program = compiled(text)
-    ours = _tensors_there(program)
+    ours = tensors_there(program, "timm")
     for name in names:
         differ = sorted(ours.items() ^ shapes(name).items())
         if differ:
@@ -68,19 +74,6 @@ def _differences(text: str, names: list[str]) -> Iterator[str]:
         prepared, wanted = dict(program.network.preprocess), preprocessing(names[0])
         if prepared != wanted:
             yield f"{names[0]}: preprocess is {prepared}, not {wanted}"
-
-
-def _tensors_there(program: Program) -> dict[str, tuple[int, ...]]:
-    """The tensors of a model and their shapes, as the map of names says that timm has them."""
-    called = model_names(program, "timm")
-    found = {}
-    for path, layer in called.layers.items():
-        for name, parameter in layer.node.parameters():
-            shape = parameter.shape
-            if layer.layout is not None and name == layer.node.tensor("weight"):
-                shape = layout_of(layer.layout, layer.node, program.graph).theirs
-            found[called.tensor(path, parameter)] = shape
-    return found
 
 
 # --- numbers -----------------------------------------------------------------------------------

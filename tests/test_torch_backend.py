@@ -268,6 +268,16 @@ def test_the_model_shows_its_source() -> None:
     assert inspect.getsource(type(model.layer1[0])).startswith("class Gated(nn.Module):")
 
 
+@pytest.mark.parametrize("stem", ["bn(scale=false, center=false)", "conv(3, 1x1)", "relu"])
+def test_a_model_that_was_run_is_as_it_was(stem: str) -> None:
+    checked = program(f"model m {{ input: 3x4x5  stages: []  head: none  stem: {stem} }}")
+    state = {name: value + 0.1 for name, value in random_state(checked.graph, 1).items()}
+    model = backend.load_state(backend.build(checked, "float64"), state)
+    backend.run(model, np.ones((2, 3, 4, 5)))
+    after = backend.read_state(model)
+    assert all(np.array_equal(after[name], value) for name, value in state.items())
+
+
 @pytest.mark.parametrize("name", ["se", "backbone", "numbered", "modern", "varied"])
 def test_models_are_pickled_and_copied(name: str) -> None:
     checked = program(name)
@@ -563,7 +573,7 @@ def test_a_number_is_called_as_its_argument_where_one_step_has_it() -> None:
 
 def test_modules_with_numbers_for_names_are_in_a_container() -> None:
     assert "class InTurn(nn.Sequential):" in rendered("googlenet")
-    assert "near = F.relu(self[0](near), inplace=True)" in rendered("skresnet50")
+    assert "near = F.relu(self[0](first), inplace=True)" in rendered("skresnet50")
 
 
 def test_parts_that_several_steps_take_are_taken_apart_once() -> None:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 60
 SYNTAX_TREE = "resnet_dsl.syntax.ast"
 # Twins: each backend has its own of these, and the referee has a module for each family of ops.
-TWINS = re.compile(r"resnet_dsl_\w+\.\w+|resnet_dsl\.(reference|ir\.ops)\.\w+")
+TWINS = re.compile(r"resnet_dsl_\w+\.(rules\.)?\w+|resnet_dsl\.(reference|ir\.ops)\.\w+")
 # Where an op may be named: the catalogue, its meaning in the referee, and the rules of backends.
 OPS_AT_HOME = re.compile(r"resnet_dsl\.(ir\.ops|reference)(\.\w+)*|resnet_dsl_\w+\.rules(\.\w+)*")
 TWO_BLOCKS = "model net { stages: [1, 1]  block: basic }"

@@ -41,13 +41,14 @@ AREAS = {
          f"{KERAS}rules*.py", f"{KERAS}rules/*.py", f"{KERAS}helpers.py", f"{KERAS}functions.py",
          f"{ONNX}rules/*.py"),
         ("rules", "op_matrix", "catalogue", "start", "golden_outputs", "planted_faults", "torch_backend",
-         "keras_backend", "onnx_backend", "import_ops", "keras_layers", "torch_tools", "onnx_runtimes"),
+         "keras_backend", "onnx_backend", "import_ops", "keras_layers", "torch_tools", "onnx_runtimes",
+         "padding_by_side", "partial_norms"),
         0.90,
     ),
     "referee": Area(
         ("resnet_dsl/reference/*.py",),
         ("reference_ops", "reference_graph", "reference_tables", "op_matrix", "catalogue", "verify",
-         "planted_faults", "initial_weights"),
+         "planted_faults", "initial_weights", "padding_by_side", "partial_norms"),
         0.90,
     ),
     "elaboration": Area(
@@ -62,7 +63,7 @@ AREAS = {
         ("resnet_dsl/ir/sizes.py", "resnet_dsl/ir/shapes.py", "resnet_dsl/ir/formulas.py",
          "resnet_dsl/ir/ops/*.py", "resnet_dsl/analysis/input_sizes.py"),
         ("sizes", "input_sizes", "bad_specs", "formulas", "catalogue", "reference_ops", "documents", "report",
-         "refusals", "codegen", "verify", "op_matrix"),
+         "refusals", "codegen", "verify", "op_matrix", "op_facts"),
         0.85,
     ),
 }  # fmt: skip

@@ -14,6 +14,7 @@ import argparse
 import compileall
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import ceil
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
@@ -34,6 +36,7 @@ from tools.mutants import AREAS, Mutant, files_of, mutants
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "keras", "onnx", "onnxruntime", "onnx.reference")
+PATIENCE = 10  # times the CPU a child may take is how long it may take
 SECONDS = 90.0  # of tests at most for one mutant, by the times that they take on the unchanged tree
 
 
@@ -163,7 +166,8 @@ def try_mutants(
                 continue
             folder = folders.pop()
             limit = 40 + 5 * sum(known[mutant.area].seconds[test] for test in tests)
-            running[_child(mutant, folder, tests, log)] = Running(mutant, folder, time.monotonic() + limit)
+            child = _child(mutant, folder, tests, log, limit)
+            running[child] = Running(mutant, folder, time.monotonic() + PATIENCE * limit)
         for child, run in list(running.items()):
             fate = _fate(child, run)
             if fate:
@@ -176,12 +180,14 @@ def try_mutants(
     return fates
 
 
-def _child(mutant: Mutant, folder: Path, tests: list[str], log: Path) -> int:
+def _child(mutant: Mutant, folder: Path, tests: list[str], log: Path, limit: float) -> int:
     (folder / mutant.file).write_text(mutant.source)
     child = os.fork()
     if child:
         return child
     os.setpgid(0, 0)
+    # Of CPU, as other processes may hold this one up for as long as they like.
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(limit), ceil(limit) + 5))
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -22,7 +22,7 @@ from resnet_dsl.backend.python_source import (
 from resnet_dsl_keras.functions import function_name, functions_of
 from resnet_dsl_keras.helpers import EXACT, helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
-from resnet_dsl_keras.model import build_function
+from resnet_dsl_keras.model import INPUTS, build_function
 from resnet_dsl_keras.recursion import recursion_limit
 from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
@@ -37,7 +37,7 @@ def render(program: Program, exact: bool = False) -> str:
     """
     classes = classes_of(program.network, lowered, RESERVED, function_name)
     layer_names = LayerNames(program, classes)
-    body = model_body(program, classes, RESERVED)
+    body = model_body(program, classes, RESERVED, INPUTS.path)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
     cases |= EXACT if exact else set()
     trees = [*_trees(body, classes), *blocks_calls(program.network)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from itertools import count as numbers
 
-from resnet_dsl.backend.ir import Program, Stage
+from resnet_dsl.backend.ir import INPUT, Program, Stage
 from resnet_dsl.backend.python_source import (
     INDEX,
     Assignment,
@@ -141,6 +141,8 @@ def _forward(body: ModelBody) -> Written:
     lines: list[Assignment] = []
     later: list[Assignment] = []
     current: Expression = Name(X)
+    if INPUT in body.kept:
+        lines.append(Assignment((body.kept[INPUT],), current))
     for index, part in enumerate(body.parts):
         ends = index == len(body.parts) - 1 and not body.outputs
         if isinstance(part, Stage):

@@ -68,8 +68,9 @@ def read_state(model: torch.nn.Module) -> dict[str, Array]:
 
 def run(model: torch.nn.Module, x: Array) -> dict[str, Array]:
     """Evaluate one batch in its own dtype and leave the model as it was."""
-    tensors = (tensor for tensor in model.state_dict().values() if tensor.is_floating_point())
-    training, dtype = model.training, next((tensor.dtype for tensor in tensors), torch.float32)
+    # A norm without scale and shift has statistics alone, which are no parameters.
+    floats = (value.dtype for value in model.state_dict().values() if value.is_floating_point())
+    training, dtype = model.training, next(floats, torch.float32)
     tensor = torch.from_numpy(x)
     model.eval().to(tensor.dtype)
     with torch.no_grad():

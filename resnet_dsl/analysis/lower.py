@@ -21,6 +21,8 @@ def lower(network: Network) -> Graph:
     places = network.places()
 
     def result(name: str) -> str:
+        if name == INPUT:
+            return INPUT
         part, position = places[name]
         return found[part][position]
 

@@ -239,8 +239,8 @@ def _defines(group: BodyGroup) -> str:
 
 
 def _difference(group: BodyGroup, other: BodyGroup) -> str:
-    theirs = {node.name for node in other.fullest.nodes}
-    mine = [node.name for node in group.fullest.nodes if node.name not in theirs]
+    theirs = {node.name for node in other.fullest.steps()}
+    mine = [node.name for node in group.fullest.steps() if node.name not in theirs]
     named = [name for name in mine if not name[-1].isdigit()]
     return named[0] if named else ""
 

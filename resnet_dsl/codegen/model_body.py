@@ -14,8 +14,20 @@ from resnet_dsl.codegen.python import Expression, Literal, NumberOrigin, names
 from resnet_dsl.codegen.shared_steps import SharedUse, shared_blocks, shared_uses
 from resnet_dsl.ir.formulas import Formula, evaluated, names_of, simplified
 from resnet_dsl.ir.narrowing import needed_only, reordered
-from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Node, Stage
+from resnet_dsl.ir.network import (
+    INPUT,
+    PREVIOUS,
+    WITHIN,
+    BlockCall,
+    Body,
+    FurtherResult,
+    Network,
+    Node,
+    Stage,
+)
 from resnet_dsl.program import Program
+
+INPUTS = "inputs"  # the variable of the model's input
 
 
 @dataclass(frozen=True)
@@ -97,12 +109,19 @@ class ModelBody:
         return [current if path == PREVIOUS else self.kept[path] for path in stage.taken(index)]
 
 
-def model_body(program: Program, classes: Classes, reserved: Iterable[str]) -> ModelBody:
-    """Return the body of a program's model; no variable or parameter is called as one of `reserved`."""
+def model_body(
+    program: Program, classes: Classes, reserved: Iterable[str], inputs: str | None = None
+) -> ModelBody:
+    """Return the body of a program's model; no variable or parameter is called as one of `reserved`.
+
+    `inputs` is the variable that has the model's input to the end, if there is one.
+    """
     network = program.network
     taken = PYTHON.union(OWN, reserved, (block.name for block in classes.classes))
     parameters = _parameters(network, classes, taken.union(_own_names(network)))
     kept = _variables((*network.outputs, *network.seen()), taken.union(p.name for p in parameters))
+    if INPUT in kept and inputs is not None:
+        kept[INPUT] = inputs
     parts: list[ModelPart | Stage] = []
     if network.stem is not None:
         parts.append(_part("stem", network.stem, network, classes, parameters))
@@ -260,7 +279,7 @@ def _variables(names: Iterable[str], taken: frozenset[str]) -> dict[str, str]:
     """A variable for each name of a result: `layer2.0` in `layer2_0`."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        plain = name.replace(".", "_")
+        plain = INPUTS if name == INPUT else name.replace(".", "_").replace(WITHIN, "_")
         plain = f"out_{plain}" if plain[0].isdigit() else plain
         tries = chain((plain,), (f"{plain}_out{n}" for n in chain(("",), count(2))))
         found[name] = next(t for t in tries if t not in taken and t not in found.values())

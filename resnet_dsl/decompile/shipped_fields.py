@@ -43,7 +43,11 @@ class ShippedModel:
         elif len(depths) <= len(items):
             # Of fewer stages the last may be as the model's last one, or as the one in its place.
             for chosen in ([*items[: len(depths) - 1], items[-1]], items[: len(depths)]):
-                found = [_stage(item, depth) for item, depth in zip(chosen, depths, strict=True)]
+                pairs = zip(chosen, depths, strict=True)
+                found = [
+                    expression(depth) if settings.issuperset(ast.names(item)) else _stage(item, depth)
+                    for item, depth in pairs
+                ]
                 if all(item is not None for item in found):
                     yield expression(list(found))
 
@@ -67,8 +71,8 @@ def block_of(run: ast.Expr) -> ast.Expr:
 
 def _stage(item: ast.Expr, depth: int) -> ast.Expr | None:
     """A stage with another depth: the run that is repeated takes up the difference."""
-    if isinstance(item, ast.Number):
-        return expression(depth)
+    if isinstance(item, ast.Labelled | ast.Pipe):
+        return None  # it has a name of its own, or starts from a part
     runs = runs_of(item)
     repeated = [run for run in runs if block_of(run) is not run] or (runs if len(runs) == 1 else [])
     left = depth - (len(runs) - len(repeated))

@@ -20,7 +20,7 @@ from resnet_dsl.elaborate.stages import all_stages
 from resnet_dsl.elaborate.stem_and_head import input_shape, part
 from resnet_dsl.elaborate.unused_settings import check_names, check_use
 from resnet_dsl.elaborate.values import Bad
-from resnet_dsl.ir.network import Body, ModelParameter, Network
+from resnet_dsl.ir.network import INPUT, Body, ModelParameter, Network
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.limits import EVALUATIONS
@@ -59,7 +59,9 @@ def _network(state: ModelState, scope: Scope, overrides: dict[str, Setting]) -> 
     state.shape = start = shape or Shape(3, (Size("H"), Size("W")))
     if state.settings.is_parameter(IN_CHANNELS):
         state.channels = None  # formulas cannot say which of the two they mean
+    start_channels = state.channels
     stem = part(state, "stem")
+    state.features[INPUT], state.feature_channels[INPUT] = start, start_channels
     if isinstance(stem, Body):
         state.features["stem"], state.feature_channels["stem"] = stem.output, state.channels
     state.elaborator.recovering |= isinstance(stem, Bad)

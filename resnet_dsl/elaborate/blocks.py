@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.argument_reports import given_twice, not_a_choice, unknown_argument, wanted_choice
 from resnet_dsl.elaborate.body_builder import BodyBuilder
-from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, written_call
+from resnet_dsl.elaborate.calls import is_mistaken, of_thousands, report_label, taken_as_input, written_call
 from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import derived, formulas_of, plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter, origin_of
@@ -54,7 +54,7 @@ def signature(ctx: Elaborator, function: Function) -> list[Parameter]:
 
 
 def bind(
-    ctx: Elaborator, function: Function, expr: ast.Call, env: Env, inputs: list[Tensor]
+    ctx: Elaborator, function: Function, expr: ast.Call, env: Env, inputs: list[Tensor | Record]
 ) -> Function | None:
     """Return the function with its arguments evaluated; leading tensors go to `inputs`."""
     parameters = {p.name: p for p in signature(ctx, function)}
@@ -178,22 +178,27 @@ def on_x(ctx: Elaborator, value: Value, expr: ast.Expr, env: Env) -> Value:
 def apply(
     ctx: Elaborator,
     function: Function,
-    inputs: list[Tensor] | Tensor | None,
+    inputs: list[Tensor | Record] | Tensor | Record | None,
     env: Env,
     span: Span,
     label: Tag | None = None,
 ) -> Tensor | Record | Bad:
-    """Apply a function to its input: a step for an op, the steps of its body for a block."""
-    tensors = [inputs] if isinstance(inputs, Tensor) else inputs
-    if tensors is None and isinstance(x := env.names.get("x"), Record):
-        return for_a_tensor(ctx, x, span)
+    """Apply a function to its input: a step for an op, the steps of its body for a block.
+
+    A block may take a record, which is `x` in it then.
+    """
+    if inputs is None and isinstance(x := env.names.get("x"), Record):
+        inputs = x
+    tensors = [inputs] if isinstance(inputs, Tensor | Record) else inputs
+    if tensors and isinstance(tensors[0], Record) and not isinstance(function.target, Definition):
+        return for_a_tensor(ctx, tensors[0], span)
     if tensors is None or env.builder is None:
         hint = NO_BODY if env.builder is None else ""
         return ctx.error("E0206", f"`{function.name}` has no input here", span, hint)
     if (share := function.share) is not None:
         own = function.shared(None)
         return applied(ctx, share, partial(apply, ctx, own, tensors, env, span), env.builder, span, label)
-    op = complete(ctx, function, env, span)
+    op = complete(ctx, function, env, span, tensors)
     if isinstance(op, Bad):
         return BAD
     if isinstance(op, Definition):
@@ -205,12 +210,14 @@ def apply(
     return result
 
 
-def complete(ctx: Elaborator, function: Function, env: Env, span: Span) -> Definition | Op | Bad:
+def complete(
+    ctx: Elaborator, function: Function, env: Env, span: Span, inputs: Sequence[Tensor] = ()
+) -> Definition | Op | Bad:
     """Return the block, or the op with its arguments; report what is missing or refused."""
     missing = [p.name for p in signature(ctx, function) if p.required and p.name not in dict(function.bound)]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        hint = f"write `{written_call(function, missing, env)}`"
+        hint = taken_as_input(function, inputs) or f"write `{written_call(function, missing, env)}`"
         return ctx.error("E0203", f"{function.name} needs {names}", span, hint, origin=function.origin)
     if isinstance(function.target, Definition):
         return function.target
@@ -224,11 +231,12 @@ def _apply_op(
     ctx: Elaborator,
     function: Function,
     op: Op,
-    tensors: list[Tensor],
+    inputs: list[Tensor | Record],
     env: Env,
     span: Span,
     label: Tag | None,
 ) -> Tensor | Bad:
+    tensors = [value for value in inputs if isinstance(value, Tensor)]
     if op.inputs != 1 and function.call is not None:
         span = function.call.callee.span  # its operands have marks of their own
     derived = formulas_of(function.bound)
@@ -255,27 +263,28 @@ def _apply_block(
     ctx: Elaborator,
     function: Function,
     definition: Definition,
-    tensors: list[Tensor],
+    inputs: list[Tensor | Record],
     env: Env,
     span: Span,
     label: Tag | None,
 ) -> Tensor | Record | Bad:
     assert env.builder is not None
     given, origin, origins = dict(function.bound), function.origin, function.origins
+    x = inputs[0]
     if label is None:
         with ctx.within(f"in block `{definition.block.name}`", span, origin, origins):
-            return run_block(ctx, definition, given, tensors[0], env.builder, span)
-    carried = Carried(definition, given)
+            return run_block(ctx, definition, given, x, env.builder, span)
+    carried = Carried(definition, given, x)
     with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, origin, origins):
-        body = body_of(ctx, definition, given, tensors[0].shape, span)
+        body = body_of(ctx, definition, given, x, span)
     if isinstance(body, Bad):
         return BAD
-    inputs = (tensors[0], *carried.direct, *carried.inputs.values())
+    tensors = (carried.first, *carried.direct, *carried.inputs.values())
     if body.fields and not body.nodes:
-        return Record(zip(body.fields, (inputs[-1 - value] for value in body.results), strict=True))
+        return Record(zip(body.fields, (tensors[-1 - value] for value in body.results), strict=True))
     if body.result < 0 and not body.fields:
-        return inputs[-1 - body.result]
-    first = add(ctx, BlockCall(body), inputs, body.output, env.builder, span, label, formulas_of(given))
+        return tensors[-1 - body.result]
+    first = add(ctx, BlockCall(body), tensors, body.output, env.builder, span, label, formulas_of(given))
     return results_of_call(env.builder, first, span) if body.fields and isinstance(first, Tensor) else first
 
 
@@ -283,19 +292,19 @@ def body_of(
     ctx: Elaborator,
     definition: Definition,
     given: dict[str, Value],
-    x: Shape,
+    x: Tensor | Record,
     span: Span,
     at: Span | None = None,
 ) -> Body | Bad:
     """Return the body of a block for these arguments; equal uses are elaborated once, counted `at`."""
-    carried = Carried(definition, given)
-    shapes = [x, *(value.shape for value in (*carried.direct, *carried.inputs.values()))]
+    carried = Carried(definition, given, x)
+    shapes = [value.shape for value in (carried.first, *carried.direct, *carried.inputs.values())]
     given = {name: ctx.stripped(value) for name, value in carried.given.items()}
     parts = ((n, v.shape if isinstance(v, Tensor) else v) for n, v in given.items())
-    key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes))
+    key = (definition, tuple((n, type(v), v) for n, v in parts), tuple(shapes), carried.input)
     if key not in ctx.bodies:
         with noting_shares(ctx, key, given.values()):
-            ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, tuple(carried.inputs))
+            ctx.bodies[key] = _elaborate_body(ctx, definition, given, shapes, span, carried)
     elif not check_inside(ctx, key, at or span):
         return BAD
     elif isinstance(found := ctx.bodies[key], Body):
@@ -309,10 +318,10 @@ def _elaborate_body(
     given: dict[str, Value],
     shapes: list[Shape],
     span: Span,
-    carried: tuple[str, ...],
+    carried: Carried,
 ) -> Body | Bad:
     tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
-    builder = BodyBuilder(shapes, input_names=["x", *tensors, *carried])
+    builder = BodyBuilder(shapes, input_names=["x", *tensors, *carried.inputs])
     names = iter(range(1, len(shapes)))
     values = {
         name: Tensor(-1 - next(names), value.shape, f"the parameter `{name}`")
@@ -320,11 +329,10 @@ def _elaborate_body(
         else value
         for name, value in given.items()
     }
-    x = Tensor(-1, shapes[0], "the block's input")
     arguments: dict[str, Value] = {}
     outer, ctx.structural = ctx.structural, set()
     try:
-        result = run_block(ctx, definition, values, x, builder, span, arguments)
+        result = run_block(ctx, definition, values, carried.input, builder, span, arguments)
         if isinstance(result, Bad):
             return BAD
         fields = tensors_of(result) if isinstance(result, Record) else {"": result}
@@ -349,7 +357,7 @@ def run_block(
     ctx: Elaborator,
     definition: Definition,
     given: dict[str, Value],
-    x: Tensor,
+    x: Tensor | Record,
     builder: BodyBuilder,
     span: Span,
     arguments: dict[str, Value] | None = None,
@@ -388,7 +396,7 @@ def _parameters(
     ctx: Elaborator,
     definition: Definition,
     given: dict[str, Value],
-    x: Tensor,
+    x: Tensor | Record,
     builder: BodyBuilder,
     own_level: bool,
 ) -> Env | None:

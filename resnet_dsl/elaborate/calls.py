@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
 from resnet_dsl.elaborate.unknown_names import unknown_argument_hint
-from resnet_dsl.elaborate.values import Function, Staged
+from resnet_dsl.elaborate.values import Function, Staged, Tensor
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_value
 
@@ -29,6 +29,19 @@ def written_call(function: Function, missing: Sequence[str], env: Env) -> str:
         examples = [f"{name}={example}" for name, example in zip(missing, examples, strict=True)]
     callee = function.name if call is None else _text(call.callee.span)
     return f"{callee}({', '.join([*given, *examples, *rest])})"
+
+
+def taken_as_input(function: Function, inputs: Sequence[Tensor]) -> str:
+    """What to write where a block works on a tensor that was meant for one of its parameters."""
+    if isinstance(function.target, type) or function.call is None:
+        return ""
+    for argument in function.call.arguments:
+        if argument.name is None and any(tensor.at == argument.value.span for tensor in inputs):
+            first = (
+                f"{function.name} works on `{_text(argument.value.span)}`, the first tensor that it is given"
+            )
+            return f"{first}; write `x -> {_text(function.call.span)}`"
+    return ""
 
 
 def _leading(function: Function, missing: Sequence[str]) -> list[str]:

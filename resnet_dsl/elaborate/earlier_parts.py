@@ -8,12 +8,14 @@ from dataclasses import MISSING, dataclass, field, replace
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
-from resnet_dsl.elaborate.model_state import ModelState
+from resnet_dsl.elaborate.model_state import ModelState, RecordField
 from resnet_dsl.elaborate.records import for_a_tensor, unknown_field
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
+    Definition,
     EarlierPart,
     Function,
     PartPipeline,
@@ -25,6 +27,8 @@ from resnet_dsl.elaborate.values import (
     is_list,
     show,
 )
+from resnet_dsl.ir.network import INPUT, WITHIN, Body
+from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
 UNNAMED = re.compile(r"layer[1-9][0-9]*")
@@ -40,14 +44,15 @@ class PartNames:
     def __call__(self, name: str, span: Span) -> Value:
         """Return the part that a name may be, MISSING if it can be none; which there are shows later."""
         known = name in self.names() or UNNAMED.fullmatch(name) is not None
-        return EarlierPart(name, span) if known else MISSING
+        size = self.state.settings.value(INPUT) if name == INPUT else None
+        return EarlierPart(name, span, size) if known else MISSING
 
     def names(self) -> dict[str, None]:
         """Return the names that the text gives to parts; others are `layer1`, `layer2` and so on."""
         if self.found is None:
             setting = self.state.settings.find("stages")
             own = () if setting is None or setting.value is None else self._labels(setting.value, set())
-            self.found = dict.fromkeys(["stem"] if "stem" in self.state.features else [])
+            self.found = dict.fromkeys(self.state.features)
             self.found.update(dict.fromkeys(own))
         return self.found
 
@@ -125,14 +130,26 @@ class TakenParts:
             case _:
                 return value
 
+    def stands_for(self, path: str, shape: Shape, at: Span | None = None, size: Value = None) -> Tensor:
+        """Return the tensor that stands for a result that there is."""
+        if path not in self.found:
+            self.found[path] = Tensor(-2 - len(self.found), shape, described(path), at=at, size=size)
+        return self.found[path]
+
+    def before(self) -> Tensor | Record:
+        """Return what is before the block: a tensor, or a record with the first field in its place."""
+        own = Tensor(-1, self.state.shape)
+        if not self.state.record:
+            return own
+        _, *others = self.state.fields
+        further = ((name, self.stands_for(path, shape)) for name, path, shape in others)
+        return Record([(self.state.fields[0].name, own), *further])
+
     def tensor(self, part: EarlierPart) -> Tensor | Bad:
         """Return what stands for a part; report one that is not there before the stage."""
         state, path = self.state, part.path
         if path in state.features:
-            if path not in self.found:
-                shape = state.features[path]
-                self.found[path] = Tensor(-2 - len(self.found), shape, f"the result of {path}", at=part.span)
-            return self.found[path]
+            return self.stands_for(path, state.features[path], part.span, part.size)
         front, _, last = path.partition(".")
         if front in state.failed:
             return BAD
@@ -156,4 +173,28 @@ class TakenParts:
         return state.error("E0201", f"the model has no part `{path}` before this one", part.span, hint)
 
 
+def described(path: str) -> str:
+    """Return a word about where the tensor of an earlier part comes from."""
+    return THE_INPUT if path == INPUT else f"the result of {path}"
+
+
 SIZES = ("channels", "height", "width")
+
+
+def takes_it(state: ModelState, function: Function, span: Span) -> bool:
+    """Report a record before a block of the library: all of those take one tensor."""
+    target = function.target
+    if not (state.record and isinstance(target, Definition) and target.block.span.source.ours):
+        return True
+    message = f"what comes before is the record `{state.record}`, and a block takes one tensor"
+    hint = f"`{state.record}.{state.fields[0].name} -> {function.name}(…)`"
+    state.error("E0206", message, span, hint)
+    return False
+
+
+def keep_fields(state: ModelState, stage: str, path: str, body: Body) -> None:
+    """Keep what the next block takes of a block that returned a record."""
+    state.record = stage if body.fields else ""
+    shapes, places = map(body.shape_of, body.results), [f"{path}{WITHIN}{name}" for name in body.fields]
+    state.fields = tuple(map(RecordField, body.fields, places, shapes))
+    state.feature_channels |= dict(zip(places, state.result_channels, strict=False))

@@ -11,7 +11,7 @@ from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import FUNCTIONS, ArithmeticProblem, compare, compute, function
-from resnet_dsl.elaborate.blocks import apply, bind, complete, made
+from resnet_dsl.elaborate.blocks import apply, bind, complete, made, on_x
 from resnet_dsl.elaborate.derived import (
     derived,
     is_number,
@@ -28,6 +28,7 @@ from resnet_dsl.elaborate.unknown_names import unknown_member, unknown_name
 from resnet_dsl.elaborate.values import (
     BAD,
     Bad,
+    Definition,
     EarlierPart,
     Function,
     Record,
@@ -246,11 +247,17 @@ def _binary(ctx: Elaborator, expr: ast.Binary, env: Env, label: Tag | None) -> V
         return Repeat(plain_number(left), right)
     try:
         if expr.operator in ("==", "!=", "<", "<=", ">", ">="):
+            left, right = (_size(left), _size(right))
             ctx.decide(left, right)
             return compare(expr.operator, left, right)
         return ctx.combined(expr.operator, left, right, compute(expr.operator, left, right))
     except ArithmeticProblem as problem:
         return ctx.error(problem.code, problem.message, expr.at, problem.hint)
+
+
+def _size(value: Value) -> Value:
+    """What a comparison means by a value: by the model's input the size that it is given as."""
+    return value.size if isinstance(value, Tensor | EarlierPart) and value.size is not None else value
 
 
 def _if(ctx: Elaborator, expr: ast.If, env: Env, label: Tag | None) -> Value:
@@ -280,16 +287,19 @@ def _pipe(ctx: Elaborator, expr: ast.Pipe, env: Env) -> Value:
     first = evaluate(ctx, expr.first, env)
     if env.part is not None and (blocks := pipeline_of_blocks(ctx, expr, first, env)) is not None:
         return blocks
-    value: Tensor | Record | Bad = made(ctx, first, expr.first, env)
+    first = on_x(ctx, first, expr.first, env)
+    whole = first if isinstance(first, Record) and tensors_of(first) else None
+    value: Tensor | Record | Bad = made(ctx, first, expr.first, env) if whole is None else whole
     before = expr.first.span
     for index, item in enumerate(expr.steps):
         if isinstance(value, Bad):
             for other in expr.steps[index:]:
                 _check_step(ctx, other, env)
             return BAD
-        if isinstance(value, Record):
+        if isinstance(value, Record) and not _is_block(ctx, item, env):
             return for_a_tensor(ctx, value, before)
-        result = _step(ctx, item, replace(value, at=before), env, None)
+        x = replace(value, at=before) if isinstance(value, Tensor) else value
+        result = _step(ctx, item, x, env, None)
         assert isinstance(result, Tensor | Record | Bad)
         value = result
         before = expr.first.span.to(item.span)
@@ -311,7 +321,18 @@ def _check_step(ctx: Elaborator, step: ast.Expr, env: Env) -> None:
             complete(ctx, bound, env, step.span)
 
 
-def _step(ctx: Elaborator, step: ast.Expr, x: Tensor, env: Env, label: Tag | None) -> Value:
+def _is_block(ctx: Elaborator, step: ast.Expr, env: Env) -> bool:
+    """Whether a step may take a record: it is no op. What it is made with is not looked at."""
+    while isinstance(step, ast.Labelled | ast.Group):
+        step = step.value
+    if isinstance(step, ast.Call):
+        own = isinstance(step.callee, ast.Name) and _is_numeric(ctx, step.callee.id, env)
+        return not own and (_is_share(step, env) or _is_block(ctx, step.callee, env))
+    value = evaluate(ctx, step, env) if isinstance(step, ast.Name) else None
+    return not (isinstance(value, Function) and not isinstance(value.target, Definition))
+
+
+def _step(ctx: Elaborator, step: ast.Expr, x: Tensor | Record, env: Env, label: Tag | None) -> Value:
     if isinstance(step, ast.Labelled):
         return _step(ctx, step.value, x, env, Tag(step.label, step.name_at))
     if isinstance(step, ast.Call):
@@ -330,9 +351,11 @@ def _no_step(ctx: Elaborator, value: Value, step: ast.Expr, env: Env) -> Value:
     return ctx.error("E0206", f"a step of a pipeline is a block or op, not {show(value)}", step.span, hint)
 
 
-def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label: Tag | None) -> Value:
+def _call(
+    ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | Record | None, label: Tag | None
+) -> Value:
     if isinstance(expr.callee, ast.Name) and _is_numeric(ctx, expr.callee.id, env):
-        number = _numeric(ctx, expr, env, piped, label)
+        number = _numeric(ctx, expr, env, None if isinstance(piped, Record) else piped, label)
         return number if piped is None or isinstance(number, Tensor) else _no_step(ctx, number, expr, env)
     if _is_share(expr, env):
         made = share(ctx, expr, env)
@@ -344,7 +367,7 @@ def _call(ctx: Elaborator, expr: ast.Call, env: Env, piped: Tensor | None, label
         return BAD
     if not isinstance(function, Function):
         return ctx.error("E0206", f"{show(function)} cannot be called", expr.callee.span)
-    inputs = [] if piped is None else [piped]
+    inputs: list[Tensor | Record] = [] if piped is None else [piped]
     bound = bind(ctx, function, expr, env, inputs)
     if bound is None:
         return BAD

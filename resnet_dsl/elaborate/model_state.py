@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.settings import Setting, Settings
 from resnet_dsl.elaborate.values import Bad, Definition, Origin, Share
 from resnet_dsl.ir.formulas import Formula, Named, names_of
-from resnet_dsl.ir.network import Body
+from resnet_dsl.ir.network import INPUT, Body
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.syntax import ast
 
@@ -19,7 +19,7 @@ MAX_LINKS = 8
 
 IN_CHANNELS = "in_channels"  # what formulas call the channels of the model's input
 
-RESERVED = ("input",)  # what backends call the model's own
+RESERVED = (INPUT,)  # what backends call the model's own
 
 
 class SharedBlock(NamedTuple):
@@ -28,6 +28,14 @@ class SharedBlock(NamedTuple):
     path: str
     body: Body
     span: Span
+
+
+class RecordField(NamedTuple):
+    """A field of what a block left: its name, the path of the result, and its shape."""
+
+    name: str
+    path: str
+    shape: Shape
 
 
 @dataclass
@@ -48,6 +56,7 @@ class ModelState:
         default_factory=dict
     )  # stages whose result is one: its fields
     record: str = ""  # the stage before, if its result is a record
+    fields: tuple[RecordField, ...] = ()  # and what it has, as a block behind it takes it
     failed: set[str] = field(default_factory=set)  # stages of which nothing is known
     names: dict[str, Span] = field(default_factory=dict)
     blocks: dict[Definition, None] = field(default_factory=dict)

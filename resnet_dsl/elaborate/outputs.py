@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.narrowing import needed_only, with_steps
-from resnet_dsl.ir.network import BlockCall, Body, Network
+from resnet_dsl.ir.network import WITHIN, BlockCall, Body, Network
 from resnet_dsl.limits import PARAMETERS
 from resnet_dsl.syntax import ast
 
@@ -127,7 +127,8 @@ def only_needed(state: ModelState, network: Network) -> Network:
     known = network.places()
     unknown = [output for output in network.outputs if output not in known]
     for output in unknown:
-        hint = part_hint(state, output, network.outputs, known, dict.fromkeys(_steps(network)))
+        names = (name for name in known if WITHIN not in name)
+        hint = part_hint(state, output, network.outputs, names, dict.fromkeys(_steps(network)))
         at = item_at(state, "outputs", output)
         state.error("E0201", f"the model has no part `{output}`", at, hint)
     if unknown:
@@ -187,8 +188,28 @@ def preprocess(state: ModelState) -> tuple[tuple[str, Value], ...]:
         state.error("E0204", message, setting.value_at, "`{ color: rgb  mean: [0.5, 0.5, 0.5] }`")
         return ()
     assert isinstance(value, tuple)
+    if _is_for_other_channels(state, dict(value)):
+        return ()
     _check_channels(state, setting.value, dict(value))
     return tuple((name, str(item) if isinstance(item, Symbol) else item) for name, item in value)
+
+
+def _is_for_other_channels(state: ModelState, values: dict[str, Value]) -> bool:
+    """Whether a nearer layer sets an input that the preprocessing is not for: it is left out, and said."""
+    size, layers = state.settings.value("input"), state.settings.layers
+    input_layer, own_layer = (
+        next(depth for depth, layer in enumerate(layers) if name in layer) for name in ("input", "preprocess")
+    )
+    if not (isinstance(size, tuple) and size and input_layer < own_layer):
+        return False
+    lists = (values.get(name) for name in ("mean", "std"))
+    lengths = {len(each) for each in lists if isinstance(each, tuple)} - {size[0]}
+    for length in lengths:
+        message = f"`preprocess` is for {length} channels, and the input has {show(size[0])}: it is left out"
+        hint = "give `preprocess` for this input, or write `preprocess: none`"
+        state.elaborator.warn("W0602", message, state.value_at("input"), hint)
+        return True
+    return False
 
 
 def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Value]) -> None:
@@ -198,7 +219,7 @@ def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Val
     for item in record.fields:
         value = values.get(item.name)
         parts = value if isinstance(value, tuple) else (value,)
-        if not all(isinstance(part, int | float | str) for part in parts):
+        if not (parts and all(isinstance(part, int | float | str) for part in parts)):
             message = f"`{item.name}` must be a number, a name or a list of them, not {show(value)}"
             state.error("E0204", message, item.value.span)
         elif item.name in ("mean", "std") and isinstance(value, tuple) and channels not in (None, len(value)):

@@ -21,7 +21,8 @@ def tensors_of(record: Record) -> dict[str, Tensor]:
 
 
 def of_tensors(ctx: Elaborator, record: Record, expr: ast.Expr, made: Made) -> Record | Bad:
-    """Return a record of what each field makes: it has some, and each is one tensor."""
+    """Return a record of what each field makes, each one tensor; a field that is `none` is left out."""
+    record = Record((name, value) for name, value in record if value is not None)
     if not record:
         return ctx.error("E0206", "a record that is returned has a field at least", expr.span)
     written = {item.name: item.value for item in expr.fields} if isinstance(expr, ast.Record) else {}

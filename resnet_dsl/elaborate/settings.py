@@ -17,9 +17,10 @@ from resnet_dsl.elaborate.derived import derived, is_number
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, PartLookup
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.unknown_names import is_activation
-from resnet_dsl.elaborate.values import BAD, Origin, Value, show
+from resnet_dsl.elaborate.values import BAD, EarlierPart, Origin, Value, show
 from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
+from resnet_dsl.ir.network import INPUT
 from resnet_dsl.limits import CHAIN
 from resnet_dsl.syntax import ast
 
@@ -120,9 +121,13 @@ class Settings:
         """Return the environment a setting is evaluated in: its own scope, all settings."""
 
         def lookup(name: str, span: Span) -> Value:
-            # Where a part may stand, the name of the stem is the part and not the text of it.
-            part = env.part(name, span) if name == "stem" and env.part is not None else MISSING
-            return self.value(name, span, names=names) if part is MISSING else part
+            # Where a part may stand, these names are the part and not the text of the field.
+            is_part = name in ("stem", INPUT) and env.part is not None
+            part = env.part(name, span) if is_part and env.part is not None else MISSING
+            if part is not MISSING:
+                return part
+            value = self.value(name, span, names=names)
+            return value.size if isinstance(value, EarlierPart) and value.size is not None else value
 
         own = {name: value for name, value in names.items() if name not in COUNTED}
         env = Env(

@@ -12,10 +12,10 @@ from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import body_of, signature
 from resnet_dsl.elaborate.carried import Carried
 from resnet_dsl.elaborate.derived import formulas_of, is_whole, plain_number
-from resnet_dsl.elaborate.earlier_parts import PartNames, TakenParts
+from resnet_dsl.elaborate.earlier_parts import PartNames, TakenParts, keep_fields, takes_it
 from resnet_dsl.elaborate.elaborator import Parameter
 from resnet_dsl.elaborate.follow_ups import is_misspelt
-from resnet_dsl.elaborate.model_state import RESERVED, ModelState
+from resnet_dsl.elaborate.model_state import RESERVED, ModelState, RecordField
 from resnet_dsl.elaborate.settings import BLOCK_NUMBER, BLOCKS, FIELDS
 from resnet_dsl.elaborate.shared_blocks import block_owner
 from resnet_dsl.elaborate.steps import Derived
@@ -120,6 +120,7 @@ def _keep_results(state: ModelState, name: str, stage: Stage | None) -> None:
     assert stage is not None
     body = stage.blocks[-1]
     state.records[name] = fields
+    state.fields = tuple(field._replace(path=f"{name}.{field.name}") for field in state.fields)
     for field, value, channels in zip(fields, body.results, state.result_channels, strict=False):
         state.features[f"{name}.{field}"] = body.shape_of(value)
         state.feature_channels[f"{name}.{field}"] = channels
@@ -182,8 +183,8 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
             position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
             state.settings.asked -= EACH
             share, parts = run.function.share, TakenParts(state, name)
-            start = _started(state, run, parts, at) if left == run.length else PREVIOUS
-            if start is None:
+            start = _started(state, run, parts) if left == run.length else PREVIOUS
+            if start is None or not takes_it(state, run.function, run.span):
                 return None
             with state.elaborator.applying_again(share in state.shared):
                 made = _block(state, run, name, position, parts)
@@ -201,14 +202,14 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
             _pass_through(state, body, formulas, known)
             # Where no value asks which block it is for, one that changes no shape is the next one too.
             alike = position.block > 0 and EACH.isdisjoint(state.settings.asked) and start == PREVIOUS
-            alike = alike and not body.fields
+            alike = alike and not body.fields and not state.record
             times = left if alike and before == (state.shape, state.channels) else 1
             if times > 1:
                 state.elaborator.count((times - 1) * max(body.count, 1), at)
             blocks += [body] * times
             derived += [given] * times
             inputs += [(start, *taken)] * times
-            state.record = name if body.fields else ""
+            keep_fields(state, name, path, body)
             owners.append(owner)
             if share is not None:
                 state.elaborator.shares[share] += times
@@ -221,24 +222,20 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     return Stage(name, tuple(blocks), state.names[name], tuple(derived), shared, taken_parts)
 
 
-def _started(state: ModelState, run: Run, parts: TakenParts, at: Span) -> str | None:
+def _started(state: ModelState, run: Run, parts: TakenParts) -> str | None:
     """Go on from the part that a run starts from, if it names one; return its path, None after an error."""
-    if run.start is None and state.record:
-        names = state.records.get(state.record, ())
-        message = f"what comes before is the record `{state.record}`, and a block takes one tensor"
-        hint = (
-            f"`{state.record}.{names[0]} -> {run.function.name}(…)`" if names else "end the stage before it"
-        )
-        state.error("E0206", message, run.span, hint)
-        return None
     if run.start is None:
         return PREVIOUS
-    found = TakenParts(state, parts.stage).tensor(run.start)
+    path = run.start.path
+    places = {name: f"{path}.{name}" for name in state.records.get(path, ())}
+    own = tuple(RecordField(name, place, state.features[place]) for name, place in places.items())
+    found = own[0] if own else TakenParts(state, parts.stage).tensor(run.start)
     if isinstance(found, Bad):
         return None
-    state.record = ""
-    state.shape, state.channels = found.shape, state.feature_channels[run.start.path]
-    return run.start.path
+    path = own[0].path if own else path
+    state.record, state.fields = run.start.path if own else "", own
+    state.shape, state.channels = found.shape, state.feature_channels[path]
+    return path
 
 
 def _pass_through(
@@ -351,11 +348,12 @@ def _block(
         if any(isinstance(value, Bad) for value in given.values()):
             return BAD
         stage_at = state.value_at("stages", at.stage)
-        body = body_of(ctx, function.target, given, state.shape, span, stage_at)
+        x = parts.before()
+        body = body_of(ctx, function.target, given, x, span, stage_at)
         if isinstance(body, Bad):
             return BAD
         paths = {tensor.value: path for path, tensor in parts.found.items()}
-        carried = Carried(function.target, given) if paths else None
+        carried = Carried(function.target, given, x) if paths else None
         tensors = () if carried is None else (*carried.direct, *carried.inputs.values())
         return body, formulas_of(given), tuple(paths[tensor.value] for tensor in tensors)
 

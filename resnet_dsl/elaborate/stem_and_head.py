@@ -9,6 +9,7 @@ from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import is_whole
+from resnet_dsl.elaborate.earlier_parts import described
 from resnet_dsl.elaborate.elaborator import Env
 from resnet_dsl.elaborate.head_fields import fields_of_head, record_text
 from resnet_dsl.elaborate.model_state import RESERVED, ModelState
@@ -17,7 +18,7 @@ from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.steps import THE_INPUT
 from resnet_dsl.elaborate.values import BAD, Bad, EarlierPart, Function, Record, Staged, Tensor, Value, show
 from resnet_dsl.ir.arguments import Dims
-from resnet_dsl.ir.network import Body, renamed
+from resnet_dsl.ir.network import INPUT, Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.limits import ARGUMENT
@@ -105,7 +106,7 @@ def part(state: ModelState, name: str) -> Body | Bad | None:
         return None
     state.settings.read.add(name)
     builder = BodyBuilder([state.shape], input_channels=[state.channels])
-    before = THE_INPUT if not state.features else f"the result of {list(state.features)[-1]}"
+    before = described(list(state.features)[-1]) if state.features else THE_INPUT
     seen: dict[str, Tensor] = {}
     env = _part_env(state, setting, builder, Tensor(-1, state.shape, before), seen)
     # What to mark where the library's own stem or head does not fit what comes before it.
@@ -207,10 +208,13 @@ def _part_env(
             builder.inputs.append(shape)
             builder.input_names.append(path.replace(".", "_"))
             builder.input_channels.append(state.feature_channels[path])
-            seen[path] = Tensor(-len(builder.inputs), shape, f"the result of {path}")
+            size = state.settings.value(INPUT) if path == INPUT else None
+            seen[path] = Tensor(-len(builder.inputs), shape, described(path), size=size)
         return seen[path]
 
     def find(name: str, span: Span) -> Value:
+        if not is_head and name == INPUT:
+            return replace(x, size=lookup(name, span))
         if is_head and name in state.records:
             return Record((each, tensor(f"{name}.{each}")) for each in state.records[name])
         if is_head and name in state.features:
@@ -221,6 +225,9 @@ def _part_env(
         return lookup(name, span)
 
     env.setting = find
+    if is_head:
+        known = env.known or tuple
+        env.known = lambda: {*known(), *state.features, *state.records}
     if is_head and state.record:
         env.names["x"] = find(state.record, setting.span)
     return env

@@ -9,8 +9,9 @@ from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import apply
 from resnet_dsl.elaborate.derived import derived, formula_of, formulas_of, is_number, plain, plain_number
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.records import for_a_tensor, tensors_of
 from resnet_dsl.elaborate.steps import step
-from resnet_dsl.elaborate.values import BAD, Bad, Function, Tag, Tensor, Value, show
+from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Tag, Tensor, Value, show
 from resnet_dsl.ir.arguments import ArgumentError
 from resnet_dsl.ir.ops import OPERATORS, Op
 from resnet_dsl.syntax import ast
@@ -32,6 +33,9 @@ def join(ctx: Elaborator, expr: ast.Binary, left: Value, right: Value, env: Env,
         right = apply(ctx, right, env.x, env, expr.right.span)
     if isinstance(left, Bad) or isinstance(right, Bad):
         return BAD
+    for value, side in ((left, expr.left), (right, expr.right)):
+        if isinstance(value, Record) and tensors_of(value):
+            return for_a_tensor(ctx, value, side.span)
     if not (isinstance(left, Tensor) and isinstance(right, Tensor)):
         return _with_number(ctx, expr, left, right, env, label)
     if expr.operator == "**":

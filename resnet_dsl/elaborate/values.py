@@ -110,6 +110,7 @@ class Tensor:
     """A value of the network under construction, with a word about where it comes from.
 
     `maker` is where the author gave the function that made it, `at` the text that stands for it.
+    `size` is what the model's input is given as, which its name means in a comparison.
     """
 
     value: int
@@ -117,6 +118,7 @@ class Tensor:
     description: str = field(compare=False, default="")
     maker: Origin | None = field(compare=False, repr=False, default=None)
     at: Span | None = field(compare=False, repr=False, default=None)
+    size: Value = field(compare=False, repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class EarlierPart:
 
     path: str
     span: Span = field(compare=False, repr=False)
+    size: Value = field(compare=False, repr=False, default=None)
 
 
 @dataclass(frozen=True)

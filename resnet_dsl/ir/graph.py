@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from resnet_dsl.diagnostics.model import Span
+from resnet_dsl.ir.network import INPUT as INPUT
 from resnet_dsl.ir.network import Network
 from resnet_dsl.ir.ops import Op, Role, TensorSpec
 from resnet_dsl.ir.shapes import Shape
-
-INPUT = "input"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Node
+from resnet_dsl.ir.network import INPUT, PREVIOUS, BlockCall, Body, FurtherResult, Network, Node
 
 
 class Narrowed(NamedTuple):
@@ -211,6 +211,8 @@ def needed_only(network: Network) -> Network:
         before = parts[index - 1][0] if index else ("", "", None)
         previous = (before[1] or before[0]), 0
         for name in taken:
+            if name == INPUT:
+                continue
             own, position = previous if name == PREVIOUS else places[name]
             wanted.setdefault(own, set()).add(position)
         if path and before[0] == part:  # a block keeps its number, whatever it takes

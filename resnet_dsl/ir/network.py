@@ -16,8 +16,12 @@ from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 
+INPUT = "input"  # the model's input, as a part that later ones name and in the graph
 PREVIOUS = ""  # in what a part takes: the result of the part or block before it
 PARTS = ("stem", "head")  # as paths they mean the part, whatever steps are called
+WITHIN = (
+    ":"  # in the names of fields of a block's result, which a text gives to a stage's alone: `fuse.0:low`
+)
 AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
 NORMS = "norms"  # in `freeze`: all norms, if no part is called so
 
@@ -280,7 +284,8 @@ class Network:
             own = path or part
             found[own] = found[part] = own, 0
             if body.fields and path:
-                found |= {f"{part}.{name}": (own, position) for position, name in enumerate(body.fields)}
+                for position, name in enumerate(body.fields):
+                    found[f"{part}.{name}"] = found[f"{path}{WITHIN}{name}"] = own, position
         if self.head is not None:
             found |= {name: ("head", position) for position, name in enumerate(self.head.fields)}
         return {**found, **{name: (path, position) for name, path, position in self.taps}}

@@ -14,7 +14,7 @@ from itertools import groupby
 from resnet_dsl.elaborate.values import show
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.graph import GraphNode
-from resnet_dsl.ir.network import PREVIOUS, BlockCall, Body, FurtherResult, Network, Stage
+from resnet_dsl.ir.network import PREVIOUS, WITHIN, BlockCall, Body, FurtherResult, Network, Stage
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -60,7 +60,7 @@ def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
     keys = [(id(body), stage.taken(index)) for index, body in enumerate(stage.blocks)]
     for key, body in zip(keys, stage.blocks, strict=True):
         if key not in printed:
-            inputs = [BLOCK_INPUT if name == PREVIOUS else name for name in key[1]]
+            inputs = [_taken(name) for name in key[1]]
             printed[key] = tuple(_body_lines(body, PATH, inputs, extent))
     blocks = [(printed[key], stage.owner(index)) for index, key in enumerate(keys)]
     for (lines, owner), run in groupby(range(len(blocks)), key=blocks.__getitem__):
@@ -72,6 +72,12 @@ def _stage_lines(stage: Stage, extent: Extent) -> Iterator[str]:
         else:
             yield f"  {first}{again}"
         yield from (line.replace(PATH, first) for line in lines)
+
+
+def _taken(path: str) -> str:
+    """What a block takes, as its lines have it: `x`, a field of that, or an earlier part."""
+    _, within, name = path.partition(WITHIN)
+    return f"{BLOCK_INPUT}.{name}" if within else path or BLOCK_INPUT
 
 
 def _body_lines(body: Body, path: str, inputs: list[str], extent: Extent) -> Iterator[str]:

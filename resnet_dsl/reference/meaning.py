@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_dsl.ir.ops import CATALOGUE, Op
-from resnet_dsl.reference.standardising import Axes, standardised
+from resnet_dsl.reference.standardising import Axes, channel_sums, standardised
 
 Array = NDArray[np.float64]
 
@@ -25,13 +25,14 @@ class OpCall:
 
     `training` matters to ops that behave differently there; an op that draws at random has its
     draw among `tensors`, since a referee draws nothing. How far rounding moves a norm is looked at
-    with another way to `standardise`.
+    with other ways to `standardise` and to `add_channels`.
     """
 
     inputs: tuple[Array, ...]
     tensors: Mapping[str, Array] = field(default_factory=dict)
     training: bool = False
     standardise: Callable[[Array, Axes, float], tuple[Array, Array]] = standardised
+    add_channels: Callable[[Array, int], Array] = channel_sums
 
     @property
     def x(self) -> Array:

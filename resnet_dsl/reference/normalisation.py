@@ -16,7 +16,6 @@ from resnet_dsl.ir.ops import (
 )
 from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, statistics
 from resnet_dsl.reference.standardising import by_original
-from resnet_dsl.reference.windows import channel_windows
 
 PIXELS = (2, 3)  # the axes of height and width
 
@@ -143,7 +142,7 @@ def _response(op: GlobalResponseNorm, x: Array) -> tuple[Array, Array, Array]:
 
 @forward.register
 def _local_response_norm(op: LocalResponseNorm, call: OpCall) -> Array:
-    result: Array = call.x * _energy(op, call.x) ** -op.beta
+    result: Array = call.x * _energy(op, call) ** -op.beta
     return result
 
 
@@ -152,20 +151,19 @@ def _local_response_norm_back(
     op: LocalResponseNorm, call: OpCall, result: Array, gradient: Array
 ) -> Gradients:
     # A channel's own factor, and its share in the energy of each neighbour.
-    energy = _energy(op, call.x)
-    shared = _neighbours(op, gradient * result / energy)
+    energy = _energy(op, call)
+    shared = _neighbours(op, call, gradient * result / energy)
     by_x = gradient * energy**-op.beta - (2.0 * op.alpha * op.beta / op.size) * call.x * shared
     return Gradients((by_x,))
 
 
-def _energy(op: LocalResponseNorm, x: Array) -> Array:
-    return op.k + op.alpha / op.size * _neighbours(op, x * x)
+def _energy(op: LocalResponseNorm, call: OpCall) -> Array:
+    return op.k + op.alpha / op.size * _neighbours(op, call, call.x * call.x)
 
 
-def _neighbours(op: LocalResponseNorm, x: Array) -> Array:
+def _neighbours(op: LocalResponseNorm, call: OpCall, x: Array) -> Array:
     """The sum over each channel's neighbours; a wider window than one that reaches all sees no more."""
-    total: Array = channel_windows(x, min(op.size, 2 * x.shape[1] - 1)).sum(-1)
-    return total
+    return call.add_channels(x, min(op.size, 2 * x.shape[1] - 1))
 
 
 def _scaled(call: OpCall, normal: Array) -> Array:

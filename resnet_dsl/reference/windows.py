@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 
 from resnet_dsl.ir.arguments import Pair, sides
+from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.ops import Padding
-from resnet_dsl.reference.meaning import Array
 
 Slices = tuple[slice, slice, slice, slice]
 EVERY = slice(None)

@@ -103,7 +103,8 @@ class Candidate:
         found = _first(self.map.layers, path)
         if found is not None:
             rule, numbers, _ = found
-            return _Match(rule, fill(rule.theirs, {**numbers, INDEX: index}), False, 0)
+            name = fill(rule.theirs, {**numbers, INDEX: index}, rule.ours.rest(path))
+            return _Match(rule, name, False, 0)
         if any(pattern.find(path) is not None for pattern in self.map.same):
             return _Match(NameRule(Pattern(path), path), path, False, 0)
         return None

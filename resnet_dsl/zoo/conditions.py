@@ -54,7 +54,7 @@ def unmet(conditions: tuple[Condition, ...], eps: Mapping[str, float], graph: Gr
 
 def _another_eps(node: GraphNode, eps: float | None) -> str:
     here = getattr(node.op, "eps", eps)
-    if eps is None or here == eps or node.tensor("variance") is not None:
+    if eps is None or here == eps or not node.op.normalises or node.tensor("variance") is not None:
         return ""
     return f"{{layer}} has eps {here:g}, not {eps:g}: no variance of a `{node.op.kind}` makes up for it"
 

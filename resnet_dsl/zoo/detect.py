@@ -83,7 +83,12 @@ def under_our_names(
     check_called(program, called)
     own = _read(own_names(program, called), contents.tensors)
     if own.whole and (library is None or own_first):
-        return _renamed(contents, own, asked)
+        fuller = None if library is not None else _fuller(own, program, contents.tensors, called)
+        return (
+            _renamed(contents, own, asked)
+            if fuller is None
+            else _translated(contents, fuller, program, asked)
+        )
     if library is not None:
         names = fitting_names(program, library, asked.partial, called)
         found = [_read(each, contents.tensors) for each in names]
@@ -98,6 +103,18 @@ def under_our_names(
         return contents
     note = "names of no library; which layer is which is by kinds, shapes and order"
     return _renamed(replace(contents, notes=(*contents.notes, note)), by_shape, asked)
+
+
+def _fuller(own: _Reading, program: Program, tensors: Tensors, called: Called) -> _Reading | None:
+    """The reading by a map that finds more than the model's own names behind a prefix."""
+    if not own.taken_off or len(own.present()) == len(own.names.tensors()):
+        return None
+    try:
+        whole = [each for each in _readings(program, tensors, called) if each.whole]
+        more = [each for each in whole if len(each.present()) > len(own.present())]
+        return _chosen(more, program) if more else None
+    except UsageError:
+        return None  # the file is read by the model's own names
 
 
 def _by_shape(contents: Contents, program: Program) -> _Reading | None:

@@ -27,7 +27,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(name: str, node: GraphNode, graph: Graph) -> Layout:
-    """Return the layout of a layer's weight, by its name in a map."""
+    """Return the layout of a layer's first tensor, its weight, by the layout's name in a map."""
     weight = next(parameter for _, parameter in node.parameters())
     return LAYOUTS[name](weight.shape, node, graph)
 
@@ -84,6 +84,17 @@ def _linear(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
         return Layout(shape, shape, lambda value: value, lambda value: value)
     theirs = shape[:2]
     return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
+
+
+def _scalar(shape: Dimensions, node: GraphNode, graph: Graph) -> Layout:
+    """One number, which has no axis there."""
+    theirs = () if shape == (1,) else shape
+    return Layout(shape, theirs, lambda value: value.reshape(shape), lambda value: value.reshape(theirs))
+
+
+def laid_out(node: GraphNode) -> str:
+    """Return the full name of the tensor that the layouts of a layer are of, or nothing if it has none."""
+    return next((name for name, _ in node.parameters()), "")
 
 
 def _axes(order: str) -> Callable[[Dimensions, GraphNode, Graph], Layout]:
@@ -147,6 +158,7 @@ ORDERS = ("chw", "hwc")
 LAYOUTS: Mapping[str, Callable[[Dimensions, GraphNode, Graph], Layout]] = {
     CONV1X1: _conv1x1,
     "linear": _linear,
+    "scalar": _scalar,
     DEPTHWISE: _depthwise,
     "io": _axes("10"),
     "hwio": _axes("2310"),

@@ -15,7 +15,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.zoo.candidates import NamedLayer
 from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, eps_differences, eps_note, fold_biases, shifted
-from resnet_dsl.zoo.layouts import Layout, layout_of, layout_of_length
+from resnet_dsl.zoo.layouts import Layout, laid_out, layout_of, layout_of_length
 from resnet_dsl.zoo.model_names import ModelNames
 
 BIAS = "bias"
@@ -73,7 +73,7 @@ def from_library(contents: Contents, names: ModelNames, graph: Graph) -> Content
 
 def _as_ours(stored: Stored, layer: NamedLayer, name: str, graph: Graph) -> Stored:
     """A tensor in our layout; one of another shape than it should have there fits nothing."""
-    if layer.layout is None or name != layer.node.tensor("weight"):
+    if layer.layout is None or name != laid_out(layer.node):
         return stored
     layout = layout_of(layer.layout, layer.node, graph)
     stored = stored.of_shape(layout.theirs)
@@ -160,7 +160,7 @@ def to_library(
             if name in eps:
                 value = shifted(value, -eps[name])
                 problems += [f"{name}: {NEGATIVE}"] if (value <= 0).any() else []
-            if parameter.role == "weight" and layer.layout is not None:
+            if layer.layout is not None and name == laid_out(layer.node):
                 value = layout_of(layer.layout, layer.node, graph).to_theirs(value)
             result[names.tensor(path, parameter)] = value
         if layer.bias and layer.node.tensor("bias") is None:

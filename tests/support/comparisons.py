@@ -348,7 +348,14 @@ NO_TABLE = {
     "resnet50_os8",
     "resnet50_os16",
     "resnet_rs50",
+    "deeplabv3plus_resnet50",
     "unet_resnet34",
+    # examples of the language
+    "fpn_shared_heads",
+    "little_resnet",
+    "own_activation",
+    "two_heads",
+    "unet",
 }
 # Multiply-adds that a table leaves out.
 MORE_MACS = {

@@ -6,6 +6,7 @@ those that timm keeps for what is called otherwise today, with the weights that 
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import models
+from resnet_dsl.zoo.layouts import laid_out, layout_of
+from resnet_dsl.zoo.model_names import model_names
 from tests.support.oracles import torchvision_models
 
 TABLE = Path(__file__).parent.parent / "data" / "timm_models.toml"
@@ -76,12 +79,22 @@ def registered() -> dict[str, str]:
 
 
 def shapes(name: str) -> dict[str, tuple[int, ...]]:
-    """Return the tensors of one of timm's models and their shapes, in its order; no weights are made."""
+    """Return the tensors of one of timm's models and their shapes; an old name means weights of a model."""
+    timm()
+    from timm.models import _registry as registry
+
+    target = registry._deprecated_models.get(name, name)
+    return _shapes(target.partition(".")[0], timm().models.get_pretrained_cfg(target).num_classes)
+
+
+@functools.cache
+def _shapes(model: str, classes: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of a model that is made without weights."""
     import torch
 
     with torch.device("meta"):
-        model = timm().create_model(name, pretrained=False)
-    state = model.state_dict()
+        made = timm().create_model(model, pretrained=False, num_classes=classes)
+    state = made.state_dict()
     return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(COUNTER)}
 
 
@@ -129,3 +142,16 @@ def _figures(name: str) -> str:
     found = FIGURES.search(models()[name].text)
     assert found is not None, name
     return f"{int(found[1]):,} | {int(found[2]) / 1e9:.2f}"
+
+
+def tensors_there(program: Program, library: str) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of a model and their shapes, as the map of names says that a library has them."""
+    called = model_names(program, library)
+    found = {}
+    for path, layer in called.layers.items():
+        for name, parameter in layer.node.parameters():
+            shape = parameter.shape
+            if layer.layout is not None and name == laid_out(layer.node):
+                shape = layout_of(layer.layout, layer.node, program.graph).theirs
+            found[called.tensor(path, parameter)] = shape
+    return found

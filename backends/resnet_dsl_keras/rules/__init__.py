@@ -310,7 +310,7 @@ def _framed(op: ops.Conv | ops.Pool, pad: Sides, value: Argument, site: Site) ->
     bare = replace(op, pad=(0, 0))
     found = lower(bare, replace(site, node=replace(site.node, what=bare)))
     code = in_frame(found.expression, X, pad, value)
-    computed = None if found.computed is None else replace(found.computed, pad=pad)  # type: ignore[call-arg]
+    computed = None if found.computed is None else replace(found.computed, pad=pad)
     operations = ("pad", *found.operations)
     return replace(found, expression=code, depth=found.depth + 1, operations=operations, computed=computed)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod, sqrt
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, INDEX, PAIR, PAIR_OR_NONE, ArgumentError, Pair, argument
 from resnet_dsl.ir.formulas import Formula
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
 from resnet_dsl.ir.ops.joins import Agreement, Join, disagreement
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import ONE, Size
 
 
-@dataclass(frozen=True)
+@declared
 class WeightedSum(Join):
     """The sum of all pixels, each times its weight: Cx1x1. The `weights` have one channel, or as many.
 
@@ -43,7 +43,7 @@ class WeightedSum(Join):
         return (0,)
 
 
-@dataclass(frozen=True)
+@declared
 class Attention(Op):
     """Multi-head attention: each pixel gathers `values` by how its channels agree with those of `keys`.
 
@@ -115,7 +115,7 @@ class Attention(Op):
             yield Mistake(words, replace(self, scale_positions=not self.scale_positions))
 
 
-@dataclass(frozen=True)
+@declared
 class Positions(Op):
     """A learned value added to each channel of each pixel; the map has to be of this `size`.
 
@@ -138,7 +138,7 @@ class Positions(Op):
         return (TensorSpec("positional_embedding", (prod(self.size), channels), start, "weight"),)
 
 
-@dataclass(frozen=True)
+@declared
 class Tokens(Op):
     """A map as one column of its pixels, row by row; with `mean=true` below their mean."""
 
@@ -162,7 +162,7 @@ class Tokens(Op):
         return self.mean
 
 
-@dataclass(frozen=True)
+@declared
 class Pixel(Op):
     """One pixel of a map, by its row and column from 0 on: Cx1x1."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
@@ -17,11 +17,11 @@ from resnet_dsl.ir.arguments import (
     choice,
     itself,
 )
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
-@dataclass(frozen=True)
+@declared
 class Relu(Op):
     """max(x, 0)."""
 
@@ -30,7 +30,7 @@ class Relu(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class LeakyRelu(Op):
     """x where it is positive, `slope` times x elsewhere."""
 
@@ -45,7 +45,7 @@ class LeakyRelu(Op):
                 yield Mistake(f"slope: {slope:g} instead of {self.slope:g}", replace(self, slope=slope))
 
 
-@dataclass(frozen=True)
+@declared
 class PRelu(Op):
     """x where it is positive, a learned slope times x elsewhere (He et al. 2015, “Delving deep”).
 
@@ -64,7 +64,7 @@ class PRelu(Op):
         return (TensorSpec("weight", shape, Init("constant", self.slope), "scale"),)
 
 
-@dataclass(frozen=True)
+@declared
 class Silu(Op):
     """x * sigmoid(x), also called swish."""
 
@@ -73,7 +73,7 @@ class Silu(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Gelu(Op):
     """x times the normal distribution function at x, or its approximation by tanh."""
 
@@ -82,7 +82,7 @@ class Gelu(Op):
     approximate: bool = argument(FLAG, False)
 
 
-@dataclass(frozen=True)
+@declared
 class HardSwish(Op):
     """x * min(max(x + 3, 0), 6) / 6."""
 
@@ -91,7 +91,7 @@ class HardSwish(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class HardSigmoid(Op):
     """min(max(x + 3, 0), 6) / 6, as in torch and Keras 3; ONNX's own default is another."""
 
@@ -100,7 +100,7 @@ class HardSigmoid(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Relu6(Op):
     """min(max(x, 0), 6)."""
 
@@ -108,7 +108,7 @@ class Relu6(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Elu(Op):
     """x where it is positive, `alpha` times exp(x) - 1 elsewhere (Clevert et al. 2016)."""
 
@@ -117,7 +117,7 @@ class Elu(Op):
     alpha: float = argument(REAL, 1.0)
 
 
-@dataclass(frozen=True)
+@declared
 class Mish(Op):
     """x * tanh(log(1 + exp(x))) (Misra 2020)."""
 
@@ -125,7 +125,7 @@ class Mish(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Softplus(Op):
     """log(1 + exp(x))."""
 
@@ -133,7 +133,7 @@ class Softplus(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Sigmoid(Op):
     """1 / (1 + exp(-x))."""
 
@@ -142,7 +142,7 @@ class Sigmoid(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Tanh(Op):
     """Hyperbolic tangent."""
 
@@ -150,7 +150,7 @@ class Tanh(Op):
     activation: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
+@declared
 class Softmax(Op):
     """Softmax over the channels, over the pixels of each channel, or over `parts` equal parts.
 
@@ -190,7 +190,7 @@ class Softmax(Op):
                 yield Mistake(f"over: {over} instead of {self.over}", replace(self, over=over, parts=1))
 
 
-@dataclass(frozen=True)
+@declared
 class Dropout(Op):
     """Zero with probability `rate` in training and scale the rest up; nothing in evaluation."""
 
@@ -206,7 +206,7 @@ class Dropout(Op):
         return _all_dropped(self.kind, self.rate)
 
 
-@dataclass(frozen=True)
+@declared
 class StochasticDepth(Op):
     """Zero for a whole image with probability `rate` in training and scale the others up (Huang et al. 2016).
 
@@ -231,7 +231,7 @@ def _all_dropped(kind: str, rate: float) -> Iterator[Doubt]:
         yield Doubt("W0619", "rate", message, "the rate is the share that is dropped, such as 0.1")
 
 
-@dataclass(frozen=True)
+@declared
 class Affine(Op):
     """scale * x + shift: what arithmetic of a tensor and a number is."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isinf
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import BOUND, REAL, ArgumentError, argument
-from resnet_dsl.ir.ops.base import Op
+from resnet_dsl.ir.ops.base import Op, declared
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -16,7 +15,7 @@ def _absent(bound: object) -> object:
     return bound if isinstance(bound, float) and isinf(bound) else None
 
 
-@dataclass(frozen=True)
+@declared
 class Exponential(Op):
     """The exponential function."""
 
@@ -24,7 +23,7 @@ class Exponential(Op):
     aliases: ClassVar[tuple[str, ...]] = ("exponential",)
 
 
-@dataclass(frozen=True)
+@declared
 class Logarithm(Op):
     """The natural logarithm."""
 
@@ -37,7 +36,7 @@ class Logarithm(Op):
         return (0,)
 
 
-@dataclass(frozen=True)
+@declared
 class SquareRoot(Op):
     """The square root."""
 
@@ -50,7 +49,7 @@ class SquareRoot(Op):
         return (0,)
 
 
-@dataclass(frozen=True)
+@declared
 class Absolute(Op):
     """The value without its sign."""
 
@@ -58,7 +57,7 @@ class Absolute(Op):
     aliases: ClassVar[tuple[str, ...]] = ("absolute", "absolutevalue")
 
 
-@dataclass(frozen=True)
+@declared
 class Clip(Op):
     """min(max(x, low), high); a bound that is left out does not bound. `max(x, 0)` is `clip(low=0)`."""
 
@@ -77,7 +76,7 @@ class Clip(Op):
         return isinf(self.low) and isinf(self.high)
 
 
-@dataclass(frozen=True)
+@declared
 class Power(Op):
     """x to a power that is a number: what `x ** 2` is, and `1 / x`."""
 

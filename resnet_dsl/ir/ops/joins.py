@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
-from resnet_dsl.ir.ops.base import Op
+from resnet_dsl.ir.ops.base import Op, declared
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, first_difference, same, when_different, when_not_one
 
 Agreement = Literal["shape", "shape or gate", "size"]
 
 
-@dataclass(frozen=True)
+@declared
 class Join(Op):
     """An op of several inputs; their heights and widths agree for every input, or it says for which not.
 
@@ -49,7 +49,7 @@ class Join(Op):
         return ShapeError(self.code, f"{self.joined} of different shapes{note}", operands=True)
 
 
-@dataclass(frozen=True)
+@declared
 class Add(Join):
     """Sum of equal shapes: the residual addition. Nothing is ever broadcast."""
 
@@ -68,7 +68,7 @@ class Add(Join):
         return inputs[0]
 
 
-@dataclass(frozen=True)
+@declared
 class Multiply(Join):
     """Product of equal shapes, or of a map and a gate: Cx1x1 for its channels, 1xHxW for its pixels."""
 
@@ -115,7 +115,7 @@ class Multiply(Join):
         return maps or super().through(*inputs)
 
 
-@dataclass(frozen=True)
+@declared
 class Divide(Multiply):
     """Quotient of equal shapes, or of a map and what would be its gate in a product."""
 
@@ -129,7 +129,7 @@ class Divide(Multiply):
         return (1,)
 
 
-@dataclass(frozen=True)
+@declared
 class Extremum(Join):
     """One of several values at each place."""
 
@@ -146,7 +146,7 @@ class Extremum(Join):
         return first
 
 
-@dataclass(frozen=True)
+@declared
 class Maximum(Extremum):
     """The largest value at each place."""
 
@@ -156,7 +156,7 @@ class Maximum(Extremum):
     bound_by: ClassVar[str] = "low"
 
 
-@dataclass(frozen=True)
+@declared
 class Minimum(Extremum):
     """The smallest value at each place."""
 
@@ -166,7 +166,7 @@ class Minimum(Extremum):
     bound_by: ClassVar[str] = "high"
 
 
-@dataclass(frozen=True)
+@declared
 class Concat(Join):
     """The channels of all inputs one after the other."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod, sqrt
 from typing import ClassVar, Self
 
@@ -30,6 +30,7 @@ from resnet_dsl.ir.ops.base import (
     Op,
     TensorSpec,
     Window,
+    declared,
     divisors,
     initial,
     needs_map,
@@ -43,7 +44,7 @@ CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
 FC_INITS = choice("uniform", "glorot", "he_fan_in", "small")
 
 
-@dataclass(frozen=True)
+@declared
 class Conv(Op):
     """Convolution, two-dimensional; padding is zeros, `half` keeps the size at stride 1.
 
@@ -122,7 +123,7 @@ class Conv(Op):
         return prod(output) * (inputs[0].channels // self.groups) * prod(self.kernel)
 
 
-@dataclass(frozen=True)
+@declared
 class ChannelConv(Op):
     """Convolution over neighbouring channels of a vector, or of what global pooling leaves.
 
@@ -155,7 +156,7 @@ class ChannelConv(Op):
         return inputs[0].channels * self.kernel
 
 
-@dataclass(frozen=True)
+@declared
 class FullyConnected(Op):
     """Fully connected layer on a vector, or on what global pooling leaves."""
 

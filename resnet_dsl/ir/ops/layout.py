@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -23,11 +23,11 @@ from resnet_dsl.ir.arguments import (
     sides,
 )
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
-from resnet_dsl.ir.ops.base import Mistake, Op, Window, divisors, needs_map
+from resnet_dsl.ir.ops.base import Mistake, Op, Window, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
-@dataclass(frozen=True)
+@declared
 class Flatten(Op):
     """A map as a vector; needs a known input size.
 
@@ -66,7 +66,7 @@ class Flatten(Op):
         yield Mistake(f"layout: flattened as {layout}", replace(self, order=other))
 
 
-@dataclass(frozen=True)
+@declared
 class Subsample(Op):
     """Every `stride`-th row and column, from the first on: x[:, :, ::s, ::s]."""
 
@@ -89,7 +89,7 @@ class Subsample(Op):
         return self.stride == (1, 1)
 
 
-@dataclass(frozen=True)
+@declared
 class PadChannels(Op):
     """Zeros as further channels up to `channels`, at the `end` or on `both` sides."""
 
@@ -117,7 +117,7 @@ class PadChannels(Op):
         return (self.channels - channels) // 2 if self.side == "both" else 0
 
 
-@dataclass(frozen=True)
+@declared
 class ZeroPad(Op):
     """Zeros around the map: `amount` rows above and below, columns left and right.
 
@@ -140,7 +140,7 @@ class ZeroPad(Op):
         return self.amount == (0, 0)
 
 
-@dataclass(frozen=True)
+@declared
 class Part(Op):
     """The channels of part `index`, from 0 on, of `of` equal parts."""
 

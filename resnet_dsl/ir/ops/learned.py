@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from resnet_dsl.ir.arguments import FLAG, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Op, TensorSpec
+from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, declared
 from resnet_dsl.ir.shapes import Shape
 
 
-@dataclass(frozen=True)
+@declared
 class LearnedScale(Op):
     """x times a learned number, one for each channel or one for all; `start` is what they start at.
 
@@ -27,7 +26,7 @@ class LearnedScale(Op):
         return (TensorSpec("weight", _shape(self.per_channel, *inputs), _at(self.start), "scale"),)
 
 
-@dataclass(frozen=True)
+@declared
 class LearnedShift(Op):
     """x plus a learned number, one for each channel or one for all; `start` is what they start at."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
@@ -18,11 +18,11 @@ from resnet_dsl.ir.arguments import (
     argument,
     itself,
 )
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, divisors, needs_map
+from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 
-@dataclass(frozen=True)
+@declared
 class RunningNorm(Op):
     """A norm that evaluates by running statistics, to which a batch counts with `momentum`.
 
@@ -41,7 +41,7 @@ class RunningNorm(Op):
             yield Doubt("W0620", "momentum", message, hint)
 
 
-@dataclass(frozen=True)
+@declared
 class BatchNorm(RunningNorm):
     """Batch normalisation; `momentum` is the weight of the new batch, `gamma` the first scale.
 
@@ -89,7 +89,7 @@ class BatchNorm(RunningNorm):
         return self.frozen
 
 
-@dataclass(frozen=True)
+@declared
 class GroupNorm(Op):
     """Group normalisation (Wu and He 2018): by mean and variance of each of `groups` of channels."""
 
@@ -116,7 +116,7 @@ class GroupNorm(Op):
         return _scale_and_shift(inputs[0], self.gamma)
 
 
-@dataclass(frozen=True)
+@declared
 class LayerNorm(Op):
     """Layer normalisation over the channels, each pixel by itself."""
 
@@ -131,7 +131,7 @@ class LayerNorm(Op):
         return _scale_and_shift(inputs[0], self.gamma)
 
 
-@dataclass(frozen=True)
+@declared
 class InstanceNorm(Op):
     """Instance normalisation (Ulyanov et al. 2016): each channel of each image by its own mean and variance.
 
@@ -167,7 +167,7 @@ class InstanceNorm(Op):
         return _scale_and_shift(inputs[0], self.gamma) if self.affine else ()
 
 
-@dataclass(frozen=True)
+@declared
 class GlobalResponseNorm(Op):
     """x + (weight * n * x + bias), n a channel's norm over the map by the mean of all (Woo et al. 2023).
 
@@ -193,7 +193,7 @@ class GlobalResponseNorm(Op):
         return _scale_and_shift(inputs[0], 0.0)
 
 
-@dataclass(frozen=True)
+@declared
 class LocalResponseNorm(Op):
     """x / (k + alpha / size * sum of squares)^beta, the sum over `size` neighbouring channels.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import FLAG, PAIR, PAIR_OR_NONE, ArgumentError, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Op, Window, needs_map
+from resnet_dsl.ir.ops.base import Op, Window, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, when_less
 from resnet_dsl.limits import ARGUMENT
@@ -18,7 +18,7 @@ OF_CORNERS = ("aligncorner", "corners")
 OF_LIKE = "the size is that of another map, `like=…`, or a given one: `upsample(size=7x7)`"
 
 
-@dataclass(frozen=True)
+@declared
 class Upsample(Op):
     """A map `factor` times as large, or of a given `size`: pixels repeated, or interpolated between them.
 
@@ -59,7 +59,7 @@ class Upsample(Op):
         return self.factor == (1, 1)
 
 
-@dataclass(frozen=True)
+@declared
 class Resize(Op):
     """A map at the height and width of another, `like`: interpolated, or the nearest pixel above and left.
 
@@ -96,7 +96,7 @@ class Resize(Op):
         return (0,)
 
 
-@dataclass(frozen=True)
+@declared
 class Crop(Op):
     """The middle of a map, of a given `size` or that of another, `like`.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from resnet_dsl.ir.arguments import COUNT, argument
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
-from resnet_dsl.ir.ops.base import Op, Window, divisors, needs_map
+from resnet_dsl.ir.ops.base import Op, Window, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.limits import ARGUMENT
 
@@ -22,7 +21,7 @@ def _divided(count: int, parts: int, argument_name: str) -> int:
     return count // parts
 
 
-@dataclass(frozen=True)
+@declared
 class PixelShuffle(Op):
     """Channels as pixels (Shi et al. 2016): of each `factor` squared channels in turn a square of pixels.
 
@@ -59,7 +58,7 @@ class PixelShuffle(Op):
         return self.factor == 1
 
 
-@dataclass(frozen=True)
+@declared
 class PixelUnshuffle(Op):
     """Pixels as channels: the way back of `pixel_shuffle`; what makes no square is left out."""
 
@@ -99,7 +98,7 @@ class PixelUnshuffle(Op):
         return self.factor == 1
 
 
-@dataclass(frozen=True)
+@declared
 class ChannelShuffle(Op):
     """The first channel of each group, then the second of each, and so on (Zhang et al. 2018, ShuffleNet)."""
 

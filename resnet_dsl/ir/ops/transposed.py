@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -23,14 +23,24 @@ from resnet_dsl.ir.arguments import (
     argument,
     sides,
 )
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, Window, divisors, initial, needs_map
+from resnet_dsl.ir.ops.base import (
+    Init,
+    Mistake,
+    Op,
+    TensorSpec,
+    Window,
+    declared,
+    divisors,
+    initial,
+    needs_map,
+)
 from resnet_dsl.ir.ops.layers import CONV_INITS
 from resnet_dsl.ir.ops.windows import Padding, explicit
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.limits import ARGUMENT
 
 
-@dataclass(frozen=True)
+@declared
 class ConvTranspose(Op):
     """Transposed convolution: the way back of a convolution's map, `stride` times as large.
 

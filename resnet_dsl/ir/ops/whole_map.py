@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import EPSILON, OF_EPS, REAL, ArgumentError, argument, itself
-from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, needs_map
+from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 
 
-@dataclass(frozen=True)
+@declared
 class GlobalPool(Op):
     """A pool that leaves one pixel."""
 
@@ -23,7 +22,7 @@ class GlobalPool(Op):
         return Shape(inputs[0].channels, (Size(None, 1), Size(None, 1)))
 
 
-@dataclass(frozen=True)
+@declared
 class GlobalMaxPool(GlobalPool):
     """The largest value over height and width: Cx1x1."""
 
@@ -36,7 +35,7 @@ class GlobalMaxPool(GlobalPool):
     )
 
 
-@dataclass(frozen=True)
+@declared
 class GeneralisedMean(GlobalPool):
     """Generalised mean over height and width, with a learned power (Radenović et al. 2019).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import comb
 from typing import ClassVar, Literal, Self, TypeGuard
 
@@ -22,14 +22,14 @@ from resnet_dsl.ir.arguments import (
     itself,
     sides,
 )
-from resnet_dsl.ir.ops.base import Mistake, Op, Window, needs_map
+from resnet_dsl.ir.ops.base import Mistake, Op, Window, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 
 Padding = Pair | Sides | Literal["same"]
 
 
-@dataclass(frozen=True)
+@declared
 class Pool(Op):
     """A window moved over the map, by its own size unless a `stride` is given."""
 
@@ -77,7 +77,7 @@ class Pool(Op):
         yield from super().mistakes()
 
 
-@dataclass(frozen=True)
+@declared
 class MaxPool(Pool):
     """The largest value of each window; padding counts as minus infinity."""
 
@@ -91,7 +91,7 @@ class MaxPool(Pool):
             yield Mistake(words, replace(self, pad=(0, 0)), zeros=sides(self.pad))
 
 
-@dataclass(frozen=True)
+@declared
 class AvgPool(Pool):
     """The mean of each window, over padding too only if `count_pad` says so."""
 
@@ -105,7 +105,7 @@ class AvgPool(Pool):
         return super().normalised()
 
 
-@dataclass(frozen=True)
+@declared
 class AdaptiveAvgPool(Op):
     """The mean of `size` windows that share the map: rows floor(i * H / size) to ceil((i + 1) * H / size)."""
 
@@ -123,7 +123,7 @@ class AdaptiveAvgPool(Op):
         return not x.is_pixel  # its windows share the map, whatever its size
 
 
-@dataclass(frozen=True)
+@declared
 class BlurPool(Op):
     """Binomial blur of each channel, then every `stride`-th pixel (Zhang 2019); edges are mirrored.
 
@@ -166,7 +166,7 @@ class BlurPool(Op):
         return Window((self.kernel, self.kernel), (self.stride, self.stride))
 
 
-@dataclass(frozen=True)
+@declared
 class GlobalAvgPool(Op):
     """The mean over height and width: Cx1x1."""
 
