@@ -3,8 +3,8 @@
     python -m benchmarks.building [--rounds N] [NAME…]
 
 Ours and theirs run in turns, each in a process of its own; a cell is the median over the rounds of the CPU
-time (user and system) of the work alone, or of the whole process where the work is a command. `NAME` is a row's,
-such as `torch/seed`.
+time (user and system) of the work alone, or of the whole process where the work is a command. `NAME` is a
+row's, such as `torch/seed`.
 """
 
 from __future__ import annotations
