@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.backend.contents import KEY
+from resnet_dsl.cli.main import main
 from resnet_dsl.initial.seeded import initial_state
 from resnet_dsl.weights.formats.registry import encode, read_contents
 from resnet_dsl.weights.match_report import WeightsError
@@ -413,3 +415,28 @@ def test_torchvision_s_resnet50_goes_round_bit_for_bit(tmp_path: Path) -> None:
     assert set(before) == set(after)
     assert all(torch.equal(before[name], after[name]) for name in before)
     theirs.load_state_dict(after, strict=True)
+
+
+def test_converting_takes_no_memory_for_the_tensors_and_the_file_may_be_the_same(tmp_path: Path) -> None:
+    spec, path = tmp_path / "wide.resnet", tmp_path / "wide.safetensors"
+    head = "gap -> fc(1024) -> fc(1024) -> fc(1024)"
+    spec.write_text(f"model wide {{ input: 3x8x8  stem: conv(512, 3x3)  stages: []  head: {head} }}")
+    assert main(["weights", "init", str(spec), "-o", str(path)]) == 0
+    convert = ["weights", "convert", "--spec", str(spec), "--force", str(path)]
+    assert main([*convert, str(tmp_path / "first.safetensors")]) == 0  # imports
+    tracemalloc.start()
+    assert main([*convert, str(path)]) == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * 4 * 1024 * 1024  # two of the tensors
+    assert main([*convert, str(tmp_path / "second.safetensors")]) == 0
+    assert (tmp_path / "second.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_arrays_that_a_program_keeps_are_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    model = resnet_dsl.load("lenet5")
+    path.write_bytes(b"".join(encode(model.program, model.state(seed=1), {}, path)))
+    state, wanted = model.state(path), model.state(seed=1)
+    path.write_bytes(b"")
+    assert all(np.array_equal(value, wanted[name]) and value.flags.writeable for name, value in state.items())

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from resnet_dsl.backend.contents import Stored
+from resnet_dsl.backend.file_arrays import array_at
 from resnet_dsl.backend.ir import Array
 from resnet_dsl.backend.unpickling import PickledTensor, StandIn, as_extents, refuse
 
@@ -142,14 +143,16 @@ class ArchivedTensors:
         if first + reach * item > storage.size:
             raise ValueError("a tensor goes beyond its storage")
         there = raw.newbyteorder(self.order) if item > 1 else raw
-        values: Array = np.fromfile(self.path, there, reach, offset=self.begins(storage) + first)
+        values = array_at(self.path, there, reach, self.begins(storage) + first)
         if len(values) != reach:
             raise ValueError("the file ends within a tensor")
         strides = tuple(stride * item for stride in place.strides)
-        found: Array = np.lib.stride_tricks.as_strided(values, place.shape, strides, writeable=False)
+        found: Array = np.lib.stride_tricks.as_strided(
+            values, place.shape, strides, writeable=values.flags.writeable
+        )
         if dtype == "bfloat16":  # the upper half of a float32
             return (found.astype(np.uint32) << 16).view(np.float32)
-        return found.astype(np.bool_ if dtype == "bool" else raw)
+        return found.astype(np.bool_ if dtype == "bool" else raw, copy=False)
 
 
 def _first(*given: object) -> object:

@@ -64,7 +64,8 @@ def normals(bits: Bits, room: Floats | None = None) -> Floats:
     above *= q
     (tail,) = np.nonzero(np.abs(q, out=q) > CENTRAL)
     above[tail] = _tails(u[tail])
-    return above
+    result: Floats = above
+    return result
 
 
 def _uniforms(bits: Bits, out: Floats) -> Floats:

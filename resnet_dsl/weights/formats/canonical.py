@@ -18,6 +18,7 @@ import numpy as np
 
 from resnet_dsl.backend.bounds import AXES, HEADER, check_metadata, check_tensors
 from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
+from resnet_dsl.backend.file_arrays import array_at
 from resnet_dsl.codegen.seal import Pieces
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
@@ -144,7 +145,7 @@ def _long_name(dtype: str) -> str:
 def _load(path: Path, begin: int, dtype: str, shape: tuple[int, ...]) -> Array:
     """Read one tensor; NumPy has no bfloat16, which is the upper half of a float32."""
     raw = np.dtype("<u2" if dtype == "bfloat16" else dtype).newbyteorder("<")
-    values = np.fromfile(path, raw, prod(shape), offset=begin)
+    values = array_at(path, raw, prod(shape), begin)
     if dtype == "bfloat16":
         values = (values.astype(np.uint32) << 16).view(np.float32)
     return values.reshape(shape)
