@@ -13,7 +13,7 @@ from resnet_dsl.elaborate.records import of_tensors, results_of_call
 from resnet_dsl.elaborate.steps import add
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, Named, names_of
-from resnet_dsl.ir.network import BlockCall, Body, Node, channels_name
+from resnet_dsl.ir.network import BlockCall, Body, Node, channels_name, renamed
 from resnet_dsl.syntax import ast
 
 LEVELS = (ast.Pipe, ast.Binary, ast.Unary, ast.Labelled)  # what makes steps that need names of their own
@@ -165,7 +165,7 @@ class _Level:
         values = {-1 - old: -1 - new for new, old in enumerate(kept)}
         nodes = tuple(
             replace(node, inputs=tuple(values.get(value, value) for value in node.inputs))
-            for node in self._named()
+            for node in self.builder.nodes
         )
         first, *more = (values.get(tensor.value, tensor.value) for tensor in results.values())
         numbers = self._numbers(nodes, decided)
@@ -182,19 +182,18 @@ class _Level:
         )
         derived: tuple[tuple[str, Formula], ...] = tuple((name, Named(name)) for name in numbers)
         inputs = tuple(self.inputs[index] for index in kept)
-        call = BlockCall(body)
+        call = BlockCall(renamed(body, self._names()))
         made = add(state.elaborator, call, inputs, body.output, builder, span, self.tag, derived)
         if isinstance(made, Bad) or not body.fields:
             return made
         return results_of_call(builder, made, span)
 
-    def _named(self) -> tuple[Node, ...]:
-        """The steps under the names that they have in a head: a kind that occurs once has no number."""
+    def _names(self) -> dict[str, str]:
+        """The names that steps have in a head by their own: a kind that occurs once has no number."""
         builder = self.builder
         once = {f"{kind}1": kind for kind, count in builder.counts.items() if count == 1}
         free = {name: kind for name, kind in once.items() if name in builder.automatic}
-        names = {name: kind for name, kind in free.items() if kind not in builder.names}
-        return tuple(replace(node, name=names.get(node.name, node.name)) for node in builder.nodes)
+        return {name: kind for name, kind in free.items() if kind not in builder.names}
 
     def _numbers(self, nodes: tuple[Node, ...], decided: frozenset[str]) -> dict[str, int | float]:
         """The parameters of the model that numbers of the body were derived from, or that decided."""
