@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from resnet_dsl import loads
-from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.cli.main import main
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.reference import evaluate
-from resnet_dsl.verify.gen_test import source_of
 from resnet_dsl.verify.run import verify
 from tests.support.agreement import compiled, images, lively_state
 from tests.support.backends import in_full
@@ -201,12 +202,19 @@ def test_onnx_leaves_them_out_with_their_tensors() -> None:
     assert set(in_full("onnx").read_state(live)) == names
 
 
-def test_no_test_of_artefacts_is_written_whose_tensors_differ() -> None:
-    backends = [find_backend(name) for name in ("keras", "onnx")]
-    with pytest.raises(UsageError, match="are not in all artefacts"):
-        source_of(compiled(TEXT), backends)
-    without = compile_source(Source("t", TEXT), None, None, {"auxiliary": None})
-    assert "aux_keras.py" in source_of(without, backends)
+@pytest.mark.slow
+def test_the_generated_test_says_what_it_leaves_out_and_passes(tmp_path: Path) -> None:
+    spec = tmp_path / "aux.resnet"
+    spec.write_text(TEXT)
+    assert main(["compile", str(spec), "--backend", "all", "-o", f"{tmp_path}/"]) == 0
+    assert main(["gen-test", str(spec), "-o", f"{tmp_path}/"]) == 0
+    text = (tmp_path / "test_aux_identity.py").read_text()
+    assert "# Not compared: what exists in training only" in text
+    assert '"aux_classifier.0.weight",' in text
+    for command in (["ruff", "format", "--isolated", "--check"], ["pytest", "-q", "-p", "no:cacheprovider"]):
+        asked = [sys.executable, "-m", *command, str(tmp_path / "test_aux_identity.py")]
+        done = subprocess.run(asked, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_referee_runs_without_them() -> None:
