@@ -23,7 +23,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Subject as VerifySubject
 from resnet_dsl.verify.forward import error_of, verify_forward
-from resnet_dsl.verify.start import wrong_starts
+from resnet_dsl.verify.run import fresh_starts
 
 State = Mapping[str, Array]
 BARS = {"float64": 1e-12, "float32": 1e-4}
@@ -82,7 +82,7 @@ def checks(backend: str, job: Job) -> Iterator[Check]:
     """Yield every check of a network in a backend."""
     program = compile_source(Source("net.resnet", job.text))
     runtime = runtime_of(find_backend(backend))
-    wrong = wrong_starts(program.graph, runtime.read_state(runtime.build(program, "float32")))
+    wrong = fresh_starts(program, find_backend(backend))
     yield Check(f"{backend} start", message="; ".join(map(str, wrong)))
     for dtype, bar in BARS.items():
         if job.number % SLOWLY.get((backend, dtype), 1) == 0:

@@ -15,7 +15,11 @@ def _saved(name: str, subject: Subject) -> Check:
         path = Path(folder, "model.keras")
         subject.model.save(path)
         loaded = keras.models.load_model(path)
-    return subject.same(name, subject.runtime.run(loaded, subject.x))
+    found = subject.runtime.run(loaded, subject.x)
+    auxiliary = [found.pop(output, None) for output in subject.program.network.auxiliary]
+    if any(value is None for value in auxiliary):
+        return Check(name, message="an auxiliary output is not in the file")
+    return subject.same(name, found)
 
 
 def _weights(name: str, subject: Subject) -> Check:

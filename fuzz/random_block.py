@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, replace
+from functools import partial
 from random import Random
 
 from fuzz.sketch import (
     BlockSketch,
+    Branches,
     Chosen,
     Expression,
     Given,
@@ -145,7 +147,7 @@ class Drawing:
                 return use, replace(self.shop, ops=0, tensors=0).use(use, (x,), self.settings)
             except Misfit:
                 pass
-        blocks = [b for b in self.shop.blocks.values() if not any(p.is_tensor for p in b.parameters)]
+        blocks = [b for b in self.shop.blocks.values() if not b.takes and not b.fields]
         for _ in range(TRIES):
             block = self.chance.choice(blocks) if blocks and self.chance.random() < 0.15 else None
             kind = self.chance.choice(OFTEN if self.chance.random() < 0.35 else UNARY)
@@ -195,7 +197,7 @@ class Drawing:
             factor = 2 if rule is COUNT and self.chance.random() < 0.3 else 1
             return Ref(self.chance.choice(known).name, factor)
         nested = isinstance(value, tuple) and isinstance(value[0], tuple)  # as a field, a list by stage
-        if self.may_have_parameters and not nested and self.chance.random() < 0.25:
+        if self.may_have_parameters and not nested and self.chance.random() < 0.4:
             wanted = "width" if name == "channels" else name
             optional = not isinstance(value, Symbol) and self.chance.random() < 0.7
             optional = optional or isinstance(value, Symbol)
@@ -250,7 +252,11 @@ class Drawing:
 
     def join(self) -> Expression:
         """Several values joined by an op, in a call or by its operator, or by a block that takes tensors."""
-        names = [self.chance.choice(list(self.values)) for _ in range(self.chance.choice((2, 2, 3)))]
+        count = self.chance.choice((2, 2, 3))
+        return self.joined(*(self.chance.choice(list(self.values)) for _ in range(count)))
+
+    def joined(self, *names: str) -> Expression:
+        """These values joined."""
         if self.chance.random() < 0.4:
             found: Expression = Pair(names[0], self.chance.choice(("+", "-", "*")), names[1])
         else:
@@ -271,15 +277,32 @@ class Drawing:
 
     def use_with_tensor(self) -> Expression:
         """A block that takes a further tensor, given in order or by name."""
-        blocks = [b for b in self.shop.blocks.values() if any(p.is_tensor for p in b.parameters)]
+        blocks = [b for b in self.shop.blocks.values() if b.takes and not b.fields]
         if not blocks:
             raise Misfit("there is none")
         block = self.chance.choice(blocks)
-        tensor = next(p.name for p in block.parameters if p.is_tensor)
+        (tensor,) = block.takes
         first, other = (self.chance.choice(list(self.values)) for _ in range(2))
         found = Pipe(first, (replace(self._block(block), operands=((tensor, other),)),))
         self.shape_of(found)
         return found
+
+    def branches(self) -> Branches:
+        """A block that returns a record, at times one that was shared."""
+        blocks = [b for b in self.shop.blocks.values() if b.fields and not b.takes]
+        if not blocks:
+            raise Misfit("there is none")
+        again = [use for use in self.shared if self._returns_record(use)]
+        start = self.chance.choice(list(self.values))
+        if again and self.chance.random() < 0.6:
+            return Branches(start, self.chance.choice(again))
+        found = Branches(start, self._block(self.chance.choice(blocks)))
+        self.values_of("", found)
+        return replace(found, use=self._perhaps_shared(found.use, self.values[start]))
+
+    def _returns_record(self, use: Use) -> bool:
+        block = self.shop.blocks.get(use.callee)
+        return block is not None and bool(block.fields)
 
     def residual(self) -> Expression:
         """Two values of one shape, the second made to fit the first."""
@@ -307,12 +330,18 @@ class Drawing:
         return replace(self.shop, ops=0, tensors=0).shape(expression, self.values, self.settings)
 
     def add(self, name: str, expression: Expression) -> None:
-        """Keep a step, whose value others may take."""
-        self.values[name] = self.shape_of(expression)
+        """Keep a step, whose value, or the fields of which, others may take."""
+        self.values |= self.values_of(name, expression)
+
+    def values_of(self, name: str, expression: Expression) -> dict[str, Shape]:
+        """Return the shapes of what a step stands for; raises Misfit."""
+        return replace(self.shop, ops=0, tensors=0).values(name, expression, self.values, self.settings)
 
 
-def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape | None = None) -> BlockSketch:
-    """Return a block drawn for an input; every step of it is used."""
+def draw_block(
+    chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape | None = None, results: int = 1
+) -> BlockSketch:
+    """Return a block drawn for an input; every step of it is used, and each field of a step."""
     labels = list(LABELS)
     chance.shuffle(labels)
     if chance.random() < 0.15:  # numbers as names
@@ -325,29 +354,48 @@ def draw_block(chance: Random, shop: Workshop, name: str, x: Shape, skip: Shape 
     steps: list[tuple[str, Expression]] = []
     names = list(STEPS)
     chance.shuffle(names)
-    ways = (
+    ways: tuple[Callable[[], Expression], ...] = (
         *(drawing.pipe, drawing.pipe, drawing.pipe, drawing.join, drawing.residual, drawing.sum),
         *(drawing.chosen, drawing.chosen, drawing.use_with_tensor),
     )  # fmt: skip
+    if any(block.fields for block in shop.blocks.values()):
+        ways = (*ways, drawing.branches, drawing.branches, drawing.branches)
     for _ in range(chance.choice((0, 1, 2, 3, 3))):
         step = names.pop()
         expression = drawing.pick(*ways)
         drawing.add(step, expression)
         steps.append((step, expression))
+        if isinstance(expression, Branches):  # each field has to be of use
+            fields = [value for value in drawing.values if value.startswith(f"{step}.")]
+            steps.append((names.pop(), drawing.pick(partial(drawing.joined, *fields))))
+            drawing.add(*steps[-1])
     result = _result(drawing, steps, skip is not None)
-    used = _needed(steps, result)
-    expressions = [result, *(expression for _, expression in used)]
+    more = tuple(_further(drawing) for _ in range(1, results))
+    used = _needed(steps, result, *more)
+    expressions = [result, *more, *(expression for _, expression in used)]
     taken = {name for expression in expressions for name in values_of(expression)}
     if "x" not in taken or (skip is not None and "skip" not in taken):
         raise Misfit("an input is not used")
+    if more and not all(_takes_input(steps, each) for each in (result, *more)):
+        raise Misfit("the block before it may be of no use")
+    fronts = {step for step, expression in used if isinstance(expression, Branches)}
+    if any(_front(value) in fronts and value not in taken for value in drawing.values):
+        raise Misfit("a field is not used")
     read = {name for expression in expressions for name in parameters_of(expression)}
     parameters = tuple(p for p in drawing.parameters if p.is_tensor or p.name in read)
-    return BlockSketch(name, parameters, tuple(used), result)
+    return BlockSketch(name, parameters, tuple(used), result, more)
+
+
+def _further(drawing: Drawing) -> Expression:
+    """A further result of a block: a pipeline, or a value that is there."""
+    if drawing.chance.random() < 0.2:
+        return Pipe(drawing.chance.choice(list(drawing.values)), ())
+    return drawing.pipe()
 
 
 def _result(drawing: Drawing, steps: Sequence[tuple[str, Expression]], wanted: bool) -> Expression:
     """What a block returns: the last step, joined with others where they fit, so that few are dropped."""
-    last = steps[-1][0] if steps else "x"
+    last = list(drawing.values)[-1] if steps else "x"
     others = [name for name in drawing.values if name != last]
     drawing.chance.shuffle(others)
     if not wanted and drawing.chance.random() < 0.5:
@@ -365,11 +413,22 @@ def _result(drawing: Drawing, steps: Sequence[tuple[str, Expression]], wanted: b
     return drawing.pipe(last)
 
 
-def _needed(steps: Sequence[tuple[str, Expression]], result: Expression) -> list[tuple[str, Expression]]:
-    """The steps that the result needs: one that is of no use is an error."""
-    wanted, found = values_of(result), []
+def _needed(steps: Sequence[tuple[str, Expression]], *results: Expression) -> list[tuple[str, Expression]]:
+    """The steps that the results need: one that is of no use is an error."""
+    wanted, found = {_front(value) for result in results for value in values_of(result)}, []
     for name, expression in reversed(steps):
         if name in wanted:
-            wanted |= values_of(expression)
+            wanted |= set(map(_front, values_of(expression)))
             found.append((name, expression))
     return found[::-1]
+
+
+def _takes_input(steps: Sequence[tuple[str, Expression]], result: Expression) -> bool:
+    """Whether a result depends on what comes into the block."""
+    expressions = (result, *(expression for _, expression in _needed(steps, result)))
+    return any("x" in values_of(expression) for expression in expressions)
+
+
+def _front(value: str) -> str:
+    """The step that a value is, or is a field of."""
+    return value.partition(".")[0]

@@ -96,7 +96,7 @@ def noise(job: Job, dtype: str) -> float:
         for x, truth in zip(job.inputs, job.truths, strict=True):
             with np.errstate(all="ignore"):
                 results = _evaluated(graph, job.state, x, moved)
-            for name, result in graph.outputs:
+            for name, result in graph.inference.outputs:
                 worst = max(worst, error_of(results[result], truth[name]))
     return worst
 

@@ -15,6 +15,7 @@ from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 
 Literal = int | float | bool | str | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
 OPERATORS = {op.operator: op for op in CATALOGUE.values() if op.operator}
+RESULTS = ("p3", "p4", "p5")  # of blocks that return records
 MOST_CHANNELS, MOST_PIXELS, MOST_VALUES = 8, 16, 100  # of a result; a flattened map is a vector of up to 100
 
 
@@ -83,7 +84,15 @@ class Chosen:
     no: Expression
 
 
-Expression = Pipe | Pair | Sum | Chosen
+@dataclass(frozen=True)
+class Branches:
+    """`start -> use` of a block that returns a record: a value for each field of that."""
+
+    start: str
+    use: Use
+
+
+Expression = Pipe | Pair | Sum | Chosen | Branches
 
 
 @dataclass(frozen=True)
@@ -103,12 +112,13 @@ class ParameterSketch:
 
 @dataclass(frozen=True)
 class BlockSketch:
-    """A block: parameters, steps, and the value after `return`."""
+    """A block: parameters, steps, and the value after `return`; with further results it is a record."""
 
     name: str
     parameters: tuple[ParameterSketch, ...]
     steps: tuple[tuple[str, Expression], ...]
     result: Expression
+    more: tuple[Expression, ...] = ()
 
     @property
     def labels(self) -> bool:
@@ -124,7 +134,17 @@ class BlockSketch:
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """What its steps and its result are."""
-        return (*(expression for _, expression in self.steps), self.result)
+        return (*(expression for _, expression in self.steps), self.result, *self.more)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The parameters that are tensors."""
+        return tuple(p.name for p in self.parameters if p.is_tensor)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its results, if it returns a record."""
+        return RESULTS[: 1 + len(self.more)] if self.more else ()
 
 
 def uses_of(expression: Expression) -> tuple[Use, ...]:
@@ -132,6 +152,8 @@ def uses_of(expression: Expression) -> tuple[Use, ...]:
     match expression:
         case Pipe():
             return expression.uses
+        case Branches():
+            return (expression.use,)
         case Chosen():
             return (*uses_of(expression.yes), *uses_of(expression.no))
         case _:
@@ -143,6 +165,8 @@ def values_of(expression: Expression) -> set[str]:
     match expression:
         case Pipe():
             return {expression.start, *(name for use in expression.uses for _, name in use.operands)}
+        case Branches():
+            return {expression.start}
         case Pair():
             return {expression.left, expression.right}
         case Sum():
@@ -201,6 +225,8 @@ def expression_text(expression: Expression) -> str:
             before = uses[:-1] if wrapped else uses
             piped = " -> ".join([start, *(_labelled(use, call_text(use)) for use in before)])
             return _labelled(uses[-1], call_text(uses[-1], piped)) if wrapped else piped
+        case Branches(start, use):
+            return f"{start} -> {_labelled(use, call_text(use))}"
         case Pair():
             return f"{expression.left} {expression.sign} {expression.right}"
         case Sum():
@@ -221,7 +247,10 @@ def block_text(block: BlockSketch) -> str:
     shared = (f"{name} = share({call_text(replace(use, share=''))})" for name, use in block.shared.items())
     written = (f"{name} = {expression_text(expression)}" for name, expression in block.steps)
     steps = "".join(f"    {step}\n" for step in (*shared, *written))
-    return f"block {block.name}({parameters}) {{\n{steps}    return {expression_text(block.result)}\n}}\n"
+    results = tuple(map(expression_text, (block.result, *block.more)))
+    record = "  ".join(f"{name}: {text}" for name, text in zip(block.fields, results, strict=False))
+    result = f"{{ {record} }}" if block.fields else results[0]
+    return f"block {block.name}({parameters}) {{\n{steps}    return {result}\n}}\n"
 
 
 def _parameter_text(parameter: ParameterSketch) -> str:
@@ -250,18 +279,39 @@ class Workshop:
     )  # what functions of one block were applied to first
 
     def applied(self, block: BlockSketch, given: Mapping[str, Literal], x: Shape, *more: Shape) -> Shape:
-        """Return the shape of a block's result; raises Misfit."""
+        """Return the shape of a block's result, the first if there are several; raises Misfit."""
+        return self.results(block, given, x, *more)[0]
+
+    def results(
+        self, block: BlockSketch, given: Mapping[str, Literal], x: Shape, *more: Shape
+    ) -> tuple[Shape, ...]:
+        """Return the shapes of a block's results; raises Misfit."""
         values = {p.name: given.get(p.name, p.value) for p in block.parameters if not p.is_tensor}
-        tensors = (p.name for p in block.parameters if p.is_tensor)
-        known = {"x": x, **dict(zip(tensors, more, strict=True))}
+        if len(block.takes) != len(more):
+            raise Misfit("another number of tensors")
+        known = {"x": x, **dict(zip(block.takes, more, strict=True))}
         settings = {name: value for name, value in values.items() if value is not None}
         outer, self.shared = self.shared, {}
         try:
             for name, expression in block.steps:
-                known[name] = self.shape(expression, known, settings)
-            return self.shape(block.result, known, settings)
+                known |= self.values(name, expression, known, settings)
+            return tuple(self.shape(result, known, settings) for result in (block.result, *block.more))
         finally:
             self.shared = outer
+
+    def values(
+        self, name: str, expression: Expression, known: Mapping[str, Shape], settings: Mapping[str, Literal]
+    ) -> dict[str, Shape]:
+        """Return the shape of a step, or of each field if it is a record; raises Misfit."""
+        if not isinstance(expression, Branches):
+            return {name: self.shape(expression, known, settings)}
+        use, x = expression.use, known[expression.start]
+        if use.share and self.shared.setdefault(use.share, x) != x:
+            raise Misfit("it may have other steps")
+        block = self.blocks[use.callee]
+        given = {argument: resolved(value, settings) for argument, value in use.arguments}
+        shapes = self.results(block, given, x)
+        return {f"{name}.{field}": shape for field, shape in zip(block.fields, shapes, strict=True)}
 
     def shape(
         self, expression: Expression, known: Mapping[str, Shape], settings: Mapping[str, Literal]
@@ -280,6 +330,8 @@ class Workshop:
             case Sum():
                 self.ops += 1
                 return known[expression.value]
+            case Branches():
+                raise Misfit("a record where a tensor belongs")
             case Chosen():
                 taken = settings[expression.parameter] == expression.literal
                 return self.shape(expression.yes if taken else expression.no, known, settings)
@@ -292,6 +344,8 @@ class Workshop:
         if callee in self.blocks:
             if first != operands[0]:
                 raise Misfit("it may have other steps")
+            if self.blocks[callee].fields:
+                raise Misfit("a record where a tensor belongs")
             return self.applied(self.blocks[callee], given, *operands)
         try:
             op = CATALOGUE[callee].make(dict(given))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from resnet_dsl import loads
-from resnet_dsl.backend.discovery import find_backend
-from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.cli.main import main
+from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.printing.stages import print_network
-from resnet_dsl.verify.gen_test import source_of
+from resnet_dsl.reference import evaluate
 from resnet_dsl.verify.run import verify
 from tests.support.agreement import compiled, images, lively_state
 from tests.support.backends import in_full
@@ -93,6 +96,56 @@ model m { input: 3x24x24  stem: none  stages: []  head: googlenet(10)  auxiliary
     assert {"conv1.conv", "inception4a.branch1.bn", "aux1.conv.conv", "aux1.fc1", "fc"} <= layers
 
 
+SHARED = """
+block twice(width) {
+    same = share(conv(width, 3x3, bias=true))
+    first = x -> relu -> same
+    return { extra: first  main: x -> same -> tanh }
+}
+model net { input: 3x8x8  stages: %s  stem: %s  head: %s  outputs: %s  auxiliary: %s }
+"""
+# What is auxiliary where: a stem from which all starts, a head as a whole, a block that is one as well as the
+# stage, the first application of a shared function.
+PLACES = (
+    ("[plain(4, 1)]", "elu -> tanh -> mish", "none", "[stem, layer1.0, layer1]", "[layer1, stem]"),
+    ("[]", "pixel", "gelu -> relu -> silu", "[stem, head]", "head"),
+    ("[]", "relu -> conv(4, 1x1)", "gelu -> conv(3, 1x1) -> silu", "[relu1, head, conv]", "[head, conv]"),
+    ("[middle: stem -> twice(3)]", "elu", "none", "middle", "middle.extra"),
+    ("[]", "relu", "twice(3)", "head", "extra"),
+    ("[2 * share(plain(3, 1)), layer1 -> plain(4, 1)]", "none", "none", "[layer1.0, layer2]", "layer1.0"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("places", PLACES, ids=lambda places: " ".join(places[-2:]))
+def test_what_is_auxiliary_may_stand_anywhere(places: tuple[str, ...]) -> None:
+    torch, program = pytest.importorskip("torch"), compiled(BLOCKS + SHARED % places)
+    state, x = random_state(program.graph, 1), images(program, (8, 8))
+    main = [name for name in program.network.outputs if name not in program.network.auxiliary]
+    wanted = evaluate(program.graph, state, x)
+    assert list(wanted) == main
+    for name, dtype in (("torch", "float64"), ("keras", "float64"), ("onnx", "float32")):
+        live = in_full(name).load_state(in_full(name).build(program, dtype), state)
+        found = in_full(name).run(live, x.astype(dtype))
+        assert list(found) == main
+        assert all(np.allclose(found[key], wanted[key], atol=1e-4, rtol=1e-4) for key in main), name
+        if name == "torch":
+            trained = live.train()(torch.from_numpy(x))
+            assert list(trained) == [*main, *(key for key in program.network.outputs if key not in main)]
+        if name == "keras":
+            whole = live(x.transpose(0, 2, 3, 1), training=True)
+            assert set(whole) == set(program.network.outputs)
+
+
+def test_tensors_are_there_where_only_a_later_application_is_needed() -> None:
+    graph = compiled(BLOCKS + SHARED % PLACES[3]).graph
+    assert [name for name, _ in graph.inference.parameters()] == [
+        "middle.0.conv1.weight",
+        "middle.0.conv1.bias",
+    ]
+    assert [node.name for node in graph.inference.nodes] == ["elu1", "middle.0.conv1@2", "middle.0.tanh1"]
+
+
 def test_what_is_counted_is_the_pass_and_all_tensors() -> None:
     with_heads, without = (
         compiled(TEXT),
@@ -149,12 +202,19 @@ def test_onnx_leaves_them_out_with_their_tensors() -> None:
     assert set(in_full("onnx").read_state(live)) == names
 
 
-def test_no_test_of_artefacts_is_written_whose_tensors_differ() -> None:
-    backends = [find_backend(name) for name in ("keras", "onnx")]
-    with pytest.raises(UsageError, match="are not in all artefacts"):
-        source_of(compiled(TEXT), backends)
-    without = compile_source(Source("t", TEXT), None, None, {"auxiliary": None})
-    assert "aux_keras.py" in source_of(without, backends)
+@pytest.mark.slow
+def test_the_generated_test_says_what_it_leaves_out_and_passes(tmp_path: Path) -> None:
+    spec = tmp_path / "aux.resnet"
+    spec.write_text(TEXT)
+    assert main(["compile", str(spec), "--backend", "all", "-o", f"{tmp_path}/"]) == 0
+    assert main(["gen-test", str(spec), "-o", f"{tmp_path}/"]) == 0
+    text = (tmp_path / "test_aux_identity.py").read_text()
+    assert "# Not compared: what exists in training only" in text
+    assert '"aux_classifier.0.weight",' in text
+    for command in (["ruff", "format", "--isolated", "--check"], ["pytest", "-q", "-p", "no:cacheprovider"]):
+        asked = [sys.executable, "-m", *command, str(tmp_path / "test_aux_identity.py")]
+        done = subprocess.run(asked, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_referee_runs_without_them() -> None:

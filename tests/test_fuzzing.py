@@ -127,6 +127,10 @@ FORMS = (
     r"if \w+ == ", r"\w+: \w", r" \+ ", r" - \w", r" \* \w", "-> concat", r"skip=\w", r"\b\d: ",
     r" = \w+ \| ", "dilation=", "groups=", "pad=same", "ceil=true", "bias=true", r"kernel=\dx\d", "init=",
     r"\w\(x -> ", r"[123]x[45]", r"same1 = share\(", r"\d \* share\(", r"\w\[stage\]", "model row = net",
+    "head: { kind: ", "return { p3: ", r"= x -> (\w+: )?helper\d.*\n.*\w\.p3", r"(\w+) = share\(helper\d",
+    r"stages: .*stem -> own", r"stages: .*\.p\d -> own", r"-> \(2 \* own", r"skip=\w+\.p\d",
+    r"skips?: \W?(stem|layer1)", "head: .*p3 -> ", r"outputs: .*\.p3", r"auxiliary: \[\w+",
+    r"auxiliary: .*\.p",
 )  # fmt: skip
 
 

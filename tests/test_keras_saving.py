@@ -6,9 +6,14 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from resnet_dsl import loads
+from resnet_dsl.initial.seeded import random_state
+from tests.support.backends import in_full
 from tests.support.op_cases import Case, cases_of, model_of
 
 pytest.importorskip("keras")
@@ -52,14 +57,9 @@ def test_a_model_of_all_ops_is_the_same_saved_loaded_and_cloned(backend: str, la
 def there(backend: str, layout: str) -> None:
     """In the process of one backend: print the name of each model that has survived."""
     import tempfile
-    from pathlib import Path
-
-    import numpy as np
 
     from resnet_dsl.driver import compile_spec
-    from resnet_dsl.initial.seeded import random_state
     from tests.support.agreement import compiled
-    from tests.support.backends import in_full
 
     ours = in_full("keras")
     import keras
@@ -83,3 +83,33 @@ def there(backend: str, layout: str) -> None:
         for other in (loaded, cloned):
             assert np.array_equal(ours.run(other, x)["output"], wanted), name
         print(name, flush=True)
+
+
+# Each layer that we write for Keras and that has tensors, behind what Keras believes to be sparse: a product.
+OWN_LAYERS = """block own(n) {
+    y = 2 * x -> conv(8, 3x3, standardize=1e-5, gamma=1.5, gain=2.0)
+    biased = 2 * y -> conv(8, 3x3, standardize=1e-5, gamma=1.0, gain=2.0, bias=true)
+    z = biased -> conv_transpose(8, 3x3, bias=true)
+    scaled = (2 * z -> scale) + (2 * z -> scale(per_channel=false)) + (2 * z -> conv_transpose(8, 3x3))
+    moved = (2 * scaled -> bias) + (2 * scaled -> bias(per_channel=false)) + (2 * scaled -> grn)
+    placed = 2 * moved -> prelu(per_channel=true) -> positions(5x4)
+    return 2 * (placed -> attention(placed, placed, heads=2, relative=5x4)) -> gem -> fc(3)
+}
+model net { input: 8x5x4  stem: none  stages: [own(1)]  head: none }
+"""
+
+
+def test_the_files_of_keras_keep_every_tensor_of_our_layers(tmp_path: Path) -> None:
+    import keras
+
+    model = loads(OWN_LAYERS)
+    live = in_full("keras").load_state(model.build("keras"), random_state(model.program.graph, 1))
+    state = in_full("keras").read_state(live)
+    live.save(tmp_path / "m.keras")
+    live.save_weights(tmp_path / "m.weights.h5")
+    fresh = model.build("keras", seed=2)
+    fresh.load_weights(tmp_path / "m.weights.h5")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    for found in (*map(in_full("keras").read_state, (fresh, loaded)), model.state(tmp_path / "m.weights.h5")):
+        assert found.keys() == state.keys()
+        assert all(np.array_equal(found[name], value) for name, value in state.items())

@@ -185,3 +185,19 @@ def test_a_head_brings_its_map_to_the_size_of_an_earlier_part(call: str) -> None
     fields = f"stages: [1, 1]  block: basic  widths: [4, 8]  stem: cifar_stem(4)  head: {call}"
     graph = compile_source(Source("m", f"model m {{ input: 3xHxW  {fields} }}")).graph
     assert graph.nodes[-1].shape == Shape(8, (H, W))
+
+
+@pytest.mark.parametrize("join", ["concat(x -> upsample(2), skip)", "(x -> upsample(2)) + skip"])
+def test_the_advice_for_a_decoder_is_to_resize_to_the_earlier_part_and_that_silences_it(join: str) -> None:
+    text = """
+block down(width) { return x -> conv(width, 3x3, stride=2) -> relu }
+block up(width, skip) { return %s -> conv(width, 3x3) }
+model m { input: 3x32x64  stem: conv(4, 3x3)  head: none
+          stages: [down(4), down(4), up(4, layer1), up(4, stem)] }
+"""
+    advice = "bring the other to its size: `resize(like=skip)`, or `crop(like=skip)` of a larger one"
+    written = join if join.startswith("concat") else f"({join})"
+    warnings = compile_source(Source("t", text % written)).warnings
+    assert {(warning.code, warning.hint) for warning in warnings} == {("W0601", advice)}
+    mended = text % written.replace("upsample(2)", "resize(like=skip)")
+    assert compile_source(Source("t", mended)).warnings == ()

@@ -106,6 +106,28 @@ def test_what_no_output_needs_of_a_record_is_left_out() -> None:
     assert {"pyramid.0.layer_blocks.2.0", "pyramid.0.inner_blocks.2.0"} <= names  # `kind` starts from it
 
 
+def test_a_head_that_starts_from_another_field_leaves_the_first_out() -> None:
+    text = """block fork(width) {
+    same = share(conv(width, 3x3))
+    deep = x -> relu -> same
+    return { near: deep -> same  far: x -> same  same: x }
+}
+model m { input: 3x8x8  stem: conv(4, 3x3)  stages: [fork(4)]
+          head: layer1.%s -> gap -> fc(2)  outputs: head }
+"""
+    graph = compiled(text % "far").graph
+    assert [node.name for node in graph.nodes] == ["conv1", "layer1.0.conv1", "gap", "fc"]
+    assert [node.name for node in compiled(text % "same").graph.nodes] == ["conv1", "gap", "fc"]
+    assert len(compiled(text % "near").graph.nodes) == 6
+
+
+def test_the_last_block_of_a_stage_is_a_record_as_the_stage_is() -> None:
+    text = (
+        PYRAMID + "model m {" + MODEL % ", p: fpn(5, layer1, layer2)" + "head: none  outputs: [stem, p.0] }"
+    )
+    assert list(outputs(text)) == ["stem", "p.p3", "p.p4", "p.p5"]
+
+
 def test_a_stage_that_is_the_last_part_returns_the_fields_of_its_record() -> None:
     text = PYRAMID + "model m {" + MODEL % ", pyramid: fpn(5, layer1, layer2)" + "head: none }"
     assert list(outputs(text)) == ["pyramid.p3", "pyramid.p4", "pyramid.p5"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from resnet_dsl import loads
 from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.backend.interface import Lesson, Sgd, TrainingState
 from resnet_dsl.cli.main import main
@@ -376,3 +377,37 @@ model m { input: 3x16x16  stem: conv(4, 3x3)  stages: [1, 1]  block: basic  widt
     again = {node.name: node.owner.name for node in graph.nodes if node.owner is not None}
     assert again["kind.gn@2"] == "kind.gn"
     assert again["box.gn1@2"] == "box.gn1"
+
+
+def test_steps_of_a_field_of_the_head_have_no_number_where_they_are_applied_again() -> None:
+    text = """block norms() {
+    same = share(bn)
+    return x -> same -> relu -> same
+}
+model m { input: 3x8x8  stages: []  stem: conv(4, 3x3)  head: { one: norms -> conv(3, 1x1)  two: norms } }
+"""
+    graph = compiled(text).graph
+    assert [node.name for node in graph.nodes if node.part == "head"] == [
+        *("one.bn", "one.relu", "one.bn@2", "one.conv"),
+        *("two.bn1", "two.relu1", "two.bn1@2"),
+    ]
+
+
+def test_onnx_takes_the_tensors_of_every_op_that_is_applied_again() -> None:
+    onnx = pytest.importorskip("onnx")
+    text = """block all() {
+    one = share(bias)
+    two = share(scale)
+    three = share(gem)
+    four = share(prelu(per_channel=true))
+    five = share(grn)
+    return x -> one -> two -> four -> five -> one -> two -> four -> five -> three -> three
+}
+model m { input: 3x4x4  stem: none  stages: [all]  head: none }
+"""
+    built = onnx.load_from_string(loads(text).render("onnx", seed=1))
+    onnx.checker.check_model(built, full_check=True)
+    known = {tensor.name for tensor in built.graph.initializer} | {"input"}
+    for node in built.graph.node:
+        assert known.issuperset(filter(None, node.input)), node.name
+        known.update(node.output)

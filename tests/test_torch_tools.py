@@ -109,6 +109,18 @@ def test_an_op_is_scripted_and_pickled(kind: str) -> None:
     assert torch.equal(pickle.loads(pickle.dumps(model))(x), expected)
 
 
+def test_what_takes_several_tensors_or_is_cut_is_scripted() -> None:
+    """Alone it is no op of a container."""
+    program = compiled("""
+        block b() {
+            y = x -> attention(x, x, heads=2) -> attention(x, x, relative=12x12)
+            return y -> conv_transpose(4, 6x8, pad=same, dilation=3x2, bias=true)
+        }
+        model m { input: 4x12x12  stem: none  stages: [b]  head: none }""")
+    model, x = backend.build(program).eval(), batch(program)
+    assert torch.equal(torch.jit.script(model)(x), model(x))
+
+
 @pytest.mark.slow
 @each_op
 def test_an_op_is_exported_and_compiled_in_whole(kind: str) -> None:

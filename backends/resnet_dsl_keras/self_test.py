@@ -57,7 +57,7 @@ def to_torch(value):
 def _keras_variables(model):
     found = ((layer.name, v) for layer in model.layers for v in layer.weights)
     named = ((name.rstrip("-").replace("-", "."), v) for name, v in found)
-    return {f"{name}.{KERAS_NAMES[v.name]}": v for name, v in named}
+    return {f"{name}.{KERAS_NAMES.get(v.name, v.name)}": v for name, v in named}
 
 
 def _keras_model(path, dtype):

@@ -50,11 +50,22 @@ VARIABLES = {
     "group_normalization": ("gamma", "beta"),
     "layer_normalization": ("gamma", "beta"),
     "p_re_lu": ("alpha",),
+    # Layers of our own.
+    "scaled_standardized_conv2d": ("kernel", "bias", "gain"),
+    "conv_transpose": ("kernel", "bias"),
+    "learned_scale": ("alpha",),
+    "learned_shift": ("beta",),
+    "global_response_norm": ("gamma", "beta"),
+    "generalized_mean": ("alpha",),
+    "positions": ("positional_embedding",),
+    "attention": ("height_rel", "width_rel"),
 }
+WITHOUT_BIAS = {("scaled_standardized_conv2d", 2): ("kernel", "gain")}
 NORM = "batch_normalization"
 WHOLE = {
     "group_normalization": 2,
     "layer_normalization": 2,
+    "attention": 2,
 }  # with fewer, their numbers do not tell which they are
 # A batch norm always has its statistics, behind what is learned; of three variables the first is either.
 EITHER = "gamma or beta"
@@ -197,7 +208,7 @@ def _saved(path: Path, file: h5py.File) -> Found:
 
 def _variable(kind: str, number: str, count: int) -> str:
     """The name of a layer's variable, its number where that does not tell."""
-    known = VARIABLES.get(kind, ())
+    known = WITHOUT_BIAS.get((kind, count), VARIABLES.get(kind, ()))
     if kind == NORM and len(STATISTICS) <= count < len(known) and number.isdecimal() and int(number) < count:
         return (EITHER, *STATISTICS)[int(number) - count]
     certain = number.isdecimal() and int(number) < len(known) and count >= WHOLE.get(kind, 0)

@@ -187,11 +187,13 @@ def attention(
     keys: torch.Tensor,
     values: torch.Tensor,
     heads: int,
-    positions: torch.Tensor | float = 0.0,
+    positions: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Gather the pixels of `values`, for each pixel of `x` by how it agrees with `keys`."""
-    q, k, v = (each.flatten(2).unflatten(1, (heads, -1)) for each in (x, keys, values))
-    scores = (q * q.shape[2] ** -0.5).transpose(2, 3) @ k + positions
+    q, k, v = [each.flatten(2).unflatten(1, (heads, -1)) for each in (x, keys, values)]
+    scores = (q * q.shape[2] ** -0.5).transpose(2, 3) @ k
+    if positions is not None:
+        scores = scores + positions
     found = v @ F.softmax(scores, dim=3).transpose(2, 3)
     return found.flatten(1, 2).unflatten(2, x.shape[2:])
 
@@ -288,7 +290,17 @@ class CutConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         above, below, left, right = self.cut
-        return F.pad(super().forward(x), (-left, -right, -above, -below))''',
+        whole = F.conv_transpose2d(
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            self.groups,
+            self.dilation,
+        )
+        return F.pad(whole, (-left, -right, -above, -below))''',
     **{f"PartialBatchNorm{axes}d": _partial_batch_norm(axes) for axes in (1, 2)},
     "FrozenBatchNorm": '''\
 class FrozenBatchNorm(nn.Module):

@@ -17,7 +17,7 @@ def torch_outputs(path, state, x):
     model = _torch_model(path)
     tensors = {name: torch.from_numpy(value) for name, value in state.items()}
     for name, value in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
+        if name.endswith("num_batches_tracked") or name in AUXILIARY:
             tensors[name] = value
     model.load_state_dict(tensors, strict=True)
     model = model.eval().to(torch.from_numpy(x).dtype)

@@ -145,10 +145,14 @@ def model_body(
 def _later(network: Network) -> Iterator[str]:
     """The parts that auxiliary outputs alone need."""
     if network.auxiliary:
-        main = tuple(name for name in network.outputs if name not in network.auxiliary)
-        needed = needed_only(replace(network, outputs=main))
-        kept = {part for part, _, _ in needed.parts()}
+        kept = _main_parts(network)
         yield from dict.fromkeys(part for part, _, _ in network.parts() if part not in kept)
+
+
+def _main_parts(network: Network) -> set[str]:
+    """The parts that other outputs than auxiliary ones need."""
+    main = tuple(name for name in network.outputs if name not in network.auxiliary)
+    return {part for part, _, _ in needed_only(replace(network, outputs=main)).parts()}
 
 
 def _main_first(name: str, body: Body, network: Network) -> tuple[Body, int | None]:
@@ -157,11 +161,16 @@ def _main_first(name: str, body: Body, network: Network) -> tuple[Body, int | No
     own = {places[output][1] for output in network.auxiliary if places[output][0] == name}
     if not own or body.shared():  # what is applied more than once keeps its order: statistics move with each
         return body, None
+    main = _main_parts(network)
+    if name not in main:
+        return body, None  # it is later as a whole
     used = {
         places[output][1]
         for output in network.outputs
         if output not in network.auxiliary and places[output][0] == name
     }
+    if name == "stem" and main - {name}:  # whatever comes later starts from it in the end
+        used.add(0)
     needed = {value for position, value in enumerate(body.results) if position in used or position not in own}
     for index in range(len(body.nodes) - 1, -1, -1):
         if index in needed:

@@ -58,6 +58,8 @@ def _of_addition(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterato
     own = given and any(_steps_of(short, env))
     for remedy in (*projections, *changed) if given and not own else (*changed, *projections):
         yield replace(remedy, hint=remedy.hint + suffix)
+    if len({tensor.shape.channels for tensor in tensors}) == 1:
+        yield from _sizes_of_others(tensors, env)
     yield Remedy("bring both sides to one shape" + suffix)
 
 
@@ -96,7 +98,18 @@ def _of_concatenation(tensors: Sequence[Tensor], env: Env, extent: Extent) -> It
             written = " and ".join(f"`{change.text}` at line {change.line}" for change in changes)
             edits = tuple(dict.fromkeys(change.edit for change in changes))
             yield Remedy(f"give all one size: {written}", edits)
+    yield from _sizes_of_others(tensors, env)
     yield Remedy("give all one stride and padding")
+
+
+def _sizes_of_others(tensors: Sequence[Tensor], env: Env) -> Iterator[Remedy]:
+    """Yield what brings the others to the size of an operand that the block was given beside its input."""
+    given = {value.value: name for name, value in env.names.items() if isinstance(value, Tensor)}
+    for tensor in tensors:
+        name = given.get(tensor.value, "")
+        if tensor.value < -1 and name.isidentifier() and not any(each.shape.is_vector for each in tensors):
+            like = f"`resize(like={name})`, or `crop(like={name})` of a larger one"
+            yield Remedy(f"bring the other to its size: {like}")
 
 
 RULES: dict[Agreement, Callable[[Sequence[Tensor], Env, Extent], Iterator[Remedy]]] = {

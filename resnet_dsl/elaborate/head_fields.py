@@ -189,7 +189,7 @@ class _Level:
         return results_of_call(builder, made, span)
 
     def _names(self) -> dict[str, str]:
-        """What steps are called in a head: a kind that occurs once has no number."""
+        """The names that steps have in a head by their own: a kind that occurs once has no number."""
         builder = self.builder
         once = {f"{kind}1": kind for kind, count in builder.counts.items() if count == 1}
         free = {name: kind for name, kind in once.items() if name in builder.automatic}

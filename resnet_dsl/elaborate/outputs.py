@@ -110,6 +110,8 @@ def _fields(network: Network) -> dict[str, tuple[str, ...]]:
     """The fields of each part that is a record, under their names as outputs; of fields of the head too."""
     ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
     fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
+    lasts = {f"{stage.name}.{len(stage.blocks) - 1}": stage.name for stage in network.stages}
+    fields |= {last: fields[name] for last, name in lasts.items() if name in fields}
     if network.head is not None and network.head.fields:
         fields["head"] = network.head.fields
         for name in network.head.fields:

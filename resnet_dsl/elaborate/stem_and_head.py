@@ -155,9 +155,9 @@ def _result(state: ModelState, name: str, setting: Setting, env: Env) -> Tensor 
 
 
 def _without_unread(body: Body, features: tuple[str, ...]) -> tuple[Body, tuple[str, ...]]:
-    """The body without those parts as inputs that it does not read: of a record it was one for each field."""
+    """The body without those inputs that it does not read: what is before it, and fields of a record."""
     read = {value for node in body.nodes for value in node.inputs}.union(body.results)
-    kept = [index for index in range(len(body.inputs)) if index == 0 or -1 - index in read]
+    kept = [index for index in range(len(body.inputs)) if -1 - index in read]
     if len(kept) == len(body.inputs):
         return body, features
     values = {-1 - old: -1 - new for new, old in enumerate(kept)}
@@ -173,7 +173,7 @@ def _without_unread(body: Body, features: tuple[str, ...]) -> tuple[Body, tuple[
         result=values.get(body.result, body.result),
         more=tuple(values.get(value, value) for value in body.more),
     )
-    return body, tuple(features[index - 1] for index in kept[1:])
+    return body, tuple(features[index - 1] for index in kept if index)
 
 
 def _applied(state: ModelState, value: Value, env: Env, setting: Setting) -> Tensor | Record | Bad:

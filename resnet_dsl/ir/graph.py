@@ -73,8 +73,10 @@ class Graph:
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield every tensor of the model once, by its canonical name, in execution order."""
-        for node in self.nodes:
-            if node.owner is None:
+        seen: set[str] = set()
+        for node in self.nodes:  # which of those with common tensors comes first: its owner may be left out
+            if node.home.name not in seen:
+                seen.add(node.home.name)
                 yield from node.parameters()
 
     def shape_of(self, name: str) -> Shape:

@@ -79,7 +79,8 @@ def tensors_of(graph: Graph, state: State) -> Tensors:
             raise ValueError(f"{name} is {state[name].shape}, not {parameter.shape}")
     found: Tensors = {}
     for node in graph.nodes:  # what is applied again has the same, not others alike
-        found[node.name] = _tensors(node, state) if node.owner is None else found[node.owner.name]
+        found[node.name] = found.get(node.home.name) or _tensors(node, state)
+        found.setdefault(node.home.name, found[node.name])
     return found
 
 

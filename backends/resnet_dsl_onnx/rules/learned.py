@@ -49,7 +49,7 @@ def generalised_mean(op: ops.GeneralisedMean, node: GraphNode) -> Iterator[OnnxN
 
 def _spread(node: GraphNode, suffix: str, per_channel: bool) -> Steps:
     """Yield what lays a tensor along the channels, if it needs that: ONNX broadcasts from the last axis."""
-    tensor = f"{node.name}.{suffix}"
+    tensor = f"{node.home.name}.{suffix}"
     if not per_channel or node.shape.is_vector:
         return tensor
     return (yield from step(node.name, suffix, "Unsqueeze", tensor, Constant("int64", (1, 2))))
