@@ -40,7 +40,7 @@ def test_errors_are_exceptions_that_carry_diagnostics() -> None:
         resnet_dsl.loads("model net { stages: [1]  block: basik }")
     (found,) = caught.value.diagnostics
     assert isinstance(found, resnet_dsl.Diagnostic)
-    assert (found.code, found.hint) == ("E0201", "did you mean `basic`?")
+    assert (found.code, found.hint) == ("E0201", "did you mean `basic` or `bias`?")
     with pytest.raises(resnet_dsl.UsageError, match="no such file"):
         resnet_dsl.load("no/such.resnet")
     with pytest.raises(resnet_dsl.UsageError, match="no backend `torhc`"):

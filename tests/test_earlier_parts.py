@@ -148,7 +148,7 @@ def test_the_input_is_a_part_and_in_comparisons_its_size() -> None:
     assert next(node.shape.channels for node in other.nodes if node.name == "out.conv") == 4
 
 
-@pytest.mark.parametrize("head", ["resize(layer1)", "layer2 -> resize(layer1)", "a: resize(x, layer1)"])
+@pytest.mark.parametrize("head", ["resize(like=layer1)", "layer2 -> resize(layer1)", "a: resize(x, layer1)"])
 def test_a_part_in_a_head_stands_before_an_argument_with_choices(head: str) -> None:
     text = BLOCKS + "model m { input: 3xHxW  stages: [down(4), down(5, stride=2)]  head: %s }"
     takes = [node.inputs for node in compiled(text % head).graph.nodes]

@@ -397,7 +397,7 @@ def test_a_size_out_of_range_is_a_usage_error(value: str, run: Run) -> None:
 
 
 def test_memory_that_does_not_suffice_is_one_line(tmp_path: Path) -> None:
-    numbers = "model net { input: 60000x1x1  stem: none  head: gap -> fc(1000)  stages: [] }"
+    numbers = "model net { input: 90000x1x1  stem: none  head: gap -> fc(1000)  stages: [] }"
     (tmp_path / "net.resnet").write_text(numbers)
     done = shell(f"ulimit -v 400000; run weights init {tmp_path}/net.resnet -o {tmp_path}/w.safetensors")
     assert done.returncode == 2

@@ -44,6 +44,7 @@ from resnet_dsl.ir.ops import (
     Upsample,
     ZeroPad,
 )
+from resnet_dsl.ir.ops.base import declared
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.reference import OpCall, backward, cross_entropy, forward, missing_rules, statistics
@@ -127,6 +128,7 @@ def test_an_op_without_rules_is_named():
 
 
 def test_an_op_that_is_not_known_is_refused_by_name():
+    @declared
     class Strange(Op):
         kind = "strange"
 
