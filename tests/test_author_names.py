@@ -12,7 +12,7 @@ import pytest
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.ir.kept_names import is_kept
-from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.ops import CATALOGUE, RESERVED
 from resnet_dsl.program import Program
 from tests.support.agreement import assert_agreement, compiled
 from tests.support.backends import in_full
@@ -137,7 +137,7 @@ def refusal(role: str, name: str) -> str:
         return "E0601"
     if role in OF_THE_MODEL and (name == "input" or (role == "stages" and name in ("stem", "head"))):
         return "E0211"
-    if name in CATALOGUE and role in DECLARED:
+    if name in RESERVED and role in DECLARED:  # the names of later ops may be taken
         return "E0208"
     if name == "x" and role in ("numbers_of_blocks", "tensors_of_blocks", "variables"):
         return "E0208"

@@ -105,6 +105,23 @@ def test_what_makes_a_layer_is_broken_before_what_it_is_applied_to() -> None:
     assert lines[-1] == "    )(x)"
 
 
+def test_a_chain_of_methods_is_broken_at_its_links() -> None:
+    made = call("self.conv1", Name("x" * 40))
+    tree = method(method(made, "transpose", 1, Name("y" * 20)), "flatten", 1, 2)
+    links = [f"self.conv1({'x' * 40})", f".transpose(1, {'y' * 20})", ".flatten(1, 2)"]
+    assert statement("x = ", tree, 0).splitlines() == ["x = (", *(f"    {link}" for link in links), ")"]
+    assert statement("x = ", call("f", tree), 0).splitlines() == [
+        "x = f(",
+        *(f"    {link}" for link in links),
+        ")",
+    ]
+    added = Binary(Name("x" * 30), "+", Name("y" * 30))
+    lines = statement("x = ", method(method(added, "transpose", 1, 2), "flatten", 1, 2), 0).splitlines()
+    assert lines[1:-1] == [f"    ({text(added)})", "    .transpose(1, 2)", "    .flatten(1, 2)"]
+    short = method(method(method(Name("x"), "transpose", 1, 2), "flatten", 1, 2), "view_as", Name("y" * 41))
+    assert statement("result = ", short, 0).splitlines() == ["result = (", f"    {text(short)}", ")"]
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(trees.filter(lambda tree: "//" not in text(tree)))
 def test_folding_computes_what_is_plain_and_nothing_else(tree: Expression) -> None:

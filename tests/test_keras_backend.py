@@ -52,6 +52,7 @@ CALLS = re.compile(
     r"|\w+\.call|super|super\(\)\.(__init__|convolution_op|get_config)|StandardizedConv2D(\(.*\))?"
     r"|ops\.(concatenate|matmul|transpose|reshape|clip|take|maximum|minimum|absolute|shape|flip|conv_transpose|softmax)"
     r"|all|enumerate|sum|map|getattr|setattr|super\(\)\.build|self\.add_weight"
+    r"|super\(\)\.(save|load)_own_variables|self\.gain\.assign"  # a gain is kept beside the kernel
     r"|ValueError|sys\.(setrecursionlimit|getrecursionlimit)"
 )
 

@@ -11,6 +11,7 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.cli.main import main
+from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.ops import Init, Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.program import Program
@@ -22,6 +23,7 @@ from resnet_dsl.zoo.model_names import model_names
 from resnet_dsl.zoo.name_maps import known_libraries
 from resnet_dsl.zoo.patterns import Pattern, fill
 from tests.support import library_models
+from tests.support.agreement import compiled
 from tests.support.library_models import difference, images
 
 KERAS = "keras.applications"
@@ -109,6 +111,23 @@ def test_initialisers_of_onnx_have_the_names_and_the_model_its_numbers() -> None
     x = images((32, 32)).astype(np.float32)
     plain = run(model.build("onnx", seed=1), x)["output"]
     assert (run(named, x)["output"] == plain).all()
+
+
+def test_a_state_fits_an_onnx_model_under_its_names_where_training_alone_needs_some() -> None:
+    from resnet_dsl_onnx import runtime
+
+    text = "model m { input: 3x4x4  stem: conv(4, 1x1)  stages: []  auxiliary: low  "
+    plain = compiled(text + "head: { main: gap -> fc(2)  low: gap -> fc(3) } }")
+    named = replace(plain, names={path: f"their.{path}" for path in ("stem.conv", "main.fc", "low.fc")})
+    state = random_state(plain.graph, 1)
+    x = images((4, 4)).astype(np.float32)
+    wanted = runtime.run(runtime.build_with(plain, state), x)["main"]
+    for live in (
+        runtime.build_with(named, named.renamed(state)),
+        runtime.load_state(runtime.build(named), named.renamed(state)),
+    ):
+        assert (runtime.run(live, x)["main"] == wanted).all()
+        assert "their.main.fc.weight" in runtime.read_state(live)
 
 
 def test_frozen_parts_bear_their_new_names() -> None:

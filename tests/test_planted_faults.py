@@ -136,8 +136,8 @@ def plant(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime: Any = runtime_of(find_backend(fault.backend))
     sound = runtime.render
 
-    def render(program: Any, **options: Any) -> str:
-        source: str = sound(program, **options)
+    def render(program: Any, *options: Any) -> str:
+        source: str = sound(program, *options)
         changed, count = re.subn(fault.pattern, fault.replacement, source)
         assert count, "the fault was not planted"
         return changed

@@ -44,6 +44,8 @@ CALLS = re.compile(
     r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\"?\d+\"?\])?|super\(\)\.(__init__|train)"
     r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
+    r"|torch\.(device|get_default_device|linalg\.vector_norm|empty|clamp|abs)"
+    r"|.+\.(unflatten|transpose|view_as|sum|mean)"
 )
 
 

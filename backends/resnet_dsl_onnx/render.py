@@ -81,7 +81,7 @@ def _outline(
     weights = _add_weights(model.graph, graph, initial_state(whole, 0) if state is None else state, dtype)
     _add_constants(model.graph, lowered, dtype)
     written = {name for name, _ in graph.parameters()}
-    left_out = [name for name, _ in whole.parameters() if name not in written]
+    left_out = [program.tensor_name(name) for name, _ in whole.parameters() if name not in written]
     metadata = _metadata(graph, lowered) | _shared(program)
     helper.set_model_props(model, metadata | ({LEFT_OUT: json.dumps(left_out)} if left_out else {}))
     return _renamed(model, program) if program.names else model, weights

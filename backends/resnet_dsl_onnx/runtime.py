@@ -25,8 +25,9 @@ def build(program: Program, dtype: str = "float32") -> ModelProto:
 
 
 def build_with(program: Program, state: Mapping[str, Array], dtype: str = "float32") -> ModelProto:
-    """Return the model with these weights."""
-    return model_of(program, state, dtype)
+    """Return the model with these weights, under the names that the program gives them."""
+    canonical = {program.tensor_name(name): name for name, _ in program.graph.parameters()}
+    return model_of(program, {canonical.get(name, name): value for name, value in state.items()}, dtype)
 
 
 # --- weights: initialisers under canonical names, in torch's layouts as they are ---------------

@@ -159,12 +159,12 @@ def nearest_pixels(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
 torch.fx.wrap("nearest_pixels")  # one node of a traced graph''',
     "center_crop": '''\
 def center_crop(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The middle of a map; where it is not the very middle, what is left out behind is more."""
+    """Take the middle of a map; where it is not the very middle, what is left out behind is more."""
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]''',
     "pixel_unshuffle": '''\
 def pixel_unshuffle(x: torch.Tensor, factor: int) -> torch.Tensor:
-    """Squares of pixels as channels; rows and columns that make no square are left out."""
+    """Make squares of pixels channels; rows and columns that make no square are left out."""
     height, width = (size // factor * factor for size in x.shape[2:])
     return F.pixel_unshuffle(x[:, :, :height, :width], factor)
 
@@ -239,7 +239,7 @@ class Positions(nn.Module):
         return x + self.positional_embedding.T.unflatten(1, self.size)''',
     "tokens_and_mean": '''\
 def tokens_and_mean(x: torch.Tensor) -> torch.Tensor:
-    """A map as a column of its pixels, their mean above them."""
+    """Make a map a column of its pixels, their mean above them."""
     column = x.flatten(2).unsqueeze(3)
     return torch.cat([column.mean(2, keepdim=True), column], dim=2)''',
     "ChannelConv1d": '''\

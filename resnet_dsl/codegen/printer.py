@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence as Several
+from dataclasses import replace
 from enum import IntEnum
 from typing import TypeGuard
 
@@ -29,6 +30,7 @@ from resnet_dsl.codegen.python import (
 
 WIDTH = 88
 INDENT = "    "
+FEW_LINKS = 2  # a chain of methods this long is broken as any call is
 
 
 class Binding(IntEnum):
@@ -158,6 +160,9 @@ def statement(prefix: str, tree: Expression, indent: int, suffix: str = "") -> s
     flat = f"{margin}{prefix}{text(tree)}{suffix}"
     if len(flat) <= WIDTH:
         return flat
+    chain = _chain(tree)
+    if len(chain) > FEW_LINKS:
+        return _broken_chain(prefix, chain, indent, suffix)
     match tree:
         case Call() if tree.arguments or tree.keywords:
             return _broken_call(prefix, tree, indent, suffix)
@@ -187,9 +192,40 @@ def _broken_call(prefix: str, tree: Call, indent: int, suffix: str) -> str:
     inner = f"{margin}{INDENT}{', '.join(_arguments(tree))}"
     if len(inner) <= WIDTH:
         return f"{opening}\n{inner}\n{margin}){suffix}"
-    lines = [statement("", argument, indent + 4, ",") for argument in tree.arguments]
+    # A chain that stands alone in a call has no comma after it.
+    alone = len(tree.arguments) == 1 and not tree.keywords and len(_chain(tree.arguments[0])) > FEW_LINKS
+    comma = "" if alone else ","
+    lines = [statement("", argument, indent + 4, comma) for argument in tree.arguments]
     lines += [statement(f"{name}=", value, indent + 4, ",") for name, value in tree.keywords]
     return "\n".join([opening, *lines, f"{margin}){suffix}"])
+
+
+def _chain(tree: Expression) -> list[Expression]:
+    """What a chain of methods begins with, and each `.method(…)` that is asked of what a call returns."""
+    match tree:
+        case Call(callee):
+            *before, last = _chain(callee)
+            return [*before, replace(tree, callee=last)]
+        case Subscript(value):
+            *before, last = _chain(value)
+            return [*before, replace(tree, value=last)]
+        case Attribute(Call() | Subscript() as value, name):
+            return [*_chain(value), Name(f".{name}")]
+        case Attribute(value, name) if binding(value) < Binding.WHOLE:
+            return [Name(_within(value, Binding.WHOLE)), Name(f".{name}")]
+        case _:
+            return [tree]
+
+
+def _broken_chain(prefix: str, chain: Several[Expression], indent: int, suffix: str) -> str:
+    """A link a line, between parentheses of their own where no brackets are around."""
+    if not prefix:
+        first, *links, last = chain
+        lines = [statement("", first, indent), *(statement("", link, indent) for link in links)]
+        return "\n".join([*lines, statement("", last, indent, suffix)])
+    margin, flat = " " * indent, f"{' ' * (indent + 4)}{''.join(map(text, chain))}"
+    inner = flat if len(flat) <= WIDTH else _broken_chain("", chain, indent + 4, "")
+    return f"{margin}{prefix}(\n{inner}\n{margin}){suffix}"
 
 
 def _broken_items(prefix: str, tree: Sequence | Dictionary, indent: int, suffix: str) -> str:

@@ -280,10 +280,12 @@ def adaptive_avg_pool(
 ) -> keras.KerasTensor:
     """Means of `size` parts, which overlap where they do not divide the map."""
     layout = keras.config.image_data_format()
-    # That layer of Keras wants a known size, and rounds where parts end on JAX.
-    if None not in x.shape[1:] and keras.backend.backend() != "jax":
-        return layers.AdaptiveAveragePooling2D(size, data_format=layout, name=name)(x)
     rows = 1 if layout == "channels_last" else 2
+    sizes = (*x.shape[rows : rows + 2], *size)
+    # That layer of Keras wants a known size, and rounds where parts end on JAX. TensorFlow
+    # compiles it for no single row or column, before or after.
+    if None not in sizes and 1 not in sizes and keras.backend.backend() != "jax":
+        return layers.AdaptiveAveragePooling2D(size, data_format=layout, name=name)(x)
     return mean_of_parts(mean_of_parts(x, rows, size[0]), rows + 1, size[1])
 
 
