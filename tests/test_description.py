@@ -125,6 +125,16 @@ def test_names_are_told_apart_by_library_and_prefix(front: str, names: str, insp
     assert said(inspect("a.pth")[1])["names"] == names
 
 
+def test_a_head_of_its_own_tells_whose_the_body_is_that_others_call_the_same() -> None:
+    inside = [f"backbone.{name}" for name in body()]
+    segmented = whose_names([*inside, "classifier.0.weight", "classifier.4.weight", "classifier.4.bias"])
+    assert segmented is not None
+    assert (segmented.libraries, segmented.others) == (("torchvision",), ())
+    detected = whose_names([*inside, "head.fc.weight", "head.fc.bias"])
+    assert detected is not None
+    assert (detected.libraries, detected.others) == (("mmpretrain",), ())
+
+
 def test_layers_with_other_names_are_listed_beside_the_known_ones() -> None:
     whose = whose_names([*state(), "neck.weight", "fc2.bias"])
     assert whose is not None

@@ -11,6 +11,7 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.decompile.pipeline import NotExpressibleError
+from resnet_dsl.decompile.shipped_blocks import with_blocks
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.syntax.formatter.format import format_source
 from tests.support.library_models import keras_resnet
@@ -71,6 +72,15 @@ def test_one_tensor_that_does_not_fit_is_no_shipped_network() -> None:
     name = "layer2.0.conv2.attn.fc_reduce.weight"
     with pytest.raises(NotExpressibleError, match="neither `basic` nor `bottleneck`"):
         from_shapes({**shapes, name: (9, *shapes[name][1:])})
+
+
+def test_of_shipped_networks_that_compute_otherwise_none_is_taken() -> None:
+    text = "use densenetblur121d\n\nmodel net { base: densenetblur121d  depths: [1, 2, 1, 1] }"
+    shapes = shapes_of(compiled(text))
+    found = {each.spec: each.computed for each in with_blocks(shapes, "net", "")}
+    assert found["densenetblur121d"] != found["densenet264d"]  # one blurs where it pools
+    with pytest.raises(NotExpressibleError, match="neither `basic` nor `bottleneck`"):
+        from_shapes(shapes)
 
 
 # --- models of the libraries themselves --------------------------------------------------------

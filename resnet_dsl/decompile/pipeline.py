@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -42,7 +42,6 @@ from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
-from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.asked import Asked
@@ -241,7 +240,10 @@ def _by_shape(file: InputFile, request: ImportRequest) -> Iterator[_Tried]:
 def _from_shelf(
     file: InputFile, ways: Sequence[tuple[InputFile, Reading | None]], name: str | None, model: str
 ) -> Restored | None:
-    """The shipped spec that has just the file's tensors; else one made of a shipped spec's blocks."""
+    """The shipped spec that has just the file's tensors; else one made of a shipped spec's blocks.
+
+    Of several such that compute the same the first is taken: tensors tell no more.
+    """
     for way, reading in ways:
         shelved = _shipped(way, name)
         if shelved is not None:
@@ -249,13 +251,13 @@ def _from_shelf(
     if file.graph is not None:
         return None
     comment = f"# Restored from {printable(file.source)}.\n"
-    found: dict[str, Restored] = {}
+    found: dict[Hashable, Restored] = {}
     for way, reading in ways:
         for each in with_blocks(way.shapes, model, comment):
             if reading is None or reading.refusal(each.program) is None:
                 notes = (*file.notes, OF_SHIPPED.format(spec=each.spec), *each.notes)
                 restored = _with_remark(Restored(each.text, each.program, notes), reading)
-                found.setdefault(print_network(each.program), restored)
+                found.setdefault(each.computed, restored)
     return next(iter(found.values())) if len(found) == 1 else None
 
 

@@ -173,8 +173,9 @@ def _blocks(differences: Differences, shelf: ShippedModel, said: Said) -> Found:
 def _computed(program: Program, name: str) -> dict[str, ast.Number]:
     """A parameter that follows from other settings, if all blocks have one number."""
     found = {dict(body.arguments).get(name) for stage in program.network.stages for body in stage.blocks}
-    value = expression(found.pop()) if len(found) == 1 else None
-    return {name: value} if isinstance(value, ast.Number) else {}
+    value = found.pop() if len(found) == 1 else None
+    number = expression(value) if type(value) is int else None
+    return {name: number} if isinstance(number, ast.Number) else {}
 
 
 def _constant(differences: Differences) -> set[tuple[str, int] | None]:

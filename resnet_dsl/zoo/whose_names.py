@@ -43,19 +43,22 @@ def whose_names(names: Collection[str]) -> WhoseNames | None:
     by_joint = {
         joint: list(dict.fromkeys(n.rpartition(joint)[0] for n in kept))[:LOOKED_AT] for joint in joints
     }
-    found: list[WhoseNames] = []
+    found: list[tuple[WhoseNames, bool]] = []
     for prefix in ("", *leading(kept)[:PREFIXES]):
         for kind in _kinds():
             layers = by_joint[kind.joint]
             known = {path for path in layers if path.startswith(prefix) and kind.has(path[len(prefix) :])}
             if len(known) >= max(2, ENOUGH * len(layers)):
                 others = tuple(path for path in layers if path not in known)
-                found.append(WhoseNames((kind.library,), prefix, len(known), others))
-    most = max((each.known for each in found), default=0)
-    best = [each for each in found if each.known == most]
-    if not best:
+                whole = kind.has_parts({path[len(prefix) :] for path in known})
+                found.append((WhoseNames((kind.library,), prefix, len(known), others), whole))
+    most = max((each.known for each, _ in found), default=0)
+    equals = [(each, whole) for each, whole in found if each.known == most]
+    if not equals:
         return None
-    best = [each for each in best if each.prefix == best[0].prefix]
+    prefix = equals[0][0].prefix
+    there = [(each, whole) for each, whole in equals if each.prefix == prefix]
+    best = [each for each, whole in there if whole] or [each for each, _ in there]
     alike = dict.fromkeys(library for each in best for library in each.libraries)
     libraries = (OURS,) if OURS in alike else tuple(alike)
     return WhoseNames(libraries, best[0].prefix, most, best[0].others)
@@ -68,6 +71,12 @@ class _Kind:
     library: str
     joint: str
     expressions: tuple[re.Pattern[str], ...]
+    parts: tuple[str, ...] = ()
+    """What the names of parts begin with that a network has beside its body, whatever is in them."""
+
+    def has_parts(self, paths: Collection[str]) -> bool:
+        """Whether one of those parts is there, if any is known: else the body may be any network's."""
+        return not self.parts or any(path.startswith(self.parts) for path in paths)
 
     def has(self, path: str) -> bool:
         """Whether a layer may be called so."""
@@ -78,7 +87,17 @@ class _Kind:
 def _kinds() -> tuple[_Kind, ...]:
     own = _Kind(OURS, ".", tuple(_expression(text) for text in OWN))
     maps = ((library, each) for library in known_libraries() for each in find_library(library).maps)
-    return (own, *(_Kind(library, each.style.joint, tuple(_expressions(each))) for library, each in maps))
+    return own, *(
+        _Kind(library, each.style.joint, tuple(_expressions(each)), tuple(_parts(each)))
+        for library, each in maps
+    )
+
+
+def _parts(map: NameMap) -> Iterator[str]:
+    """Yield what the names begin with in parts that a map takes as a whole."""
+    for pattern in map.same:
+        if pattern.text.endswith(f".{REST}") and not TERM_OF.search(pattern.text):
+            yield pattern.text.removesuffix(REST)
 
 
 def _expressions(map: NameMap) -> Iterator[re.Pattern[str]]:
