@@ -170,14 +170,15 @@ Norm = Callable[[Array, Axes, float], tuple[Array, Array]]
 
 def error_with(job: Job, norm: Norm) -> float:
     """How far a network is off if its norms are computed by `norm`."""
-    graph = compile_source(Source("net.resnet", job.text)).graph.inference
+    graph = compile_source(Source("net.resnet", job.text)).graph
     worst = 0.0
     for x, truth in zip(job.inputs, job.truths, strict=True):
         tensors, values = tensors_of(graph, job.state), {INPUT: as_batch(graph, x)}
         for node in graph.nodes:
             call = replace(called(node, tensors, values), standardise=norm)
             values[node.name] = apply(node, call, Extent(*x.shape[2:]))
-        worst = max([worst, *(error_of(values[result], truth[name]) for name, result in graph.outputs)])
+        outputs = graph.inference.outputs
+        worst = max([worst, *(error_of(values[result], truth[name]) for name, result in outputs)])
     return worst
 
 
