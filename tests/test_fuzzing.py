@@ -34,7 +34,7 @@ from resnet_dsl.reference.standardising import Array, Axes, standardised
 from resnet_dsl.verify.forward import error_of
 
 TEXTS = 300
-JUDGED = 100
+JUDGED, NORMALISING = 300, 30  # networks, and how many of them at least show how a norm is computed
 NETWORKS, MOST = 300, 1200  # what is rare among the first has to be among so many
 
 
@@ -194,8 +194,9 @@ def normalising() -> list[Job]:
 
 @pytest.mark.parametrize("norm", [wrong_eps, unbiased, eps_outside_of_the_root])
 def test_a_norm_that_is_computed_wrongly_is_no_rounding(norm: Norm, normalising: list[Job]):
-    checks = [(job, Check("torch float64", error_with(job, norm), BARS["float64"])) for job in normalising]
-    assert len(checks) > JUDGED / 5
+    every = [(job, Check("torch float64", error_with(job, norm), BARS["float64"])) for job in normalising]
+    checks = [(job, check) for job, check in every if not check.passed]  # twice an eps of 0 is none
+    assert len(checks) >= NORMALISING
     # A network may stretch rounding until a fault drowns: one in a hundred does.
     assert sum(networks.is_rounding(*check) for check in checks) <= len(checks) / 30
 
