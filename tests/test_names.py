@@ -263,11 +263,33 @@ def test_models_of_timm_are_ours_and_back_bit_for_bit(case: Case, tmp_path: Path
     _agrees(model, "timm", library_models.stirred(case.model), tmp_path, case.sizes)
 
 
+# Maps whose models are compared with timm's in tests/test_timm_registry.py and tests/test_single_networks.py.
+COMPARED_ELSEWHERE = {
+    "convnext_nano and its like, convnextv2_nano and its like",
+    "convnext_tiny and its like, convnextv2_tiny and its like",
+    "densenet264d and densenetblur121d",
+    "dm_nfnet_f0, nfnet_f0 and their like",
+    "hrnet_w18 and its like",
+    "legacy_seresnext50_32x4d and legacy_senet154",
+    "regnetv",
+    "regnetx, regnety and regnetz",
+    "res2net50_26w_4s and its like",
+    "resnest50d and its like",
+    "resnetv2_18d and resnetv2_34d",
+    "resnetv2_50d_frn",
+    "resnetv2_50d_gn and its like",
+    "skresnet18 and skresnet34",
+    "test_resnet",
+    "vgg11 to vgg19",
+}
+
+
 def test_every_map_of_timm_has_its_numbers() -> None:
     compared = {
         model_names(resnet_dsl.load(case.spec, **case.settings).program, "timm").map.about for case in TIMM
     }
-    assert compared == {each.about for each in find_library("timm").maps}
+    assert compared.isdisjoint(COMPARED_ELSEWHERE)
+    assert compared | COMPARED_ELSEWHERE == {each.about for each in find_library("timm").maps}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,10 @@ def test_what_a_shipped_spec_expects_is_checked(spec: str, figure: str) -> None:
     """The same text with one digit of the last figure changed is refused, with the true figure."""
     source, home = read(spec)
     before, _, after = source.text.rpartition(f"{figure} == ")
+    if not before and figure == "macs":  # they depend on a size that is left open
+        name = re.findall(r"^model (\w+)", source.text, re.MULTILINE)[-1]
+        assert compile_spec(spec, name).cost.macs is None
+        return
     assert before, f"{spec} expects no {figure}"
     last = re.findall(r"^model (\w+)", before, re.MULTILINE)[-1]
     wrong = str((int(after[0]) + 1) % 9 + 1)

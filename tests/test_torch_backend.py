@@ -45,7 +45,7 @@ CALLS = re.compile(
     r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
     r"|torch\.(device|get_default_device|linalg\.vector_norm|empty|clamp|abs)"
-    r"|.+\.(unflatten|transpose|view_as|sum|mean)"
+    r"|torch\.unflatten|.+\.(transpose|view_as|sum|mean)"
 )
 
 

@@ -190,12 +190,13 @@ def attention(
     positions: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Gather the pixels of `values`, for each pixel of `x` by how it agrees with `keys`."""
-    q, k, v = [each.flatten(2).unflatten(1, (heads, -1)) for each in (x, keys, values)]
+    flat = [each.flatten(2) for each in (x, keys, values)]
+    q, k, v = [torch.unflatten(each, 1, (heads, -1)) for each in flat]
     scores = (q * q.shape[2] ** -0.5).transpose(2, 3) @ k
     if positions is not None:
         scores = scores + positions
     found = v @ F.softmax(scores, dim=3).transpose(2, 3)
-    return found.flatten(1, 2).unflatten(2, x.shape[2:])
+    return torch.unflatten(found.flatten(1, 2), 2, x.shape[2:])
 
 
 torch.fx.wrap("attention")  # one node of a traced graph''',
@@ -214,7 +215,7 @@ class RelativeAttention(nn.Module):
     def forward(
         self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        q = x.unflatten(1, (self.heads, -1)) * self.scale
+        q = torch.unflatten(x, 1, (self.heads, -1)) * self.scale
         rows = torch.einsum("nhdij,ikd->nhijk", q, self.apart(self.height_rel))
         columns = torch.einsum("nhdij,jkd->nhijk", q, self.apart(self.width_rel))
         positions = rows.unsqueeze(5) + columns.unsqueeze(4)
@@ -236,7 +237,7 @@ class Positions(nn.Module):
         self.positional_embedding = nn.Parameter(torch.empty(height * width, channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.positional_embedding.T.unflatten(1, self.size)''',
+        return x + torch.unflatten(self.positional_embedding.T, 1, self.size)''',
     "tokens_and_mean": '''\
 def tokens_and_mean(x: torch.Tensor) -> torch.Tensor:
     """Make a map a column of its pixels, their mean above them."""
@@ -365,7 +366,7 @@ class GlobalResponseNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        norm = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
+        norm: torch.Tensor = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
         share = norm / (norm.mean(dim=1, keepdim=True) + self.eps)
         scaled = self.weight[:, None, None] * (x * share)
         return x + (scaled + self.bias[:, None, None])''',

@@ -203,7 +203,7 @@ def _(op: ops.Softmax, site: Site) -> TorchLowering:
     if op.over == "pixels":
         return function(method(call("F.softmax", method(X, "flatten", 2), dim=2), "view_as", X))
     if op.over == "parts":
-        parts = method(X, "unflatten", 1, several(site.number("parts"), Negative(Literal(1))))
+        parts = call("torch.unflatten", X, 1, several(site.number("parts"), Negative(Literal(1))))
         return function(method(call("F.softmax", parts, dim=1), "flatten", 1, 2))
     return functional("F.softmax", "nn.Softmax", dim=1)
 

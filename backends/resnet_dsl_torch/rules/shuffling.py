@@ -20,5 +20,5 @@ def _(op: ops.PixelUnshuffle, site: Site) -> TorchLowering:
 @lower.register
 def _(op: ops.ChannelShuffle, site: Site) -> TorchLowering:
     groups = several(site.number("groups"), Negative(Literal(1)))
-    apart = method(X, "unflatten", 1, groups)
+    apart = call("torch.unflatten", X, 1, groups)
     return function(method(method(apart, "transpose", 1, 2), "flatten", 1, 2))
