@@ -19,8 +19,9 @@ def _checked(name: str, subject: Subject) -> Check:
 
 def _rendered(name: str, subject: Subject) -> Check:
     content = find_backend("onnx").render(subject.program, subject.job.state)
-    assert isinstance(content, bytes)
-    return subject.same(name, subject.runtime.run(onnx.load_model_from_string(content), subject.x))
+    assert not isinstance(content, str)
+    whole = content if isinstance(content, bytes) else b"".join(content)
+    return subject.same(name, subject.runtime.run(onnx.load_model_from_string(whole), subject.x))
 
 
 def _safetensors(name: str, subject: Subject) -> Check:
