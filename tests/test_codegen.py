@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from resnet_dsl.codegen.classes import classes_of
 from resnet_dsl.codegen.names import camel
-from resnet_dsl.codegen.printer import WIDTH, statement, text
+from resnet_dsl.codegen.printer import WIDTH, assignment, statement, text
 from resnet_dsl.codegen.python import (
     Binary,
     Call,
@@ -120,6 +122,19 @@ def test_a_chain_of_methods_is_broken_at_its_links() -> None:
     assert lines[1:-1] == [f"    ({text(added)})", "    .transpose(1, 2)", "    .flatten(1, 2)"]
     short = method(method(method(Name("x"), "transpose", 1, 2), "flatten", 1, 2), "view_as", Name("y" * 41))
     assert statement("result = ", short, 0).splitlines() == ["result = (", f"    {text(short)}", ")"]
+
+
+def test_targets_are_broken_as_ruff_breaks_them() -> None:
+    made = [call("self.head", *(Name(f"part{i}") for i in range(count))) for count in (1, 30)]
+    lines = [
+        assignment([f"{'t' * length}{i}" for i in range(5)], each, 8)
+        for length in range(4, 40)
+        for each in made
+    ]
+    whole = "class A:\n    def f(self):\n" + "\n".join(lines) + "\n"
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "-"]
+    done = subprocess.run(command, input=whole, capture_output=True, text=True, check=True)
+    assert done.stdout == whole
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -138,11 +138,6 @@ def _is_arithmetic(step: BlockStep) -> bool:
     return isinstance(step.what, KerasLowering) and not isinstance(step.what.expression, Call)
 
 
-def written(lines: Sequence[Assignment], indent: int = 4) -> list[str]:
-    """Return assignments as lines of a function."""
-    return [statement(f"{', '.join(line.targets)} = ", line.value, indent) for line in lines]
-
-
 def functions_of(classes: Classes, helpers: Helpers, layer_names: LayerNames) -> Functions:
     """Return the functions of all blocks."""
     functions = Functions(helpers)
@@ -166,7 +161,7 @@ def _function(block: BlockClass, functions: Functions, layer_names: LayerNames) 
     parameters = [tensors[0], *named, *tensors[1:], *(f"{p.name}: {p.kind}" for p in takes)]
     text = [signature(f"def {block.name}", parameters, f" -> {returned}:", 0)]
     text += [f"    {docstring(block.doc, 4)}"] if block.doc else []
-    text += [*written(lines), statement("return ", last, 4)]
+    text += [*(line.written(4) for line in lines), statement("return ", last, 4)]
     return BlockFunction(
         block.name, "\n".join(text), frozenset(used), tuple(parameter.name for parameter in takes)
     )

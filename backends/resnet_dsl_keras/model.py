@@ -30,7 +30,7 @@ from resnet_dsl.backend.python_source import (
     signature,
     statement,
 )
-from resnet_dsl_keras.functions import Functions, written
+from resnet_dsl_keras.functions import Functions
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import lowered_node
@@ -329,4 +329,4 @@ def _text(lines: Iterable[Line], indent: int = 4) -> Iterator[str]:
             yield f"{' ' * indent}for {variable} in range({bounds}):"
             yield statement(f"{X.path} = ", line.value, indent + 4)
         else:
-            yield from written([line], indent)
+            yield line.written(indent)

@@ -35,17 +35,17 @@ def in_pieces(model: ModelProto, weights: Sequence[Array]) -> Pieces:
 def _filled(outline: bytes, start: int, stop: int, weights: Sequence[Array]) -> Iterator[bytes | memoryview]:
     """Yield the fields of a graph, each tensor's contents behind what else it says of itself."""
     waiting = iter(weights)
-    at = start
+    done = at = start
     for field, begin, end in fields(outline, start, stop):
         value = next(waiting, None) if field == TENSORS_FIELD else None
-        if value is None:
-            yield outline[at:end]
-        else:
+        if value is not None:
             content = value.reshape(-1).view(np.uint8).data
             head = outline[begin:end] + _head(CONTENT_FIELD, len(content))
-            yield _head(TENSORS_FIELD, len(head) + len(content)) + head
+            yield outline[done:at] + _head(TENSORS_FIELD, len(head) + len(content)) + head
             yield content
+            done = end
         at = end
+    yield outline[done:stop]
 
 
 def _add(pieces: list[bytes | memoryview], piece: bytes | memoryview) -> None:

@@ -83,7 +83,7 @@ def class_text(block: BlockClass) -> ClassText:
     takes = signature(
         "def forward", ["self", *(f"{name}: torch.Tensor" for name in block.inputs)], returned, 4
     )
-    forward = "\n".join([takes, *written(lines), *returning(last, lines, block.inputs)])
+    forward = "\n".join([takes, *(line.written(8) for line in lines), *returning(last, lines, block.inputs)])
     made = [] if listed is None else [Sequence("[]", tuple(listed))]
     kept = [*stored(block.parameters, [last, *(line.value for line in lines)])]
     kept += [] if listed is not None else keeping(block.steps)
@@ -242,11 +242,6 @@ def computing(
     names = given or {}
     found = Statements(steps, results, express, _inline, taken, unpack=_unpacked, given=names, later=later)
     return found.write(inputs)
-
-
-def written(lines: Iterable[Assignment], indent: int = 8) -> Iterator[str]:
-    """Yield assignments as lines of a method."""
-    return (statement(f"{', '.join(line.targets)} = ", line.value, indent) for line in lines)
 
 
 def returning(last: Expression, lines: Several[Assignment], inputs: Iterable[str] = ("x",)) -> list[str]:

@@ -39,7 +39,6 @@ from resnet_dsl_torch.blocks import (
     keeping,
     returning,
     stored,
-    written,
 )
 
 X = "x"
@@ -119,15 +118,16 @@ def _block(path: str, body: ModelBody) -> Expression:
 def forward_lines(body: ModelBody) -> list[str]:
     """Return the body of `forward`."""
     lines, (result,), later = _forward(body)
+    text = [line.written(8) for line in lines]
     if not body.outputs:
-        return [*written(lines), *returning(result, lines)]
+        return [*text, *returning(result, lines)]
     items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
     if not body.auxiliary:
-        return [*written(lines), statement("return ", Dictionary(items), 8)]
+        return [*text, statement("return ", Dictionary(items), 8)]
     tries = chain(("outputs",), (f"outputs{number}" for number in numbers(2)))
     outputs = next(name for name in tries if name not in body.kept.values())
-    text = [*written(lines), statement(f"{outputs} = ", Dictionary(items), 8), "        if self.training:"]
-    text += written(later, 12)
+    text += [statement(f"{outputs} = ", Dictionary(items), 8), "        if self.training:"]
+    text += [line.written(12) for line in later]
     for name, variable in body.auxiliary:
         text.append(statement("", Subscript(Name(outputs), (Literal(name),)), 12) + f" = {variable}")
     return [*text, f"        return {outputs}"]

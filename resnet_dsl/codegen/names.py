@@ -23,7 +23,7 @@ LETTERS = re.compile(r"([a-z]*)(.*)")
 
 
 def camel(name: str) -> str:
-    """Return a name of the language as a class name: `my_block` as `MyBlock`, `resnet50` as `ResNet50`."""
+    """Return a name of the language as a class name: `my_block` as `MyBlock`."""
     result = ""
     for word in filter(None, name.split("_")):
         apart = "_" if result[-1:].isdigit() and word[0].isdigit() else ""

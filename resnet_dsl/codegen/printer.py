@@ -182,6 +182,16 @@ def statement(prefix: str, tree: Expression, indent: int, suffix: str = "") -> s
             return _in_parentheses(prefix, [], tree, indent, suffix)
 
 
+def assignment(targets: Several[str], value: Expression, indent: int) -> str:
+    """Return `targets = value`; several targets are broken where nothing else helps."""
+    found = statement(f"{', '.join(targets)} = ", value, indent)
+    if len(targets) == 1 or max(map(len, found.splitlines())) <= WIDTH:
+        return found
+    margin = " " * indent
+    lines = "".join(f"{margin}{INDENT}{target},\n" for target in targets)
+    return f"{margin}(\n{lines}{statement(') = ', value, indent)}"
+
+
 def _broken_call(prefix: str, tree: Call, indent: int, suffix: str) -> str:
     margin = " " * indent
     opening = f"{margin}{prefix}{_within(tree.callee, Binding.WHOLE)}("

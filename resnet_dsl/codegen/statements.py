@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from resnet_dsl.codegen.classes import BlockStep
 from resnet_dsl.codegen.names import PYTHON
-from resnet_dsl.codegen.printer import text
+from resnet_dsl.codegen.printer import assignment, text
 from resnet_dsl.codegen.python import Expression, Name
 from resnet_dsl.ir.network import FurtherResult
 
@@ -26,6 +26,10 @@ class Assignment:
 
     targets: tuple[str, ...]
     value: Expression
+
+    def written(self, indent: int) -> str:
+        """Return it as lines of a function."""
+        return assignment(self.targets, self.value, indent)
 
 
 @dataclass(frozen=True)

@@ -205,13 +205,13 @@ def _is_for_other_channels(state: ModelState, values: dict[str, Value]) -> bool:
     if not (isinstance(size, tuple) and size and input_layer < own_layer):
         return False
     lists = (values.get(name) for name in ("mean", "std"))
-    lengths = {len(each) for each in lists if isinstance(each, tuple)} - {size[0]}
-    for length in lengths:
-        message = f"`preprocess` is for {length} channels, and the input has {show(size[0])}: it is left out"
-        hint = "give `preprocess` for this input, or write `preprocess: none`"
-        state.elaborator.warn("W0602", message, state.value_at("input"), hint)
-        return True
-    return False
+    length = next((len(each) for each in lists if isinstance(each, tuple) and len(each) != size[0]), None)
+    if length is None:
+        return False
+    message = f"`preprocess` is for {length} channels, and the input has {show(size[0])}: it is left out"
+    hint = "give `preprocess` for this input, or write `preprocess: none`"
+    state.elaborator.warn("W0602", message, state.value_at("input"), hint)
+    return True
 
 
 def _check_channels(state: ModelState, record: ast.Record, values: dict[str, Value]) -> None:
