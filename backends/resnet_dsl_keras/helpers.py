@@ -88,7 +88,7 @@ DEPTHWISE_CONV = (
     HelperSetting("multiplier", NUMBER, 1),
 )
 
-TENSORS = f"{TENSOR} | list[{TENSOR}]"  # a map, and one whose height and width it gets
+TENSORS = f"list[{TENSOR}]"  # a map and, where it gets the height and width of another, that one
 SIZED = (HelperSetting("size", TWO, None),)
 RESIZED = (
     *SIZED,

@@ -15,7 +15,7 @@ from resnet_dsl_keras.rules.lowering import KerasLowering, X, helper_call, lower
 def _(op: ops.Upsample, site: Site) -> KerasLowering:
     if any(op.size) or op.align_corners:
         to = {"size": site.pair("size")} if any(op.size) else {"factor": site.pair("factor")}
-        return KerasLowering(call("resized", X, StepName(), **to, **_mode(op)))
+        return KerasLowering(call("resized", listed(X), StepName(), **to, **_mode(op)))
     factor = site.square("factor")
     if op.mode == "nearest":
         return KerasLowering(helper_call("upsample", factor))
@@ -30,7 +30,7 @@ def _(op: ops.Resize, site: Site) -> KerasLowering:
 @lower.register
 def _(op: ops.Crop, site: Site) -> KerasLowering:
     if any(op.size):
-        return KerasLowering(call("cropped", X, StepName(), size=site.pair("size")))
+        return KerasLowering(call("cropped", listed(X), StepName(), size=site.pair("size")))
     return KerasLowering(call("cropped", listed(X, Operand(1)), StepName()))
 
 
