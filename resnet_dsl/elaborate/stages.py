@@ -174,53 +174,69 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     if sum(run.length for run in runs) > OPS.most:
         state.error("E0501", f"a stage of more than {OPS.most:,} blocks", at)
         return None
-    blocks: list[Body] = []
-    derived: list[Derived] = []
-    owners: list[str | None] = []
-    inputs: list[tuple[str, ...]] = []
+    placed: list[Placed] = []
     for run in runs:
-        left = run.length
-        while left:
-            position, before = first._replace(block=len(blocks)), (state.shape, state.channels)
-            state.settings.asked -= EACH
-            share, parts = run.function.share, TakenParts(state, name)
-            start = _started(state, run, parts) if left == run.length else PREVIOUS
-            if start is None or not takes_it(state, run.function, run.span):
-                return None
-            with state.elaborator.applying_again(share in state.shared):
-                made = _block(state, run, name, position, parts)
-            if isinstance(made, Bad):
-                return None
-            path = f"{name}.{position.block}"
-            owner = None if share is None else block_owner(state, share, path, made[0], at)
-            if isinstance(owner, Bad):
-                return None
-            body, formulas, taken = made
-            known = {X_CHANNELS: state.channels}
-            for tensor, part in zip(body.names[1:], taken, strict=True):
-                known[channels_name(tensor)] = state.feature_channels[part]
-            given = (*formulas, *((name, formula) for name, formula in known.items() if formula is not None))
-            _pass_through(state, body, formulas, known)
-            # Where no value asks which block it is for, one that changes no shape is the next one too.
-            alike = position.block > 0 and EACH.isdisjoint(state.settings.asked) and start == PREVIOUS
-            alike = alike and not body.fields and not state.record
-            times = left if alike and before == (state.shape, state.channels) else 1
-            if times > 1:
-                state.elaborator.count((times - 1) * max(body.count, 1), at)
-            blocks += [body] * times
-            derived += [given] * times
-            inputs += [(start, *taken)] * times
-            keep_fields(state, name, path, body)
-            owners.append(owner)
-            if share is not None:
-                state.elaborator.shares[share] += times
-                owner = owner or path
-            owners += [owner] * (times - 1)
-            left -= times
-    shared = tuple(owners) if any(owners) else ()
-    plain = all(taken == (PREVIOUS,) for taken in inputs)
-    taken_parts = () if plain else tuple(inputs)
-    return Stage(name, tuple(blocks), state.names[name], tuple(derived), shared, taken_parts)
+        if not _place(state, name, run, first, placed):
+            return None
+    owners = tuple(each.owner for each in placed)
+    inputs = tuple(each.inputs for each in placed)
+    return Stage(
+        name,
+        tuple(each.body for each in placed),
+        state.names[name],
+        tuple(each.derived for each in placed),
+        owners if any(owners) else (),
+        () if all(taken == (PREVIOUS,) for taken in inputs) else inputs,
+    )
+
+
+class Placed(NamedTuple):
+    """A block in its place: how its numbers were derived, whose tensors it uses, and which parts it takes."""
+
+    body: Body
+    derived: Derived
+    owner: str | None
+    inputs: tuple[str, ...]
+
+
+def _place(state: ModelState, name: str, run: Run, first: Position, placed: list[Placed]) -> bool:
+    """Append the blocks of a run, each on what the one before left; returns whether all could be made."""
+    at = state.value_at("stages", first.stage)
+    share, left = run.function.share, run.length
+    while left:
+        position, before = first._replace(block=len(placed)), (state.shape, state.channels)
+        state.settings.asked -= EACH
+        parts = TakenParts(state, name)
+        start = _started(state, run, parts) if left == run.length else PREVIOUS
+        if start is None or not takes_it(state, run.function, run.span):
+            return False
+        with state.elaborator.applying_again(share in state.shared):
+            made = _block(state, run, name, position, parts)
+        if isinstance(made, Bad):
+            return False
+        body, formulas, taken = made
+        path = f"{name}.{position.block}"
+        owner = None if share is None else block_owner(state, share, path, body, at)
+        if isinstance(owner, Bad):
+            return False
+        known = {X_CHANNELS: state.channels}
+        for tensor, part in zip(body.names[1:], taken, strict=True):
+            known[channels_name(tensor)] = state.feature_channels[part]
+        given = (*formulas, *((name, formula) for name, formula in known.items() if formula is not None))
+        _pass_through(state, body, formulas, known)
+        # Where no value asks which block it is for, one that changes no shape is the next one too.
+        alike = position.block > 0 and EACH.isdisjoint(state.settings.asked) and start == PREVIOUS
+        alike = alike and not body.fields and not state.record
+        times = left if alike and before == (state.shape, state.channels) else 1
+        if times > 1:
+            state.elaborator.count((times - 1) * max(body.count, 1), at)
+        if share is not None:
+            state.elaborator.shares[share] += times
+        one = Placed(body, given, owner, (start, *taken))
+        placed += [one, *[one._replace(owner=owner or (path if share is not None else None))] * (times - 1)]
+        keep_fields(state, name, path, body)
+        left -= times
+    return True
 
 
 def _started(state: ModelState, run: Run, parts: TakenParts) -> str | None:
