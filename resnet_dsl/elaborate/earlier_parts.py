@@ -90,7 +90,10 @@ def pipeline_of_blocks(ctx: Elaborator, expr: ast.Pipe, first: Value, env: Env) 
         if isinstance(value, Bad):
             return BAD
         if not isinstance(value, Function | Repeat):
-            return ctx.error("E0206", f"a stage is made of blocks, not of {show(value)}", step.span)
+            message = f"a stage is made of blocks, not of {show(value)}"
+            return ctx.error(
+                "E0206", message, step.span, f"`{start.path} -> mine(64)`, with a block of yours"
+            )
         blocks.append(value)
     pipeline = PartPipeline(start, tuple(blocks))
     return pipeline if label is None else Staged(label, pipeline)

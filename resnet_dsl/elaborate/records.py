@@ -24,7 +24,8 @@ def of_tensors(ctx: Elaborator, record: Record, expr: ast.Expr, made: Made) -> R
     """Return a record of what each field makes, each one tensor; a field that is `none` is left out."""
     record = Record((name, value) for name, value in record if value is not None)
     if not record:
-        return ctx.error("E0206", "a record that is returned has a field at least", expr.span)
+        hint = "name a tensor in it, `{ near: x }`, or return one: `return x`"
+        return ctx.error("E0206", "a record that is returned has a field at least", expr.span, hint)
     written = {item.name: item.value for item in expr.fields} if isinstance(expr, ast.Record) else {}
     fields: dict[str, Value] = {}
     for name, value in record:
