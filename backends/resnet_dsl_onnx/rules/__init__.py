@@ -7,34 +7,28 @@ written out, also where ONNX has the same default.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import singledispatch
+from functools import partial
 from math import isinf
 
 from resnet_dsl.backend.ir import Extent, GraphNode, Op, ops, sides
 from resnet_dsl_onnx.nodes import NO_INPUT, Constant, OnnxNode, step
-from resnet_dsl_onnx.rules.activations import gelu, mish
-from resnet_dsl_onnx.rules.attention import attention, pixel, positions, softmax, tokens, weighted_sum
-from resnet_dsl_onnx.rules.averages import adaptive_average
-from resnet_dsl_onnx.rules.learned import (
-    generalised_mean,
-    global_response_norm,
-    learned_scale,
-    learned_shift,
+from resnet_dsl_onnx.rules import (  # noqa: F401  the rules register themselves
+    activations,
+    attention,
+    averages,
+    learned,
+    resizing,
+    shuffling,
 )
-from resnet_dsl_onnx.rules.normalisation import group_norm, layer_norm, local_response_norm, standardised
-from resnet_dsl_onnx.rules.resizing import cropped, resized, upsample
+from resnet_dsl_onnx.rules.lowering import lower
+from resnet_dsl_onnx.rules.normalisation import standardised
 from resnet_dsl_onnx.rules.same_padding import computed_pads, padded
-from resnet_dsl_onnx.rules.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from resnet_dsl_onnx.rules.windows import computes_same, pool, spans, unpadded, window
+
+__all__ = ["lower"]
 
 INT64_MAX = 2**63 - 1
 CHANNELS = 1  # the axis
-
-
-@singledispatch
-def lower(op: Op, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    """Yield the ONNX nodes of an op."""
-    raise NotImplementedError(f"the onnx backend has no rule for {op.kind}, used by {node.name}")
 
 
 # --- layers with parameters --------------------------------------------------------------------
@@ -97,16 +91,6 @@ def _batch_norm(op: ops.BatchNorm, node: GraphNode, extent: Extent) -> Iterator[
 
 
 @lower.register
-def _group_norm(op: ops.GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from group_norm(op, node, extent)
-
-
-@lower.register
-def _layer_norm(op: ops.LayerNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from layer_norm(op, node)
-
-
-@lower.register
 def _instance_norm(op: ops.InstanceNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     count = node.shape.channels
     plain = (Constant("model", (1.0,) * count), Constant("model", (0.0,) * count))
@@ -114,27 +98,38 @@ def _instance_norm(op: ops.InstanceNorm, node: GraphNode, extent: Extent) -> Ite
     yield OnnxNode("InstanceNormalization", (*node.inputs, *scale_and_shift), {"epsilon": op.eps})
 
 
-@lower.register
-def _global_response_norm(op: ops.GlobalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from global_response_norm(op, node)
+# --- what ONNX has by itself ---------------------------------------------------------------------
+
+ALIKE: dict[type[Op], str] = {
+    ops.Relu: "Relu",
+    ops.HardSwish: "HardSwish",
+    ops.Softplus: "Softplus",
+    ops.Exponential: "Exp",
+    ops.Logarithm: "Log",
+    ops.SquareRoot: "Sqrt",
+    ops.Absolute: "Abs",
+    ops.Sigmoid: "Sigmoid",
+    ops.Tanh: "Tanh",
+    ops.GlobalAvgPool: "GlobalAveragePool",
+    ops.GlobalMaxPool: "GlobalMaxPool",
+    ops.Add: "Add",
+    ops.Multiply: "Mul",
+    ops.Divide: "Div",
+    ops.Maximum: "Max",
+    ops.Minimum: "Min",
+}
 
 
-@lower.register
-def _learned_scale(op: ops.LearnedScale, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from learned_scale(op, node)
+def _alike(op_type: str, op: Op, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
+    """An op that ONNX has without attributes."""
+    yield OnnxNode(op_type, node.inputs, {})
 
 
-@lower.register
-def _learned_shift(op: ops.LearnedShift, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from learned_shift(op, node)
+for _kind, _op_type in ALIKE.items():
+    lower.register(_kind, partial(_alike, _op_type))
 
 
 # --- elementwise -------------------------------------------------------------------------------
-
-
-@lower.register
-def _relu(op: ops.Relu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Relu", node.inputs, {})
 
 
 @lower.register
@@ -158,16 +153,6 @@ def _silu(op: ops.Silu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 
 
 @lower.register
-def _gelu(op: ops.Gelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from gelu(node, op.approximate)
-
-
-@lower.register
-def _hard_swish(op: ops.HardSwish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("HardSwish", node.inputs, {})
-
-
-@lower.register
 def _hard_sigmoid(op: ops.HardSigmoid, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("HardSigmoid", node.inputs, {"alpha": 1 / 6, "beta": 0.5})
 
@@ -183,36 +168,6 @@ def _elu(op: ops.Elu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 
 
 @lower.register
-def _mish(op: ops.Mish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from mish(node)
-
-
-@lower.register
-def _softplus(op: ops.Softplus, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Softplus", node.inputs, {})
-
-
-@lower.register
-def _exponential(op: ops.Exponential, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Exp", node.inputs, {})
-
-
-@lower.register
-def _logarithm(op: ops.Logarithm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Log", node.inputs, {})
-
-
-@lower.register
-def _square_root(op: ops.SquareRoot, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Sqrt", node.inputs, {})
-
-
-@lower.register
-def _absolute(op: ops.Absolute, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Abs", node.inputs, {})
-
-
-@lower.register
 def _clip(op: ops.Clip, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     low, high = (NO_INPUT if isinf(bound) else Constant("model", bound) for bound in (op.low, op.high))
     bounds = (low, high) if high else (low,)
@@ -222,21 +177,6 @@ def _clip(op: ops.Clip, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
 @lower.register
 def _power(op: ops.Power, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Pow", (*node.inputs, Constant("model", op.exponent)), {})
-
-
-@lower.register
-def _sigmoid(op: ops.Sigmoid, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Sigmoid", node.inputs, {})
-
-
-@lower.register
-def _tanh(op: ops.Tanh, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Tanh", node.inputs, {})
-
-
-@lower.register
-def _softmax(op: ops.Softmax, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from softmax(op, node)
 
 
 @lower.register
@@ -266,11 +206,6 @@ def _affine(op: ops.Affine, node: GraphNode, extent: Extent) -> Iterator[OnnxNod
         yield OnnxNode("Add", (scaled, shift), {})
 
 
-@lower.register
-def _local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from local_response_norm(op, node, extent)
-
-
 # --- windows and sizes -------------------------------------------------------------------------
 
 
@@ -283,26 +218,6 @@ def _max_pool(op: ops.MaxPool, node: GraphNode, extent: Extent) -> Iterator[Onnx
 def _avg_pool(op: ops.AvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     counts = {"count_include_pad": int(op.count_pad)}
     yield from pool("AveragePool", op, node, extent, counts, op.count_pad)
-
-
-@lower.register
-def _global_avg_pool(op: ops.GlobalAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("GlobalAveragePool", node.inputs, {})
-
-
-@lower.register
-def _global_max_pool(op: ops.GlobalMaxPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("GlobalMaxPool", node.inputs, {})
-
-
-@lower.register
-def _generalised_mean(op: ops.GeneralisedMean, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from generalised_mean(op, node)
-
-
-@lower.register
-def _adaptive_avg_pool(op: ops.AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from adaptive_average(op, node, extent)
 
 
 @lower.register
@@ -322,11 +237,6 @@ def _blur_pool(op: ops.BlurPool, node: GraphNode, extent: Extent) -> Iterator[On
         "group": channels,
     }
     yield OnnxNode("Conv", (x, weight), attributes)
-
-
-@lower.register
-def _upsample(op: ops.Upsample, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from upsample(op, node, extent)
 
 
 @lower.register
@@ -369,43 +279,8 @@ def _zero_pad(op: ops.ZeroPad, node: GraphNode, extent: Extent) -> Iterator[Onnx
 
 
 @lower.register
-def _add(op: ops.Add, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Add", node.inputs, {})
-
-
-@lower.register
-def _multiply(op: ops.Multiply, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Mul", node.inputs, {})
-
-
-@lower.register
-def _divide(op: ops.Divide, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Div", node.inputs, {})
-
-
-@lower.register
-def _maximum(op: ops.Maximum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Max", node.inputs, {})
-
-
-@lower.register
-def _minimum(op: ops.Minimum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield OnnxNode("Min", node.inputs, {})
-
-
-@lower.register
 def _concat(op: ops.Concat, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     yield OnnxNode("Concat", node.inputs, {"axis": CHANNELS})
-
-
-@lower.register
-def _resize(op: ops.Resize, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from resized(op, node, extent)
-
-
-@lower.register
-def _crop(op: ops.Crop, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from cropped(op, node, extent)
 
 
 @lower.register
@@ -421,46 +296,6 @@ def _conv_transpose(op: ops.ConvTranspose, node: GraphNode, extent: Extent) -> I
         "group": op.groups,
     }
     yield OnnxNode("ConvTranspose", (*node.inputs, *_parameters(node)), attributes)
-
-
-@lower.register
-def _pixel_shuffle(op: ops.PixelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from pixel_shuffle(op, node)
-
-
-@lower.register
-def _pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from pixel_unshuffle(op, node, extent)
-
-
-@lower.register
-def _channel_shuffle(op: ops.ChannelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from channel_shuffle(op, node)
-
-
-@lower.register
-def _weighted_sum(op: ops.WeightedSum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from weighted_sum(node)
-
-
-@lower.register
-def _attention(op: ops.Attention, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from attention(op, node, extent)
-
-
-@lower.register
-def _positions(op: ops.Positions, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from positions(op, node)
-
-
-@lower.register
-def _tokens(op: ops.Tokens, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from tokens(op, node)
-
-
-@lower.register
-def _pixel(op: ops.Pixel, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    yield from pixel(op, node)
 
 
 # --- what several rules share ------------------------------------------------------------------

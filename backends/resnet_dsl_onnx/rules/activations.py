@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import pi, sqrt
 
-from resnet_dsl.backend.ir import GraphNode
+from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 
-def gelu(node: GraphNode, approximate: bool) -> Iterator[OnnxNode]:
+@lower.register
+def gelu(op: ops.Gelu, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield 0.5 * x * (1 + erf(x / sqrt(2))), or its approximation by tanh; runtimes know both forms."""
     (x,) = node.inputs
-    curve = yield from _by_tanh(node.name, x) if approximate else _by_erf(node.name, x)
+    curve = yield from _by_tanh(node.name, x) if op.approximate else _by_erf(node.name, x)
     raised = yield from step(node.name, "raised", "Add", curve, Constant("model", 1.0))
     doubled = yield from step(node.name, "doubled", "Mul", x, raised)
     yield OnnxNode("Mul", (doubled, Constant("model", 0.5)), {})
 
 
-def mish(node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def mish(op: ops.Mish, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield x * tanh(softplus(x))."""
     (x,) = node.inputs
     soft = yield from step(node.name, "soft", "Softplus", x)

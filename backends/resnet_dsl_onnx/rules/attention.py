@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 
-def softmax(op: ops.Softmax, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def softmax(op: ops.Softmax, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a softmax: over one axis, which pixels and parts are given."""
     (x,) = node.inputs
     if op.over == "channels":
@@ -24,13 +26,15 @@ def softmax(op: ops.Softmax, node: GraphNode) -> Iterator[OnnxNode]:
     yield OnnxNode("Reshape", (y, shape), {"allowzero": 0})
 
 
-def weighted_sum(node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def weighted_sum(op: ops.WeightedSum, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a sum over the pixels, each times its weight."""
     weighted = yield from step(node.name, "weighted", "Mul", *node.inputs)
     over = {"keepdims": 1, "noop_with_empty_axes": 0}
     yield OnnxNode("ReduceSum", (weighted, Constant("int64", (2, 3))), over)
 
 
+@lower.register
 def attention(op: ops.Attention, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of attention: products of matrices, for each head by itself."""
     parts = []
@@ -79,7 +83,8 @@ def _positions(op: ops.Attention, node: GraphNode, query: str) -> Steps:
     return (yield from step(node.name, "positions", "Reshape", total, flat, allowzero=0))
 
 
-def positions(op: ops.Positions, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def positions(op: ops.Positions, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of learned positions: the rows as the pixels of a map."""
     ((name, _),) = node.parameters()
     turned = yield from step(node.name, "turned", "Transpose", name, perm=(1, 0))
@@ -88,7 +93,8 @@ def positions(op: ops.Positions, node: GraphNode) -> Iterator[OnnxNode]:
     yield OnnxNode("Add", (*node.inputs, own), {})
 
 
-def tokens(op: ops.Tokens, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def tokens(op: ops.Tokens, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a map as a column of pixels."""
     column = (node.inputs[0], Constant("int64", (0, 0, -1, 1)))
     if not op.mean:
@@ -99,7 +105,8 @@ def tokens(op: ops.Tokens, node: GraphNode) -> Iterator[OnnxNode]:
     yield OnnxNode("Concat", (mean, pixels), {"axis": 2})
 
 
-def pixel(op: ops.Pixel, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def pixel(op: ops.Pixel, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the node of one pixel."""
     first, end = (op.row, op.column), (op.row + 1, op.column + 1)
     bounds = (Constant("int64", values) for values in (first, end, (2, 3)))

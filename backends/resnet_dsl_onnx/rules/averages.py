@@ -11,12 +11,14 @@ from collections.abc import Generator, Iterator
 
 from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 ZERO, ONE = (Constant("int64", number, name=f"number/{number}") for number in (0, 1))
 
 Matrices = tuple[str | Constant, str | Constant, str | Constant]  # of rows, columns and counts
 
 
+@lower.register
 def adaptive_average(op: ops.AdaptiveAvgPool, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of an adaptive average pool."""
     height, width = (extent.of(size) for size in node.input_shapes[0].spatial)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_dsl.backend.ir import GraphNode, ops
+from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 PIXELS = (2, 3)
 
 
-def learned_scale(op: ops.LearnedScale, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def learned_scale(op: ops.LearnedScale, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield one product."""
     weight = yield from _spread(node, "weight", op.per_channel)
     yield OnnxNode("Mul", (*node.inputs, weight), {})
 
 
-def learned_shift(op: ops.LearnedShift, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def learned_shift(op: ops.LearnedShift, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield one sum."""
     bias = yield from _spread(node, "bias", op.per_channel)
     yield OnnxNode("Add", (*node.inputs, bias), {})
 
 
-def global_response_norm(op: ops.GlobalResponseNorm, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def global_response_norm(op: ops.GlobalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of x + (weight * x * norm / (mean norm + eps) + bias)."""
     (x,), name = node.inputs, node.name
     norms = yield from step(name, "norms", "ReduceL2", x, axes=PIXELS, keepdims=1)
@@ -37,7 +41,8 @@ def global_response_norm(op: ops.GlobalResponseNorm, node: GraphNode) -> Iterato
     yield OnnxNode("Add", (x, shifted), {})
 
 
-def generalised_mean(op: ops.GeneralisedMean, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def generalised_mean(op: ops.GeneralisedMean, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of the mean of powers, and of its root."""
     (x,), name, (power,) = node.inputs, node.name, (each for each, _ in node.parameters())
     raised = yield from step(name, "raised", "Max", x, Constant("model", op.eps))

@@ -10,8 +10,10 @@ from collections.abc import Generator, Iterator
 
 from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 
+@lower.register
 def group_norm(op: ops.GroupNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a group norm: each group is one axis while it is normalised."""
     (x,) = node.inputs
@@ -24,12 +26,14 @@ def group_norm(op: ops.GroupNorm, node: GraphNode, extent: Extent) -> Iterator[O
     yield from _scaled(node, split)
 
 
-def layer_norm(op: ops.LayerNorm, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def layer_norm(op: ops.LayerNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a layer norm over the channels."""
     normal = yield from standardised(node.name, node.inputs[0], (1,), op.eps)
     yield from _scaled(node, normal)
 
 
+@lower.register
 def local_response_norm(op: ops.LocalResponseNorm, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield one LRN, or the nodes that it is made of where runtimes refuse its numbers.
 

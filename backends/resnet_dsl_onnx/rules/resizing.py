@@ -10,10 +10,12 @@ from collections.abc import Generator, Iterator
 
 from resnet_dsl.backend.ir import Extent, GraphNode, Pair, ops
 from resnet_dsl_onnx.nodes import NO_INPUT, Constant, OnnxNode, Steps, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 ZERO, ONE = (Constant("int64", number, name=f"number/{number}") for number in (0, 1))
 
 
+@lower.register
 def upsample(op: ops.Upsample, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a map made larger, or brought to a given size."""
     if any(op.size):
@@ -22,6 +24,7 @@ def upsample(op: ops.Upsample, node: GraphNode, extent: Extent) -> Iterator[Onnx
         yield _scaled(op, node, op.factor)
 
 
+@lower.register
 def resized(op: ops.Resize, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of a map brought to the size of another."""
     height, width = (extent.of(size) for size in node.shape.spatial)
@@ -113,6 +116,7 @@ def _places(node: GraphNode, what: str, axis: int, wanted: Pair | None) -> Steps
     return (yield from step(node.name, what, "Div", scaled, count))
 
 
+@lower.register
 def cropped(op: ops.Crop, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of the middle of a map."""
     has, wanted = (tuple(map(extent.of, shape.spatial)) for shape in (node.input_shapes[0], node.shape))

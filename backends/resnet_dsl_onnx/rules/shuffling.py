@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from resnet_dsl.backend.ir import Extent, GraphNode, ops
 from resnet_dsl_onnx.nodes import Constant, OnnxNode, step
+from resnet_dsl_onnx.rules.lowering import lower
 
 
-def pixel_shuffle(op: ops.PixelShuffle, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def pixel_shuffle(op: ops.PixelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the node of channels as pixels."""
     yield OnnxNode("DepthToSpace", node.inputs, {"blocksize": op.factor, "mode": "CRD"})
 
 
+@lower.register
 def pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the nodes of pixels as channels: what makes whole squares, and the channels in torch's order."""
     (x,), factor = node.inputs, op.factor
@@ -29,7 +32,8 @@ def pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> 
     yield _taken(x, order, f"unshuffled/{channels}/{factor}")
 
 
-def channel_shuffle(op: ops.ChannelShuffle, node: GraphNode) -> Iterator[OnnxNode]:
+@lower.register
+def channel_shuffle(op: ops.ChannelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the node of channels in another order."""
     channels = node.shape.channels
     yield _taken(node.inputs[0], op.order(channels), f"shuffled/{channels}/{op.groups}")
