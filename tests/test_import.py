@@ -365,8 +365,6 @@ def test_widths_say_as_little_as_can_be() -> None:
 EQUAL_IN_OTHER_WORDS = {"resnetaa50", "resnext50_keras", "resnext101_keras"}
 # A graph of inference has no paths that are dropped at random.
 EQUAL_IN_OTHER_WORDS |= {"little_resnet", "little_resnet_m", "little_resnet_l"}
-# What is no stem, chain of blocks and head.
-NO_CHAINS = {"resnet50_fpn", "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2"}
 
 
 def graph_of(program: Program) -> ForeignGraph:
@@ -392,10 +390,6 @@ def beside_graph(program: Program) -> dict[str, Any]:
 @pytest.mark.parametrize("spec", varieties())
 def test_a_shipped_spec_is_restored_from_its_graph(spec: str) -> None:
     program = compile_spec(spec)
-    if spec in NO_CHAINS:
-        with pytest.raises(NotExpressibleError, match="stems and heads are read as chains of layers"):
-            from_graph(graph_of(program), **beside_graph(program))
-        return
     restored = from_graph(graph_of(program), **beside_graph(program))
     assert not restored.notes
     if spec not in EQUAL_IN_OTHER_WORDS:

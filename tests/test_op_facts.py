@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING
+from dataclasses import MISSING, fields, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.reference import OpCall, forward
 from resnet_dsl.reference.meaning import Array
+from tests.support.op_cases import VALUES, Case, cases_of
 
 MAP = Shape(64, (Size("H"), Size("W")))
 NEUTRAL = {"mean": 0.0, "shift": 0.0, "bias": 0.0}
@@ -59,6 +60,51 @@ def test_an_activation_is_a_nonlinear_function_of_one_value(kind: str, x: Array)
 def test_an_op_that_mixes_channels_makes_others_of_the_next(kind: str, x: Array) -> None:
     op = CATALOGUE[kind].make({})
     assert op.mixes_channels == changed(op, x, 1)[:, 0].any()
+
+
+STARTS = [
+    (kind, spec.name) for kind, op in CATALOGUE.items() for spec in fields(op) if spec.metadata["starts"]
+]
+
+
+@pytest.mark.parametrize(("kind", "argument"), STARTS)
+def test_how_tensors_start_changes_nothing_once_they_are_given(kind: str, argument: str) -> None:
+    for case in cases_of(kind):
+        for value in choices(CATALOGUE[kind], argument):
+            other = case.op.having(argument, value)
+            assert other.computation == case.op.computation
+            assert np.array_equal(result_of(replace(case, op=other)), result_of(case))
+
+
+def choices(op: type[Op], argument: str) -> tuple[object, ...]:
+    """What an argument is tried with."""
+    rule = next(rule for name, rule, _ in op.arguments() if name == argument)
+    return VALUES.get(rule, rule.choices)
+
+
+def result_of(case: Case, flip: bool = False) -> Array:
+    """What the op computes of the case's inputs, or of these in turn, with tensors that are drawn."""
+    drawn = np.random.default_rng(1)
+    extent = Extent(12, 12)
+    inputs = tuple(drawn.uniform(0.1, 1, (1, *shape.at(extent))) for shape in case.shapes)
+    tensors = {each.name: drawn.uniform(0.5, 1.5, each.shape) for each in case.op.parameters(*case.shapes)}
+    return forward(case.op, OpCall(inputs[::-1] if flip else inputs, tensors))
+
+
+COMMUTING = [kind for kind, op in CATALOGUE.items() if op.commutes]
+
+
+@pytest.mark.parametrize("kind", COMMUTING)
+def test_the_order_of_inputs_changes_nothing_where_the_op_says_so(kind: str) -> None:
+    pairs = [case for case in cases_of(kind) if len(case.shapes) == 2]
+    assert pairs
+    for case in pairs:
+        assert np.array_equal(result_of(case), result_of(case, flip=True))
+
+
+def test_sums_and_products_commute_and_quotients_do_not() -> None:
+    assert {"add", "mul"} <= set(COMMUTING)
+    assert "div" not in COMMUTING
 
 
 @pytest.mark.parametrize("kind", PLAIN)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import (
@@ -14,12 +16,30 @@ from resnet_dsl.backend.foreign_graph import (
 )
 from resnet_dsl.decompile.tensors import NotExpressibleError, Shapes
 from resnet_dsl.diagnostics.wording import dimensions, printable
+from resnet_dsl.ir.graph import INPUT, Graph
 from resnet_dsl.program import Program
 from resnet_dsl.weights.match_report import KINDS, MatchReport, Mismatch
 
 LISTED = 4
 # Where the order of the inputs changes no bit of the result.
 COMMUTATIVE = ("Add", "Mul")
+
+
+def computation(graph: Graph) -> Hashable:
+    """What a network computes with weights of its own.
+
+    Its names are no part of that, nor the order of branches and terms, the size of images, how weights start.
+    """
+    values = {INPUT: ""}
+    for node in graph.nodes:
+        shapes = [tensor.shape for _, tensor in node.parameters()]
+        shared = values[node.home.name] if node.owner else ""
+        inputs = [values[name] for name in node.inputs]
+        what = (node.op.computation, shapes, sorted(inputs) if node.op.commutes else inputs, shared)
+        values[node.name] = sha256(repr(what).encode()).hexdigest()
+    found = Counter(values[node.name] for node in graph.nodes)
+    outputs = tuple((name, values[result]) for name, result in graph.outputs)
+    return frozenset(found.items()), outputs, graph.network.auxiliary, graph.network.freeze
 
 
 def check_tensors(program: Program, shapes: Shapes, source: str) -> None:

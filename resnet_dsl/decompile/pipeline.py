@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from resnet_dsl.decompile.comparison import check_graph, check_tensors
+from resnet_dsl.decompile.comparison import check_graph, check_tensors, computation
 from resnet_dsl.decompile.conventions import facts_by_convention
 from resnet_dsl.decompile.facts import Hints, NetworkFacts
 from resnet_dsl.decompile.graph_facts import NO_NORM, facts_of_graph, stated
@@ -242,7 +242,7 @@ def _from_shelf(
 ) -> Restored | None:
     """The shipped spec that has just the file's tensors; else one made of a shipped spec's blocks.
 
-    Of several such that compute the same the first is taken: tensors tell no more.
+    Of several such that compute the same the shortest is taken: tensors tell no more.
     """
     for way, reading in ways:
         shelved = _shipped(way, name)
@@ -251,14 +251,17 @@ def _from_shelf(
     if file.graph is not None:
         return None
     comment = f"# Restored from {printable(file.source)}.\n"
-    found: dict[Hashable, Restored] = {}
+    found: dict[Hashable, list[Restored]] = {}
     for way, reading in ways:
         for each in with_blocks(way.shapes, model, comment):
             if reading is None or reading.refusal(each.program) is None:
                 notes = (*file.notes, OF_SHIPPED.format(spec=each.spec), *each.notes)
                 restored = _with_remark(Restored(each.text, each.program, notes), reading)
-                found.setdefault(each.computed, restored)
-    return next(iter(found.values())) if len(found) == 1 else None
+                found.setdefault(computation(each.program.graph), []).append(restored)
+    if len(found) != 1:
+        return None
+    (same,) = found.values()
+    return min(same, key=lambda restored: restored.text.count("\n"))
 
 
 def _ways(file: InputFile) -> Iterator[tuple[InputFile, Reading | None]]:
@@ -309,11 +312,14 @@ def _has_own_head(program: Program) -> bool:
 
 
 def _shipped(file: InputFile, name: str | None) -> Restored | None:
-    """The one shipped spec that has the file's tensors, and its graph if there is one."""
-    found = [program for program in with_tensors(file.shapes) if _has_graph_of(program, file)]
+    """The shipped spec that has the file's tensors and graph; of those that compute the same the first."""
+    found: dict[Hashable, Program] = {}
+    for program in with_tensors(file.shapes):
+        if _has_graph_of(program, file):
+            found.setdefault(computation(program.graph), program)
     if len(found) != 1:
         return None
-    spec = found[0].name
+    (spec,) = (program.name for program in found.values())
     text = f"# Restored from {printable(file.source)}: the shipped {spec}.\n{shipped_text(spec)}"
     if name is not None:
         text = re.sub(rf"^model {spec}\b", f"model {name}", text, flags=re.MULTILINE)

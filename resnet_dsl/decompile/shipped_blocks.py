@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resnet_dsl.decompile.classifiers import Classifier, chain_of, classifier_of
@@ -36,13 +36,6 @@ class OfShipped:
     text: str
     program: Program
     notes: tuple[str, ...] = ()
-
-    @property
-    def computed(self) -> Hashable:
-        """What the network computes: neither of what size images are, nor how they are prepared."""
-        graph = self.program.graph
-        nodes = tuple((node.name, node.op, node.inputs, node.home.name) for node in graph.nodes)
-        return nodes, graph.outputs, graph.network.auxiliary, graph.network.freeze
 
 
 @dataclass(frozen=True)

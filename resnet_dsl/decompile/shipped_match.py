@@ -16,11 +16,25 @@ STATISTICS = (".running_mean", ".running_var")
 
 
 def with_tensors(shapes: Shapes) -> Iterator[Program]:
-    """Yield the shipped networks that have exactly these tensors; what they expect says which to compile."""
-    params = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(STATISTICS))
+    """Yield the shipped networks that have exactly these tensors; what they expect says which to compile.
+
+    Vectors may be of frozen norms, which count as no parameters: those are tried where nothing else fits.
+    """
+    sizes = {name: math.prod(shape) for name, shape in shapes.items() if not name.endswith(STATISTICS)}
+    most = sum(sizes.values())
+    least = most - sum(size for name, size in sizes.items() if len(shapes[name]) == 1)
+    found = False
+    for program in _having(shapes, range(most, most + 1)):
+        found = True
+        yield program
+    if not found:
+        yield from _having(shapes, range(least, most))
+
+
+def _having(shapes: Shapes, params: range) -> Iterator[Program]:
+    """Yield those with these tensors among the networks of so many parameters."""
     for model in models().values():
-        if not model.is_whole or params not in map(int, PARAMS.findall(model.text)):
-            continue
-        program = compile_spec(model.name)
-        if {name: parameter.shape for name, parameter in program.graph.parameters()} == shapes:
-            yield program
+        if model.is_whole and any(int(count) in params for count in PARAMS.findall(model.text)):
+            program = compile_spec(model.name)
+            if {name: parameter.shape for name, parameter in program.graph.parameters()} == shapes:
+                yield program

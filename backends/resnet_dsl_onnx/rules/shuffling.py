@@ -1,4 +1,4 @@
-"""Values moved between channels and pixels; ONNX has another order of channels than torch on the way back."""
+"""Values moved between channels and pixels, in the order of channels that torch has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def pixel_shuffle(op: ops.PixelShuffle, node: GraphNode, extent: Extent) -> Iter
 
 @lower.register
 def pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
-    """Yield the nodes of pixels as channels: what makes whole squares, and the channels in torch's order."""
+    """Yield the nodes of pixels as channels: of what makes whole squares, the channels in torch's order.
+
+    `SpaceToDepth` with channels put in order behind it is shorter, and OpenVINO computes other numbers.
+    """
     (x,), factor = node.inputs, op.factor
     sizes = [extent.of(size) for size in node.input_shapes[0].spatial]
     if any(size is None or size % factor for size in sizes):
@@ -26,18 +29,23 @@ def pixel_unshuffle(op: ops.PixelUnshuffle, node: GraphNode, extent: Extent) -> 
         end = yield from step(node.name, "end", "Mul", squares, Constant("int64", (factor,)))
         bounds = (Constant("int64", (0, 0)), end, Constant("int64", (2, 3)))
         x = yield from step(node.name, "whole", "Slice", x, *bounds)
-    x = yield from step(node.name, "pixels", "SpaceToDepth", x, blocksize=factor)
-    channels, square = node.input_shapes[0].channels, factor * factor
-    order = tuple(place * channels + channel for channel in range(channels) for place in range(square))
-    yield _taken(x, order, f"unshuffled/{channels}/{factor}")
+    # What a size divided by the factor is, follows from the rest: one side of a square at a time.
+    x = yield from step(node.name, "columns", "Reshape", x, _sizes(0, 0, 0, -1, factor), allowzero=0)
+    x = yield from step(node.name, "turned", "Transpose", x, perm=(0, 1, 4, 3, 2))
+    x = yield from step(node.name, "rows", "Reshape", x, _sizes(0, 0, 0, 0, -1, factor), allowzero=0)
+    x = yield from step(node.name, "pixels", "Transpose", x, perm=(0, 4, 3, 1, 5, 2))
+    x = yield from step(node.name, "channels", "Reshape", x, _sizes(0, 0, 0, -1), allowzero=0)
+    yield OnnxNode("Transpose", (x,), {"perm": (0, 3, 1, 2)})
 
 
 @lower.register
 def channel_shuffle(op: ops.ChannelShuffle, node: GraphNode, extent: Extent) -> Iterator[OnnxNode]:
     """Yield the node of channels in another order."""
     channels = node.shape.channels
-    yield _taken(node.inputs[0], op.order(channels), f"shuffled/{channels}/{op.groups}")
+    order = op.order(channels)
+    constant = Constant("int64", order, (len(order),), f"shuffled/{channels}/{op.groups}")
+    yield OnnxNode("Gather", (node.inputs[0], constant), {"axis": 1})
 
 
-def _taken(x: str, order: tuple[int, ...], name: str) -> OnnxNode:
-    return OnnxNode("Gather", (x, Constant("int64", order, (len(order),), name)), {"axis": 1})
+def _sizes(*sizes: int) -> Constant:
+    return Constant("int64", sizes)

@@ -6,7 +6,7 @@ ShapeError, elaboration adds the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
@@ -116,6 +116,7 @@ class Op:
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
+    commutes: ClassVar[bool] = False  # whether the order of its inputs changes nothing
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
@@ -241,6 +242,12 @@ class Op:
     def structure(self) -> tuple[object, ...]:
         """What of the arguments is structure, so that blocks which differ in it share no class."""
         return tuple(spec.metadata["structure"](getattr(self, spec.name)) for spec in fields(self))
+
+    @property
+    def computation(self) -> Hashable:
+        """What the op computes with given tensors: its kind and arguments but for how tensors start."""
+        arguments = [spec.name for spec in fields(self) if not spec.metadata["starts"]]
+        return self.kind, tuple((name, getattr(self, name)) for name in arguments)
 
     @property
     def positive(self) -> tuple[int, ...]:

@@ -57,7 +57,7 @@ class PRelu(Op):
     activation: ClassVar[bool] = True
     fresh: ClassVar[bool] = True
     per_channel: bool = argument(FLAG, False)
-    slope: float = argument(REAL, 0.25, structure=itself)
+    slope: float = argument(REAL, 0.25, structure=itself, starts=True)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         shape = (inputs[0].channels if self.per_channel else 1,)

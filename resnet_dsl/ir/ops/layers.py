@@ -67,10 +67,10 @@ class Conv(Op):
     groups: int = argument(COUNT, 1, aliases=("cardinality", "numgroups"))
     dilation: Pair = argument(PAIR, (1, 1), aliases=("dilationrate", "dilations", "rate"))
     bias: bool = argument(FLAG, False, aliases=("usebias",))
-    init: str = argument(CONV_INITS, "he", aliases=OF_INIT)
+    init: str = argument(CONV_INITS, "he", aliases=OF_INIT, starts=True)
     standardize: float = argument(REAL, 0.0, structure=bool)
     gamma: float = argument(REAL, 0.0, structure=bool)
-    gain: float = argument(REAL, 1.0, structure=itself, aliases=("gaininit",))
+    gain: float = argument(REAL, 1.0, structure=itself, aliases=("gaininit",), starts=True)
 
     def normalised(self) -> Self:
         if self.standardize < 0:
@@ -134,7 +134,7 @@ class ChannelConv(Op):
     kind: ClassVar[str] = "channel_conv"
     takes: ClassVar[str] = "vector, or map of one pixel"
     kernel: int = argument(COUNT, aliases=OF_KERNEL)
-    init: str = argument(CONV_INITS, "uniform")
+    init: str = argument(CONV_INITS, "uniform", starts=True)
 
     def normalised(self) -> Self:
         if self.kernel % 2 == 0:
@@ -168,7 +168,7 @@ class FullyConnected(Op):
     weighted: ClassVar[bool] = True
     channels: int = argument(COUNT, aliases=OF_CHANNELS)
     bias: bool = argument(FLAG, True, aliases=("usebias",))
-    init: str = argument(FC_INITS, "uniform", aliases=OF_INIT)
+    init: str = argument(FC_INITS, "uniform", aliases=OF_INIT, starts=True)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         needs_vector(self, inputs[0], extent, "`gap` or `flatten`")

@@ -19,7 +19,9 @@ class LearnedScale(Op):
 
     kind: ClassVar[str] = "scale"
     aliases: ClassVar[tuple[str, ...]] = ("layerscale", "learnedscale", "scalelayer")
-    start: float = argument(REAL, 1.0, structure=itself, aliases=("init", "initvalue", "initvalues", "gamma"))
+    start: float = argument(
+        REAL, 1.0, structure=itself, aliases=("init", "initvalue", "initvalues", "gamma"), starts=True
+    )
     per_channel: bool = argument(FLAG, True)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
@@ -33,7 +35,7 @@ class LearnedShift(Op):
     kind: ClassVar[str] = "bias"
     aliases: ClassVar[tuple[str, ...]] = ("learnedbias", "biaslayer", "addbias")
     fresh: ClassVar[bool] = True
-    start: float = argument(REAL, 0.0, structure=itself, aliases=("init", "initvalue", "beta"))
+    start: float = argument(REAL, 0.0, structure=itself, aliases=("init", "initvalue", "beta"), starts=True)
     per_channel: bool = argument(FLAG, True)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:

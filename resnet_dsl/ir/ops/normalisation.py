@@ -62,7 +62,7 @@ class BatchNorm(RunningNorm):
         "affine": "`scale=false, center=false` leaves out what is learned",
         "fixgamma": "`scale=false` leaves out the learned scale",
     }
-    gamma: float = argument(REAL, 1.0, structure=itself)
+    gamma: float = argument(REAL, 1.0, structure=itself, starts=True)
     scale: bool = argument(FLAG, True, aliases=("usescale",))
     center: bool = argument(FLAG, True, aliases=("centre", "usebias", "bias"))
     frozen: bool = argument(FLAG, False)
@@ -100,7 +100,7 @@ class GroupNorm(Op):
     fresh: ClassVar[bool] = True
     groups: int = argument(COUNT, 32, aliases=("numgroups",))
     eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
-    gamma: float = argument(REAL, 1.0, structure=itself)
+    gamma: float = argument(REAL, 1.0, structure=itself, starts=True)
 
     def shape(self, *inputs: Shape, extent: Extent) -> Shape:
         count = inputs[0].channels
@@ -125,7 +125,7 @@ class LayerNorm(Op):
     aliases: ClassVar[tuple[str, ...]] = ("layernorm", "layernormalization", "layernormalisation")
     normalises: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
-    gamma: float = argument(REAL, 1.0, structure=itself)
+    gamma: float = argument(REAL, 1.0, structure=itself, starts=True)
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return _scale_and_shift(inputs[0], self.gamma)
@@ -145,7 +145,7 @@ class InstanceNorm(Op):
     fresh: ClassVar[bool] = True
     eps: float = argument(EPSILON, 1e-5, aliases=OF_EPS)
     affine: bool = argument(FLAG, True)
-    gamma: float = argument(REAL, 1.0, structure=itself)
+    gamma: float = argument(REAL, 1.0, structure=itself, starts=True)
 
     def normalised(self) -> Self:
         if not self.affine and self.gamma != 1.0:

@@ -69,7 +69,7 @@ class ConvTranspose(Op):
     groups: int = argument(COUNT, 1, aliases=("cardinality", "numgroups"))
     dilation: Pair = argument(PAIR, (1, 1), aliases=("dilationrate", "dilations", "rate"))
     bias: bool = argument(FLAG, False, aliases=("usebias",))
-    init: str = argument(CONV_INITS, "he", aliases=OF_INIT)
+    init: str = argument(CONV_INITS, "he", aliases=OF_INIT, starts=True)
 
     def normalised(self) -> Self:
         if any(more >= stride for more, stride in zip(self.output_padding, self.stride, strict=True) if more):

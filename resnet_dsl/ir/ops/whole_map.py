@@ -45,7 +45,7 @@ class GeneralisedMean(GlobalPool):
 
     kind: ClassVar[str] = "gem"
     aliases: ClassVar[tuple[str, ...]] = ("generalizedmean", "generalisedmean", "gempool", "gempooling")
-    p: float = argument(REAL, 3.0, structure=itself, aliases=("power", "norm"))
+    p: float = argument(REAL, 3.0, structure=itself, aliases=("power", "norm"), starts=True)
     eps: float = argument(EPSILON, 1e-6, aliases=OF_EPS)
 
     def normalised(self) -> Self:
