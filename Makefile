@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate clean
+.PHONY: demo test quick lint format golden docs-tables bench limits fuzz mutate clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -56,6 +56,11 @@ fuzz: $(VENV)/fuzz
 mutate: $(VENV)/test
 	$(PIP) -e '.[mutate]'
 	$(ONE_THREAD) $(BIN)/python -m tools.mutate --jobs $(JOBS) $(ARGS)
+
+# docs/performance.md: every row against its peer, in turns; ARGS="torch convert" prints some of them.
+bench: $(VENV)/test
+	$(PIP) -e '.[bench]'
+	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
 
 # docs/limits.md: the largest input within every bound, built and measured.
 limits: $(VENV)/test
