@@ -57,6 +57,12 @@ def functional(name: str, module: str, *arguments: Argument, **keywords: Argumen
     return function(call(name, X, *arguments, **keywords), alone=call(module, *arguments, **keywords))
 
 
+def activation(site: Site, name: str, module: str) -> TorchLowering:
+    """An activation, in place where nothing else reads its operand: a copy of the map less."""
+    keywords = {"inplace": True} if site.overwrites else {}
+    return functional(name, module, **keywords)
+
+
 @singledispatch
 def lower(op: ops.Op, site: Site) -> TorchLowering:
     """Return how an op is written; raises for an op without a rule."""
