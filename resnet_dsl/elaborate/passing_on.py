@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from resnet_dsl.diagnostics.errors import Findings
@@ -23,7 +23,7 @@ def passed_on(
 class Signatures:
     """The blocks of a file with all their parameters, those that `...` stands for among them."""
 
-    def __init__(self, blocks: dict[str, Definition], findings: Findings) -> None:
+    def __init__(self, blocks: Mapping[str, Definition], findings: Findings) -> None:
         self.blocks = blocks
         self.findings = findings
         self.known: dict[str, ast.Block] = {}

@@ -32,6 +32,13 @@ def parse_value(source: Source) -> ast.Expr:
     return cast(ast.Expr, _run(source, "value"))
 
 
+def parse_declaration(source: Source, first: int, last: int) -> ast.Declaration:
+    """Return the only declaration in a stretch of a text of ours, which is known to be right."""
+    file, _ = derive(source.text, "start", Builder(source).make, first, last)
+    (declaration,) = cast(ast.File, file).declarations
+    return declaration
+
+
 def _run(source: Source, start: str) -> ast.Node:
     _check_limits(source)
     text = _without_mark(source.text)
