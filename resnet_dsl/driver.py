@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from resnet_dsl.advice import advise
@@ -39,6 +38,7 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
+from resnet_dsl.records import replace
 from resnet_dsl.shipped import PACKAGE, SUFFIX
 from resnet_dsl.sources import Files
 from resnet_dsl.sources import chosen_model as chosen_model

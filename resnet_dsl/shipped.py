@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from resnet_dsl.records import dataclass
 
 SUFFIX = ".resnet"
 PACKAGE = Path(__file__).parent

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax.formatter.trivia import Comment, Trivia
 
 DIRECTIVE = re.compile(r"#\s*resnet-dsl:\s*(?P<verb>\w+)\b(?P<rest>.*)")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Remedy, Source
 from resnet_dsl.elaborate.fixits import LEAVES_OUT
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field, replace
 
 MAX_TRIALS = 8
 

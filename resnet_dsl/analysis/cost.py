@@ -6,13 +6,13 @@ Counting is torchvision's: `params` are learned elements, `buffers` those of run
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, prod
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.ops import Op, Window
 from resnet_dsl.limits import VALUE
+from resnet_dsl.records import dataclass
 
 Known = tuple[int | None, ...]
 Pixels = int | Fraction

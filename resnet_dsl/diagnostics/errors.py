@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Severity, Span
 from resnet_dsl.diagnostics.render.terminal import render_text
+from resnet_dsl.records import dataclass, field, replace
 
 MAX_SHOWN = 100
 

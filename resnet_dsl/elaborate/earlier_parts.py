@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, replace
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
@@ -29,6 +28,7 @@ from resnet_dsl.elaborate.values import (
 )
 from resnet_dsl.ir.network import INPUT, WITHIN, Body
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import MISSING, dataclass, field, replace
 from resnet_dsl.syntax import ast
 
 UNNAMED = re.compile(r"layer[1-9][0-9]*")

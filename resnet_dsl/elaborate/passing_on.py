@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.elaborate.values import Definition
+from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 
 

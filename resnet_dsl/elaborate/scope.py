@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from resnet_dsl.diagnostics.errors import Findings
@@ -11,6 +10,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
 from resnet_dsl.elaborate.passing_on import Signatures
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, RESERVED, Op
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 

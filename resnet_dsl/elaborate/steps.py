@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Remedy, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -16,6 +15,7 @@ from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_na
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 from resnet_dsl.limits import SHRINKING
+from resnet_dsl.records import replace
 
 Derived = tuple[tuple[str, Formula], ...]
 

@@ -25,12 +25,12 @@ the receptive field of what has seen the whole map.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.printing.table import aligned, headed
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 
 BYTES = 4  # of a float32
 UNKNOWN = "?"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.ir.ops import Role, TensorSpec
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.shipped import name_maps_folder
 from resnet_dsl.zoo.layouts import LAYOUTS
 from resnet_dsl.zoo.patterns import Pattern

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.records import dataclass
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
