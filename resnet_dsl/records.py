@@ -72,8 +72,7 @@ else:
         def made(cls: type) -> type:
             declared = _declared(cls)
             setattr(cls, FIELDS, declared)
-            cls.__dataclass_fields__ = _StandardFields()
-            cls.__dataclass_params__ = _StandardParams(frozen, eq)
+            cls.__dataclass_fields__, cls.__dataclass_params__ = STANDARD
             own = tuple(declared.values())
             methods = {
                 "__match_args__": tuple(each.name for each in own if not each.kw_only),
@@ -217,11 +216,16 @@ else:
             return made.__dataclass_fields__
 
     class _StandardParams:
-        """The options of the decorator, as `dataclasses` asks for them."""
+        """The options of the decorator, as `dataclasses` asks for them of a base."""
 
-        def __init__(self, frozen: bool, eq: bool) -> None:
-            self.init, self.repr, self.eq, self.frozen = True, True, eq, frozen
-            self.order = self.unsafe_hash = False
+        init = repr = eq = True
+        order = unsafe_hash = False
+
+        def __get__(self, record: object, cls: type) -> _StandardParams:
+            self.frozen = cls.__setattr__ is _refuse_to_set
+            return self
+
+    STANDARD = _StandardFields(), _StandardParams()
 
 
 __all__ = ["MISSING", "Field", "dataclass", "field", "fields", "replace"]

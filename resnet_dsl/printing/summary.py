@@ -24,8 +24,6 @@ the receptive field of what has seen the whole map.
 
 from __future__ import annotations
 
-import json
-
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.printing.table import aligned, headed
@@ -53,11 +51,13 @@ class PartCost:
 
 def summary_json(program: Program) -> str:
     """Return the cost of a model as a JSON object, described above, a stage or op a line."""
-    entries = (f"  {json.dumps(name)}: {_json(value)}" for name, value in summary_facts(program).items())
+    entries = (f"  {_json(name)}: {_json(value)}" for name, value in summary_facts(program).items())
     return "{\n" + ",\n".join(entries) + "\n}"
 
 
 def _json(value: object) -> str:
+    import json  # a check prints a headline, and needs none
+
     if not (isinstance(value, list) and value and isinstance(value[0], dict)):
         return json.dumps(value, ensure_ascii=False)
     return "[\n" + ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n  ]"
