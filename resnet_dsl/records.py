@@ -74,17 +74,20 @@ else:
             setattr(cls, FIELDS, declared)
             cls.__dataclass_fields__, cls.__dataclass_params__ = STANDARD
             own = tuple(declared.values())
+            cls.__match_args__ = tuple([each.name for each in own if not each.kw_only])
             methods = {
-                "__match_args__": tuple(each.name for each in own if not each.kw_only),
                 "__init__": _initialiser(own, getattr(cls, "__post_init__", None)),
                 "__repr__": _shown,
             }
             if eq:
-                methods |= _comparison(own, frozen)
+                names = [each.name for each in own if each.compare]
+                cls.__compared__ = attrgetter(*names) if names else _nothing
+                methods |= {"__eq__": _equal, "__hash__": _hashed if frozen else None}
             if frozen:
                 methods |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
             for name, method in methods.items():
-                if name not in cls.__dict__ or (name == "__hash__" and cls.__dict__[name] is None):
+                written = cls.__dict__.get(name)  # a hash of None comes with equality
+                if written is None and getattr(cls, name) is not method:
                     setattr(cls, name, method)
             return cls
 
@@ -172,18 +175,15 @@ else:
         names = [each.name if each.name in needed else f"{each.name}=…" for each in own]
         return f"{cls.__name__} takes {', '.join(names) or 'nothing'}"
 
-    def _comparison(own: tuple[Field, ...], frozen: bool) -> dict[str, Any]:
-        """The methods of equality, and of a hash where the fields are never set again."""
-        names = [each.name for each in own if each.compare]
-        values = attrgetter(*names) if names else lambda record: ()
+    def _nothing(record: Any) -> tuple[()]:
+        return ()
 
-        def __eq__(self: Any, other: object) -> Any:
-            return values(self) == values(other) if type(self) is type(other) else NotImplemented
+    def _equal(self: Any, other: object) -> Any:
+        cls = type(self)
+        return cls.__compared__(self) == cls.__compared__(other) if cls is type(other) else NotImplemented
 
-        def __hash__(self: Any) -> int:
-            return hash(values(self))
-
-        return {"__eq__": __eq__, "__hash__": __hash__ if frozen else None}
+    def _hashed(self: Any) -> int:
+        return hash(type(self).__compared__(self))
 
     def _shown(self: Any) -> str:
         shown = [each.name for each in fields(self) if each.repr]

@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _spell_out_what_cannot_be_encoded()
     try:
         status = _run(sys.argv[1:] if argv is None else list(argv))
+        if argv is None:
+            gc.freeze()  # the end of the process has no use for a last search either
         sys.stdout.flush()
         sys.stderr.flush()
     except KeyboardInterrupt:

@@ -49,7 +49,7 @@ def _columns() -> int:
 
 
 def _help(prog: str) -> argparse.HelpFormatter:
-    """What writes help; argparse makes one for every option, and imports `shutil` if the width is not said."""
+    """What writes help; argparse makes one for every option, and asks `shutil` for a width not said."""
     return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
 
 

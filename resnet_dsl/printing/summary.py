@@ -24,6 +24,8 @@ the receptive field of what has seen the whole map.
 
 from __future__ import annotations
 
+import json
+
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.printing.table import aligned, headed
@@ -56,8 +58,6 @@ def summary_json(program: Program) -> str:
 
 
 def _json(value: object) -> str:
-    import json  # a check prints a headline, and needs none
-
     if not (isinstance(value, list) and value and isinstance(value[0], dict)):
         return json.dumps(value, ensure_ascii=False)
     return "[\n" + ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n  ]"
@@ -160,15 +160,6 @@ def summary_text(program: Program, layers: bool = False) -> str:
     return "\n".join([title, "", *headed(rows, right), "", *_totals(program), ""])
 
 
-def headline(program: Program) -> str:
-    """Return the size of a model in a few words: `25,557,032 parameters, 4.089 GMACs`."""
-    macs = program.cost.macs
-    counted = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
-    sizes = input_sizes(program.graph) if macs is None else None
-    needs = f"; needs {sizes.needs}" if sizes is not None and sizes.needs else ""
-    return f"{program.cost.params:,} parameters, {counted}{needs}"
-
-
 def _part_rows(program: Program) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
     for part in parts(program):
@@ -231,10 +222,3 @@ def _number(value: int | None) -> str:
 
 def _megabytes(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count / 1e6:,.1f} MB"
-
-
-def _in_units(count: int, unit: str) -> str:
-    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= factor:
-            return f"{count / factor:.3f} {prefix}{unit}"
-    return f"{count} {unit}"

@@ -93,8 +93,8 @@ def _rendered(
     from resnet_dsl.backend.discovery import needed
     from resnet_dsl.cli.weight_choice import asked, chosen_weights, companion_file
     from resnet_dsl.codegen.seal import sealed
+    from resnet_dsl.printing.headline import headline
     from resnet_dsl.printing.stages import print_graph, print_network
-    from resnet_dsl.printing.summary import headline
     from resnet_dsl.zoo.model_names import with_names
 
     if stage is not None:
