@@ -6,7 +6,6 @@ The files are ours, in `specs/name_maps`, one a library, and read when one is as
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,6 +135,8 @@ def find_library(name: str) -> Library:
 @functools.cache
 def _read(path: Path) -> Library:
     """Read a file; a key that means nothing raises TypeError."""
+    import tomllib  # of all that knows of name maps, little reads one
+
     with path.open("rb") as file:
         data = tomllib.load(file)
     shared = _conditions(data.pop("where", {}))

@@ -94,10 +94,11 @@ def _rendered(
     from resnet_dsl.cli.weight_choice import asked, chosen_weights, companion_file
     from resnet_dsl.codegen.seal import sealed
     from resnet_dsl.printing.headline import headline
-    from resnet_dsl.printing.stages import print_graph, print_network
     from resnet_dsl.zoo.model_names import with_names
 
     if stage is not None:
+        from resnet_dsl.printing.stages import print_graph, print_network
+
         printer = print_network if stage == "network" else print_graph
         return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for _, p in outcome.programs]
     how = asked(options)
