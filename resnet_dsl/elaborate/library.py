@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
 from typing import TypeVar
 
 from resnet_dsl.diagnostics.errors import Findings
@@ -14,9 +12,7 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_declaration
-
-# The library is in the canonical form, in which a declaration starts with its word.
-DECLARATION = re.compile(r"^(block|model) (\w+)", re.MULTILINE)
+from resnet_dsl.syntax.tables import declarations
 
 T = TypeVar("T")
 
@@ -48,10 +44,8 @@ def declare_library(source: Source, parents: list[Scope], findings: Findings) ->
     """Return the scope of a text of the library, which has blocks and models only, none of them twice."""
     scope = Scope(source, parents=parents)
     places = {"block": dict[str, tuple[int, int]](), "model": dict[str, tuple[int, int]]()}
-    for match, following in pairwise((*DECLARATION.finditer(source.text), None)):
-        assert match is not None
-        end = len(source.text) if following is None else following.start()
-        places[match[1]][match[2]] = match.start(), end
+    for kind, name, start, end in declarations(source.text):
+        places[kind][name] = start, end
 
     def block(name: str) -> Definition:
         declared = parse_declaration(source, *places["block"][name])

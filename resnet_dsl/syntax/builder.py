@@ -9,6 +9,7 @@ from typing import Any
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.limits import CHARACTERS, DIGITS, NAME, PATH, STEPS
 from resnet_dsl.syntax import ast
+from resnet_dsl.syntax.tables import Derived
 from resnet_dsl.syntax.words import FOREIGN, KEYWORDS
 
 Item = tuple[Any, int]  # a word, a node or several nodes, and how deep nodes are nested in it
@@ -53,6 +54,14 @@ class Builder:
             message = f"more than {STEPS.most} operations or steps in one expression"
             raise SyntaxProblem("E0105", message, span, "give its parts names of their own")
         return getattr(self, rule)(span, *[value for value, _ in items]), depth
+
+    def replay(self, kept: Derived, first: int) -> Item:
+        """Return what a declaration that was derived before makes where it starts at `first`."""
+        if len(kept) == 3:
+            kind, start, text = kept
+            return word(text, kind, first + start), 0
+        rule, start, end, parts = kept
+        return self.make(rule, first + start, first + end, [self.replay(part, first) for part in parts])
 
     def _at(self, token: Word) -> Span:
         return Span(self.source, token.start, token.start + len(token))

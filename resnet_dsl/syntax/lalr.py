@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator
 
 from resnet_dsl.syntax.builder import Item, Word, word
-from resnet_dsl.syntax.kept_tables import tables
 from resnet_dsl.syntax.tables import END, NAME, Rule, Tables
 
 Make = Callable[[str, int, int, list[Item]], Item]
@@ -23,9 +22,8 @@ class DoesNotFit(Exception):
     """The text is no spec, or has words that only Lark can tell apart."""
 
 
-def derive(text: str, start: str, make: Make, first: int = 0, last: int | None = None) -> Item:
+def derive(known: Tables, text: str, start: str, make: Make, first: int = 0, last: int | None = None) -> Item:
     """Return what `make` makes of a text, or of a stretch of it, rule by rule; raises DoesNotFit."""
-    known = tables()
     actions, rules = known.actions, known.rules
     begin, end = known.starts[start]
     states, parts = [begin], list[Part]()

@@ -18,8 +18,11 @@ from lark import __version__ as lark_version
 from lark.grammar import Rule as LarkRule
 from lark.lexer import PatternStr, TerminalDef
 
-from resnet_dsl.syntax.tables import GRAMMAR, MADE, Rule, Tables
+from resnet_dsl.syntax.builder import Item, Word
+from resnet_dsl.syntax.lalr import DoesNotFit, Make, derive
+from resnet_dsl.syntax.tables import GRAMMAR, MADE, Derived, Rule, Tables, declarations
 
+LIBRARY = GRAMMAR.parents[1] / "library"
 PLACE = GRAMMAR.with_name(f"{MADE.rpartition('.')[2]}.py")
 
 
@@ -41,7 +44,7 @@ def made_of(grammar: str) -> Tables:
     lark.save(kept)
     words = sorted((each for each in lark.terminals if _keyword(each) is None), key=_rank)
     starts, actions = _automaton(lark)
-    return Tables(
+    made = Tables(
         grammar,
         "|".join(f"(?P<{each.name}>{each.pattern.to_regexp()})" for each in words),
         tuple(map(str, lark.lexer_conf.ignore)),
@@ -49,9 +52,34 @@ def made_of(grammar: str) -> Tables:
         starts,
         actions,
         tuple(map(_rule, lark.rules)),
+        {},
         lark_version,
         kept.getvalue(),
     )
+    return made._replace(library=_library(made))
+
+
+def _library(known: Tables) -> dict[str, Derived]:
+    """What the declarations of the library are derived by; none where they are of another grammar."""
+    found: dict[str, Derived] = {}
+    for path in sorted(LIBRARY.glob("*.resnet")):
+        text = path.read_text(encoding="utf-8")
+        for _, _, first, last in declarations(text):
+            with suppress(DoesNotFit):
+                found[text[first:last]], _ = derive(known, text, "start", _recorder(first), first, last)
+    return found
+
+
+def _recorder(first: int) -> Make:
+    """What notes rules instead of making nodes, with places that count from `first`."""
+
+    def noted(part: Any) -> Derived:
+        return (part.kind, part.start - first, str(part)) if isinstance(part, Word) else part
+
+    def made(rule: str, start: int, end: int, items: list[Item]) -> Item:
+        return (rule, start - first, end - first, tuple(noted(part) for part, _ in items)), 0
+
+    return made
 
 
 def _automaton(lark: Lark) -> tuple[dict[str, tuple[int, int]], tuple[dict[str, int], ...]]:

@@ -13,6 +13,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.limits import NESTING, TEXT_BYTES, TOKENS
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.builder import Builder, Item, SyntaxProblem
+from resnet_dsl.syntax.kept_tables import tables
 from resnet_dsl.syntax.lalr import DoesNotFit, derive
 from resnet_dsl.syntax.words import OPENING, UNSAFE, brackets
 
@@ -34,7 +35,12 @@ def parse_value(source: Source) -> ast.Expr:
 
 def parse_declaration(source: Source, first: int, last: int) -> ast.Declaration:
     """Return the only declaration in a stretch of a text of ours, which is known to be right."""
-    file, _ = derive(source.text, "start", Builder(source).make, first, last)
+    builder = Builder(source)
+    kept = tables().library.get(source.text[first:last])
+    if kept is None:
+        file, _ = derive(tables(), source.text, "start", builder.make, first, last)
+    else:
+        file, _ = builder.replay(kept, first)
     (declaration,) = cast(ast.File, file).declarations
     return declaration
 
@@ -43,7 +49,7 @@ def _run(source: Source, start: str) -> ast.Node:
     _check_limits(source)
     text = _without_mark(source.text)
     try:
-        node, _ = derive(text, start, Builder(source).make)
+        node, _ = derive(tables(), text, start, Builder(source).make)
     except (DoesNotFit, SyntaxProblem):
         node = _by_lark(source, text, start)
     return cast(ast.Node, node)
@@ -79,7 +85,7 @@ def _find_stop(source: Source, start: str) -> Stop | None:
     """Return where a text ceases to be a spec, or None if it is one; nodes are not built."""
     text = _without_mark(source.text)
     try:
-        derive(text, start, _nothing)
+        derive(tables(), text, start, _nothing)
     except DoesNotFit:
         from resnet_dsl.syntax.by_lark import stop_in
 

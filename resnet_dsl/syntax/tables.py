@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 MADE = "resnet_dsl.syntax.generated_tables"
@@ -11,7 +14,21 @@ MADE = "resnet_dsl.syntax.generated_tables"
 NAME = "NAME"  # the kind of words that may be keywords
 END = "$END"
 
+# The library is in the canonical form, in which a declaration starts with its word.
+DECLARATION = r"(?m)^(block|model) (\w+)"
+
+# What a declaration is derived by, from its start on: rules with where they start and end and what they are
+# made of, and words with their kind and start.
+Derived = tuple[str, int, str] | tuple[str, int, int, tuple[Any, ...]]
+
 Rule = tuple[str, int, str, tuple[int, ...]]  # what it makes, of how many parts, its method, parts to keep
+
+
+def declarations(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Yield the word, the name, the start and the end of each declaration of a text of the library."""
+    for match, following in pairwise((*re.finditer(DECLARATION, text), None)):
+        assert match is not None
+        yield match[1], match[2], match.start(), len(text) if following is None else following.start()
 
 
 class Tables(NamedTuple):
@@ -28,5 +45,6 @@ class Tables(NamedTuple):
     starts: dict[str, tuple[int, int]]
     actions: tuple[dict[str, int], ...]
     rules: tuple[Rule, ...]
+    library: dict[str, Derived]  # by the text of the declaration
     lark_version: str
     lark: bytes  # what Lark itself loads, in the version that made it
