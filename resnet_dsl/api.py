@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,6 +17,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.printing.stages import print_graph, print_network
 from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 from resnet_dsl.weights.source import Given, weights_for
 from resnet_dsl.zoo.asked import Asked, AskedWords, asked_in
 from resnet_dsl.zoo.model_names import with_names

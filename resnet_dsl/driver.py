@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from resnet_dsl.advice import advise
@@ -33,17 +32,19 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.declared_names import check_declarations
+from resnet_dsl.elaborate.library import declare_library
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
-from resnet_dsl.elaborate.scope import Scope, declare
+from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
+from resnet_dsl.records import replace
 from resnet_dsl.shipped import PACKAGE, SUFFIX
 from resnet_dsl.sources import Files
 from resnet_dsl.sources import chosen_model as chosen_model
 from resnet_dsl.sources import read as read
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.parser import parse, parse_value
+from resnet_dsl.syntax.parser import parse_value
 
 TRIAL_WORK = 50_000
 
@@ -163,13 +164,12 @@ def _expected_names(cost: Cost) -> dict[str, object]:
 
 @functools.cache
 def _library() -> Scope:
-    """The standard library, parsed once; its models are the defaults of every model."""
+    """The standard library; its models are the defaults of every model."""
     findings = Findings()
     scopes: list[Scope] = []
     for path in sorted((PACKAGE / "library").glob(f"*{SUFFIX}")):
         source = Source(f"library/{path.name}", path.read_text(encoding="utf-8"), ours=True)
-        scopes.append(declare(parse(source), source, list(scopes), findings))
-    findings.check()
+        scopes.append(declare_library(source, list(scopes), findings))
     return scopes[-1]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from resnet_dsl.analysis.cost import Cost
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
+from resnet_dsl.records import dataclass, field
 
 Value = TypeVar("Value")
 

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, RESERVED
+from resnet_dsl.records import MISSING
 from resnet_dsl.shipped import known
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, replace
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from resnet_dsl.ir.ops import CATALOGUE, Op, functions
 from resnet_dsl.ir.ops.base import Init, initial
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import MISSING, fields, replace
 from resnet_dsl.reference import OpCall, forward
 from resnet_dsl.reference.meaning import Array
 from tests.support.op_cases import VALUES, Case, cases_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
@@ -30,6 +29,7 @@ from resnet_dsl.backend.python_source import (
     signature,
     statement,
 )
+from resnet_dsl.backend.records import dataclass
 from resnet_dsl_keras.functions import Functions
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 from resnet_dsl_keras.reserved_names import RESERVED

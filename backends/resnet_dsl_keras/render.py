@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_dsl.backend.artefacts import origin, spec_lines
 from resnet_dsl.backend.ir import Body, Node, Op, Program
@@ -19,6 +18,7 @@ from resnet_dsl.backend.python_source import (
     preprocess_constant,
     template,
 )
+from resnet_dsl.backend.records import replace
 from resnet_dsl_keras.functions import function_name, functions_of
 from resnet_dsl_keras.helpers import EXACT, helpers_of
 from resnet_dsl_keras.layer_names import LayerNames

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from pathlib import PurePath
 
@@ -24,6 +23,7 @@ from resnet_dsl.backend.artefacts import KEY, OPEN, Pieces, __version__, digest
 from resnet_dsl.backend.bounds import CONSTANTS
 from resnet_dsl.backend.initial_weights import initial_state
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
+from resnet_dsl.backend.records import replace
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx.exported_graph import SHARED
 from resnet_dsl_onnx.files import one_file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from itertools import count as numbers
 
@@ -29,6 +28,7 @@ from resnet_dsl.backend.python_source import (
     signature,
     statement,
 )
+from resnet_dsl.backend.records import replace
 from resnet_dsl_torch.blocks import (
     SELF,
     attribute,

@@ -6,16 +6,19 @@ Counting is torchvision's: `params` are learned elements, `buffers` those of run
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil, prod
+from typing import TYPE_CHECKING, Union
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.ops import Op, Window
 from resnet_dsl.limits import VALUE
+from resnet_dsl.records import dataclass
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Known = tuple[int | None, ...]
-Pixels = int | Fraction
+Pixels = Union[int, "Fraction"]
 ONE_PIXEL = (1, 1)
 PIXEL = Window()
 FAR = VALUE.most  # of a receptive field that is larger nobody wants to know
@@ -167,4 +170,8 @@ def _measured(window: Window | None, inputs: list[_Field | None]) -> _Field | No
 
 def _part(whole: Pixels, factor: int) -> Pixels:
     """Divide; most steps are whole, and whole numbers are fast."""
-    return whole // factor if whole % factor == 0 else Fraction(whole) / factor
+    if whole % factor == 0:
+        return whole // factor
+    from fractions import Fraction
+
+    return Fraction(whole) / factor

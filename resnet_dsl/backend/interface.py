@@ -7,7 +7,6 @@ backend's package must not import its framework: a part that needs one is a `Cap
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -17,6 +16,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field
 
 if TYPE_CHECKING:
     from resnet_dsl.codegen.seal import Pieces

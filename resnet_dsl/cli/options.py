@@ -6,6 +6,7 @@ Nothing is imported here but what the options need; the module of a command is i
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +35,22 @@ class Parser(argparse.ArgumentParser):
     def option_names(self) -> list[str]:
         """Every option as it is written: `--set`, `-o`."""
         return [name for action in self._actions for name in action.option_strings]
+
+
+def _columns() -> int:
+    """How wide the terminal is, or what is said to be one."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 80
+
+
+def _help(prog: str) -> argparse.HelpFormatter:
+    """What writes help; argparse makes one for every option, and asks `shutil` for a width not said."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
 
 
 class Command(NamedTuple):
@@ -69,7 +86,9 @@ def parse(argv: Sequence[str]) -> tuple[Command, Namespace]:
         hint = _closest(name, known) or f"there are {', '.join(known)}"
         parser.error(f"no command `{name}`; {hint}")
     parser = command_parser(name)
-    options, unknown = parser.parse_known_intermixed_args(rest)
+    options, unknown = parser.parse_known_args(rest)
+    if unknown:  # perhaps words behind options; to read those, argparse writes its help first
+        options, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:
         parser.error(_unknown(unknown[0], parser))
     options.color = getattr(options, "color", program.color)
@@ -80,7 +99,9 @@ def command_parser(name: str) -> Parser:
     """Return the parser of a command's options."""
     command = COMMANDS[name]
     description = f"{command.help[0].upper()}{command.help[1:]}."
-    parser = Parser(prog=f"{PROGRAM} {name}", description=description, allow_abbrev=False)
+    parser = Parser(
+        prog=f"{PROGRAM} {name}", description=description, formatter_class=_help, allow_abbrev=False
+    )
     parser.add_argument("--color", choices=COLORS, default=argparse.SUPPRESS, help="colour diagnostics")
     command.options(parser)
     return parser
@@ -94,7 +115,7 @@ def _program_parser() -> Parser:
         usage=f"{PROGRAM} [--help] [--version] [--color WHEN] COMMAND …",
         description="One text, the same residual network in PyTorch, Keras and ONNX.",
         epilog=f"commands:\n{listed}\n\n`{PROGRAM} COMMAND --help` says more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")

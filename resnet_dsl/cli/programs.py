@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic
+from resnet_dsl.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from resnet_dsl.program import Program
@@ -90,9 +90,9 @@ def parse_settings(texts: Iterable[str]) -> dict[str, str]:
 
 def show_findings(outcome: Outcome, options: Namespace, diagnostics: bool = True) -> None:
     """Show diagnostics and problems to the person, on stderr."""
-    from resnet_dsl.diagnostics.render.terminal import render_all, wants_color
-
     if diagnostics and outcome.diagnostics:
+        from resnet_dsl.diagnostics.render.terminal import render_all, wants_color
+
         print(render_all(outcome.diagnostics, wants_color(options.color, sys.stderr)), file=sys.stderr)
     for problem in outcome.problems:
         print(f"error: {problem}", file=sys.stderr)

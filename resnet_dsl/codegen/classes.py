@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
@@ -28,6 +27,7 @@ from resnet_dsl.codegen.shared_steps import SharedUse, shared_uses
 from resnet_dsl.ir.formulas import Fixed, Formula, Number
 from resnet_dsl.ir.network import BlockCall, Body, FurtherResult, Network, Node, Stage, channels_name
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import dataclass, field, replace
 
 INDEX = "i"
 

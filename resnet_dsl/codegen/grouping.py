@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from resnet_dsl.codegen.lowering import Lower, overwritable_values, site
 from resnet_dsl.ir.network import BlockCall, Body, FurtherResult, Network, Node
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import dataclass
 
 
 class LoweredBody:

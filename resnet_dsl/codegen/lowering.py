@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
 from typing import Self
 
 from resnet_dsl.codegen.python import (
@@ -27,6 +26,7 @@ from resnet_dsl.ir.formulas import Formula
 from resnet_dsl.ir.network import BlockCall, Body, Node
 from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, fields, replace
 
 CHANNELS = "in"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
 from resnet_dsl.codegen.classes import BlockStep, Classes, ClassUse
@@ -26,6 +25,7 @@ from resnet_dsl.ir.network import (
     Stage,
 )
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field, replace
 
 INPUTS = "inputs"  # the variable of the model's input
 

@@ -7,13 +7,13 @@ person has to be told or asked is read off the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from resnet_dsl.decompile.structure import Structure
 from resnet_dsl.decompile.syntax_nodes import Written, call, expression, written_by_hand
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 Value = TypeVar("Value")

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.candidates import HEAD

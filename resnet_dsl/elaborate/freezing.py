@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.outputs import item_at, part_hint
 from resnet_dsl.ir.network import NORMS, PARTS, BlockCall, Body, Network, Node
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import replace
 
 
 def with_frozen_parts(state: ModelState, whole: Network, network: Network) -> Network:

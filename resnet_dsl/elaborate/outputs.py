@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.elaborator import Env
@@ -13,6 +12,7 @@ from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.narrowing import needed_only, with_steps
 from resnet_dsl.ir.network import WITHIN, BlockCall, Body, Network
 from resnet_dsl.limits import PARAMETERS
+from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 
 PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")

@@ -7,7 +7,6 @@ command line set.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -22,6 +21,7 @@ from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import INPUT
 from resnet_dsl.limits import CHAIN
+from resnet_dsl.records import MISSING, dataclass, field
 from resnet_dsl.syntax import ast
 
 # What a value of a field serves: the whole model, each block of a stage, or the first of each.

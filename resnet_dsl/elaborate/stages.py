@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -37,6 +36,7 @@ from resnet_dsl.elaborate.written_arguments import signature
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
 from resnet_dsl.ir.network import PREVIOUS, Body, Stage, channels_name
 from resnet_dsl.limits import OPS
+from resnet_dsl.records import MISSING
 
 
 class Run(NamedTuple):

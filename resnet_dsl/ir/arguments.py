@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field
 from math import isfinite
 from typing import Any
 
 from resnet_dsl.limits import ARGUMENT
+from resnet_dsl.records import MISSING, dataclass, field
 
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from resnet_dsl.diagnostics.model import Span
@@ -11,6 +10,7 @@ from resnet_dsl.ir.network import INPUT as INPUT
 from resnet_dsl.ir.network import Network
 from resnet_dsl.ir.ops import Op, Role, TensorSpec
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from resnet_dsl.ir.network import INPUT, PREVIOUS, BlockCall, Body, FurtherResult, Network, Node
+from resnet_dsl.records import dataclass, field, replace
 
 
 class Narrowed(NamedTuple):

@@ -7,7 +7,6 @@ body's input, `-2`, `-3` … further inputs. Equal blocks on equal shapes are on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +14,7 @@ from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.records import dataclass, field, replace
 
 INPUT = "input"  # the model's input, as a part that later ones name and in the graph
 PREVIOUS = ""  # in what a part takes: the result of the part or block before it

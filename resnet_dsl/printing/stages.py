@@ -8,7 +8,6 @@ the same but for the first line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
 from itertools import groupby
 
 from resnet_dsl.elaborate.values import show
@@ -18,6 +17,7 @@ from resnet_dsl.ir.network import PREVIOUS, WITHIN, BlockCall, Body, FurtherResu
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
+from resnet_dsl.records import MISSING, fields
 from resnet_dsl.syntax import ast
 
 INDENT = "    "

@@ -25,12 +25,12 @@ the receptive field of what has seen the whole map.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.printing.table import aligned, headed
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 
 BYTES = 4  # of a float32
 UNKNOWN = "?"
@@ -53,7 +53,7 @@ class PartCost:
 
 def summary_json(program: Program) -> str:
     """Return the cost of a model as a JSON object, described above, a stage or op a line."""
-    entries = (f"  {json.dumps(name)}: {_json(value)}" for name, value in summary_facts(program).items())
+    entries = (f"  {_json(name)}: {_json(value)}" for name, value in summary_facts(program).items())
     return "{\n" + ",\n".join(entries) + "\n}"
 
 
@@ -160,15 +160,6 @@ def summary_text(program: Program, layers: bool = False) -> str:
     return "\n".join([title, "", *headed(rows, right), "", *_totals(program), ""])
 
 
-def headline(program: Program) -> str:
-    """Return the size of a model in a few words: `25,557,032 parameters, 4.089 GMACs`."""
-    macs = program.cost.macs
-    counted = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
-    sizes = input_sizes(program.graph) if macs is None else None
-    needs = f"; needs {sizes.needs}" if sizes is not None and sizes.needs else ""
-    return f"{program.cost.params:,} parameters, {counted}{needs}"
-
-
 def _part_rows(program: Program) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
     for part in parts(program):
@@ -231,10 +222,3 @@ def _number(value: int | None) -> str:
 
 def _megabytes(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count / 1e6:,.1f} MB"
-
-
-def _in_units(count: int, unit: str) -> str:
-    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= factor:
-            return f"{count / factor:.3f} {prefix}{unit}"
-    return f"{count} {unit}"

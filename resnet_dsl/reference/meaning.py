@@ -7,13 +7,13 @@ Maps are (N, C, H, W), vectors (N, C), all float64; weights have torch's layouts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.reference.standardising import Axes, channel_sums, standardised
 
 Array = NDArray[np.float64]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.records import dataclass, field
 
 HEAD, TAIL = 100, 160  # frameworks write pages; what went wrong is mostly at the end
 

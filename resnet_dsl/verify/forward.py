@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -12,6 +11,7 @@ from resnet_dsl.backend.discovery import runtime_of
 from resnet_dsl.backend.interface import Backend, Runtime
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import InputSize, Subject, images

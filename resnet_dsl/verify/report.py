@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.printing.table import aligned
+from resnet_dsl.records import dataclass
 from resnet_dsl.verify.attempts import Failure
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.forward import BARS, TELLING, Column, Forward, Row

@@ -10,7 +10,6 @@ cut off at two deviations and stretched again, from 3,000 on a deviation that is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from math import erf, erfc, log, log1p, sqrt
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init
+from resnet_dsl.records import dataclass
 
 ALPHA = 1e-10
 LIMIT = log(2 / ALPHA)  # of the exponents below, each the negative logarithm of a probability

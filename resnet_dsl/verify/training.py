@@ -8,7 +8,6 @@ goes in a run is the network's own doing, so a run is held to the network's sens
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain, tee
 
 import numpy as np
@@ -26,6 +25,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.reference import TrainingStep
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Subject, images

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import SEED
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.match_report import MatchReport, WeightsError
 from resnet_dsl.zoo.asked import NOTHING, Asked
 

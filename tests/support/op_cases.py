@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 from math import inf
@@ -36,6 +36,7 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import MISSING
 
 CHANNELS = 4
 SIZES = ((12, 12), (13, 13), (10, 15))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import singledispatch
 
 from resnet_dsl.backend.ir import ops
@@ -17,6 +16,7 @@ from resnet_dsl.backend.python_source import (
     Site,
     call,
 )
+from resnet_dsl.backend.records import dataclass
 from resnet_dsl_torch.initialise import Starts, starts_of
 
 X = Operand(0)

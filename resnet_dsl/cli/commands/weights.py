@@ -6,7 +6,6 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from resnet_dsl.cli.programs import STDOUT, one_program
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.records import replace
 from resnet_dsl.weights.source import Weights, check_choice, compared, weights_for
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ ShapeError, elaboration adds the rest.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
@@ -23,6 +22,7 @@ from resnet_dsl.ir.arguments import (
 )
 from resnet_dsl.ir.formulas import Fixed, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import Field, dataclass, fields, replace
 
 USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
 
@@ -90,18 +90,14 @@ AnOp = TypeVar("AnOp", bound="Op")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(argument,))
 def declared(cls: type[AnOp]) -> type[AnOp]:
-    """Declare an op: its fields are its arguments, as those of a frozen dataclass.
-
-    What a dataclass would compile for each of them is written once, in `Op`: a check has no time for that.
-    """
-    return dataclass(init=False, repr=False, eq=False)(cls)
+    """Declare an op: its fields are its arguments, as those of a frozen dataclass."""
+    return dataclass(frozen=True)(cls)
 
 
 class Op:
     """One operation. `kind` is its name in the language and numbers its steps."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     kind: ClassVar[str]
     takes: ClassVar[str] = "map or vector"  # for the reader of the docs: what it may be applied to
@@ -123,36 +119,6 @@ class Op:
     absent: ClassVar[Mapping[str, str]] = {}  # arguments that it has elsewhere, with what to write here
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
     normalises: ClassVar[bool] = False  # what a spec calls its norm
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        names = self.__match_args__
-        given = {**dict(zip(names, values, strict=False)), **named}
-        if len(given) < len(values) + len(named) or not given.keys() <= set(names):
-            raise TypeError(f"{type(self).__name__} takes {', '.join(names) or 'nothing'}")
-        for name, spec in self.__dataclass_fields__.items():
-            value = given.get(name, spec.default)
-            if value is MISSING:
-                raise TypeError(f"{type(self).__name__} needs {name}")
-            self.__dict__[name] = value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
-
-    def __repr__(self) -> str:
-        given = zip(self.__match_args__, self._values(), strict=True)
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given)})"
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if type(self) is type(other) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def _values(self) -> tuple[Any, ...]:
-        return tuple([self.__dict__[name] for name in self.__match_args__])
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> Self:

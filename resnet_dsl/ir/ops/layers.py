@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod, sqrt
 from typing import ClassVar, Self
 
@@ -39,6 +38,7 @@ from resnet_dsl.ir.ops.base import (
 from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, unread, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import when_not_one
+from resnet_dsl.records import replace
 
 CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
 FC_INITS = choice("uniform", "glorot", "he_fan_in", "small")

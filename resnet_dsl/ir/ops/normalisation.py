@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
@@ -20,6 +19,7 @@ from resnet_dsl.ir.arguments import (
 )
 from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import replace
 
 
 @declared

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -38,6 +37,7 @@ from resnet_dsl.ir.ops.layers import CONV_INITS
 from resnet_dsl.ir.ops.windows import Padding, explicit
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.limits import ARGUMENT
+from resnet_dsl.records import replace
 
 
 @declared
