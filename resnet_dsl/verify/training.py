@@ -103,9 +103,8 @@ def verify_training(
 ) -> tuple[Trained, ...]:  # fmt: skip
     """Train every backend that trains for `count` steps, in float64; one that fails is left out."""
     graph = subject.program.graph
-    random = [node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node)]
-    if random:
-        raise UsageError(f"training is random at {random[0]}; compare with the rate of it set to 0")
+    if random := random_op(graph):
+        raise UsageError(f"training is random at {random}; compare with the rate of it set to 0")
     batches = _batches(subject, count, seed)
     start = TrainingState(state, _velocity(graph, state, seed))
     attempts = attempts or Attempts()
@@ -124,6 +123,12 @@ def verify_training(
             trained = replace(trained, run=replace(trained.run, sensitivity=sensitivity))
         found.append(trained)
     return tuple(found)
+
+
+def random_op(graph: Graph) -> str | None:
+    """Return the first op that makes training random, if one does."""
+    names = (node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node))
+    return next(names, None)
 
 
 def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
