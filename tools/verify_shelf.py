@@ -118,7 +118,7 @@ def _parts(graph: Graph) -> frozenset[object]:
 
 
 def _kinds(graph: Graph) -> frozenset[object]:
-    return frozenset((op.kind, inputs) for op, _, inputs in _parts(graph))  # type: ignore[misc, has-type, attr-defined]
+    return frozenset((op.kind, inputs) for op, _, inputs in _parts(graph))  # type: ignore[misc, has-type]
 
 
 def _at_a_small_size(name: str, settings: Settings, program: Program) -> tuple[Settings, Program]:

@@ -9,9 +9,10 @@ from functools import cache
 import numpy as np
 
 from resnet_dsl.backend.discovery import runtime_of
-from resnet_dsl.backend.interface import Backend, Runtime
+from resnet_dsl.backend.interface import Backend, LiveModel, Runtime, built_with, run_each
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph
+from resnet_dsl.program import Program
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import InputSize, Subject, images
@@ -19,6 +20,7 @@ from resnet_dsl.verify.diagnosis import likely_cause
 from resnet_dsl.verify.sensitivity import RUNS, allowed, moved
 
 BATCH = 2
+FRESH = "float32"  # in which fresh models are built to see how they start
 
 # Largest difference over the largest value: a result within is right, whatever the network.
 BARS = {"float64": 1e-12, "float32": 1e-4}
@@ -137,17 +139,25 @@ def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
             found = {name: max(found[name], error_of(near[name], right[name])) for name in right}
         return found
 
-    outputs = tuple(evaluate(graph, state, x) for x in inputs)
     inner = evaluate_all(graph, state, inputs[middle])
+    outputs = tuple(
+        {name: inner[result] for name, result in graph.inference.outputs}
+        if i == middle
+        else evaluate(graph, state, x)
+        for i, x in enumerate(inputs)
+    )
     return _Truth(graph, state, inputs, outputs, middle, inner, own)
 
 
 def verify_forward(
     subject: Subject, backends: Mapping[str, Backend], state: Mapping[str, Array], seed: int,
-    attempts: Attempts | None = None,
+    attempts: Attempts | None = None, fresh: dict[str, LiveModel] | None = None,
 ) -> Forward:  # fmt: skip
-    """Compare every backend with the referee, in float64 and float32."""
-    truth, attempts = _truth(subject, state, seed), attempts or Attempts()
+    """Compare every backend with the referee, in float64 and float32.
+
+    `fresh` are models in single precision that are there already: each is taken out, loaded and run.
+    """
+    truth, attempts, fresh = _truth(subject, state, seed), attempts or Attempts(), fresh or {}
     outputs = tuple(
         Row(name, size, {})
         for size, found in zip(subject.sizes, truth.outputs, strict=True)
@@ -160,19 +170,29 @@ def verify_forward(
             column = Column(name, dtype)
             columns.append(column)
             with attempts.of(name, dtype):
-                divergences += _compare(column, runtime_of(backend), subject, truth, outputs, blocks)
+                built = fresh.pop(name, None) if dtype == FRESH else None
+                model = _loaded(runtime_of(backend), subject.program, _as(state, dtype), dtype, built)
+                divergences += _compare(column, runtime_of(backend), model, subject, truth, outputs, blocks)
     return Forward(tuple(columns), blocks, outputs, tuple(divergences))
 
 
+def _loaded(
+    runtime: Runtime, program: Program, state: Mapping[str, Array], dtype: str, built: LiveModel | None
+) -> LiveModel:
+    """A model with weights: one that is there, or a new one that need not be started first."""
+    if built is not None:
+        return runtime.load_state(built, state)
+    return built_with(runtime, program, state, dtype)
+
+
 def _compare(
-    column: Column, runtime: Runtime, subject: Subject, truth: _Truth,
+    column: Column, runtime: Runtime, model: LiveModel, subject: Subject, truth: _Truth,
     outputs: tuple[Row, ...], blocks: tuple[Row, ...],
 ) -> list[Divergence]:  # fmt: skip
     """Fill in a column, and return where it diverges first."""
     dtype, results = column.dtype, dict(truth.graph.outputs)
-    model = runtime.load_state(runtime.build(subject.program, dtype), _as(truth.state, dtype))
-    for i, (size, x, wanted) in enumerate(zip(subject.sizes, truth.inputs, truth.outputs, strict=True)):
-        found = runtime.run(model, x.astype(dtype))
+    runs = run_each(runtime, model, [x.astype(dtype) for x in truth.inputs])
+    for i, (size, found, wanted) in enumerate(zip(subject.sizes, runs, truth.outputs, strict=True)):
         for row in outputs:
             if row.size == size:
                 _fill(row, column, error_of(found[row.name], wanted[row.name]), truth, i, results[row.name])

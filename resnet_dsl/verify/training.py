@@ -21,6 +21,7 @@ from resnet_dsl.backend.interface import (
     Statistics,
     TrainedStep,
     TrainingState,
+    built_with,
 )
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
@@ -177,7 +178,7 @@ def _trained(
         guided = (Lesson(*batch, given, more) for batch, given in zip(batches, starts, strict=False))
         alone = (Lesson(*batch, None if i else start, more) for i, batch in enumerate(batches))
         ways = [guided, alone] if several else [guided]
-        models = [runtime.load_state(runtime.build(subject.program, "float64"), start.state) for _ in ways]
+        models = [built_with(runtime, subject.program, start.state, "float64") for _ in ways]
         taken = [trainer.steps(model, way, RATES) for model, way in zip(models, ways, strict=True)]
     found, cause, truth, run, before = [], "", Left(), Left(), start
     for batch in batches:

@@ -44,7 +44,8 @@ def verify(options: Namespace) -> int:
 
         state = _weights(options, program) if options.weights else None
         attempts = Attempts(begin, list(dead))
-        report = run(load, names, options.train_steps, options.seed, state, sizes, attempts)
+        engines = options.engines == "all"
+        report = run(load, names, options.train_steps, options.seed, state, sizes, attempts, engines)
         print(as_json(report) if options.format == "json" else as_text(report))
         return 0 if report.passed else 1
 
