@@ -111,7 +111,7 @@ def error_of(got: Array, truth: Array) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Truth:
+class Truth:
     """What the referee makes of the images of each size."""
 
     graph: Graph
@@ -125,7 +125,8 @@ class _Truth:
     """How far each result moves, at which size and in which precision, by the last bit of the weights."""
 
 
-def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
+def truth_of(subject: Subject, state: Mapping[str, Array], seed: int) -> Truth:
+    """Return what the referee makes of images of every size."""
     graph = subject.program.graph
     inputs = tuple(images(subject, size, BATCH, seed + 1 + i) for i, size in enumerate(subject.sizes))
     middle = len(inputs) // 2
@@ -146,24 +147,19 @@ def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
         else evaluate(graph, state, x)
         for i, x in enumerate(inputs)
     )
-    return _Truth(graph, state, inputs, outputs, middle, inner, own)
+    return Truth(graph, state, inputs, outputs, middle, inner, own)
 
 
 def verify_forward(
     subject: Subject, backends: Mapping[str, Backend], state: Mapping[str, Array], seed: int,
-    attempts: Attempts | None = None, fresh: dict[str, LiveModel] | None = None,
+    attempts: Attempts | None = None, fresh: dict[str, LiveModel] | None = None, truth: Truth | None = None,
 ) -> Forward:  # fmt: skip
     """Compare every backend with the referee, in float64 and float32.
 
     `fresh` are models in single precision that are there already: each is taken out, loaded and run.
     """
-    truth, attempts, fresh = _truth(subject, state, seed), attempts or Attempts(), fresh or {}
-    outputs = tuple(
-        Row(name, size, {})
-        for size, found in zip(subject.sizes, truth.outputs, strict=True)
-        for name in found
-    )
-    blocks = tuple(Row(part, None, {}) for part, _ in _parts(truth.graph))
+    truth, attempts, fresh = truth or truth_of(subject, state, seed), attempts or Attempts(), fresh or {}
+    outputs, blocks = rows_of(subject, truth)
     columns, divergences = [], []
     for name, backend in backends.items():
         for dtype in backend.precisions:
@@ -176,6 +172,16 @@ def verify_forward(
     return Forward(tuple(columns), blocks, outputs, tuple(divergences))
 
 
+def rows_of(subject: Subject, truth: Truth) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Return the rows of outputs and those of blocks, still empty."""
+    outputs = tuple(
+        Row(name, size, {})
+        for size, found in zip(subject.sizes, truth.outputs, strict=True)
+        for name in found
+    )
+    return outputs, tuple(Row(part, None, {}) for part, _ in _parts(truth.graph))
+
+
 def _loaded(
     runtime: Runtime, program: Program, state: Mapping[str, Array], dtype: str, built: LiveModel | None
 ) -> LiveModel:
@@ -186,7 +192,7 @@ def _loaded(
 
 
 def _compare(
-    column: Column, runtime: Runtime, model: LiveModel, subject: Subject, truth: _Truth,
+    column: Column, runtime: Runtime, model: LiveModel, subject: Subject, truth: Truth,
     outputs: tuple[Row, ...], blocks: tuple[Row, ...],
 ) -> list[Divergence]:  # fmt: skip
     """Fill in a column, and return where it diverges first."""
@@ -210,7 +216,7 @@ def _compare(
     return [] if first is None else [first]
 
 
-def _fill(row: Row, column: Column, error: float, truth: _Truth, i: int, result: str) -> None:
+def _fill(row: Row, column: Column, error: float, truth: Truth, i: int, result: str) -> None:
     """Fill in a cell; the network's own sensitivity is costly, and looked at past the bar only."""
     row.errors[column] = error
     if BARS[column.dtype] < error < float("inf"):
@@ -227,7 +233,7 @@ def _parts(graph: Graph) -> list[tuple[str, str]]:
     return [(part, result) for part, result in graph.inference.parts if part not in stages]
 
 
-def _first(column: Column, truth: _Truth, results: Mapping[str, Array]) -> Divergence | None:
+def _first(column: Column, truth: Truth, results: Mapping[str, Array]) -> Divergence | None:
     """The first op in order whose result is off although those before it are not."""
     graph, dtype = truth.graph, column.dtype
     tensors = tensors_of(graph, truth.state)

@@ -104,8 +104,7 @@ def verify_training(
 ) -> tuple[Trained, ...]:  # fmt: skip
     """Train every backend that trains for `count` steps, in float64; one that fails is left out."""
     graph = subject.program.graph
-    if random := random_op(graph):
-        raise UsageError(f"training is random at {random}; compare with the rate of it set to 0")
+    check_not_random(graph)
     batches = _batches(subject, count, seed)
     start = TrainingState(state, _velocity(graph, state, seed))
     attempts = attempts or Attempts()
@@ -130,6 +129,12 @@ def random_op(graph: Graph) -> str | None:
     """Return the first op that makes training random, if one does."""
     names = (node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node))
     return next(names, None)
+
+
+def check_not_random(graph: Graph) -> None:
+    """Raise UsageError where training is random."""
+    if random := random_op(graph):
+        raise UsageError(f"training is random at {random}; compare with the rate of it set to 0")
 
 
 def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
