@@ -246,6 +246,12 @@ def _verify(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
     parser.add_argument(
+        "--engines",
+        choices=("own", "all"),
+        default="own",
+        help="without --backends: also other engines that are installed, as keras:jax (default: own)",
+    )
+    parser.add_argument(
         "--train-steps",
         metavar="K",
         type=up_to(TRAINING),

@@ -20,11 +20,15 @@ class Failure:
     reason: str
 
 
+def silent(backend: str, doing: str) -> None:
+    """Tell nobody what is begun."""
+
+
 @dataclass
 class Attempts:
     """What failed so far; `announce` hears what is begun, and of which backend, if it is of one."""
 
-    announce: Callable[[str, str], None] = lambda backend, doing: None
+    announce: Callable[[str, str], None] = silent
     failures: list[Failure] = field(default_factory=list)
 
     @contextmanager
