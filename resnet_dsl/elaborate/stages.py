@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -35,12 +35,12 @@ from resnet_dsl.elaborate.values import (
 )
 from resnet_dsl.elaborate.written_arguments import signature
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
-from resnet_dsl.ir.network import PREVIOUS, Body, Stage, channels_name
+from resnet_dsl.ir.network import PREVIOUS, Body, Run, Stage, channels_name, merged
 from resnet_dsl.limits import OPS
 
 
-class Run(NamedTuple):
-    """So many blocks in a row, all the same; `span` is where the author chose the block."""
+class WrittenRun(NamedTuple):
+    """So many blocks in a row, as the author wrote them; `span` is where he chose the block."""
 
     length: int
     function: Function
@@ -113,13 +113,13 @@ def _length(item: Value) -> int:
 
 def _keep_results(state: ModelState, name: str, stage: Stage | None) -> None:
     """Keep what later parts may take of a stage: its result, or the fields of that."""
-    fields = () if stage is None else stage.blocks[-1].fields
+    fields = () if stage is None else stage.last.fields
     state.record = name if fields else ""
     if not fields:
         state.features[name], state.feature_channels[name] = state.shape, state.channels
         return
     assert stage is not None
-    body = stage.blocks[-1]
+    body = stage.last
     state.records[name] = fields
     state.fields = tuple(field._replace(path=f"{name}.{field.name}") for field in state.fields)
     for field, value, channels in zip(fields, body.results, state.result_channels, strict=False):
@@ -166,52 +166,34 @@ def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
 
 
 def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage | None:
-    found = list(_runs(state, item, first))
-    runs = [run for run in found if run is not None]
-    if len(runs) < len(found):
+    found = list(_rows(state, item, first))
+    rows = [row for row in found if row is not None]
+    if len(rows) < len(found):
         return None
     at = state.value_at("stages", first.stage)
-    if sum(run.length for run in runs) > OPS.most:
+    if sum(row.length for row in rows) > OPS.most:
         state.error("E0501", f"a stage of more than {OPS.most:,} blocks", at)
         return None
-    placed: list[Placed] = []
-    for run in runs:
-        if not _place(state, name, run, first, placed):
+    runs: list[Run] = []
+    for row, done in zip(rows, accumulate((row.length for row in rows), initial=0), strict=False):
+        if not _place(state, name, row, first._replace(block=done), runs):
             return None
-    owners = tuple(each.owner for each in placed)
-    inputs = tuple(each.inputs for each in placed)
-    return Stage(
-        name,
-        tuple(each.body for each in placed),
-        state.names[name],
-        tuple(each.derived for each in placed),
-        owners if any(owners) else (),
-        () if all(taken == (PREVIOUS,) for taken in inputs) else inputs,
-    )
+    return Stage(name, merged(runs), state.names[name])
 
 
-class Placed(NamedTuple):
-    """A block in its place: how its numbers were derived, whose tensors it uses, and which parts it takes."""
-
-    body: Body
-    derived: Derived
-    owner: str | None
-    inputs: tuple[str, ...]
-
-
-def _place(state: ModelState, name: str, run: Run, first: Position, placed: list[Placed]) -> bool:
-    """Append the blocks of a run, each on what the one before left; returns whether all could be made."""
-    at = state.value_at("stages", first.stage)
-    share, left = run.function.share, run.length
+def _place(state: ModelState, name: str, row: WrittenRun, position: Position, runs: list[Run]) -> bool:
+    """Append the blocks of a row, each on what the one before left; returns whether all could be made."""
+    at = state.value_at("stages", position.stage)
+    share, left = row.function.share, row.length
     while left:
-        position, before = first._replace(block=len(placed)), (state.shape, state.channels)
+        before = state.shape, state.channels
         state.settings.asked -= EACH
         parts = TakenParts(state, name)
-        start = _started(state, run, parts) if left == run.length else PREVIOUS
-        if start is None or not takes_it(state, run.function, run.span):
+        start = _started(state, row, parts) if left == row.length else PREVIOUS
+        if start is None or not takes_it(state, row.function, row.span):
             return False
         with state.elaborator.applying_again(share in state.shared):
-            made = _block(state, run, name, position, parts)
+            made = _block(state, row, name, position, parts)
         if isinstance(made, Bad):
             return False
         body, formulas, taken = made
@@ -232,25 +214,28 @@ def _place(state: ModelState, name: str, run: Run, first: Position, placed: list
             state.elaborator.count((times - 1) * max(body.count, 1), at)
         if share is not None:
             state.elaborator.shares[share] += times
-        one = Placed(body, given, owner, (start, *taken))
-        placed += [one, *[one._replace(owner=owner or (path if share is not None else None))] * (times - 1)]
+        one = Run(body, 1, (start, *taken), owner, given)
+        runs.append(one)
+        if times > 1:
+            again = owner or (None if share is None else path)
+            runs.append(replace(one, count=times - 1, owner=again))
         keep_fields(state, name, path, body)
-        left -= times
+        position, left = position._replace(block=position.block + times), left - times
     return True
 
 
-def _started(state: ModelState, run: Run, parts: TakenParts) -> str | None:
-    """Go on from the part that a run starts from, if it names one; return its path, None after an error."""
-    if run.start is None:
+def _started(state: ModelState, row: WrittenRun, parts: TakenParts) -> str | None:
+    """Go on from the part that a row starts from, if it names one; return its path, None after an error."""
+    if row.start is None:
         return PREVIOUS
-    path = run.start.path
+    path = row.start.path
     places = {name: f"{path}.{name}" for name in state.records.get(path, ())}
     own = tuple(RecordField(name, place, state.features[place]) for name, place in places.items())
-    found = own[0] if own else TakenParts(state, parts.stage).tensor(run.start)
+    found = own[0] if own else TakenParts(state, parts.stage).tensor(row.start)
     if isinstance(found, Bad):
         return None
     path = own[0].path if own else path
-    state.record, state.fields = run.start.path if own else "", own
+    state.record, state.fields = row.start.path if own else "", own
     state.shape, state.channels = found.shape, state.feature_channels[path]
     return path
 
@@ -272,25 +257,25 @@ def _pass_through(
     state.shape = body.output
 
 
-def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Iterator[Run | None]:
-    """Yield the runs of blocks that a stage is given as, or None after an error."""
+def _rows(state: ModelState, item: Value, first: Position, *inner: int) -> Iterator[WrittenRun | None]:
+    """Yield the rows of blocks that a stage is given as, or None after an error."""
     at = state.value_at("stages", first.stage, *inner)
     match item:
         case bool():
             pass
         case int() if item > 0:
             block = _default_block(state, first)
-            yield None if block is None else Run(item, block, state.value_at("block", first.stage))
+            yield None if block is None else WrittenRun(item, block, state.value_at("block", first.stage))
             return
         case Function():
-            yield Run(1, item, at)
+            yield WrittenRun(1, item, at)
             return
         case Repeat(count=count) if count > 0:
-            yield Run(count, item.function, at)
+            yield WrittenRun(count, item.function, at)
             return
         case PartPipeline():
-            runs = (run for block in item.blocks for run in _runs(state, block, first, *inner))
-            yield from _from_part(item.start, runs)
+            rows = (row for block in item.blocks for row in _rows(state, block, first, *inner))
+            yield from _from_part(item.start, rows)
             return
         case tuple() if item and is_list(item):
             for index, part in enumerate(item):
@@ -300,7 +285,7 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
                     state.error("E0204", "only the first block of a stage starts from another part", at, hint)
                     yield None
                 elif isinstance(part, Function | Repeat | PartPipeline):
-                    yield from _runs(state, part, first, index)
+                    yield from _rows(state, part, first, index)
                 else:
                     at = state.value_at("stages", first.stage, index)
                     state.error("E0204", f"a stage lists blocks, not {show(part)}", at)
@@ -314,10 +299,10 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
     yield None
 
 
-def _from_part(start: EarlierPart, runs: Iterator[Run | None]) -> Iterator[Run | None]:
-    """Yield the runs, the first of which starts from a part."""
-    for index, run in enumerate(runs):
-        yield run._replace(start=start) if run is not None and index == 0 else run
+def _from_part(start: EarlierPart, rows: Iterator[WrittenRun | None]) -> Iterator[WrittenRun | None]:
+    """Yield the rows, the first of which starts from a part."""
+    for index, row in enumerate(rows):
+        yield row._replace(start=start) if row is not None and index == 0 else row
 
 
 def _default_block(state: ModelState, first: Position) -> Function | None:
@@ -339,13 +324,13 @@ def _default_block(state: ModelState, first: Position) -> Function | None:
 
 
 def _block(
-    state: ModelState, run: Run, name: str, at: Position, parts: TakenParts
+    state: ModelState, row: WrittenRun, name: str, at: Position, parts: TakenParts
 ) -> tuple[Body, Derived, tuple[str, ...]] | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it.
 
     Returns its body, how its numbers were derived, and which parts it takes beside its input.
     """
-    function, span = run.function, run.span
+    function, span = row.function, row.span
     if not isinstance(function.target, Definition):
         hint = f"`block mine(width) {{ return x -> {function.name}(…) }}`"
         return state.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
