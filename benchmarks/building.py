@@ -1,4 +1,5 @@
-"""Measure emission, conversion and building against the tools that do the same, and print a table.
+"""Measure emission, conversion and building against the tools that do the same, a check of a deep network
+against that of a shallow one, and print a table.
 
     python -m benchmarks.building [--rounds N] [NAME…]
 
@@ -69,6 +70,8 @@ CONVERT = "from resnet_dsl.cli.main import main\nmain(['weights', 'convert', '--
 COPY = (
     "from safetensors.numpy import load_file, save_file\nsave_file(load_file('r152.safetensors'), 'theirs')\n"
 )
+CHECK = "from resnet_dsl.cli.main import main\nmain(['check', "
+SHALLOW = f"{CHECK}'resnet20'])"
 CONSTRUCTOR = _defined(TORCHVISION, "resnet50()")
 ROWS = (
     Row("onnx/dynamo", 1 / 75, EMIT, _defined(TORCHVISION, EXPORT.format(True))),
@@ -84,6 +87,8 @@ ROWS = (
     Row("torch/start", 0.65, _built(""), CONSTRUCTOR),
     Row("torch/file", 0.3, _built(", weights='r50.safetensors'"), CONSTRUCTOR),
     Row("torch/seed", 2.5, _built(", seed=0"), CONSTRUCTOR),
+    Row("check/1202", 1.15, f"{CHECK}'resnet1202'])", SHALLOW, True),
+    Row("check/6002", 1.3, f"{CHECK}'cifar_resnet', '--set', 'n=1000'])", SHALLOW, True),
 )
 
 

@@ -49,7 +49,7 @@ DECLARED = PLAIN + (
 
 def program(fields: str, blocks: str = DECLARED, **settings: object) -> Program:
     """Compile a model with these fields, nearest first."""
-    given = {field.partition(":")[0] for field in fields.split("  ")}
+    given = {field.partition(":")[0].removesuffix("s") for field in fields.split("  ")}
     rest = [field for field in FIELDS.split("  ") if field.partition(":")[0] not in given]
     text = f"{blocks}model m {{ {fields}  {'  '.join(rest)} }}"
     return compile_source(Source("m.resnet", text), overrides=settings)
@@ -151,3 +151,42 @@ def test_names_are_as_long_as_all_of_them() -> None:
     with pytest.raises(CompileError) as error:
         program("stages: [37000]  block: long", block)
     assert f"have {passed:,} characters" in error.value.diagnostics[0].message
+
+
+# --- many stages ---------------------------------------------------------------------------------
+
+
+def widths(found: Program) -> list[object]:
+    return [dict(stage.last.arguments)["width"] for stage in found.network.stages]
+
+
+@pytest.mark.parametrize(
+    "item", ["4 + stage % 3", "4 + (block_number + index) % 3", "if stage < 0 then 9 else 4"]
+)
+def test_a_list_that_asks_for_the_stage_costs_what_it_has_items(item: str) -> None:
+    """With every item once a stage, these were refused."""
+    stages, given = (", ".join([each] * 1_500) for each in ("1", item))
+    found = program(f"stages: [{stages}]  widths: [{given}]  block: to")
+    assert widths(found) == [4 + stage % 3 if "%" in item else 4 for stage in range(1_500)]
+
+
+def test_an_item_of_a_list_is_evaluated_for_each_block_that_it_asks_for() -> None:
+    found = program("stages: [2, 3]  widths: [4, 4 + index]  block: to")
+    assert [dict(block.arguments)["width"] for block in found.network.stages[1].blocks] == [4, 5, 6]
+
+
+def test_what_is_wrong_with_any_item_of_a_list_is_told_in_one_run() -> None:
+    with pytest.raises(CompileError) as error:
+        program("stages: [1, 1, 1]  widths: [stage, less, more]  block: to")
+    assert [found.message for found in error.value.diagnostics] == [
+        "unknown name `less`",
+        "unknown name `more`",
+    ]
+
+
+def test_a_list_of_choices_is_evaluated_once() -> None:
+    """A choice is a name, and no place."""
+    block = "block either(width, kind = low | high) { return x -> conv(if kind == low then 4 else 8, 1x1) }\n"
+    stages, kinds = (", ".join([each] * 600) for each in ("1, 1", "low, high"))
+    found = program(f"stages: [{stages}]  kinds: [{kinds}]  width: 4  block: either", block)
+    assert [stage.last.output.channels for stage in found.network.stages] == [4, 8] * 600

@@ -51,13 +51,14 @@ class WrittenRun(NamedTuple):
 class Position(NamedTuple):
     """A block's place: which stage, of how many, and which block of that.
 
-    `before` are the blocks of the stages before, `blocks` those of all.
+    `before` are the blocks of the stages before, `blocks` those of all; `span` is where the stage is written.
     """
 
     stage: int
     stages: int
     before: int
     blocks: int
+    span: Span
     block: int = 0
 
 
@@ -82,8 +83,9 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
     state.stage_names = tuple(_name(item, index) for index, item in enumerate(value))
     before = list(accumulate((_length(item) for item in value), initial=0))
     for index, item in enumerate(value):
-        name, item = _named(state, item, index)
-        position = Position(index, len(value), before[index], before[-1])
+        at = state.value_at("stages", index)
+        name, item = _named(state, item, index, at)
+        position = Position(index, len(value), before[index], before[-1], at)
         stage = _stage(state, name, item, position)
         if stage is None:
             state.elaborator.recovering = True
@@ -150,9 +152,8 @@ def _name(item: Value, index: int) -> str:
     return item.label.name if isinstance(item, Staged) else f"layer{index + 1}"
 
 
-def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
+def _named(state: ModelState, item: Value, index: int, at: Span) -> tuple[str, Value]:
     """The name and the content of a stage; the name is claimed."""
-    at = state.value_at("stages", index)
     name, content = _name(item, index), item
     if isinstance(item, Staged):
         at, content = item.label.span, item.value
@@ -170,9 +171,8 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
     rows = [row for row in found if row is not None]
     if len(rows) < len(found):
         return None
-    at = state.value_at("stages", first.stage)
     if sum(row.length for row in rows) > OPS.most:
-        state.error("E0501", f"a stage of more than {OPS.most:,} blocks", at)
+        state.error("E0501", f"a stage of more than {OPS.most:,} blocks", first.span)
         return None
     runs: list[Run] = []
     for row, done in zip(rows, accumulate((row.length for row in rows), initial=0), strict=False):
@@ -183,7 +183,6 @@ def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage 
 
 def _place(state: ModelState, name: str, row: WrittenRun, position: Position, runs: list[Run]) -> bool:
     """Append the blocks of a row, each on what the one before left; returns whether all could be made."""
-    at = state.value_at("stages", position.stage)
     share, left = row.function.share, row.length
     while left:
         before = state.shape, state.channels
@@ -198,7 +197,7 @@ def _place(state: ModelState, name: str, row: WrittenRun, position: Position, ru
             return False
         body, formulas, taken = made
         path = f"{name}.{position.block}"
-        owner = None if share is None else block_owner(state, share, path, body, at)
+        owner = None if share is None else block_owner(state, share, path, body, position.span)
         if isinstance(owner, Bad):
             return False
         known = {X_CHANNELS: state.channels}
@@ -211,7 +210,7 @@ def _place(state: ModelState, name: str, row: WrittenRun, position: Position, ru
         alike = alike and not body.fields and not state.record
         times = left if alike and before == (state.shape, state.channels) else 1
         if times > 1:
-            state.elaborator.count((times - 1) * max(body.count, 1), at)
+            state.elaborator.count((times - 1) * max(body.count, 1), position.span)
         if share is not None:
             state.elaborator.shares[share] += times
         one = Run(body, 1, (start, *taken), owner, given)
@@ -259,7 +258,7 @@ def _pass_through(
 
 def _rows(state: ModelState, item: Value, first: Position, *inner: int) -> Iterator[WrittenRun | None]:
     """Yield the rows of blocks that a stage is given as, or None after an error."""
-    at = state.value_at("stages", first.stage, *inner)
+    at = state.value_at("stages", first.stage, *inner) if inner else first.span
     match item:
         case bool():
             pass
@@ -349,9 +348,8 @@ def _block(
         given = {name: parts.within(value) for name, value in given.items()}
         if any(isinstance(value, Bad) for value in given.values()):
             return BAD
-        stage_at = state.value_at("stages", at.stage)
         x = parts.before()
-        body = body_of(ctx, function.target, given, x, span, stage_at)
+        body = body_of(ctx, function.target, given, x, span, at.span)
         if isinstance(body, Bad):
             return BAD
         paths = {tensor.value: path for path, tensor in parts.found.items()}
@@ -394,6 +392,8 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
     names: dict[str, Value] = {"stage": at.stage, BLOCKS: at.blocks}
     if FIELDS.get(name) != "stage":
         names |= {INDEX: at.block, BLOCK_NUMBER: at.before + at.block}
+    if (name, choices) in state.settings.by_stage:
+        return state.settings.value(name, choices=choices, names=names, item=at.stage)
     value = _value(state, name, choices, names)
     if not is_list(value):
         return value
@@ -402,6 +402,8 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         message = f"`{name}` has {len(value)} value{values} for {at.stages} stage{stages}"
         with state.elaborator.without_frames():
             return state.error("E0207", message, state.value_at(name), "give one value, or one a stage")
+    if (name, choices) not in state.settings.everywhere and state.settings.items(name):
+        state.settings.by_stage.add((name, choices))
     return value[at.stage]
 
 
@@ -412,7 +414,7 @@ def _value(state: ModelState, name: str, choices: tuple[str, ...], names: dict[s
         return settings.everywhere[name, choices]
     before, settings.asked = settings.asked, set()
     value = settings.value(name, choices=choices, names=names)
-    if not settings.asked:
+    if settings.asked.isdisjoint(names):
         settings.everywhere[name, choices] = value
     settings.asked |= before
     return value
