@@ -4,7 +4,7 @@ read       a path, `-`, or a shipped name            → Source          sources
 parse      Source                                    → ast.File        syntax/parser.py
 declare    ast.File, and the files it uses           → Scope           elaborate/scope.py
 elaborate  a model of the Scope and its overrides    → Network         elaborate/
-lower      Network                                   → Graph           analysis/lower.py
+lower      Network                                   → Lowered         analysis/lower.py
 reach      Graph: every op must reach an output                        analysis/reachability.py
 cost       Graph                                     → Cost            analysis/cost.py
 check      `expect:` against Cost                                      elaborate/outputs.py
@@ -25,7 +25,7 @@ from resnet_dsl.advice import advise
 from resnet_dsl.advice.allowed_codes import misunderstood, without_allowed
 from resnet_dsl.advice.hint_trials import Trial
 from resnet_dsl.analysis.cost import Cost, cost_of
-from resnet_dsl.analysis.lower import lower
+from resnet_dsl.analysis.lower import Lowered
 from resnet_dsl.analysis.reachability import unused
 from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -111,16 +111,16 @@ def _compiled(
         check_declarations(scope, findings)
         raise CompileError(findings.shown) from None
     check_declarations(scope, findings)
-    graph = lower(network)
-    for diagnostic in unused(graph, chosen.name_at):
+    lowered = Lowered(network)
+    for diagnostic in unused(lowered.runs, chosen.name_at):
         findings.add(diagnostic)
     findings.check()
-    cost = cost_of(graph)
-    check_size(state, cost.params, _largest(cost))
+    cost = cost_of(lowered.runs)
+    check_size(state, cost.params, cost.largest)
     check_expectations(state, _expected_names(cost))
-    for diagnostic in (*advise(scope, state, graph), *misunderstood(source)):
+    for diagnostic in (*advise(scope, state, lowered), *misunderstood(source)):
         findings.add(diagnostic)
-    return Program(network, graph, cost, findings.shown)
+    return Program(network, lowered, cost, findings.shown)
 
 
 def check_blocks(source: Source, home: Path | None = None) -> tuple[Diagnostic, ...]:
@@ -139,11 +139,6 @@ def check_blocks(source: Source, home: Path | None = None) -> tuple[Diagnostic, 
     if findings.failed:
         raise CompileError(shown)
     return shown
-
-
-def _largest(cost: Cost) -> str:
-    """The name of the layer with the most parameters."""
-    return max(cost.layers, key=lambda layer: layer.params).node.name if cost.layers else ""
 
 
 def _expected_names(cost: Cost) -> dict[str, object]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TypeVar
 
-from resnet_dsl.analysis.cost import Cost
+from resnet_dsl.analysis.cost import Cost, OpCost
+from resnet_dsl.analysis.lower import Lowered
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
-from resnet_dsl.records import dataclass, field
+from resnet_dsl.records import dataclass, field, replace
 
 Value = TypeVar("Value")
 
@@ -22,7 +24,7 @@ class Program:
     """
 
     network: Network
-    graph: Graph
+    lowered: Lowered
     cost: Cost
     warnings: tuple[Diagnostic, ...]
     names: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +33,22 @@ class Program:
     def name(self) -> str:
         """The model's name."""
         return self.network.name
+
+    @property
+    def graph(self) -> Graph:
+        """The flat graph."""
+        return self.lowered.flat
+
+    def with_graph(self, graph: Graph) -> Program:
+        """Return the program with another graph, such as one that passes made of its own."""
+        return replace(self, lowered=Lowered(self.network, graph))
+
+    @cached_property
+    def layers(self) -> tuple[OpCost, ...]:
+        """What each op costs."""
+        from resnet_dsl.analysis.layer_costs import layers_of  # a check asks for the whole alone
+
+        return layers_of(self.graph)
 
     def tensor_name(self, canonical: str) -> str:
         """Return what a tensor is to be called."""

@@ -157,7 +157,7 @@ def _channels_vary(program: Program, body: ModelBody) -> bool:
         return True
     if IN_CHANNELS not in {parameter.name for parameter in network.parameters} or _counted(program.graph):
         return False
-    formulas = [formula for stage in network.stages for given in stage.derived for _, formula in given]
+    formulas = [formula for stage in network.stages for run in stage.runs for _, formula in run.derived]
     parts = [part for part in (network.stem, network.head) if part is not None]
     formulas += [formula for part in parts for node in part.nodes for _, formula in node.derived]
     if any(IN_CHANNELS in names_of(formula) for formula in formulas):
@@ -201,7 +201,7 @@ def _lines(
     shared = _shared_blocks(body, functions)
     for part in body.parts:
         behind: list[Assignment] = []
-        if isinstance(part, Stage) and shared and part.owners:
+        if isinstance(part, Stage) and shared and part.shares:
             more, current = _stage_of_shared(part, current, body, classes, functions, layer_names, shared)
         elif isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
@@ -238,9 +238,9 @@ def _stage(
 ) -> tuple[list[Line], Name]:
     """A stage block by block, equal neighbours in a loop where none of them is kept."""
     lines: list[Line] = []
-    end = f"{stage.name}.{len(stage.blocks) - 1}"
+    end = f"{stage.name}.{stage.count - 1}"
     kept = {end: body.kept.get(stage.name, X.path), **body.kept}
-    paths = [f"{stage.name}.{index}" for index in range(len(stage.blocks))]
+    paths = [f"{stage.name}.{index}" for index in range(stage.count)]
 
     def first(start: int) -> int:
         found = numbered([layer_names.at(paths[start])])
@@ -253,7 +253,7 @@ def _stage(
             run = paths[done:end_of_run]
             alike = numbered([layer_names.at(path) for path in run])
             several = any(block.more for block in stage.blocks[done:end_of_run])
-            plain = not (stage.inputs or several) and body.kept.keys().isdisjoint(run)
+            plain = stage.in_a_row and not several and body.kept.keys().isdisjoint(run)
             if alike and len(run) >= LOOP and current == X and plain:
                 front, number, back = alike
                 block = functions.call(use, [X], Joined(INDEX, back, front))
@@ -296,7 +296,7 @@ def _stage_of_shared(
 ) -> tuple[list[Line], Name]:
     """A stage with blocks that are applied more than once, block by block."""
     lines: list[Line] = []
-    last = len(stage.blocks) - 1
+    last = stage.count - 1
     for index, block in enumerate(stage.blocks):
         path = f"{stage.name}.{index}"
         home = stage.owner(index) or path

@@ -69,7 +69,7 @@ def render(program: Program, exact: bool = False) -> str:
 
 def further_work(program: Program) -> Iterator[str]:
     """Yield lines that say what Keras computes beyond the network's own multiply-adds, op by op."""
-    macs = {layer.node.name: layer.macs for layer in program.cost.layers}
+    macs = {layer.node.name: layer.macs for layer in program.layers}
     lines = []
     total = program.cost.macs or 0
     for node in program.graph.nodes:
@@ -116,6 +116,6 @@ def _by_blocks(program: Program) -> Program:
     if not program.names:
         return program
     network = program.network
-    blocks = {s.name: [f"{s.name}.{i}" for i in range(len(s.blocks))] for s in network.stages}
+    blocks = {s.name: [f"{s.name}.{i}" for i in range(s.count)] for s in network.stages}
     frozen = tuple(path for part in network.frozen for path in blocks.get(part, [part]))
     return replace(program, network=replace(network, frozen=frozen))

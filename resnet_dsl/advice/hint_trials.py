@@ -72,4 +72,7 @@ def _finding(diagnostic: Diagnostic) -> Finding:
 
 
 def _kinds(program: Program) -> Counter[str]:
-    return Counter(node.op.kind for node in program.graph.nodes)
+    kinds: Counter[str] = Counter()
+    for node in program.lowered.runs.nodes:
+        kinds[node.op.kind] += node.times
+    return kinds

@@ -108,9 +108,9 @@ def with_auxiliary(state: ModelState, network: Network) -> Network:
 
 def _fields(network: Network) -> dict[str, tuple[str, ...]]:
     """The fields of each part that is a record, under their names as outputs; of fields of the head too."""
-    ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
+    ends = {stage.name: stage.last.fields for stage in network.stages}
     fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
-    lasts = {f"{stage.name}.{len(stage.blocks) - 1}": stage.name for stage in network.stages}
+    lasts = {f"{stage.name}.{stage.count - 1}": stage.name for stage in network.stages}
     fields |= {last: fields[name] for last, name in lasts.items() if name in fields}
     if network.head is not None and network.head.fields:
         fields["head"] = network.head.fields
@@ -163,9 +163,9 @@ def _left_out(network: Network, needed: Network) -> Iterator[str]:
     for stage in network.stages:
         if stage.name not in kept:
             yield stage.name
-        elif len(kept[stage.name].blocks) == len(stage.blocks):
-            fields = kept[stage.name].blocks[-1].fields
-            yield from (f"{stage.name}.{name}" for name in stage.blocks[-1].fields if name not in fields)
+        elif kept[stage.name].count == stage.count:
+            fields = kept[stage.name].last.fields
+            yield from (f"{stage.name}.{name}" for name in stage.last.fields if name not in fields)
     if network.head is not None:
         fields = network.head.fields if needed.head is None else needed.head.fields
         yield from ["head"] if needed.head is None else (f for f in network.head.fields if f not in fields)

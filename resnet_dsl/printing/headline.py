@@ -15,7 +15,7 @@ def headline(program: Program) -> str:
 def _needs(program: Program) -> str:
     from resnet_dsl.analysis.input_sizes import input_sizes  # most models say the size of their input
 
-    sizes = input_sizes(program.graph)
+    sizes = input_sizes(program.lowered.runs)
     return f"; needs {sizes.needs}" if sizes is not None and sizes.needs else ""
 
 

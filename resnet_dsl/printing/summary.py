@@ -77,14 +77,14 @@ def summary_facts(program: Program) -> dict[str, object]:
         "input": list(network.input.at(network.extent)),
         "output": list(next(iter(cost.output.values()))),
     }
-    if (sizes := input_sizes(program.graph)) is not None:
+    if (sizes := input_sizes(program.lowered.runs)) is not None:
         facts |= {"smallest": [sizes.height, sizes.width], "larger": sizes.larger}
     if len(cost.output) > 1:
         facts["outputs"] = {name: list(shape) for name, shape in cost.output.items()}
     if cost.auxiliary:
         facts["auxiliary"] = {name: list(shape) for name, shape in cost.auxiliary.items()}
     facts["stages"] = [_part_facts(part) for part in parts(program)]
-    facts["layers"] = [_layer_facts(layer) for layer in cost.layers]
+    facts["layers"] = [_layer_facts(layer) for layer in program.layers]
     return facts
 
 
@@ -119,13 +119,13 @@ def _layer_facts(layer: OpCost) -> dict[str, object]:
 def parts(program: Program) -> list[PartCost]:
     """Return the cost of stem, each stage and head, in order, as far as the model has them."""
     network, results = program.network, dict(program.graph.parts)
-    blocks: dict[str, int | None] = {stage.name: len(stage.blocks) for stage in network.stages}
+    blocks: dict[str, int | None] = {stage.name: stage.count for stage in network.stages}
     named: dict[str, int | None] = {} if network.stem is None else {"stem": None}
     named |= blocks
     named |= {} if network.head is None else {"head": None}
-    by_name = {layer.node.name: layer for layer in program.cost.layers}
+    by_name = {layer.node.name: layer for layer in program.layers}
     inside: dict[str, list[OpCost]] = {name: [] for name in named}
-    for layer in program.cost.layers:
+    for layer in program.layers:
         inside[layer.node.part].append(layer)
     start = network.input.at(network.extent)
     return [
@@ -169,7 +169,7 @@ def _part_rows(program: Program) -> list[tuple[str, ...]]:
 
 
 def _layer_rows(program: Program) -> list[tuple[str, ...]]:
-    layers = program.cost.layers
+    layers = program.layers
     return [
         ("layer", "op", *COLUMNS),
         *((layer.node.name, layer.node.op.kind, *_cells(layer)) for layer in layers),
@@ -195,7 +195,7 @@ def _totals(program: Program) -> list[str]:
         ("MACs", f"{_number(cost.macs)} (FLOPs: {_number(flops)})"),
         ("activations", f"{_megabytes(activations)} as float32 at batch 1"),
         ("depth", f"{cost.depth:,} weight layers"),
-        ("input", _taken(input_sizes(program.graph))),
+        ("input", _taken(input_sizes(program.lowered.runs))),
     ]
     if len(cost.output) > 1 or cost.auxiliary:
         lines += [("output", f"{name}: {_size(shape)}") for name, shape in cost.output.items()]
