@@ -16,17 +16,21 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables bench limits fuzz mutate clean
+.PHONY: demo test quick lint format golden tables docs-tables bench limits fuzz mutate clean
+
+# What Lark knows of the grammar, and the library by it; a build makes it too, and so does a first run.
+TABLES := resnet_dsl/syntax/generated_tables.py
+MAKE_TABLES := resnet_dsl/syntax/make_tables.py
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
 	$(BIN)/resnet-dsl summary resnet50
 
-test: $(VENV)/test
+test: $(VENV)/test $(TABLES)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # What tells of most mistakes in a minute or two; ARGS="-k name" or ARGS=tests/test_x.py runs less.
-quick: $(VENV)/test
+quick: $(VENV)/test $(TABLES)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 lint: $(VENV)/test
@@ -66,8 +70,13 @@ bench: $(VENV)/test
 limits: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/python tools/limits.py
 
+tables: $(TABLES)
+
+$(TABLES): resnet_dsl/syntax/grammar.lark $(wildcard resnet_dsl/library/*.resnet) $(MAKE_TABLES) | $(VENV)/test
+	$(BIN)/python -m resnet_dsl.syntax.make_tables
+
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(TABLES) $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -396,7 +396,7 @@ def test_a_generated_part_of_the_reference_is_up_to_date(name: str, request: pyt
 
 
 def test_every_reserved_word_is_listed() -> None:
-    from resnet_dsl.syntax.parser import KEYWORDS
+    from resnet_dsl.syntax.words import KEYWORDS
 
     (listed,) = re.findall(r"words of the language, `([a-z\s]*)`", LANGUAGE.read_text(encoding="utf-8"))
     assert set(listed.split()) == KEYWORDS

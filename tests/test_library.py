@@ -74,6 +74,6 @@ def test_every_declaration_is_derived_ahead(path: Path) -> None:
     """One that is not, or is written anew since, is parsed: the same comes of it."""
     source = text(path)
     for _, _, first, last in declarations(source.text):
-        assert source.text[first:last] in tables().library
+        assert source.text[first:last] in tables().library, "the tables are stale: `make tables`"
         behind = Source("", source.text[:last] + "\n")  # another text, which nothing is known of
         assert parse_declaration(behind, first, last + 1) == parse_declaration(source, first, last)

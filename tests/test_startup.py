@@ -11,15 +11,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "numpy", "jinja2")
+# What reads Python, writes reports or suggests names: a check that finds nothing has no use for it.
+IDLE = ("dataclasses", "inspect", "json", "shutil", "fractions", "difflib", "hashlib", "pickle", "tomllib")
 SPEC = "model net { stages: [1]  block: basic }"
 
 
 def imported(code: str, *arguments: str) -> set[str]:
-    """Run `code` in a fresh interpreter and return the packages it has imported at its end."""
-    script = f"import sys\n{code}\nprint(*{{n.partition('.')[0] for n in sys.modules}}, file=sys.stderr)"
+    """Run `code` in a fresh interpreter, and return what it has imported."""
+    names = "{part for name in sys.modules for part in (name, name.partition('.')[0])}"
+    script = f"import sys\n{code}\nprint(*{names}, file=sys.stderr)"
+    path = f"{ROOT}{os.pathsep}{ROOT / 'backends'}"
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     return set(done.stderr.split())
 
@@ -37,6 +41,18 @@ def test_checking_needs_no_framework(command: list[str], tmp_path: Path) -> None
     found = imported(RUN, command[0], str(spec), *command[1:])
     assert "resnet_dsl" in found
     assert not found.intersection((*HEAVY, "lark"))
+
+
+def test_a_check_that_finds_nothing_imports_nothing_in_vain() -> None:
+    found = imported(RUN, "check", "resnet50")
+    assert not found.intersection(IDLE)
+    assert "resnet_dsl.elaborate.fixits" not in found
+    assert "resnet_dsl.diagnostics.render.terminal" not in found
+
+
+def test_a_file_for_torch_needs_no_template_engine() -> None:
+    found = imported(RUN, "compile", "resnet50", "--backend", "torch", "-o", "-")
+    assert not found.intersection((*HEAVY, "lark", "dataclasses", "inspect"))
 
 
 @pytest.mark.parametrize("command", [["--version"], ["list"], ["explain", "E0301"]])
