@@ -221,6 +221,18 @@ def _expand(parser: Parser) -> None:
     _format(parser, "network", "graph", "ast")
 
 
+def _draw(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="PATH",
+        help="a file .svg, .dot or .mmd, a folder, or `-` for stdout (default: here)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", metavar="NAME", help="svg, dot or mmd (default: the suffix of the file, or svg)"
+    )
+    _force(parser)
+
+
 def _verify(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
@@ -364,6 +376,7 @@ COMMANDS = {
     "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
     "check": Command("report what is wrong with specs", _check, "check.check"),
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
+    "draw": Command("draw the network and its blocks", _draw, "draw.draw"),
     "list": Command("list the shipped specs", _list, "list.list_"),
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
