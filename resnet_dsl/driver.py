@@ -33,9 +33,13 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.declared_names import check_declarations
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.elaborate.settings import Setting
+from resnet_dsl.elaborate.values import Bad, Value, show
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import PACKAGE, SUFFIX
@@ -116,7 +120,7 @@ def _compiled(
     findings.check()
     cost = cost_of(graph)
     check_size(state, cost.params, _largest(cost))
-    check_expectations(state, _expected_names(cost))
+    check_expectations(state, figures_of(cost))
     for diagnostic in (*advise(scope, state, graph), *misunderstood(source)):
         findings.add(diagnostic)
     return Program(network, graph, cost, findings.shown)
@@ -145,8 +149,8 @@ def _largest(cost: Cost) -> str:
     return max(cost.layers, key=lambda layer: layer.params).node.name if cost.layers else ""
 
 
-def _expected_names(cost: Cost) -> dict[str, object]:
-    """What an `expect:` line may speak of."""
+def figures_of(cost: Cost) -> dict[str, Value]:
+    """Return what an `expect:` line may speak of, and a condition of `list`."""
     output = next(iter(cost.output.values()))
     return {
         "params": cost.params,
@@ -156,6 +160,18 @@ def _expected_names(cost: Cost) -> dict[str, object]:
         "depth": cost.depth,
         "output": output[0] if len(output) == 1 else output,
     }
+
+
+def holds(condition: ast.Expr, source: Source, figures: Mapping[str, Value]) -> bool:
+    """Whether a comparison in the language holds of figures; raises CompileError if it is none."""
+    findings = Findings()
+    elaborator = Elaborator(findings, Extent(), evaluate, condition.span)
+    held = elaborator.evaluate(condition, Env(Scope(source), names=dict(figures)))
+    if not isinstance(held, bool | Bad):
+        message = f"a condition is a comparison, not {show(held)}"
+        findings.add(Diagnostic("E0206", message, condition.span, hint="`params < 5_000_000`"))
+    findings.check()
+    return held is True
 
 
 # --- names -------------------------------------------------------------------------------------

@@ -213,7 +213,17 @@ def _summary(parser: Parser) -> None:
 
 
 def _list(parser: Parser) -> None:
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", help="only what has each word in name, folder or description"
+    )
+    parser.add_argument(
+        "--where", metavar="CONDITION", help='only models for which it holds: "params < 5_000_000"'
+    )
     _format(parser, "text", "json")
+
+
+def _show(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a shipped name")
 
 
 def _expand(parser: Parser) -> None:
@@ -378,6 +388,7 @@ COMMANDS = {
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
     "draw": Command("draw the network and its blocks", _draw, "draw.draw"),
     "list": Command("list the shipped specs", _list, "list.list_"),
+    "show": Command("show the text of a shipped spec", _show, "show.show"),
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
