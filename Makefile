@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate clean
+.PHONY: demo test quick lint format golden docs-tables gallery limits fuzz mutate clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -48,6 +48,10 @@ golden: $(VENV)/test
 docs-tables: $(VENV)/test
 	$(BIN)/pytest tests/test_docs.py --update-golden
 
+# gallery/index.html: every shipped network as a small picture, in about a minute.
+gallery: $(VENV)/demo
+	$(BIN)/python tools/gallery.py gallery
+
 # Random texts for half the time, random networks for the other; docs/quality.md says what has to hold.
 fuzz: $(VENV)/fuzz
 	$(ONE_THREAD) $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS)
@@ -62,7 +66,7 @@ limits: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/python tools/limits.py
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo gallery dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

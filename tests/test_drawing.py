@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from functools import cache
+from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree
 
@@ -28,8 +29,11 @@ from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.ops.base import Op, declared
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import models, shipped
+from tests.conftest import Golden
 from tests.support.picture_geometry import Corner, Item, geometry, real_font
+from tools import gallery
 
+ROOT = Path(__file__).parents[1]
 SVG = "{http://www.w3.org/2000/svg}"
 FAMILIES = {path: name for name, path in reversed(shipped().items())}  # the first network of each file
 OTHERS = sorted(set(shipped()) - set(FAMILIES.values()))
@@ -374,14 +378,15 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", [1, 2])
+@pytest.mark.parametrize("theme", [0, 1])
 def test_text_and_lines_can_be_read_on_every_ground(theme: int) -> None:
     """The ratios are those that the web's guidelines ask of text and of graphics."""
-    colours = {row[0]: row[theme] for row in COLOURS}
-    for ground in ("p", "lf", "wf", "xf", "bf"):
-        assert contrast(colours["t"], colours[ground]) >= 7.0, ground
-        assert contrast(colours["u"], colours[ground]) >= 4.5, ground
-    assert all(contrast(colours[line], colours["p"]) >= 3.0 for line in ("w", "ls", "bs"))
+    colours = {(s, what): row[theme] for selector, what, *row in COLOURS for s in selector.split(",")}
+    for ground in (".page", ".layer", ".window", ".point", ".block"):
+        assert contrast(colours["text", "fill"], colours[ground, "fill"]) >= 7.0, ground
+        assert contrast(colours[".m", "fill"], colours[ground, "fill"]) >= 4.5, ground
+    page = colours[".page", "fill"]
+    assert all(contrast(colours[line, "stroke"], page) >= 3.0 for line in (".w", ".layer", ".block"))
 
 
 def test_dark_is_for_screens_alone() -> None:
@@ -458,3 +463,36 @@ def test_the_library_draws() -> None:
     assert resnet_dsl.draw("cifar_resnet", "mmd", n=2).startswith("flowchart TB")
     with pytest.raises(UsageError, match=r"no picture is written as \.png"):
         resnet_dsl.draw("resnet20", "png")
+
+
+# --- pictures of the documentation -----------------------------------------------------------------
+
+IMAGES = sorted((ROOT / "docs" / "images").glob("*.svg"))
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+def test_a_picture_of_the_documentation_is_what_draw_draws(path: Path, golden: Golden) -> None:
+    """`pytest --update-golden` draws it again."""
+    golden(path, resnet_dsl.draw(path.stem))
+
+
+def test_every_picture_is_on_a_page_and_they_are_few() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    shown = {
+        src
+        for page in pages
+        for src in re.findall(r'src="(?:docs/)?images/(\w+)\.svg"', page.read_text("utf-8"))
+    }
+    assert {path.stem for path in IMAGES} == shown
+    assert len(IMAGES) <= 20
+    assert "docs/images/resnet50.svg" in (ROOT / "README.md").read_text("utf-8").partition("## ")[0]
+    assert sum(path.stat().st_size for path in IMAGES) < 300_000
+
+
+def test_the_gallery_has_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {name: models()[name] for name in ("resnet20", "lenet5", "unet", "retinanet")}
+    monkeypatch.setattr(gallery, "models", lambda: few)
+    gallery.main(tmp_path / "made")
+    page = (tmp_path / "made" / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r'<a href="(\w+)\.svg">', page) == ["resnet20", "unet", "lenet5"]  # a pattern is none
+    assert all((tmp_path / "made" / f"{name}.svg").is_file() for name in ("resnet20", "lenet5", "unet"))

@@ -18,23 +18,27 @@ ROUND = 6.0  # of the corners of a line
 NAMED = 6  # steps in the title of a box
 CAP = 0.36  # from a text's middle to its baseline, in ems
 SIZES = {11.0: "", 9.5: "m", 9.0: "l", 13.0: "o", 18.0: "h"}  # class by size of font
-# Name, light, dark: the page, text, minor text, lines; then the fill and the line of each look.
+# What is coloured how, in light and in dark. No variables of CSS: what makes PDFs of pictures knows none.
 COLOURS = (
-    ("p", "#fff", "#0d1117"), ("t", "#1f2328", "#e6edf3"), ("u", "#59636e", "#9198a1"),
-    ("w", "#57606a", "#8b949e"), ("lf", "#e3edfa", "#132a45"), ("ls", "#3f72af", "#5d94d6"),
-    ("wf", "#faeeda", "#3a2c12"), ("ws", "#b58433", "#c99a4b"), ("xf", "#f3f4f6", "#21262d"),
-    ("xs", "#9aa1a9", "#6e7681"), ("bf", "#ece7f8", "#2a2145"), ("bs", "#7a63b5", "#9a83d8"),
-)  # fmt: skip
+    (".page,.sign,.bar", "fill", "#fff", "#0d1117"),
+    ("text", "fill", "#1f2328", "#e6edf3"),
+    (".m,.l", "fill", "#59636e", "#9198a1"),
+    (".w,.sign,.bar", "stroke", "#57606a", "#8b949e"),
+    (".tip", "fill", "#57606a", "#8b949e"),
+    (".layer", "fill", "#e3edfa", "#132a45"),
+    (".layer", "stroke", "#3f72af", "#5d94d6"),
+    (".window", "fill", "#faeeda", "#3a2c12"),
+    (".window", "stroke", "#b58433", "#c99a4b"),
+    (".point", "fill", "#f3f4f6", "#21262d"),
+    (".point,.frame", "stroke", "#9aa1a9", "#6e7681"),
+    (".block", "fill", "#ece7f8", "#2a2145"),
+    (".block", "stroke", "#7a63b5", "#9a83d8"),
+)
 STYLE = (
-    "text{{font:11px {family};fill:var(--t);text-anchor:middle}}"
-    ".m{{font-size:9.5px;fill:var(--u)}}.l{{font-size:9px;fill:var(--u)}}.o{{font-size:13px}}"
-    ".h{{font-size:18px}}.b{{font-weight:700}}.s{{text-anchor:start}}"
-    ".w{{fill:none;stroke:var(--w);stroke-width:1.2}}.d{{stroke-dasharray:3 3}}.tip{{fill:var(--w)}}"
-    ".layer{{fill:var(--lf);stroke:var(--ls)}}.window{{fill:var(--wf);stroke:var(--ws)}}"
-    ".point{{fill:var(--xf);stroke:var(--xs)}}.block{{fill:var(--bf);stroke:var(--bs)}}"
-    ".sign,.bar{{fill:var(--p);stroke:var(--w)}}.page{{fill:var(--p)}}"
-    ".frame{{fill:none;stroke:var(--xs);stroke-dasharray:3 3}}"
-    ".marked{{stroke:#cf222e;stroke-width:2.5}}a:hover rect,a:focus rect{{stroke-width:2.5}}"
+    f"text{{font:11px {FAMILY};text-anchor:middle}}.s{{text-anchor:start}}.b{{font-weight:700}}"
+    ".m{font-size:9.5px}.l{font-size:9px}.o{font-size:13px}.h{font-size:18px}"
+    ".w{fill:none;stroke-width:1.2}.w path{marker-end:url(#drawing:tip)}.d,.frame{stroke-dasharray:3 3}"
+    ".frame{fill:none}.marked{stroke:#cf222e!important;stroke-width:2.5}a:hover rect{stroke-width:2.5}"
 )
 
 
@@ -76,9 +80,9 @@ class _Writer:
     # --- strip ---------------------------------------------------------------------------------
 
     def _strip(self) -> Iterator[str]:
-        yield '<g class="w" marker-end="url(#drawing:tip)">'
+        yield '<g class="w">'
         for points in self.page.strip.lines:
-            yield f'<path d="{path(points)}" marker-end="url(#drawing:tip)"/>'
+            yield f'<path d="{path(points)}"/>'
         yield "</g>"
         for laid in self.page.strip.parts:
             yield from self._part(laid)
@@ -114,7 +118,7 @@ class _Writer:
         for wire in panel.laid.wires:
             yield from self._wire(wire)
         for points in panel.laid.leaving:
-            yield f'<path d="{path(points)}" marker-end="url(#drawing:tip)"/>'
+            yield f'<path d="{path(points)}"/>'
         yield "</g>"
         for wire in panel.laid.wires:
             yield from self._wire_label(wire)
@@ -124,7 +128,7 @@ class _Writer:
 
     def _wire(self, laid: LaidWire) -> Iterator[str]:
         dashed = ' class="d"' if laid.wire.size_only else ""
-        yield f'<path{dashed} d="{path(laid.points)}" marker-end="url(#drawing:tip)"/>'
+        yield f'<path{dashed} d="{path(laid.points)}"/>'
 
     def _wire_label(self, laid: LaidWire) -> Iterator[str]:
         x, y = laid.points[0]
@@ -187,11 +191,11 @@ def rectangle(look: str, place: Rectangle, radius: int) -> str:
 
 
 def style() -> str:
-    """Return the style sheet: the colours of light, of dark, and on paper those of light."""
-    light = "".join(f"--{name}:{colour};" for name, colour, _ in COLOURS)
-    dark = "".join(f"--{name}:{colour};" for name, _, colour in COLOURS)
-    looks = STYLE.format(family=FAMILY)
-    return f"svg{{{light}}}@media screen and (prefers-color-scheme:dark){{svg{{{dark}}}}}{looks}"
+    """Return the style sheet: the colours of light, which are those of paper too, and of dark screens."""
+    light, dark = (
+        "".join(f"{selector}{{{what}:{row[theme]}}}" for selector, what, *row in COLOURS) for theme in (0, 1)
+    )
+    return f"{STYLE}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
 
 
 def path(points: Sequence[Point]) -> str:
