@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 import resnet_dsl
+from fuzz.random_network import random_network
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.drawing.block_layout import LaidBlock, laid_out
@@ -124,6 +125,14 @@ def test_a_tangle_of_skips_is_drawn_without_overlap(count: int) -> None:
     body = "\n    ".join(["v0 = x -> conv(8, 3x3)", *steps, f"return v{count - 1}"])
     tangled = of_text(f"block b {{\n    {body}\n}}\nmodel m {{ input: 3x32x32  stages: []  stem: b }}")
     assert not list(geometry(drawn(tangled)).faults())
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_random_network_is_drawn_without_overlap(seed: int) -> None:
+    made = of_text(random_network(seed).text)
+    assert not list(geometry(drawn(made)).faults())
+    assert drawn(made, "dot").startswith("// drawn")
+    assert drawn(made, "mmd").startswith("flowchart")
 
 
 # --- what is shown ---------------------------------------------------------------------------------
@@ -409,11 +418,20 @@ def test_pictures_are_small_and_fast() -> None:
 
 
 def test_what_is_marked_stands_out_in_any_use_of_a_block() -> None:
-    root = ElementTree.fromstring(drawn(program("resnet50"), marked=["layer3.4.conv2"]))
-    marked = [e for e in root.iter() if "marked" in e.get("class", "").split()]
-    groups = {g.get("id") for g in root.iter(f"{SVG}g") if any(child in marked for child in g)}
-    assert groups == {"layer1.1.conv2", "layer3"}
+    assert marks("resnet50", "layer3.4.conv2") == {"layer1.1.conv2", "layer3"}
     assert "marked" not in drawn(program("resnet50")).partition("</style>")[2]
+
+
+def marks(name: str, *paths: str) -> set[str | None]:
+    """The ids of what is marked in a picture."""
+    root = ElementTree.fromstring(drawn(program(name), marked=paths))
+    marked = [e for e in root.iter() if "marked" in e.get("class", "").split()]
+    return {g.get("id") for g in root.iter(f"{SVG}g") if any(child in marked for child in g)}
+
+
+def test_what_is_around_a_mark_is_marked_too() -> None:
+    assert marks("resnet50", "fc", "layer1") == {"fc", "head", "layer1"}
+    assert marks("seresnet50", "layer2.1.se.fc1") == {"layer2", "layer1.1.se", "layer1.0.se.fc1"}
 
 
 # --- other formats ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 Look = Literal["layer", "window", "point", "sign", "bar", "block", "end"]
@@ -148,11 +149,23 @@ class Picture:
     blocks: tuple[BlockDrawing, ...]
     marked: frozenset[str] = frozenset()
 
+    @cached_property
+    def _around_marks(self) -> frozenset[str]:
+        """What is marked, and every block and part around it."""
+        around = set(self.marked)
+        for path in self.marked:
+            steps = path.split(".")
+            around.update(".".join(steps[:count]) for count in range(1, len(steps)))
+        return frozenset(around)
+
     def is_marked(self, block: BlockDrawing, box: Box) -> bool:
-        """Whether a step of the box is marked, in any use of the block."""
-        return bool(self.marked) and any(path in self.marked for path in block.paths(box))
+        """Whether a step of the box, or one within the block it stands for, is marked in any use."""
+        marks = self.marked if box.called is None else self._around_marks
+        return bool(marks) and any(path in marks for path in block.paths(box))
 
     def is_part_marked(self, part: StripPart) -> bool:
-        """Whether the part is marked itself, or a step within one of its blocks."""
-        within = (path for path in self.marked if path.partition(".")[0] == part.name)
-        return next(within, None) is not None
+        """Whether a part is marked, or a step within it: those of stem and head are the model's own."""
+        if part.name in self._around_marks:
+            return True
+        own = (self.blocks[place] for place in part.blocks if part.count is None)
+        return any(self.is_marked(block, box) for block in own for box in block.boxes)
