@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from resnet_dsl.drawing.block_layout import MAIN, MINOR, LaidBlock, TextLine, laid_out
@@ -74,16 +74,16 @@ def sheet_of(picture: Picture) -> Sheet:
     """Lay a picture out."""
     letters = tuple(block.letter or block.name for block in picture.blocks)
     strip = strip_laid_out(picture.parts, float(WIDTHS[0]))
-    laid = [laid_out(block, letters) for block in picture.blocks]
-    headings = [_heading(block, body) for block, body in zip(picture.blocks, laid, strict=True)]
+    panels = [_panel(block, letters) for block in picture.blocks]
     text = max(TextLine(picture.name, TITLE, bold=True).width, TextLine(picture.facts).width)
-    widest = max(strip.width, text, *(heading[1] for heading in headings))
+    widest = max(strip.width, text, *(panel.width for panel in panels), 0.0)
     top = MARGIN + 48.0 + strip.height + UNDER + 8
     tried = []
     for width in WIDTHS:
-        inner = max(float(width), widest)
-        panels, bottom = _in_rows(picture.blocks, laid, headings, inner, top)
-        tried.append(Sheet(picture, strip, tuple(panels), inner + 2 * MARGIN, bottom + MARGIN))
+        rows = _Rows(max(float(width), widest), top, bottom=top)
+        for panel in panels:
+            rows.add(panel)
+        tried.append(Sheet(picture, strip, tuple(rows.panels), rows.inner + 2 * MARGIN, rows.bottom + MARGIN))
     return min(tried, key=_badness)
 
 
@@ -92,46 +92,47 @@ def _badness(page: Sheet) -> float:
     return float(page.width ** (1 + NARROW)) * page.height * max(1.0, page.height / (UPRIGHT * page.width))
 
 
-def _in_rows(
-    blocks: tuple[BlockDrawing, ...],
-    laid: list[LaidBlock],
-    headings: list[tuple[tuple[TextLine, ...], float]],
-    inner: float,
-    top: float,
-) -> tuple[list[LaidPanel], float]:
-    """Place blocks from left to right; where there is no room, below a low one, or on the next row."""
-    panels: list[LaidPanel] = []
-    row: list[LaidPanel] = []  # the lowest of each column
-    x, y, bottom = 0.0, top, top
-    for block, body, (heading, width) in zip(blocks, laid, headings, strict=True):
-        panel = LaidPanel(block, body, MARGIN + x, y, heading, width)
-        if x and x + width > inner:
-            above = next((p for p in row if _fits_below(panel, p, bottom)), None)
+@dataclass
+class _Rows:
+    """Blocks from left to right; where there is no room, below a low one, or on the next row."""
+
+    inner: float
+    y: float
+    x: float = 0.0
+    bottom: float = 0.0
+    panels: list[LaidPanel] = field(default_factory=list)
+    row: list[LaidPanel] = field(default_factory=list)  # the lowest of each column
+
+    def add(self, panel: LaidPanel) -> None:
+        """Place a block."""
+        if self.x and self.x + panel.width > self.inner:
+            above = next((low for low in self.row if self._fits_below(panel, low)), None)
             if above is not None:
-                panel = replace(panel, x=above.x, y=above.bottom + UNDER)
-                row[row.index(above)] = panel
-                panels.append(panel)
-                continue
-            x, y, row = 0.0, bottom + UNDER, []
-            panel = replace(panel, x=MARGIN, y=y)
-        panels.append(panel)
-        row.append(panel)
-        x += width + APART
-        bottom = max(bottom, panel.bottom)
-    return panels, bottom
+                placed = replace(panel, x=above.x, y=above.bottom + UNDER)
+                self.row[self.row.index(above)] = placed
+                self.panels.append(placed)
+                return
+            self.x, self.y, self.row = 0.0, self.bottom + UNDER, []
+        placed = replace(panel, x=MARGIN + self.x, y=self.y)
+        self.panels.append(placed)
+        self.row.append(placed)
+        self.x += panel.width + APART
+        self.bottom = max(self.bottom, placed.bottom)
+
+    def _fits_below(self, panel: LaidPanel, above: LaidPanel) -> bool:
+        """Whether a block can stand below another without making the row any higher."""
+        narrow = panel.width <= above.width + APART / 2
+        return narrow and above.bottom + UNDER + panel.height <= self.bottom
 
 
-def _fits_below(panel: LaidPanel, above: LaidPanel, bottom: float) -> bool:
-    """Whether a block can stand below another without making the row any higher."""
-    return panel.width <= above.width + APART / 2 and above.bottom + UNDER + panel.height <= bottom
-
-
-def _heading(block: BlockDrawing, body: LaidBlock) -> tuple[tuple[TextLine, ...], float]:
-    """The lines over a block, its name and its uses, and how wide it is with them."""
+def _panel(block: BlockDrawing, letters: tuple[str, ...]) -> LaidPanel:
+    """A block with the lines over it, its name and its uses; it has no place yet."""
+    body = laid_out(block, letters)
     name = TextLine(f"{block.letter} {block.name}".strip(), MAIN, bold=True)
     room = max(body.width, name.width, NARROWEST)
     uses = list(_broken(in_ranges(block.uses), room)) if block.letter else []
-    return (name, *uses), max(body.width, name.width, *(line.width for line in uses), 0.0)
+    width = max(body.width, name.width, *(line.width for line in uses), 0.0)
+    return LaidPanel(block, body, 0.0, 0.0, (name, *uses), width)
 
 
 def _broken(uses: list[str], room: float) -> Iterator[TextLine]:

@@ -159,9 +159,9 @@ class _Boxes:
         home = {step: len(entries) + i for i, row in enumerate(self.rows) for step in row.steps}
         boxes = [*map(self._entry, entries), *map(self._box, self.rows)]
         called = [*(None for _ in entries), *map(self._called, self.rows)]
-        wires = list(
-            {(w.source, w.target, w.label): w for w in reversed([*self._wires(entries, home)])}.values()
-        )[::-1]
+        # One wire is enough from a box to another: a block may take the same map twice.
+        first = {(w.source, w.target, w.label): w for w in reversed([*self._wires(entries, home)])}
+        wires = [*reversed(first.values())]
         main = self._main(home, entries)
         if len(self.results) > 1:
             for position, (source, which) in enumerate(self.results):

@@ -42,7 +42,7 @@ def _format_of(output: str | None) -> str:
     """The format that a file's name ends in; the usual one where there is no file yet."""
     if output is None or output == STDOUT or _is_folder(output):
         return USUAL
-    return Path(output).suffix.removeprefix(".")
+    return Path(output).suffix.removeprefix(".").lower()
 
 
 def _is_folder(output: str) -> bool:
