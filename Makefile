@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden tables docs-tables bench limits fuzz mutate clean
+.PHONY: demo test quick lint format golden tables docs-tables gallery bench limits fuzz mutate clean
 
 # What Lark knows of the grammar, and the library by it; a build makes it too, and so does a first run.
 TABLES := resnet_dsl/syntax/generated_tables.py
@@ -52,6 +52,10 @@ golden: $(VENV)/test
 docs-tables: $(VENV)/test
 	$(BIN)/pytest tests/test_docs.py --update-golden
 
+# gallery/index.html: every shipped network as a small picture, in about a minute.
+gallery: $(VENV)/demo
+	$(BIN)/python tools/gallery.py gallery
+
 # Random texts for half the time, random networks for the other; docs/quality.md says what has to hold.
 fuzz: $(VENV)/fuzz
 	$(ONE_THREAD) $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS)
@@ -76,7 +80,7 @@ $(TABLES): resnet_dsl/syntax/grammar.lark $(wildcard resnet_dsl/library/*.resnet
 	$(BIN)/python -m resnet_dsl.syntax.make_tables
 
 clean:
-	rm -rf $(TABLES) $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(TABLES) $(VENV) demo gallery dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

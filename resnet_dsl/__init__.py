@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from resnet_dsl.version import __version__
 
 if TYPE_CHECKING:
-    from resnet_dsl.api import Model, load, loads
+    from resnet_dsl.api import Model, draw, load, loads
     from resnet_dsl.decompile.pipeline import import_spec
     from resnet_dsl.decompile.tensors import NotExpressibleError
     from resnet_dsl.diagnostics.errors import CompileError, UsageError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompileError", "Diagnostic", "Model", "NotExpressibleError", "UsageError", "WeightsError",
-    "__version__", "import_spec", "load", "loads",
+    "__version__", "draw", "import_spec", "load", "loads",
 ]  # fmt: skip
 
 _HOMES = {
@@ -36,6 +36,7 @@ _HOMES = {
     "UsageError": "resnet_dsl.diagnostics.errors",
     "WeightsError": "resnet_dsl.weights.match_report",
     "Model": "resnet_dsl.api",
+    "draw": "resnet_dsl.api",
     "load": "resnet_dsl.api",
     "loads": "resnet_dsl.api",
     "NotExpressibleError": "resnet_dsl.decompile.tensors",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -208,6 +208,15 @@ class Model:
             raise ValueError(f"format must be one of {', '.join(printers)}, not {format!r}")
         return printers[format](self.program)
 
+    def draw(self, format: str = "svg", *, marked: Iterable[str] = ()) -> str:
+        """Return a picture of the network and its blocks, as `svg`, `dot` (Graphviz) or `mmd` (Mermaid).
+
+        `marked` are canonical paths, such as `layer1.0.conv1`, of steps and parts that are to stand out.
+        """
+        from resnet_dsl.drawing.writers import drawn  # who compiles or checks draws nothing
+
+        return sealed(drawn(self.program, format, marked))
+
     def __repr__(self) -> str:
         return f"<resnet_dsl.Model {self.name}: {self.params:,} parameters>"
 
@@ -223,3 +232,8 @@ def load(spec: str | Path, /, model: str | None = None, **settings: Any) -> Mode
 def loads(text: str, /, model: str | None = None, **settings: Any) -> Model:
     """Load a spec from its text."""
     return Model(compile_source(Source("<text>", text), None, model, settings))
+
+
+def draw(spec: str | Path | Model, /, format: str = "svg", **settings: Any) -> str:
+    """Return a picture of a spec or a model, as `Model.draw` does; `settings` are what `load` takes."""
+    return (spec if isinstance(spec, Model) else load(spec, **settings)).draw(format)

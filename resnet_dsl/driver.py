@@ -32,10 +32,14 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.declared_names import check_declarations
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.expressions import evaluate
 from resnet_dsl.elaborate.library import declare_library
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting
+from resnet_dsl.elaborate.values import Bad, Value, show
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
 from resnet_dsl.records import replace
@@ -117,7 +121,7 @@ def _compiled(
     findings.check()
     cost = cost_of(lowered.runs)
     check_size(state, cost.params, cost.largest)
-    check_expectations(state, _expected_names(cost))
+    check_expectations(state, figures_of(cost))
     for diagnostic in (*advise(scope, state, lowered), *misunderstood(source)):
         findings.add(diagnostic)
     return Program(network, lowered, cost, findings.shown)
@@ -141,8 +145,8 @@ def check_blocks(source: Source, home: Path | None = None) -> tuple[Diagnostic, 
     return shown
 
 
-def _expected_names(cost: Cost) -> dict[str, object]:
-    """What an `expect:` line may speak of."""
+def figures_of(cost: Cost) -> dict[str, Value]:
+    """Return what an `expect:` line may speak of, and a condition of `list`."""
     output = next(iter(cost.output.values()))
     return {
         "params": cost.params,
@@ -152,6 +156,18 @@ def _expected_names(cost: Cost) -> dict[str, object]:
         "depth": cost.depth,
         "output": output[0] if len(output) == 1 else output,
     }
+
+
+def holds(condition: ast.Expr, source: Source, figures: Mapping[str, Value]) -> bool:
+    """Whether a comparison in the language holds of figures; raises CompileError if it is none."""
+    findings = Findings()
+    elaborator = Elaborator(findings, Extent(), evaluate, condition.span)
+    held = elaborator.evaluate(condition, Env(Scope(source), names=dict(figures)))
+    if not isinstance(held, bool | Bad):
+        message = f"a condition is a comparison, not {show(held)}"
+        findings.add(Diagnostic("E0206", message, condition.span, hint="`params < 5_000_000`"))
+    findings.check()
+    return held is True
 
 
 # --- names -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ SUFFIX = ".resnet"
 PACKAGE = Path(__file__).parent
 
 DECLARATION = r"(?m)^(?:use|const|block|model (\w+))\b"
+ALIAS = r"model \w+ = (\w+)"
 HEADER = r"model \w+\("
 SIGN = r'"[^"\n]*"|#[^\n]*|[=!<>]=|\w+|[^\w\s]'
 
@@ -32,6 +33,21 @@ class ShelfModel:
     path: Path
     text: str
     description: str
+
+    def expected(self, figure: str) -> int | None:
+        """What the text expects of a figure, such as `params`; what it is another name of may say it.
+
+        Expectations are checked at each compilation. None if the text says nothing of it.
+        """
+        said = re.search(rf"\b{figure} == ([\d_]+)", self.text)
+        if said is not None:
+            return int(said[1])
+        alias = re.fullmatch(ALIAS, "\n".join(self._code()))
+        return models()[alias[1]].expected(figure) if alias is not None and alias[1] in models() else None
+
+    def _code(self) -> Iterator[str]:
+        lines = (line.partition("#")[0].rstrip() for line in self.text.splitlines())
+        return (line for line in lines if line)
 
     @property
     def is_whole(self) -> bool:

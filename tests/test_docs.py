@@ -123,7 +123,7 @@ def test_most_examples_compile_alone() -> None:
 
 # --- commands ----------------------------------------------------------------------------------
 
-LIGHT = ("check", "summary", "expand", "list", "explain")
+LIGHT = ("check", "summary", "expand", "list", "show", "explain", "draw")
 
 
 def _commands(fence: Fence) -> Iterator[tuple[list[str], str]]:

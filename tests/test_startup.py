@@ -33,7 +33,14 @@ RUN = "from resnet_dsl.cli.main import main\nassert main() == 0"
 
 @pytest.mark.parametrize(
     "command",
-    [["check"], ["check", "--format", "sarif"], ["summary"], ["summary", "--format", "json"], ["expand"]],
+    [
+        ["check"],
+        ["check", "--format", "sarif"],
+        ["summary"],
+        ["summary", "--format", "json"],
+        ["expand"],
+        ["draw", "-o", "-"],
+    ],
 )
 def test_checking_needs_no_framework(command: list[str], tmp_path: Path) -> None:
     spec = tmp_path / "net.resnet"
@@ -67,3 +74,10 @@ def test_listing_backends_needs_no_framework() -> None:
 def test_importing_the_library_is_cheap() -> None:
     found = imported("import resnet_dsl\nassert resnet_dsl.__version__")
     assert not found.intersection((*HEAVY, "lark", "argparse", "difflib"))
+
+
+def test_checking_draws_nothing(tmp_path: Path) -> None:
+    spec = tmp_path / "net.resnet"
+    spec.write_text(SPEC)
+    code = f"{RUN}\nassert not [name for name in sys.modules if 'drawing' in name]"
+    assert imported(code, "check", str(spec))

@@ -234,12 +234,34 @@ def _summary(parser: Parser) -> None:
 
 
 def _list(parser: Parser) -> None:
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", help="only what has each word in name, folder or description"
+    )
+    parser.add_argument(
+        "--where", metavar="CONDITION", help='only models for which it holds: "params < 5_000_000"'
+    )
     _format(parser, "text", "json")
+
+
+def _show(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a shipped name")
 
 
 def _expand(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "network", "graph", "ast")
+
+
+def _draw(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="PATH",
+        help="a file .svg, .dot or .mmd, a folder, or `-` for stdout (default: here)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", metavar="NAME", help="svg, dot or mmd (default: the suffix of the file, or svg)"
+    )
+    _force(parser)
 
 
 def _verify(parser: Parser) -> None:
@@ -391,7 +413,9 @@ COMMANDS = {
     "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
     "check": Command("report what is wrong with specs", _check, "check.check"),
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
+    "draw": Command("draw the network and its blocks", _draw, "draw.draw"),
     "list": Command("list the shipped specs", _list, "list.list_"),
+    "show": Command("show the text of a shipped spec", _show, "show.show"),
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
