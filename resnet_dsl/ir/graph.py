@@ -61,7 +61,8 @@ class Repeated(NamedTuple):
 class Graph:
     """The ops of a network. `outputs` maps each output's name to the result it is.
 
-    Flat, it has all of them; else `repeated` has, by their result, the blocks that stand for more.
+    Flat, it has all of them; else `repeated` has, by their result, the blocks that stand for more: what
+    takes the result of the last of these takes that of the first.
     """
 
     network: Network
