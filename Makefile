@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate clean
+.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate verify-shelf clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -56,6 +56,10 @@ fuzz: $(VENV)/fuzz
 mutate: $(VENV)/test
 	$(PIP) -e '.[mutate]'
 	$(ONE_THREAD) $(BIN)/python -m tools.mutate --jobs $(JOBS) $(ARGS)
+
+# Every shipped network in all backends, shortened where it is deep; it goes on where it was stopped.
+verify-shelf: $(VENV)/test
+	$(ONE_THREAD) $(BIN)/python tools/verify_shelf.py --jobs $(JOBS) $(ARGS)
 
 # docs/limits.md: the largest input within every bound, built and measured.
 limits: $(VENV)/test

@@ -17,7 +17,7 @@ from resnet_dsl.verify.attempts import Failure, silent
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
 from resnet_dsl.verify.forward import truth_of
 from resnet_dsl.verify.report import Report
-from resnet_dsl.verify.share import Share, Task, share_of, together
+from resnet_dsl.verify.share import BackendShare, Task, share_of, together
 from resnet_dsl.verify.supervised import Announce, ProcessDied, can_be_copied, side_by_side
 from resnet_dsl.verify.training import check_not_random
 from resnet_dsl.weights.source import check_choice
@@ -58,14 +58,16 @@ def verify(
     return together(task, weights, taking_part, tuple(left_out.items()))
 
 
-def _shares(task: Task, backends: Sequence[Backend], announce: Announce, apart: bool) -> Iterator[Share]:
+def _shares(
+    task: Task, backends: Sequence[Backend], announce: Announce, apart: bool
+) -> Iterator[BackendShare]:
     """Yield what each backend's part of a verification finds; of one whose process dies, that it died."""
     if not (apart and can_be_copied()):
         yield from (share_of(task, backend, announce) for backend in backends)
         return
 
-    def work(backend: Backend) -> Callable[[Announce], Share]:
-        def told(tell: Announce) -> Share:
+    def work(backend: Backend) -> Callable[[Announce], BackendShare]:
+        def told(tell: Announce) -> BackendShare:
             def both(name: str, doing: str) -> None:
                 tell(name, doing)
                 announce(name, doing)
@@ -79,7 +81,7 @@ def _shares(task: Task, backends: Sequence[Backend], announce: Announce, apart: 
             yield copy.result()
         except ProcessDied as died:
             failure = Failure(backend.name, died.doing, str(died))
-            yield Share(backend.name, failures=(failure,), died=True)
+            yield BackendShare(backend.name, failures=(failure,), died=True)
 
 
 def _double(state: Mapping[str, Array]) -> dict[str, Array]:

@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Share:
+class BackendShare:
     """What was found of one backend; nothing but its death, if its process died."""
 
     backend: str
@@ -49,12 +49,12 @@ class Share:
     died: bool = False
 
 
-def share_of(task: Task, backend: Backend, announce: Announce) -> Share:
+def share_of(task: Task, backend: Backend, announce: Announce) -> BackendShare:
     """Verify one backend in this process."""
     attempts, name = Attempts(announce), backend.name
     announce(name, "import")
     if reason := absence(backend, task.asked):
-        return Share(name, reason)
+        return BackendShare(name, reason)
     starts, fresh = None, dict[str, LiveModel]()
     with attempts.of(name, "start"):
         fresh[name] = runtime_of(backend).build(task.subject.program, FRESH)
@@ -62,9 +62,9 @@ def share_of(task: Task, backend: Backend, announce: Announce) -> Share:
     own = {name: backend}
     forward = verify_forward(task.subject, own, task.state, task.seed, attempts, fresh, task.truth)
     if not task.steps:
-        return Share(name, "", starts, forward, failures=tuple(attempts.failures))
+        return BackendShare(name, "", starts, forward, failures=tuple(attempts.failures))
     trained = verify_training(task.subject, own, task.state, task.steps, task.seed, attempts)
-    return Share(name, "", starts, forward, trained, untrained(own), tuple(attempts.failures))
+    return BackendShare(name, "", starts, forward, trained, untrained(own), tuple(attempts.failures))
 
 
 def absence(backend: Backend, asked: bool) -> str:
@@ -96,7 +96,7 @@ def _wrong_starts(program: Program, backend: Backend, model: LiveModel) -> tuple
 
 
 def together(
-    task: Task, weights: str, shares: Sequence[Share], left_out: tuple[tuple[str, str], ...]
+    task: Task, weights: str, shares: Sequence[BackendShare], left_out: tuple[tuple[str, str], ...]
 ) -> Report:
     """Return the report of all backends, as if one process had verified them one after the other."""
     failures = [failure for share in shares for failure in share.failures]
