@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden tables docs-tables gallery bench limits fuzz mutate clean
+.PHONY: demo test quick lint format golden tables docs-tables gallery bench limits fuzz mutate verify-shelf clean
 
 # What Lark knows of the grammar, and the library by it; a build makes it too, and so does a first run.
 TABLES := resnet_dsl/syntax/generated_tables.py
@@ -69,6 +69,10 @@ mutate: $(VENV)/test
 bench: $(VENV)/test
 	$(PIP) -e '.[bench]'
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
+
+# Every shipped network in all backends, shortened where it is deep; it goes on where it was stopped.
+verify-shelf: $(VENV)/test
+	$(ONE_THREAD) $(BIN)/python tools/verify_shelf.py --jobs $(JOBS) $(ARGS)
 
 # docs/limits.md: the largest input within every bound, built and measured.
 limits: $(VENV)/test

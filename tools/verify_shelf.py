@@ -149,7 +149,7 @@ def outcome(name: str, known: Mapping[str, Outcome]) -> Outcome:
     """Verify one network in this process, if its graph is not known; whatever goes wrong is its outcome."""
     start = time.process_time()
     settings, program = shortened(name)
-    words, digest = _in_words(settings), _digest(program)
+    words, digest = _in_words(settings), digest_of(program)
     if digest in known:
         return replace(known[digest], name=name, settings=words, seconds=0.0, same_as=known[digest].name)
     try:
@@ -161,8 +161,8 @@ def outcome(name: str, known: Mapping[str, Outcome]) -> Outcome:
     return Outcome(name, words, len(program.graph.nodes), forward, training, errors, seconds, digest)
 
 
-def _digest(program: Program) -> str:
-    """What stands for all that a verification computes: ops, names, shapes, outputs, what is frozen."""
+def digest_of(program: Program) -> str:
+    """Return what stands for all that a verification computes."""
     graph = program.graph
     nodes = [
         (node.name, node.op, node.inputs, node.input_shapes, node.home.name, graph.is_frozen(node))

@@ -61,7 +61,7 @@ def verify(
 def _shares(
     task: Task, backends: Sequence[Backend], announce: Announce, apart: bool
 ) -> Iterator[BackendShare]:
-    """Yield what each backend's part of a verification finds; of one whose process dies, that it died."""
+    """Yield what is found of each backend; of one whose process dies, that it died."""
     if not (apart and can_be_copied()):
         yield from (share_of(task, backend, announce) for backend in backends)
         return
