@@ -157,6 +157,15 @@ class Model:
             seed = 0
         return self._state(seed, weights, asked, own_first=False) or {}
 
+    def for_inference(self) -> Model:
+        """Return the model for inference alone: norms are folded into layers, weights are as they are read.
+
+        Its methods take weights of this model, and weights that are folded already.
+        """
+        from resnet_dsl.optimize import for_inference
+
+        return Model(for_inference(self.program))
+
     def average(self, weights: Sequence[Given], **how: Unpack[AskedWords]) -> dict[str, Array]:
         """Return the mean of several files or states, running statistics too; each has to fit whole.
 

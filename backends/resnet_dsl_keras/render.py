@@ -45,7 +45,10 @@ def render(program: Program, exact: bool = False) -> str:
     functions = functions_of(classes, helpers, layer_names)
     frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
     norms = norms_constant(program, _norm_kinds(program))
-    build = build_function(program, body, classes, functions, layer_names, returns=not (frozen or norms))
+    inference = program.network.inference
+    build = build_function(
+        program, body, classes, functions, layer_names, returns=not (frozen or norms or inference)
+    )
     used = build.names.union(*(function.names for function in functions.found.values()))
     called = helpers.called(used)
     drops = bool(frozen) and any(node.op.random for node in program.graph.nodes)
@@ -59,6 +62,7 @@ def render(program: Program, exact: bool = False) -> str:
         preprocess=preprocess_constant(program),
         frozen=frozen,
         norms=norms,
+        inference=inference,
         separator=layer_names.separator(),
         drops=drops,
         helpers=[helpers.sources[name] for name in called],

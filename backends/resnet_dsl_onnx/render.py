@@ -20,9 +20,9 @@ from onnx import (
     numpy_helper,
 )
 
-from resnet_dsl.backend.artefacts import KEY, OPEN, Pieces, __version__, digest
+from resnet_dsl.backend.artefacts import KEY, OPEN, Pieces, __version__, digest, optimised_for
 from resnet_dsl.backend.bounds import CONSTANTS
-from resnet_dsl.backend.initial_weights import initial_state
+from resnet_dsl.backend.initial_weights import initial_weights
 from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx.exported_graph import SHARED
@@ -78,11 +78,11 @@ def _outline(
         opset_import=[helper.make_opsetid("", OPSET)],
     )
     _fill(model.graph, graph, lowered, dtype)
-    weights = _add_weights(model.graph, graph, initial_state(whole, 0) if state is None else state, dtype)
+    weights = _add_weights(model.graph, graph, initial_weights(program, 0) if state is None else state, dtype)
     _add_constants(model.graph, lowered, dtype)
     written = {name for name, _ in graph.parameters()}
     left_out = [program.tensor_name(name) for name, _ in whole.parameters() if name not in written]
-    metadata = _metadata(graph, lowered) | _shared(program)
+    metadata = _metadata(graph, lowered) | _shared(program) | optimised_for(program)
     helper.set_model_props(model, metadata | ({LEFT_OUT: json.dumps(left_out)} if left_out else {}))
     return _renamed(model, program) if program.names else model, weights
 

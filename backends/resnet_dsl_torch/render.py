@@ -51,6 +51,8 @@ def render(program: Program) -> str:
         preprocess=preprocess_constant(program),
         frozen=frozen_constant(program, has_parameters),
         norms=norms_constant(program, (site.kind for site in sites if site.is_norm)),
+        inference=program.network.inference,
+        takes_map=not program.network.input.is_vector,
         helpers=helpers,
         classes=texts,
         model={

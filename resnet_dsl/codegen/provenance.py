@@ -35,6 +35,7 @@ def origin(program: Program) -> Iterator[str]:
     yield LINE
     for name, value in network.settings:
         yield f"--set {name}={plain(value)}"
+    yield from (f"--{option} {target}" for option, target in optimised_for(program).items())
     macs = program.cost.macs
     count = f"{program.cost.params:,} parameters"
     if macs is None:
@@ -42,6 +43,11 @@ def origin(program: Program) -> Iterator[str]:
     else:
         size = network.input.text(network.extent)
         yield f"{count}, {macs:,} multiply-adds at {size}."
+
+
+def optimised_for(program: Program) -> dict[str, str]:
+    """Return what the artefact was optimised for by the name of the option, or nothing."""
+    return {"optimize": "inference"} if program.network.inference else {}
 
 
 def spec_lines(program: Program) -> Iterator[str]:

@@ -218,7 +218,8 @@ class Network:
     the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
     `frozen_norms` says that no norm is; `parameters` what a user of the model may set without changing
     its structure; `taps` results of steps that are outputs: their path, the part or block they are in, and
-    their position among its results; `auxiliary` the outputs that exist in training only.
+    their position among its results; `auxiliary` the outputs that exist in training only; `inference` says
+    that it is not for training: what only that needs is left out, and results may be overwritten.
     """
 
     name: str
@@ -238,6 +239,7 @@ class Network:
     frozen_norms: bool = False
     taps: tuple[tuple[str, str, int], ...] = ()
     auxiliary: tuple[str, ...] = ()
+    inference: bool = False
 
     @property
     def freeze(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import InputSize, Subject, images
 from resnet_dsl.verify.diagnosis import likely_cause
+from resnet_dsl.verify.folding import Folding
 from resnet_dsl.verify.sensitivity import RUNS, allowed, moved
 
 BATCH = 2
@@ -123,7 +124,7 @@ class _Truth:
     """How far each result moves, at which size and in which precision, by the last bit of the weights."""
 
 
-def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
+def _truth(subject: Subject, state: Mapping[str, Array], seed: int, folding: Folding | None) -> _Truth:
     graph = subject.program.graph
     inputs = tuple(images(subject, size, BATCH, seed + 1 + i) for i, size in enumerate(subject.sizes))
     middle = len(inputs) // 2
@@ -137,17 +138,20 @@ def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
             found = {name: max(found[name], error_of(near[name], right[name])) for name in right}
         return found
 
-    outputs = tuple(evaluate(graph, state, x) for x in inputs)
+    outputs = tuple(evaluate(graph, state, x) if folding is None else folding.wanted(x) for x in inputs)
     inner = evaluate_all(graph, state, inputs[middle])
     return _Truth(graph, state, inputs, outputs, middle, inner, own)
 
 
 def verify_forward(
     subject: Subject, backends: Mapping[str, Backend], state: Mapping[str, Array], seed: int,
-    attempts: Attempts | None = None,
+    attempts: Attempts | None = None, folding: Folding | None = None,
 ) -> Forward:  # fmt: skip
-    """Compare every backend with the referee, in float64 and float32."""
-    truth, attempts = _truth(subject, state, seed), attempts or Attempts()
+    """Compare every backend with the referee, in float64 and float32.
+
+    With a folding the outputs are held against those of the network before it.
+    """
+    truth, attempts = _truth(subject, state, seed, folding), attempts or Attempts()
     outputs = tuple(
         Row(name, size, {})
         for size, found in zip(subject.sizes, truth.outputs, strict=True)

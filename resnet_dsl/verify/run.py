@@ -15,6 +15,7 @@ from resnet_dsl.limits import TRAINING
 from resnet_dsl.program import Program
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
+from resnet_dsl.verify.folding import check_steps, folded_subject
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.report import Report
 from resnet_dsl.verify.start import WrongStart, wrong_starts
@@ -30,13 +31,16 @@ def verify(
     state: Mapping[str, Array] | None = None,
     sizes: Sizes = (),
     attempts: Attempts | None = None,
+    optimize: bool = False,
 ) -> Report:
     """Verify a program in the named backends, or in all that are installed.
 
     `load` compiles the spec with more overrides; `state` are the weights to use in place of random
-    ones; backends that `attempts` has failures of already are not asked again.
+    ones; backends that `attempts` has failures of already are not asked again. With `optimize` the form for
+    inference is held against the program itself.
     """
     check_choice(seed, None, False)
+    check_steps(steps if optimize else 0)
     if not 0 <= steps <= TRAINING.most:
         raise UsageError(f"training takes 0 to {TRAINING.most:,} steps, not {steps}")
     subject, attempts = subject_of(load, sizes), attempts or Attempts()
@@ -44,15 +48,19 @@ def verify(
     backends, left_out = participants(names, attempts, broken)
     weights = "the given weights" if state is not None else f"random weights and statistics of seed {seed}"
     used = calibrated_state(subject, seed) if state is None else _double(state)
+    folding = None
+    if optimize:
+        subject, used, folding = folded_subject(subject, used, seed)
     starts = {}
-    for name, backend in backends.items():
+    for name, backend in ({} if optimize else backends).items():  # a folded network is started by folding
         with attempts.of(name, "start"):
             starts[name] = fresh_starts(subject.program, backend)
-    forward = verify_forward(subject, backends, used, seed, attempts)
+    forward = verify_forward(subject, backends, used, seed, attempts, folding)
     training = verify_training(subject, backends, used, steps, seed, attempts) if steps else ()
     idle = untrained(backends) if steps else ()
     failures = tuple(attempts.failures)
-    return Report(subject, seed, weights, starts, forward, steps, training, left_out, idle, failures)
+    costs = {} if folding is None else folding.costs
+    return Report(subject, seed, weights, starts, forward, steps, training, left_out, idle, failures, costs)
 
 
 def _double(state: Mapping[str, Array]) -> dict[str, Array]:

@@ -32,7 +32,16 @@ from resnet_dsl_torch.rules import (  # noqa: F401  the rules register themselve
     transposed,
     values,
 )
-from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower, lowered
+from resnet_dsl_torch.rules.lowering import (
+    TorchLowering,
+    X,
+    function,
+    functional,
+    in_place,
+    layer,
+    lower,
+    lowered,
+)
 
 __all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lowered"]
 
@@ -164,7 +173,7 @@ def _(op: ops.Relu, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.LeakyRelu, site: Site) -> TorchLowering:
-    return functional("F.leaky_relu", "nn.LeakyReLU", negative_slope=site.number("slope"))
+    return functional("F.leaky_relu", "nn.LeakyReLU", negative_slope=site.number("slope"), **in_place(site))
 
 
 @lower.register
@@ -175,7 +184,7 @@ def _(op: ops.PRelu, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Silu, site: Site) -> TorchLowering:
-    return functional("F.silu", "nn.SiLU")
+    return functional("F.silu", "nn.SiLU", **in_place(site))
 
 
 @lower.register
@@ -185,7 +194,7 @@ def _(op: ops.Gelu, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.HardSwish, site: Site) -> TorchLowering:
-    return functional("F.hardswish", "nn.Hardswish")
+    return functional("F.hardswish", "nn.Hardswish", **in_place(site))
 
 
 @lower.register
@@ -341,6 +350,9 @@ def _(op: ops.Part, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Add, site: Site) -> TorchLowering:
+    for own, other in ((0, 1), (1, 0)):
+        if own in site.spare:
+            return function(method(Operand(own), "add_", Operand(other)))
     return function(Binary(X, "+", Operand(1)))
 
 

@@ -57,6 +57,11 @@ def functional(name: str, module: str, *arguments: Argument, **keywords: Argumen
     return function(call(name, X, *arguments, **keywords), alone=call(module, *arguments, **keywords))
 
 
+def in_place(site: Site) -> dict[str, Argument]:
+    """Return the argument by which an activation of torch overwrites its operand, where it may."""
+    return {"inplace": True} if site.spare else {}
+
+
 @singledispatch
 def lower(op: ops.Op, site: Site) -> TorchLowering:
     """Return how an op is written; raises for an op without a rule."""

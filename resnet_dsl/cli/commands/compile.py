@@ -68,6 +68,8 @@ def _check_weights(options: Namespace, stage: str | None, backends: list[Backend
     from resnet_dsl.cli.weight_choice import check_asked
     from resnet_dsl.weights.source import check_choice
 
+    if stage == "ast" and options.optimize is not None:
+        raise UsageError("--optimize is about the network; ast is the text as it was read")
     if options.called and options.weights is None and options.names is None:
         raise UsageError("--name is for --weights or --names, and there is neither")
     if options.weights is None:

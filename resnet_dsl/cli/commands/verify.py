@@ -28,6 +28,8 @@ def verify(options: Namespace) -> int:
     if options.weights is None:
         check_asked(options, "there is no --weights")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
+    if program.original is not None:
+        program = program.original.program  # it is optimised at each size
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
 
@@ -44,7 +46,9 @@ def verify(options: Namespace) -> int:
 
         state = _weights(options, program) if options.weights else None
         attempts = Attempts(begin, list(dead))
-        report = run(load, names, options.train_steps, options.seed, state, sizes, attempts)
+        report = run(
+            load, names, options.train_steps, options.seed, state, sizes, attempts, bool(options.optimize)
+        )
         print(as_json(report) if options.format == "json" else as_text(report))
         return 0 if report.passed else 1
 
