@@ -166,6 +166,15 @@ class Model:
 
         return Model(for_inference(self.program))
 
+    def taking_images(self) -> Model:
+        """Return the model whose artefacts take images as bytes, N x H x W x C, red first.
+
+        Raises UsageError where the spec's `preprocess` does not say what becomes of the numbers.
+        """
+        from resnet_dsl.optimize.preprocessing import taking_images
+
+        return Model(taking_images(self.program))
+
     def average(self, weights: Sequence[Given], **how: Unpack[AskedWords]) -> dict[str, Array]:
         """Return the mean of several files or states, running statistics too; each has to fit whole.
 

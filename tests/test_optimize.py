@@ -9,10 +9,11 @@ import pytest
 
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.ir.graph import GraphNode
+from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.optimize import for_inference
 from resnet_dsl.optimize.fold_numbers import folded
 from resnet_dsl.program import Program
-from resnet_dsl.reference import evaluate
+from resnet_dsl.reference import OpCall, evaluate, forward
 from tests.support.agreement import State, compiled, images, lively_state
 from tests.test_sharing import NET as SHARED
 
@@ -130,6 +131,36 @@ def test_a_stage_shares_a_body_after_folding_too() -> None:
 @pytest.mark.parametrize("spec", ["resnet18", "preresnet20", "resnet20", "seresnet18", "mobilenet_v2"])
 def test_shipped_networks_compute_the_same(spec: str) -> None:
     assert costs(compile_spec(spec, None, {"input": "3x33x38"}), (33, 38)) < BAR
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "convnext_atto",
+        "densenet121",
+        "dm_nfnet_f0",
+        "efficientnet_b0",
+        "googlenet",
+        "hrnet_w18_small",
+        "mobilenetv3_large_100",
+        "regnety_002",
+        "res2net50d",
+        "resnest14d",
+        "resnetv2_50x1_bit",
+        "retinanet_resnet50_fpn",
+        "unet_resnet34",
+        "googlenet_aux",
+    ],
+)
+def test_networks_of_many_kinds_compute_the_same(spec: str) -> None:
+    assert costs(compile_spec(spec, None, {"input": "3x96x128"}), (96, 128)) < BAR
+
+
+@pytest.mark.parametrize("kind", [kind for kind, op in CATALOGUE.items() if op.random])
+def test_what_draws_at_random_leaves_its_input_in_evaluation(kind: str) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    assert np.array_equal(forward(CATALOGUE[kind](), OpCall((x,))), x)
 
 
 # --- names --------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def test_the_bytes_of_an_onnx_file_say_what_it_was_made_for(run: Run) -> None:
     onnx = pytest.importorskip("onnx")
     run("compile", "net.resnet", "--backend", "onnx", "--optimize", "inference")
     model = onnx.load("net.onnx")
-    assert {"optimize": "inference"}.items() <= {p.key: p.value for p in model.metadata_props}.items()
+    assert {"option_optimize": "inference"}.items() <= {p.key: p.value for p in model.metadata_props}.items()
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
 
 

@@ -18,9 +18,11 @@ from resnet_dsl.backend.python_source import (
     docstring,
     frozen_constant,
     has_parameters,
+    listed,
     model_body,
     norms_constant,
     preprocess_constant,
+    statement,
     template,
     used_helpers,
 )
@@ -52,6 +54,7 @@ def render(program: Program) -> str:
         frozen=frozen_constant(program, has_parameters),
         norms=norms_constant(program, (site.kind for site in sites if site.is_norm)),
         inference=program.network.inference,
+        pixels=_pixels(program),
         takes_map=not program.network.input.is_vector,
         helpers=helpers,
         classes=texts,
@@ -65,6 +68,16 @@ def render(program: Program) -> str:
             "forward": forward,
         },
     )
+
+
+def _pixels(program: Program) -> dict[str, object] | None:
+    """What the template needs of images: lists of numbers as they are written, and whether order turns."""
+    pixels = program.network.pixels
+    if pixels is None:
+        return None
+    numbers = {"SCALE": pixels.scale, "SHIFT": pixels.shift}
+    lines = [statement(f"PIXEL_{name} = ", listed(*values), 0) for name, values in numbers.items()]
+    return {"constants": lines, "reversed": pixels.reversed}
 
 
 def _start_sites(body: ModelBody, classes: Classes) -> Iterator[StartSite]:

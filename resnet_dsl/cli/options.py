@@ -186,6 +186,7 @@ def _compile(parser: Parser) -> None:
     )
     parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
     _optimize(parser)
+    _preprocess(parser)
     _from(parser)
     _partial(parser)
     _force(parser)
@@ -195,6 +196,13 @@ def _optimize(parser: Parser) -> None:
     parser.add_argument(
         "--optimize", choices=("inference",), metavar="FOR",
         help="inference: fold norms, scales and biases into layers, leave out what only training needs",
+    )  # fmt: skip
+
+
+def _preprocess(parser: Parser) -> None:
+    parser.add_argument(
+        "--preprocess", action="store_true",
+        help="the artefact takes images as bytes, N x H x W x C, and does what `preprocess` says of numbers",
     )  # fmt: skip
 
 

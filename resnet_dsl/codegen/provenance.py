@@ -35,7 +35,7 @@ def origin(program: Program) -> Iterator[str]:
     yield LINE
     for name, value in network.settings:
         yield f"--set {name}={plain(value)}"
-    yield from (f"--{option} {target}" for option, target in optimised_for(program).items())
+    yield from (f"--{option} {value}".rstrip() for option, value in made_for(program).items())
     macs = program.cost.macs
     count = f"{program.cost.params:,} parameters"
     if macs is None:
@@ -45,9 +45,11 @@ def origin(program: Program) -> Iterator[str]:
         yield f"{count}, {macs:,} multiply-adds at {size}."
 
 
-def optimised_for(program: Program) -> dict[str, str]:
-    """Return what the artefact was optimised for by the name of the option, or nothing."""
-    return {"optimize": "inference"} if program.network.inference else {}
+def made_for(program: Program) -> dict[str, str]:
+    """Return the options that made another artefact than the spec's own, with their values."""
+    network = program.network
+    found = {"optimize": "inference"} if network.inference else {}
+    return found if network.pixels is None else found | {"preprocess": ""}
 
 
 def spec_lines(program: Program) -> Iterator[str]:
