@@ -157,6 +157,24 @@ class Model:
             seed = 0
         return self._state(seed, weights, asked, own_first=False) or {}
 
+    def for_inference(self) -> Model:
+        """Return the model for inference alone: norms are folded into layers, weights are as they are read.
+
+        Its methods take weights of this model, and weights that are folded already.
+        """
+        from resnet_dsl.optimize import for_inference
+
+        return Model(for_inference(self.program))
+
+    def taking_images(self) -> Model:
+        """Return the model whose artefacts take images as bytes, N x H x W x C, red first.
+
+        Raises UsageError where the spec's `preprocess` does not say what becomes of the numbers.
+        """
+        from resnet_dsl.optimize.preprocessing import taking_images
+
+        return Model(taking_images(self.program))
+
     def average(self, weights: Sequence[Given], **how: Unpack[AskedWords]) -> dict[str, Array]:
         """Return the mean of several files or states, running statistics too; each has to fit whole.
 

@@ -9,6 +9,7 @@ reach      Graph: every op must reach an output                        analysis/
 cost       Graph                                     → Cost            analysis/cost.py
 check      `expect:` against Cost                                      elaborate/outputs.py
 advise     what is valid and seldom meant                              advice/
+optimise   Program, if asked for                     → Program         optimize/
 render     Network or Graph                          → source or bytes backends/, one folder each
 
 Each stage knows only those before it. A stage that finds errors raises CompileError with all of

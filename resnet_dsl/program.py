@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from resnet_dsl.analysis.cost import Cost, OpCost
 from resnet_dsl.analysis.lower import Lowered
@@ -13,14 +13,26 @@ from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.network import Network
 from resnet_dsl.records import dataclass, field, replace
 
+if TYPE_CHECKING:
+    from resnet_dsl.ir.folds import Fold
+
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Original:
+    """The program that one for inference was made of, and what becomes of its tensors, in this order."""
+
+    program: Program
+    folds: tuple[Fold, ...]
 
 
 @dataclass(frozen=True)
 class Program:
     """A model after every stage; `warnings` are what the check remarked on without refusing.
 
-    `names` are what backends call layers and blocks, by path, where those are not the paths.
+    `names` are what backends call layers and blocks, by path, where those are not the paths. `original`
+    is the program of which this is the form for inference.
     """
 
     network: Network
@@ -28,6 +40,7 @@ class Program:
     cost: Cost
     warnings: tuple[Diagnostic, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    original: Original | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:

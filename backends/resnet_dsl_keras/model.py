@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
+from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, PixelInput, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
     INDEX,
     Argument,
     Assignment,
+    Call,
     Classes,
     ClassParameter,
     Dictionary,
@@ -20,10 +21,12 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    Negative,
     SharedUse,
     Subscript,
     call,
     docstring,
+    listed,
     names,
     needed_sizes,
     signature,
@@ -37,6 +40,7 @@ from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.shared_layers import application, free_variable, function_of
 
 X = Name("x")
+IMAGES = Name("images")
 INPUTS = Name("inputs")
 AUXILIARY = "auxiliary"
 LOOP = 3  # as many blocks alike are a loop
@@ -80,8 +84,11 @@ def build_function(
         outputs = Name("outputs")
         items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
         lines.append(Assignment(("outputs",), Dictionary(items)))
-    model = call("keras.Model", INPUTS, outputs, name=program.name)
+    pixels = program.network.pixels
+    model = call("keras.Model", INPUTS if pixels is None else IMAGES, outputs, name=program.name)
     used = names([line.value for line in (*lines, *later)])
+    if pixels is not None:
+        used = used.union(["layers"], ["ops"] * pixels.reversed)
     text = [*_under_policy(body), *_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
     if body.auxiliary:
         text += [f"    if {AUXILIARY}:", *_text(later, 8)]
@@ -140,6 +147,9 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
         yield f'        raise ValueError("the layers are made for an input of {channels} channels")'
     if uses_channels:
         yield f"    {IN_CHANNELS} = input_shape[-1]"
+    if program.network.pixels is not None:
+        yield from _image_lines(program.network.pixels)
+        return
     # By itself an input is of Keras' `floatx`, whatever the policy is.
     settings: dict[str, Argument] = {"dtype": Name("keras.config.dtype_policy().variable_dtype")}
     shape: Expression = Name("input_shape")
@@ -148,6 +158,23 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
         shape = Name("shape")
         yield "    shape = input_shape if last else (input_shape[2], *input_shape[:2])"
     yield statement("inputs = ", call("keras.Input", shape, **settings, name="input"), 4)
+
+
+def _image_lines(pixels: PixelInput) -> Iterator[str]:
+    """The statements that take images, channels last in either layout, and make the input of them."""
+    means = [-shift / scale for scale, shift in zip(pixels.scale, pixels.shift, strict=True)]
+    variances = [(1 / scale) ** 2 for scale in pixels.scale]
+    yield statement("images = ", call("keras.Input", Name("input_shape"), dtype="uint8", name="input"), 4)
+    first: Expression = IMAGES
+    if pixels.reversed:
+        yield statement("inputs = ", call("ops.flip", IMAGES, axis=Negative(Literal(1))), 4)
+        first = INPUTS
+    numbers = {"mean": listed(*means), "variance": listed(*variances)}
+    made = call("layers.Normalization", axis=Negative(Literal(1)), **numbers, name="preprocess")
+    yield statement("inputs = ", Call(made, (first,)), 4)
+    yield '    last = keras.config.image_data_format() == "channels_last"'
+    yield "    if not last:"
+    yield "        inputs = layers.Permute((3, 1, 2))(inputs)"
 
 
 def _channels_vary(program: Program, body: ModelBody) -> bool:

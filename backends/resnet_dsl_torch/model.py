@@ -49,6 +49,9 @@ def doc(program: Program) -> str:
     """Return what the model's docstring says: its name and what it takes."""
     network = program.network
     size = network.input.text(network.extent).replace("x", " x ")
+    if network.pixels is not None:
+        channels, *sizes = size.split(" x ")
+        size = " x ".join([*sizes, f"{channels} of bytes"])
     return f"The network {program.name}; its input is N x {size}{needed_sizes(program)}"
 
 

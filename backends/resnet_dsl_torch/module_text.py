@@ -23,8 +23,19 @@ class ModelText:
 
 
 @dataclass(frozen=True)
+class PixelText:
+    """What a module that takes images says of them: the constants, and whether the channels turn round."""
+
+    constants: str
+    reversed: bool
+
+
+@dataclass(frozen=True)
 class ModuleText:
-    """A module's parts in their order; `preprocess`, `frozen` and `norms` are constants, or empty."""
+    """A module's parts in their order; `preprocess`, `frozen` and `norms` are constants, or empty.
+
+    One for `inference` alone keeps maps with channels innermost, where it takes any.
+    """
 
     name: str
     origin: list[str]
@@ -34,13 +45,18 @@ class ModuleText:
     preprocess: str
     frozen: str
     norms: str
+    inference: bool
+    pixels: PixelText | None
+    takes_map: bool
     helpers: list[str]
     classes: list[ClassText]
     model: ModelText
 
     def text(self) -> str:
         """Return the module."""
-        constants = [f"\n{each}\n" for each in (self.preprocess, self.frozen, self.norms) if each]
+        pixels = "" if self.pixels is None else f"{PIXELS_DOC}{self.pixels.constants}"
+        found = (self.preprocess, pixels, self.frozen, self.norms)
+        constants = [f"\n{each}\n" for each in found if each]
         parts = [self._header(), *constants, *map(_helper, self.helpers), *map(_class, self.classes)]
         return "".join([*parts, self._model()])
 
@@ -59,15 +75,30 @@ class ModuleText:
         model = self.model
         return (
             f"\n\nclass {model.name}(nn.Module):\n    {model.doc}\n\n"
-            f"{model.opening}\n        super().__init__()\n"
+            + (PIXEL_BUFFERS if self.pixels else "")
+            + f"{model.opening}\n        super().__init__()\n"
             + (f"{model.init}\n" if model.init else "")
             + "        self.reset_parameters()\n"
+            + (KEEP_PIXELS if self.pixels else "")
             + (FREEZE_PARTS if self.frozen else "")
             + (FREEZE_NORMS if self.norms else "")
+            + (KEEP_LAYOUT if self.inference and self.takes_map else "")
+            + (KEEP_EVALUATION if self.inference else "")
             + f"\n    def reset_parameters(self) -> None:\n{RESET_DOC}{model.reset}\n\n"
             + (self._train() if self.frozen or self.norms else "")
-            + f"    def forward(self, x: torch.Tensor) -> {model.returns}:\n{model.forward}\n"
+            + (
+                f'    def train(self, mode: bool = True) -> "{model.name}":\n{REFUSE}'
+                if self.inference
+                else ""
+            )
+            + f"    def forward(self, x: torch.Tensor) -> {model.returns}:\n{self._start()}{model.forward}\n"
         )
+
+    def _start(self) -> str:
+        """The lines of `forward` before what the network does."""
+        turned = ".flip(1)" if self.pixels is not None and self.pixels.reversed else ""
+        pixels = f"        x = x.permute(0, 3, 1, 2){turned}\n{SHIFT_PIXELS}" if self.pixels else ""
+        return pixels + (PUT_LAYOUT if self.inference and self.takes_map else "")
 
     def _train(self) -> str:
         """The method that leaves statistics as they are."""
@@ -84,6 +115,29 @@ class ModuleText:
 
 
 RESET_DOC = '        """Start afresh with the initial weights that the spec asks for."""\n'
+PIXELS_DOC = "# Of each channel: pixel * scale + shift is what the network takes.\n"
+PIXEL_BUFFERS = "    _scale: torch.Tensor\n    _shift: torch.Tensor\n\n"
+KEEP_PIXELS = """\
+        for name, values in (("_scale", PIXEL_SCALE), ("_shift", PIXEL_SHIFT)):
+            channels = torch.tensor(values, device="cpu").view(1, -1, 1, 1)
+            self.register_buffer(name, channels, persistent=False)
+"""
+SHIFT_PIXELS = "        x = x * self._scale.to(x.device) + self._shift.to(x.device)\n"
+PUT_LAYOUT = "        x = x.contiguous(memory_format=torch.channels_last)\n"
+KEEP_LAYOUT = """\
+        # Convolutions are fastest with channels innermost: nothing is put in another order then.
+        self.to(memory_format=torch.channels_last)
+"""
+KEEP_EVALUATION = "        self.eval().requires_grad_(False)\n"
+REFUSE = '''\
+        """Refuse training mode: what only training needs is not there, and values are overwritten."""
+        if mode:
+            raise RuntimeError(
+                "this model is for inference: compile its spec without --optimize to train it"
+            )
+        return super().train(False)
+
+'''
 FREEZE_PARTS = """\
         for name in FROZEN:
             self.get_submodule(name).requires_grad_(False)

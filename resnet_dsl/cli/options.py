@@ -206,9 +206,25 @@ def _compile(parser: Parser) -> None:
         "--seed", metavar="N", type=up_to(SEED), help="write the initial weights of this seed"
     )
     parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
+    _optimize(parser)
+    _preprocess(parser)
     _from(parser)
     _partial(parser)
     _force(parser)
+
+
+def _optimize(parser: Parser) -> None:
+    parser.add_argument(
+        "--optimize", choices=("inference",), metavar="FOR",
+        help="inference: fold norms, scales and biases into layers, leave out what only training needs",
+    )  # fmt: skip
+
+
+def _preprocess(parser: Parser) -> None:
+    parser.add_argument(
+        "--preprocess", action="store_true",
+        help="the artefact takes images as bytes, N x H x W x C, and does what `preprocess` says of numbers",
+    )  # fmt: skip
 
 
 def _partial(parser: Parser) -> None:
@@ -231,6 +247,7 @@ def _summary(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "text", "json")
     parser.add_argument("--layers", action="store_true", help="a line for each op")
+    _optimize(parser)
 
 
 def _list(parser: Parser) -> None:
@@ -250,6 +267,7 @@ def _show(parser: Parser) -> None:
 def _expand(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "network", "graph", "ast")
+    _optimize(parser)
 
 
 def _draw(parser: Parser) -> None:
@@ -288,6 +306,7 @@ def _verify(parser: Parser) -> None:
     parser.add_argument(
         "--size", metavar="HxW", action="append", default=[], help="an input size, repeatable"
     )
+    _optimize(parser)
     _format(parser, "text", "json")
 
 
@@ -354,6 +373,7 @@ def _weights_convert(parser: Parser) -> None:
     parser.add_argument(
         "--to", dest="to_library", metavar="LIBRARY", help="write the names of timm, torchvision, …"
     )
+    _optimize(parser)
     _settings(parser)
     _partial(parser)
     parser.add_argument(

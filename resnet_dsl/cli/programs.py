@@ -55,6 +55,7 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
     settings = parse_settings(options.settings)
     blocks_alone = blocks_alone and options.model is None and not settings
     outcome = Outcome(options.warnings)
+    optimize = getattr(options, "optimize", None)
     for spec in specs:
         try:
             source, home = read(spec)
@@ -67,7 +68,7 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
                     outcome.blocks.append(spec)
             else:
                 if outcome.add(program.warnings):
-                    outcome.programs.append((spec, program))
+                    outcome.programs.append((spec, optimised(program, optimize)))
         except CompileError as error:
             outcome.add(error.diagnostics)
         except UsageError as error:
@@ -104,4 +105,13 @@ def one_program(options: Namespace) -> Program:
 
     program = compile_spec(options.spec, options.model, parse_settings(options.settings))
     show_findings(Outcome(diagnostics=list(program.warnings)), options)
-    return program
+    return optimised(program, getattr(options, "optimize", None))
+
+
+def optimised(program: Program, target: str | None) -> Program:
+    """Return the form of a program that `--optimize` asks for, itself where it asks for none."""
+    if target is None:
+        return program
+    from resnet_dsl.optimize import for_inference
+
+    return for_inference(program)

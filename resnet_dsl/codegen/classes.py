@@ -185,7 +185,7 @@ def classes_of(
     `named` calls a class by its definition and what tells it from others of that, if it is not a class.
     """
     bodies = distinct_bodies(network)
-    lowered = {id(body): LoweredBody(body, lower) for body in bodies}
+    lowered = {id(body): LoweredBody(body, lower, network.inference) for body in bodies}
     groups = grouped(bodies, lowered)
     uses: dict[int, ClassUse] = {}
     names = _class_names(groups, _counts(network), named or _class_named(reserved), PYTHON | reserved)

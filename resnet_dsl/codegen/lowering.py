@@ -36,13 +36,15 @@ class Site:
     """A step that is an op, where it is used.
 
     `shapes` are those of its operands; `frozen` says that the spec freezes it by itself, `overwrites`
-    that nothing else reads its operand, so that the result may take its place.
+    that nothing else reads its operand, so that the result may take its place. In a network for inference
+    `spare` are the operands of the result's shape of which that is so, whatever a backward pass would need.
     """
 
     node: Node
     shapes: tuple[Shape, ...]
     frozen: bool = False
     overwrites: bool = False
+    spare: tuple[int, ...] = ()
 
     @property
     def op(self) -> Op:
@@ -138,12 +140,21 @@ def formula_of(origin: NumberOrigin, node: Node, body: Body) -> Formula | None:
 
 
 def site(
-    node: Node, body: Body, frozen: bool = False, overwritable: Callable[[int], bool] | None = None
+    node: Node,
+    body: Body,
+    frozen: bool = False,
+    overwritable: Callable[[int], bool] | None = None,
+    inference: bool = False,
 ) -> Site:
     """Return the site of a step."""
     shapes = tuple(body.shape_of(value) for value in node.inputs)
     overwrites = overwritable is not None and all(map(overwritable, node.inputs))
-    return Site(node, shapes, frozen, overwrites)
+    spare = tuple(
+        position
+        for position, value in enumerate(node.inputs)
+        if inference and overwritable is not None and overwritable(value) and shapes[position] == node.shape
+    )
+    return Site(node, shapes, frozen, overwrites, spare)
 
 
 def overwritable_values(body: Body, kept: frozenset[int] = frozenset()) -> Callable[[int], bool]:

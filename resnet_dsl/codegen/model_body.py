@@ -269,7 +269,7 @@ def _part(
         elif isinstance(node.what, FurtherResult):
             what = node.what
         else:
-            lowering = classes.lower(site(node, body, frozen, overwritable))
+            lowering = classes.lower(site(node, body, frozen, overwritable, network.inference))
 
             def written(tree: Expression, node: Node = node) -> Expression | None:
                 if not isinstance(tree, Literal) or tree.origin is None:

@@ -291,6 +291,18 @@ class ModelParameter:
 
 
 @dataclass(frozen=True)
+class PixelInput:
+    """Bytes of images (N, H, W, C), of which pixel * scale + shift of each channel is what the network takes.
+
+    `reversed` says that the channels come in the other order: red first, where the network takes blue first.
+    """
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+    reversed: bool = False
+
+
+@dataclass(frozen=True)
 class Network:
     """A checked model, before it is flattened to a graph.
 
@@ -298,7 +310,9 @@ class Network:
     the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
     `frozen_norms` says that no norm is; `parameters` what a user of the model may set without changing
     its structure; `taps` results of steps that are outputs: their path, the part or block they are in, and
-    their position among its results; `auxiliary` the outputs that exist in training only.
+    their position among its results; `auxiliary` the outputs that exist in training only; `inference` says
+    that it is not for training: what only that needs is left out, and results may be overwritten.
+    With `pixels` an artefact takes images as these say and makes the input of them.
     """
 
     name: str
@@ -318,6 +332,8 @@ class Network:
     frozen_norms: bool = False
     taps: tuple[tuple[str, str, int], ...] = ()
     auxiliary: tuple[str, ...] = ()
+    inference: bool = False
+    pixels: PixelInput | None = None
 
     @property
     def freeze(self) -> tuple[str, ...]:

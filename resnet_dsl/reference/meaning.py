@@ -61,6 +61,12 @@ def backward(op: Op, call: OpCall, result: Array, gradient: Array) -> Gradients:
 
 
 @singledispatch
+def weight_used(op: Op, tensors: Mapping[str, Array]) -> Array:
+    """Return the weight that a layer multiplies by: of most layers its tensor as it is."""
+    return tensors["weight"]
+
+
+@singledispatch
 def statistics(op: Op, call: OpCall, unbiased: bool) -> Mapping[str, Array]:
     """Return the buffers that a training call changes, with their new values: of most ops none.
 

@@ -17,6 +17,7 @@ from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import InputSize, Subject, images
 from resnet_dsl.verify.diagnosis import likely_cause
+from resnet_dsl.verify.folding import Folding
 from resnet_dsl.verify.sensitivity import RUNS, allowed, moved
 
 BATCH = 2
@@ -125,8 +126,10 @@ class Truth:
     """How far each result moves, at which size and in which precision, by the last bit of the weights."""
 
 
-def truth_of(subject: Subject, state: Mapping[str, Array], seed: int) -> Truth:
-    """Return what the referee makes of images of every size."""
+def truth_of(
+    subject: Subject, state: Mapping[str, Array], seed: int, folding: Folding | None = None
+) -> Truth:
+    """Return what the referee makes of images of every size; outputs of before a folding."""
     graph = subject.program.graph
     inputs = tuple(images(subject, size, BATCH, seed + 1 + i) for i, size in enumerate(subject.sizes))
     middle = len(inputs) // 2
@@ -142,7 +145,9 @@ def truth_of(subject: Subject, state: Mapping[str, Array], seed: int) -> Truth:
 
     inner = evaluate_all(graph, state, inputs[middle])
     outputs = tuple(
-        {name: inner[result] for name, result in graph.inference.outputs}
+        folding.wanted(x)
+        if folding is not None
+        else {name: inner[result] for name, result in graph.inference.outputs}
         if i == middle
         else evaluate(graph, state, x)
         for i, x in enumerate(inputs)

@@ -15,6 +15,7 @@ from resnet_dsl.limits import TRAINING
 from resnet_dsl.program import Program
 from resnet_dsl.verify.attempts import Failure, silent
 from resnet_dsl.verify.case import Sizes, calibrated_state, subject_of
+from resnet_dsl.verify.folding import check_steps, folded_subject
 from resnet_dsl.verify.forward import truth_of
 from resnet_dsl.verify.report import Report
 from resnet_dsl.verify.share import BackendShare, Task, share_of, together
@@ -33,13 +34,16 @@ def verify(
     announce: Announce = silent,
     engines: bool = False,
     apart: bool = False,
+    optimize: bool = False,
 ) -> Report:
     """Verify a program in the named backends, or in all that are installed, with or without other engines.
 
     `load` compiles the spec with more overrides; `state` are the weights to use in place of random
-    ones. With `apart` each backend has a copy of this process, where such copies can be made.
+    ones. With `apart` each backend has a copy of this process, where such copies can be made. With `optimize`
+    the form for inference is held against the program itself.
     """
     check_choice(seed, None, False)
+    check_steps(steps if optimize else 0)
     if not 0 <= steps <= TRAINING.most:
         raise UsageError(f"training takes 0 to {TRAINING.most:,} steps, not {steps}")
     subject = subject_of(load, sizes)
@@ -48,7 +52,11 @@ def verify(
     found, left_out = runners(names, engines)
     weights = "the given weights" if state is not None else f"random weights and statistics of seed {seed}"
     used = calibrated_state(subject, seed) if state is None else _double(state)
-    task = Task(subject, used, truth_of(subject, used, seed), steps, seed, asked=bool(names))
+    folding = None
+    if optimize:
+        subject, used, folding = folded_subject(subject, used, seed)
+    truth = truth_of(subject, used, seed, folding)
+    task = Task(subject, used, truth, steps, seed, asked=bool(names), folding=folding)
     shares = list(_shares(task, list(found.values()), announce, apart))
     left_out |= {share.backend: share.absence for share in shares if share.absence}
     taking_part = [share for share in shares if not share.absence]

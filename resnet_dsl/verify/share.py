@@ -12,6 +12,7 @@ from resnet_dsl.program import Program
 from resnet_dsl.records import dataclass, replace
 from resnet_dsl.verify.attempts import Attempts, Failure
 from resnet_dsl.verify.case import Subject
+from resnet_dsl.verify.folding import Folding
 from resnet_dsl.verify.forward import FRESH, Forward, Row, Truth, rows_of, verify_forward
 from resnet_dsl.verify.report import Report
 from resnet_dsl.verify.start import WrongStart, wrong_starts
@@ -32,6 +33,8 @@ class Task:
     seed: int
     asked: bool
     """Whether the backends were asked for by name: one that is not installed is an error then."""
+    folding: Folding | None = None
+    """What the subject was before it was optimised for inference, if it was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,8 @@ def share_of(task: Task, backend: Backend, announce: Announce) -> BackendShare:
     starts, fresh = None, dict[str, LiveModel]()
     with attempts.of(name, "start"):
         fresh[name] = runtime_of(backend).build(task.subject.program, FRESH)
-        starts = _wrong_starts(task.subject.program, backend, fresh[name])
+        if task.folding is None:  # a folded network is started by folding
+            starts = _wrong_starts(task.subject.program, backend, fresh[name])
     own = {name: backend}
     forward = verify_forward(task.subject, own, task.state, task.seed, attempts, fresh, task.truth)
     if not task.steps:
@@ -113,6 +117,7 @@ def together(
         left_out,
         tuple(each for share in shares for each in share.untrained),
         tuple(failures),
+        {} if task.folding is None else task.folding.costs,
     )
 
 

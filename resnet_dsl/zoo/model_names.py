@@ -150,6 +150,9 @@ def with_names(
     """Return the program with the names of a library; raises UsageError if the backend cannot use them."""
     if library is None:
         return program
+    if program.original is not None:  # a library names layers as they were before norms were folded
+        named = with_names(program.original.program, library, backend, called)
+        return replace(program, names=named.names)
     found = model_names(program, library, called=called)
     for path, layer in found.layers.items():
         if layer.layout in ORDERS:

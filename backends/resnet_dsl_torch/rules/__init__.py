@@ -348,6 +348,9 @@ def _(op: ops.Part, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Add, site: Site) -> TorchLowering:
+    for own, other in ((0, 1), (1, 0)):
+        if own in site.spare:
+            return function(method(Operand(own), "add_", Operand(other)))
     return function(Binary(X, "+", Operand(1)))
 
 

@@ -68,6 +68,10 @@ def _check_weights(options: Namespace, stage: str | None, backends: list[Backend
     from resnet_dsl.cli.weight_choice import check_asked
     from resnet_dsl.weights.source import check_choice
 
+    if stage == "ast" and options.optimize is not None:
+        raise UsageError("--optimize is about the network; ast is the text as it was read")
+    if stage is not None and options.preprocess:
+        raise UsageError(f"--preprocess is for backends; {stage} begins with the network's input")
     if options.called and options.weights is None and options.names is None:
         raise UsageError("--name is for --weights or --names, and there is neither")
     if options.weights is None:
@@ -93,6 +97,7 @@ def _rendered(
     from resnet_dsl.backend.discovery import needed
     from resnet_dsl.cli.weight_choice import asked, chosen_weights, companion_file
     from resnet_dsl.codegen.seal import sealed
+    from resnet_dsl.optimize.preprocessing import taking_images
     from resnet_dsl.printing.headline import headline
     from resnet_dsl.zoo.model_names import with_names
 
@@ -104,6 +109,7 @@ def _rendered(
     how = asked(options)
     made = []
     for _, program in outcome.programs:
+        program = taking_images(program) if options.preprocess else program
         weights = chosen_weights(program, options, how)
         for backend in backends:
             try:

@@ -27,6 +27,8 @@ def verify(options: Namespace) -> int:
     if options.weights is None:
         check_asked(options, "there is no --weights")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
+    if program.original is not None:
+        program = program.original.program  # it is optimised at each size
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
 
@@ -44,7 +46,10 @@ def verify(options: Namespace) -> int:
 
         state = _weights(options, program) if options.weights else None
         engines, steps = options.engines == "all", options.train_steps
-        report = run(load, names, steps, options.seed, state, sizes, begin, engines, apart=True)
+        optimize = bool(options.optimize)
+        report = run(
+            load, names, steps, options.seed, state, sizes, begin, engines, apart=True, optimize=optimize
+        )
         print(as_json(report) if options.format == "json" else as_text(report))
         return 0 if report.passed else 1
 

@@ -38,6 +38,8 @@ def convert(options: Namespace) -> int:
     how = asked(options)
     if how.called and how.names is not None and options.to_library is not None:
         raise UsageError("--name is for the names of one library, --from or --to: convert in two steps")
+    if options.optimize is not None and options.to_library is not None:
+        raise UsageError("--to is for weights that a library reads, and it has none for folded layers")
     program = one_program(options)
     weights = chosen_weights(program, options, replace(how, called={}) if options.to_library else how)
     assert weights is not None

@@ -85,6 +85,34 @@ class Window:
     factor: Pair = (1, 1)
 
 
+@dataclass(frozen=True)
+class ChannelMap:
+    """What an op does that acts on each channel by itself, its tensors being what their roles say:
+
+        factor * ((x - mean) / sqrt(variance + eps) * scale + shift) + offset
+
+    Tensors that it does not have leave x as it is.
+    """
+
+    eps: float = 0.0
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """A layer of which the result is linear in its input: the axes of its weight that have the channels.
+
+    `results` and `inputs` are these axes; of several groups, the second axis has the channels of one. It is
+    `uniform` if every value of the result is a sum over as many inputs, without zeros from a padding.
+    """
+
+    results: int
+    inputs: int
+    groups: int = 1
+    uniform: bool = True
+
+
 AnOp = TypeVar("AnOp", bound="Op")
 
 
@@ -106,7 +134,7 @@ class Op:
     operands: ClassVar[tuple[str, ...]] = ()  # names by which those behind the first may be given
     instead: ClassVar[str] = ""  # what to write where the inputs fit at some sizes only
     measures: ClassVar[bool] = False  # whether the second input gives its height and width alone
-    random: ClassVar[bool] = False  # whether training draws at random
+    random: ClassVar[bool] = False  # whether training draws at random; evaluation leaves x as it is
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
@@ -224,6 +252,33 @@ class Op:
     def linear_in_weight(self) -> bool:
         """Whether the result is linear in the weight, where there is one: it is taken as it is."""
         return True
+
+    @property
+    def channel_map(self) -> ChannelMap | None:
+        """What the op does to each channel in evaluation, if that is one scale and one shift."""
+        return None
+
+    @property
+    def linear_layer(self) -> LinearLayer | None:
+        """How the result follows from the weight, if that can take up a scale and the bias a shift."""
+        return None
+
+    def with_bias(self) -> Self:
+        """Return a linear layer with a bias for each channel of its result."""
+        return self.having("bias", True)
+
+    def with_plain_weight(self) -> Self | None:
+        """Return the layer that takes its weight as it is, where this one changes it first."""
+        return None
+
+    def with_frame(self, zeros: Sides) -> Self | None:
+        """Return the op with zeros around its input, beside its own padding; None if it cannot have them."""
+        return None
+
+    @property
+    def frame(self) -> Sides | None:
+        """The zeros that the op puts around a map, if it does nothing else."""
+        return None
 
     @property
     def stays(self) -> bool:

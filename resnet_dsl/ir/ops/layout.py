@@ -139,6 +139,10 @@ class ZeroPad(Op):
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.amount == (0, 0)
 
+    @property
+    def frame(self) -> Sides:
+        return sides(self.amount)
+
 
 @declared
 class Part(Op):

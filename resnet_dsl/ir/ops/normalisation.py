@@ -17,7 +17,17 @@ from resnet_dsl.ir.arguments import (
     argument,
     itself,
 )
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import (
+    ChannelMap,
+    Doubt,
+    Init,
+    Mistake,
+    Op,
+    TensorSpec,
+    declared,
+    divisors,
+    needs_map,
+)
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.records import replace
 
@@ -39,6 +49,10 @@ class RunningNorm(Op):
             message = f"a momentum of {self.momentum:g} gives the new batch nearly all the weight"
             hint = f"Keras and ONNX write what is kept; here that is `momentum={kept}`"
             yield Doubt("W0620", "momentum", message, hint)
+
+    @property
+    def channel_map(self) -> ChannelMap:
+        return ChannelMap(eps=self.eps)
 
 
 @declared

@@ -24,6 +24,7 @@ from resnet_dsl.ir.arguments import (
 )
 from resnet_dsl.ir.ops.base import (
     Init,
+    LinearLayer,
     Mistake,
     Op,
     TensorSpec,
@@ -121,6 +122,10 @@ class ConvTranspose(Op):
         weight = TensorSpec("weight", shape, initial(self.init, shape), "weight")
         start = initial(self.init, shape) if self.init == "uniform" else Init("constant", 0.0)
         return (weight, TensorSpec("bias", (self.channels,), start, "bias")) if self.bias else (weight,)
+
+    @property
+    def linear_layer(self) -> LinearLayer:
+        return LinearLayer(1, 0, self.groups, uniform=False)
 
     @property
     def window(self) -> Window:
