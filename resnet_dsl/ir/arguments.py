@@ -156,16 +156,17 @@ def argument(
     default: Any = MISSING,
     structure: Callable[[object], object] | None = None,
     aliases: tuple[str, ...] = (),
+    training: bool = False,
 ) -> Any:
     """Declare a dataclass field as an argument of the language, checked by `rule`.
 
     `structure` says what of a value is structure and not a mere number: blocks that differ in it are
     written as different classes (`itself`: in every value; `bool`: in whether it is 0). `aliases` are what
-    other libraries call it, in lower case and without underscores.
+    other libraries call it, in lower case and without underscores. One of `training` changes nothing in
+    evaluation.
     """
-    return field(
-        default=default, metadata={"rule": rule, "structure": structure or _words, "aliases": aliases}
-    )
+    metadata = {"rule": rule, "structure": structure or _words, "aliases": aliases, "training": training}
+    return field(default=default, metadata=metadata)
 
 
 def itself(value: object) -> object:

@@ -116,6 +116,7 @@ class Op:
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
+    commutes: ClassVar[bool] = False  # whether its inputs may change places, and not a bit of the result
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
@@ -195,6 +196,10 @@ class Op:
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         """Return the multiply-adds at batch 1: convolutions and fully connected layers only."""
         return 0
+
+    def in_training_alone(self, name: str) -> bool:
+        """Whether an argument changes nothing in evaluation."""
+        return self.random or bool(self.__dataclass_fields__[name].metadata["training"])
 
     def is_rate(self, name: str) -> bool:
         """Whether an argument is a real number that the op is written with, whatever its value."""

@@ -58,6 +58,7 @@ class Add(Join):
     gives: ClassVar[str] = "that shape"
     arithmetic: ClassVar[bool] = True
     operator: ClassVar[str] = "+"
+    commutes: ClassVar[bool] = True
     code: ClassVar[str] = "E0301"
     joined: ClassVar[str] = "residual addition"
     agreement: ClassVar[Agreement] = "shape"
@@ -81,6 +82,7 @@ class Multiply(Join):
     gives: ClassVar[str] = "the map's"
     arithmetic: ClassVar[bool] = True
     operator: ClassVar[str] = "*"
+    commutes: ClassVar[bool] = True
     code: ClassVar[str] = "E0302"
     joined: ClassVar[str] = "product"
     agreement: ClassVar[Agreement] = "shape or gate"
@@ -122,6 +124,7 @@ class Divide(Multiply):
     kind: ClassVar[str] = "div"
     aliases: ClassVar[tuple[str, ...]] = ("divide", "truedivide")
     operator: ClassVar[str] = "/"
+    commutes: ClassVar[bool] = False
     joined: ClassVar[str] = "quotient"
 
     @property
@@ -136,6 +139,7 @@ class Extremum(Join):
     takes: ClassVar[str] = "maps or vectors of one shape, two or more"
     gives: ClassVar[str] = "that shape"
     inputs: ClassVar[int | None] = None
+    commutes: ClassVar[bool] = True
     code: ClassVar[str] = "E0302"
     agreement: ClassVar[Agreement] = "shape"
 
