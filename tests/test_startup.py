@@ -39,6 +39,12 @@ def test_checking_needs_no_framework(command: list[str], tmp_path: Path) -> None
     assert not found.intersection(HEAVY)
 
 
+def test_comparing_specs_needs_no_framework(tmp_path: Path) -> None:
+    spec = tmp_path / "net.resnet"
+    spec.write_text(SPEC)
+    assert not imported(RUN, "diff", str(spec), str(spec)).intersection(HEAVY)
+
+
 @pytest.mark.parametrize("command", [["--version"], ["list"], ["explain", "E0301"]])
 def test_what_reads_no_spec_needs_no_parser(command: list[str]) -> None:
     assert not imported(RUN, *command).intersection((*HEAVY, "lark"))

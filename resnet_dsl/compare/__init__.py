@@ -9,5 +9,5 @@ aligned_parts        two networks                            → stem, blocks an
 told_differences,    findings alike at many places           → each told once, and where it is
 told_steps
 network_differences  two programs                            → everything that differs
-difference_report    that                                    → text, JSON
+comparison_result    that                                    → text, JSON
 """

@@ -110,9 +110,7 @@ def _role(op: Op) -> str:
         return "activation"
     if op.normalises:
         return "norm"
-    if isinstance(op, Join):
-        return f"join of {op.agreement}"
-    return ""
+    return "join" if isinstance(op, Join) and op.commutes else ""
 
 
 def _kinds_differ(a: FlatStep, b: FlatStep) -> bool:

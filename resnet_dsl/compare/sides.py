@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resnet_dsl.compare.comparison_result import Comparison, NetworkDifference
+from resnet_dsl.compare.comparison_result import Comparison, Figures, NetworkDifference
 from resnet_dsl.compare.network_differences import UNSAID, compared
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_spec
@@ -21,6 +21,7 @@ from resnet_dsl.shipped import SUFFIX
 from resnet_dsl.zoo.asked import NOTHING, Asked
 
 if TYPE_CHECKING:
+    from resnet_dsl.api import Model
     from resnet_dsl.decompile.input_file import InputFile
 
 Tells = Literal["all", "graph", "tensors"]
@@ -31,9 +32,9 @@ ANSWERS = {"stride_on": ("conv2", "conv1"), "shortcut": ("A", "A(side=both)", "n
 
 @dataclass(frozen=True)
 class SideRequest:
-    """What a person says of one side: a path, `-` or a shipped name, and how it is to be read."""
+    """What a person says of one side: a path, `-`, a shipped name or a program, and how it is to be read."""
 
-    spec: str | Path
+    spec: str | Path | Program
     model: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     asked: Asked = NOTHING
@@ -41,6 +42,8 @@ class SideRequest:
     @property
     def name(self) -> str:
         """What the side is called: the settings set it apart from the same spec without them."""
+        if isinstance(self.spec, Program):
+            return self.spec.name
         said = ", ".join(f"{name}={value}" for name, value in self.settings.items())
         front = Path(self.spec).name if Path(self.spec).is_file() else str(self.spec)
         return " ".join(word for word in (front, self.model or "", f"({said})" if said else "") if word)
@@ -48,8 +51,15 @@ class SideRequest:
     @property
     def is_file(self) -> bool:
         """Whether it is a file of weights or a graph, and no text."""
-        path = Path(self.spec)
-        return str(self.spec) != "-" and path.suffix != SUFFIX and path.is_file() and _holds_tensors(path)
+        if isinstance(self.spec, Program) or str(self.spec) == "-":
+            return False
+        return self.path.suffix != SUFFIX and self.path.is_file() and _holds_tensors(self.path)
+
+    @property
+    def path(self) -> Path:
+        """The path of a file."""
+        assert not isinstance(self.spec, Program)
+        return Path(self.spec)
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,10 @@ class Side:
     program: Program
     tells: Tells = "all"
     notes: tuple[str, ...] = ()
+
+    def figures(self, found: Figures) -> Figures:
+        """Return the figures as far as they are told: tensors tell no size of a map."""
+        return found if self.tells != "tensors" or self.notes else replace(found, macs=None)
 
 
 def compare(a: SideRequest, b: SideRequest) -> Comparison:
@@ -77,7 +91,8 @@ def compare(a: SideRequest, b: SideRequest) -> Comparison:
     unsaid = tuple(each for each in found.differences if not _is_said(each, mine, theirs))
     said = tuple(each for each in found.differences if each not in unsaid)
     limited = tuple(side.name for side, file in zip((a, b), files, strict=True) if file is not None)
-    return replace(found, differences=said, unsaid=unsaid, files=limited, notes=notes)
+    figures = mine.figures(found.a), theirs.figures(found.b)
+    return Comparison(*figures, said, unsaid, limited, notes)
 
 
 def _is_said(difference: NetworkDifference, a: Side, b: Side) -> bool:
@@ -91,7 +106,30 @@ def _is_said(difference: NetworkDifference, a: Side, b: Side) -> bool:
     return True
 
 
+def diff(
+    a: str | Path | Model,
+    b: str | Path | Model,
+    /,
+    *,
+    key: str | None = None,
+    prefix: str | None = None,
+    unfold: bool = False,
+) -> Comparison:
+    """Return what differs between two networks: specs, shipped names, files of weights or ONNX, or models.
+
+    `str` of it is what the command shows. `key`, `prefix` and `unfold` say how files are to be read.
+    Raises CompileError for a spec that is wrong, UsageError for what cannot be read or compared.
+    """
+    asked = Asked(key=key, prefix=prefix, unfold=unfold)
+    mine, theirs = (
+        SideRequest(side if isinstance(side, str | Path) else side.program, asked=asked) for side in (a, b)
+    )
+    return compare(mine, theirs)
+
+
 def _compiled(side: SideRequest) -> Side:
+    if isinstance(side.spec, Program):
+        return Side(side.spec)
     return Side(compile_spec(side.spec, side.model, side.settings))
 
 
@@ -117,7 +155,7 @@ def _opened(side: SideRequest) -> InputFile:
 
     if side.settings or side.model:
         raise UsageError(f"{side.spec}: a file of weights or a graph has no model or settings to choose")
-    return read_input_file(Path(side.spec), side.asked)
+    return read_input_file(side.path, side.asked)
 
 
 def _restored(side: SideRequest, file: InputFile, other: Side | None) -> Side:
@@ -146,7 +184,7 @@ def _fitted(side: SideRequest, other: Side) -> Side | None:
     from resnet_dsl.weights.source import examine
 
     try:
-        _, report = examine(Path(side.spec), other.program, side.asked)
+        _, report = examine(side.path, other.program, side.asked)
     except UsageError:
         return None  # names that are nobody's; `import` may know them by their shapes
     if not report.fits:

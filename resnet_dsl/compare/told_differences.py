@@ -98,7 +98,8 @@ def _moved(group: list[Occurrence[MovedArgument]], words: PlaceWords) -> Network
     changes = [(each, change) for each in group for change in (each.what.given, each.what.taken)]
     shapes = first.a.flat.steps[given.i].shapes
     return NetworkDifference(
-        "moved", _about(*_ops(first, given), given.name, shapes), words.of_parts([each.pair for each in group]), given.name, before.op.kind, a, b,
+        "moved", _about(*_ops(first, given), given.name, shapes),
+        words.of_parts([each.pair for each in group]), given.name, before.op.kind, a, b,
         tuple(each.a.full(change.i) for each, change in changes),
         tuple(each.b.full(change.j) for each, change in changes),
         any(_shows(each, change) for each, change in changes),

@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 from resnet_dsl.compare.body_differences import ChangedSteps
 from resnet_dsl.compare.changed_arguments import call_text, changed_arguments, is_geometry, likeness_key
-from resnet_dsl.compare.comparison_result import NetworkDifference
+from resnet_dsl.compare.comparison_result import NONE, NetworkDifference
 from resnet_dsl.compare.difference_places import PlaceWords
 from resnet_dsl.compare.flat_steps import FlatStep, FlatSteps
 from resnet_dsl.compare.occurrences import Occurrence
 from resnet_dsl.elaborate.values import Function, show
 from resnet_dsl.ir.ops import Op
 
-NONE = "nothing"
 Steps = Occurrence[ChangedSteps]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 
 from resnet_dsl.cli.programs import Outcome, parse_settings, show_findings
@@ -10,7 +11,7 @@ from resnet_dsl.diagnostics.errors import CompileError, UsageError
 
 def diff(options: Namespace) -> int:
     """Show what differs; exit status 1 if something does, 2 if that cannot be said."""
-    from resnet_dsl.compare.difference_report import difference_json, difference_text
+    from resnet_dsl.compare.comparison_result import difference_facts
     from resnet_dsl.compare.sides import SideRequest, compare
     from resnet_dsl.zoo.asked import Asked
 
@@ -25,5 +26,6 @@ def diff(options: Namespace) -> int:
         # A status of 1 would say that they differ.
         show_findings(Outcome(diagnostics=list(error.diagnostics)), options)
         return 2
-    print(difference_json(found) if options.format == "json" else difference_text(found), end="")
+    as_json = options.format == "json"
+    print(json.dumps(difference_facts(found), indent=2, ensure_ascii=False) if as_json else found)
     return 0 if found.same else 1
