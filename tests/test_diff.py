@@ -420,6 +420,14 @@ def test_a_file_that_fits_is_the_network_as_far_as_it_can_tell(suffix: str, run:
         status, out, _ = run("diff", name, spec)
         assert status == 0
         assert f"{name} and {spec} mean the same, as far as {name} can tell\n" in out
+        assert f"note: all 62 tensors of {name} are those of net; what has no tensor, such as strides" in out
+
+
+def test_which_shipped_networks_have_the_tensors_of_a_file_is_said(run: Run) -> None:
+    assert main(["weights", "init", "resnet18", "-o", "mystery.safetensors"]) == 0
+    status, out, _ = run("diff", "mystery.safetensors", "resnet18")
+    assert status == 0
+    assert "are those of resnet18, and those of the shipped resnetblur18; what has" in out
 
 
 def test_what_a_file_cannot_tell_is_said_once_and_no_difference(run: Run, files: Path) -> None:
@@ -435,10 +443,13 @@ what they compute
 
 not told by mystery.pth: eps, input size
 
+note: mystery.pth leaves open what is taken as stride_on=conv2
+
 parameters     88,840 against 89,080
 multiply-adds  not told against 2,877,952
 """
     )
+    assert "bias=true against false\n" in run("diff", "biased.resnet", "mystery.pth")[1]
 
 
 def test_two_files_are_compared(run: Run, files: Path) -> None:
@@ -496,6 +507,7 @@ ERRORS = [
     (["resnet50", "bad.resnet"], "error[E0201]: "),
     (["resnet50", "empty.pth"], "error: empty.pth: "),
     (["resnet50", "page.onnx"], "error: page.onnx: "),
+    (["odd.npz", "resnet50"], "error: odd.npz: cannot be written as a spec to compare: no blocks `layer1.0`"),
 ]
 
 
@@ -504,6 +516,7 @@ def test_what_cannot_be_compared_is_status_2(run: Run, arguments: list[str], mes
     Path("bad.resnet").write_text("model bad { stages: [1]  block: basik }")
     Path("empty.pth").write_bytes(b"")
     Path("page.onnx").write_text("<html>")
+    np.savez("odd.npz", a=np.zeros((3, 4)))
     status, out, err = run("diff", *arguments)
     assert (status, out) == (2, "")
     assert err.startswith(message)

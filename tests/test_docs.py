@@ -122,7 +122,8 @@ def test_most_examples_compile_alone() -> None:
 
 # --- commands ----------------------------------------------------------------------------------
 
-LIGHT = ("check", "summary", "expand", "list", "explain")
+MYSTERY = "mystery.pth"  # of which `diff` says that it is a ResNet-50
+LIGHT = ("check", "summary", "expand", "list", "explain", "diff")
 
 
 def _commands(fence: Fence) -> Iterator[tuple[list[str], str]]:
@@ -160,6 +161,9 @@ def test_a_light_command_prints_what_the_page_shows(
         to_stdout = words[0] == "compile" and words[-2:] == ["-o", "-"] and "onnx" not in words
         if not output.strip() or not (words[0] in LIGHT or to_stdout):
             continue
+        if MYSTERY in words and not Path(MYSTERY).exists():
+            main(["weights", "init", "resnet50", "-o", MYSTERY])
+            capfd.readouterr()
         main(words)
         found = capfd.readouterr()
         assert _matches(output, found.err + found.out), found.err + found.out

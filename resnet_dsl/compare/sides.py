@@ -23,9 +23,11 @@ from resnet_dsl.zoo.asked import NOTHING, Asked
 if TYPE_CHECKING:
     from resnet_dsl.api import Model
     from resnet_dsl.decompile.input_file import InputFile
+    from resnet_dsl.weights.match_report import MatchReport
 
 Tells = Literal["all", "graph", "tensors"]
 """How much of a network a side tells: a spec everything, a graph what is computed, tensors their shapes."""
+LISTED = 8
 ANSWERS = {"stride_on": ("conv2", "conv1"), "shortcut": ("A", "A(side=both)", "none")}
 """What may be said of what tensors leave open, by the hint of `import`."""
 
@@ -64,15 +66,19 @@ class SideRequest:
 
 @dataclass(frozen=True)
 class Side:
-    """One side: its program, how much of it is told, and what there is to say of that."""
+    """One side: its program, how much of it is told, and what there is to say of that.
+
+    A side that is `fitted` is the other network, as its file has just the tensors of that.
+    """
 
     program: Program
     tells: Tells = "all"
     notes: tuple[str, ...] = ()
+    fitted: bool = False
 
     def figures(self, found: Figures) -> Figures:
         """Return the figures as far as they are told: tensors tell no size of a map."""
-        return found if self.tells != "tensors" or self.notes else replace(found, macs=None)
+        return found if self.tells != "tensors" or self.fitted else replace(found, macs=None)
 
 
 def compare(a: SideRequest, b: SideRequest) -> Comparison:
@@ -160,54 +166,67 @@ def _opened(side: SideRequest) -> InputFile:
 
 def _restored(side: SideRequest, file: InputFile, other: Side | None) -> Side:
     """The network of a file, as like the other side as the file allows."""
-    if file.graph is None and other is not None:
-        fitted = _fitted(side, other)
-        if fitted is not None:
-            return fitted
     from resnet_dsl.decompile.tensors import NotExpressibleError
 
+    report = _report(side, other) if file.graph is None and other is not None else None
+    if other is not None and report is not None and report.fits:
+        note = _fitting(side.name, other.program, report.total)
+        return Side(other.program, "tensors", (note,), fitted=True)
     tells: Tells = "tensors" if file.graph is None else "graph"
     try:
-        found = list(_readings(file))
+        sides = [
+            Side(program, tells, (f"{side.name} leaves open what is taken as {answer}",) if answer else ())
+            for program, answer in _readings(file)
+        ]
     except NotExpressibleError as error:
-        raise UsageError(f"{side.spec}: cannot be written as a spec to compare: {error}") from None
+        held = "" if report is None else f"\nheld against {report.model}: {report.text()}"
+        raise UsageError(f"{side.spec}: cannot be written as a spec to compare: {error}{held}") from None
     except UsageError as error:
         raise UsageError(f"{side.spec}: {error}") from None
-    sides = [Side(program, tells) for program in found]
     if other is None or len(sides) == 1:
         return sides[0]
     return min(sides, key=lambda each: len(compared(each.program, other.program).differences))
 
 
-def _fitted(side: SideRequest, other: Side) -> Side | None:
-    """The other network where the file has just its tensors, whatever they are called there."""
+def _report(side: SideRequest, other: Side) -> MatchReport | None:
+    """The file's tensors held against the other network; None where their names are unknown."""
     from resnet_dsl.weights.source import examine
 
     try:
-        _, report = examine(side.path, other.program, side.asked)
+        return examine(side.path, other.program, side.asked)[1]
     except UsageError:
         return None  # names that are nobody's; `import` may know them by their shapes
-    if not report.fits:
-        return None
-    note = f"the tensors of {side.name} are just those of {other.program.name}: all {report.total:,} fit"
-    return Side(other.program, "tensors", (note,))
 
 
-def _readings(file: InputFile) -> Iterator[Program]:
-    """Yield what the file may be: with each answer to what tensors leave open."""
+def _fitting(name: str, program: Program, total: int) -> str:
+    """Say that the tensors are just those of a network, and of which shipped ones else they are."""
+    from resnet_dsl.decompile.shipped_match import with_tensors
+
+    shapes = {name: tensor.shape for name, tensor in program.graph.parameters()}
+    others = [each.name for each in with_tensors(shapes) if each.name != program.name]
+    listed = ", ".join(others[:LISTED]) + (
+        f" and {len(others) - LISTED} more" if len(others) > LISTED else ""
+    )
+    also = f", and those of the shipped {listed}" if others else ""
+    untold = "what has no tensor, such as strides, padding, eps and activations, is not told"
+    return f"all {total:,} tensors of {name} are those of {program.name}{also}; {untold}"
+
+
+def _readings(file: InputFile) -> Iterator[tuple[Program, str]]:
+    """Yield what the file may be, with each answer to what tensors leave open."""
     from resnet_dsl.decompile.facts import Hints
     from resnet_dsl.decompile.pipeline import NotExpressibleError, QuestionError, restore_within
 
     try:
-        yield restore_within(file).program
+        yield restore_within(file).program, ""
         return
     except QuestionError as error:
         question = error
     count = 0
     for answers in product(*(ANSWERS[hint] for hint in question.hints)):
-        hints = Hints(**dict(zip(question.hints, answers, strict=True)))
+        said = dict(zip(question.hints, answers, strict=True))
         try:
-            yield restore_within(file, hints=hints).program
+            yield restore_within(file, hints=Hints(**said)).program, " ".join(map("=".join, said.items()))
             count += 1
         except (NotExpressibleError, UsageError):
             continue  # no network with this answer
