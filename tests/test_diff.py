@@ -125,7 +125,7 @@ SHIPPED = [
         "resnet50",
         [
             "layer1, layer2, layer3, layer4: 2, 2, 2, 2 blocks against 3, 4, 6, 3",
-            "each of 8 blocks: basic (conv 3x3, conv 3x3) against bottleneck (conv 1x1, conv 3x3, conv 1x1)",
+            "each of 8 blocks: basic (2 * conv 3x3) against bottleneck (conv 1x1, conv 3x3, conv 1x1)",
         ],
     ),
     ("resnet34", "resnet34_a", ["the first block of layer2, layer3 and layer4: shortcut=B against A"]),

@@ -69,6 +69,14 @@ class PartPair:
         return found
 
     @property
+    def is_alike(self) -> bool:
+        """Whether most steps have a counterpart."""
+        if self.a is None or self.b is None or self.differences is None:
+            return False
+        alone = sum(len(each.a) + len(each.b) for each in self.differences.steps)
+        return 3 * alone < len(self.a.flat.steps) + len(self.b.flat.steps)
+
+    @property
     def is_block(self) -> bool:
         """Whether it is a block of a stage."""
         return bool(self.one.path)
@@ -89,8 +97,9 @@ class PartAligner:
         if bool(mine.stages) != bool(theirs.stages):
             graphs = flat_graph(a.graph), flat_graph(b.graph)
             if len(graphs[0].steps) * len(graphs[1].steps) <= MOST_CELLS:
-                whole = [ComparedPart("network", "", flat) for flat in graphs]
-                return [self._pair(*whole)]
+                whole = self._pair(*(ComparedPart("network", "", flat) for flat in graphs))
+                if whole.is_alike:
+                    return [whole]
         return [
             *self._single(mine, theirs, "stem"),
             *self._stages(mine, theirs),

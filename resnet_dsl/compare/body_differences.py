@@ -69,24 +69,30 @@ class BodyDifferences:
 
 def body_differences(a: FlatSteps, b: FlatSteps) -> BodyDifferences:
     """Return what differs between two rows of steps."""
-    pairs = aligned(a.steps, b.steps, _cost)
-    other_ops = {
-        (i, j) for i, j in pairs if i is not None and j is not None and _kinds_differ(a.steps[i], b.steps[j])
-    }
-    runs = list(_runs(a, b, pairs, other_ops))
-    absorbed = {(i, j) for run in runs for i, j in run if i is not None and j is not None}
+    pairs = aligned(_with_ways(a), _with_ways(b), _cost)
+    matched = [(i, j) for i, j in pairs if i is not None and j is not None]
+    other_ops = {(i, j) for i, j in matched if type(a.steps[i].op) is not type(b.steps[j].op)}
     changed = [
         ChangedArgument(i, j, name)
-        for i, j in pairs
-        if i is not None and j is not None and (i, j) not in other_ops
+        for i, j in matched
+        if (i, j) not in other_ops
         for name in changed_arguments(a.steps[i].op, b.steps[j].op)
-        if not ((i, j) in absorbed and is_geometry(a.steps[i].op, b.steps[j].op, name))
     ]
     moved = list(_moved(a, b, changed))
     gone = {each for pair in moved for each in (pair.given, pair.taken)}
+    left = [each for each in changed if each not in gone]
+    of_windows = [each for each in left if _is_of_windows(a.steps[each.i].op, b.steps[each.j].op, each.name)]
+    runs = list(_runs(a, b, pairs, other_ops | {(each.i, each.j) for each in of_windows}))
+    runs = [run for run in runs if any(None in column or column in other_ops for column in run)]
+    absorbed = {column for run in runs for column in run}
+    alone = [
+        each
+        for each in left
+        if (each.i, each.j) not in absorbed
+        or not is_geometry(a.steps[each.i].op, b.steps[each.j].op, each.name)
+    ]
     return BodyDifferences(
-        a, b, pairs,
-        tuple(each for each in changed if each not in gone), tuple(moved),
+        a, b, pairs, tuple(alone), tuple(moved),
         tuple(_as_steps(run) for run in runs), tuple(_changed_ways(a, b, pairs)),
     )  # fmt: skip
 
@@ -94,8 +100,16 @@ def body_differences(a: FlatSteps, b: FlatSteps) -> BodyDifferences:
 # --- which steps correspond ------------------------------------------------------------------------
 
 
-def _cost(a: FlatStep, b: FlatStep) -> float:
+def _with_ways(flat: FlatSteps) -> list[tuple[FlatStep, bool]]:
+    """The steps, each with whether it is on the shortcut: none there stands for one of the main path."""
+    return [(step, place in flat.shortcut) for place, step in enumerate(flat.steps)]
+
+
+def _cost(mine: tuple[FlatStep, bool], theirs: tuple[FlatStep, bool]) -> float:
     """What it costs to take one step for the other: nothing for the same, at most two gaps."""
+    (a, on_shortcut), (b, also) = mine, theirs
+    if on_shortcut != also:
+        return NEVER
     renamed = 0.0 if a.name == b.name else RENAMED
     if a.op == b.op:
         return renamed
@@ -113,31 +127,25 @@ def _role(op: Op) -> str:
     return "join" if isinstance(op, Join) and op.commutes else ""
 
 
-def _kinds_differ(a: FlatStep, b: FlatStep) -> bool:
-    return type(a.op) is not type(b.op)
-
-
 # --- steps in the place of others --------------------------------------------------------------------
 
 Column = tuple[int | None, int | None]
 
 
-def _runs(
-    a: FlatSteps, b: FlatSteps, pairs: Pairs, other_ops: set[tuple[int, int]]
-) -> Iterator[list[Column]]:
-    """Yield the steps without a counterpart, with what stands between them and has another window."""
+def _is_of_windows(a: Op, b: Op, name: str) -> bool:
+    """Whether an argument gives a weight layer another window, which is told with the steps around it."""
+    return a.weighted and a.having(name, getattr(b, name)).window != a.window
+
+
+def _runs(a: FlatSteps, b: FlatSteps, pairs: Pairs, changed: set[tuple[int, int]]) -> Iterator[list[Column]]:
+    """Yield the steps without a counterpart in runs, with those pairs between them that are `changed`."""
 
     def is_odd(column: Column) -> bool:
-        i, j = column
-        if i is None or j is None or (i, j) in other_ops:
-            return True
-        return a.steps[i].op.window != b.steps[j].op.window and bool(a.steps[i].op.weighted)
+        return None in column or column in changed
 
     for odd, columns in groupby(pairs, is_odd):
         if odd:
-            for run in _chains(a, b, list(columns)):
-                if any(None in column or column in other_ops for column in run):
-                    yield run
+            yield from _chains(a, b, list(columns))
 
 
 def _chains(a: FlatSteps, b: FlatSteps, columns: list[Column]) -> Iterator[list[Column]]:
@@ -182,8 +190,8 @@ def _moved(a: FlatSteps, b: FlatSteps, changed: Sequence[ChangedArgument]) -> It
     def values(each: ChangedArgument) -> tuple[object, object]:
         return getattr(a.steps[each.i].op, each.name), getattr(b.steps[each.j].op, each.name)
 
-    def key(each: ChangedArgument) -> tuple[str, str]:
-        return a.steps[each.i].op.kind, each.name
+    def key(each: ChangedArgument) -> tuple[str, str, bool]:
+        return a.steps[each.i].op.kind, each.name, each.i in a.shortcut
 
     for _, group in groupby(sorted(changed, key=key), key):
         found = list(group)

@@ -68,11 +68,13 @@ class FlatSteps:
 
     @cached_property
     def shortcut(self) -> frozenset[int]:
-        """The steps on the shallower of the two ways into the last sum alone."""
+        """The steps on the shallower of the two ways into the last sum alone, where one is shallower."""
         if self.sum < 0:
             return frozenset()
-        ways = self.steps[self.sum].inputs
-        shallow, deep = sorted(ways, key=lambda value: self.depths[value] if value >= 0 else -1)
+        ways = [(self.depths[value] if value >= 0 else 0, value) for value in self.steps[self.sum].inputs]
+        (low, shallow), (high, deep) = sorted(ways)
+        if low == high:
+            return frozenset()
         return frozenset(self._before(shallow) - self._before(deep))
 
     def is_of_shortcut(self, place: int) -> bool:

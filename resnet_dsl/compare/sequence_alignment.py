@@ -15,8 +15,10 @@ GAP = 1.0
 def aligned(a: Sequence[Item], b: Sequence[Item], cost: Callable[[Item, Item], float]) -> Pairs:
     """Return the pairs in order; an item without a counterpart costs `GAP`, a pair what `cost` says.
 
-    Of alignments of one cost it is the one that has its pairs first.
+    Of alignments of one cost it is the one that has its pairs first, whichever row is given first.
     """
+    if len(a) > len(b):
+        return [(i, j) for j, i in aligned(b, a, lambda y, x: cost(x, y))]
     front = _alike(a, b, cost)
     back = _alike(a[front:][::-1], b[front:][::-1], cost)
     middle = _least(a[front : len(a) - back], b[front : len(b) - back], cost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 from resnet_dsl.compare.aligned_parts import PartPair
@@ -18,6 +19,7 @@ from resnet_dsl.ir.ops import Op
 from resnet_dsl.printing.stages import argument_text
 
 LISTED = 4
+MOST_LAYERS = 8
 ORIGINAL, TODAYS = "v1", "v1.5"
 """What bottlenecks are called whose stride is on the 1x1, and on the 3x3 behind it."""
 
@@ -185,7 +187,9 @@ def _replaced(pairs: Sequence[PartPair], words: PlaceWords) -> Iterator[NetworkD
 
 def _block(flat: FlatSteps) -> str:
     """A block by its name and the weight layers in its main path."""
-    layers = ", ".join(_layer(op) for op in flat.weighted)
+    runs = [(layer, len(list(run))) for layer, run in groupby(map(_layer, flat.weighted))]
+    texts = [layer if count == 1 else f"{count} * {layer}" for layer, count in runs]
+    layers = ", ".join([*texts[:MOST_LAYERS], *(["…"] if len(texts) > MOST_LAYERS else [])])
     return f"{flat.definition} ({layers})" if layers else flat.definition
 
 

@@ -15,6 +15,7 @@ from resnet_dsl.elaborate.values import Function, show
 from resnet_dsl.ir.ops import Op
 
 Steps = Occurrence[ChangedSteps]
+MOST_STEPS, SHOWN = 12, 4
 
 
 class BlockArgument(NamedTuple):
@@ -152,10 +153,13 @@ def _likeness(found: Steps) -> tuple[Hashable, Hashable]:
 
 
 def _chain(group: list[Steps], side: int) -> str:
-    """The steps of several places as one pipeline."""
+    """The steps of several places as one pipeline, of many the first and the last."""
     columns = zip(*(_ops(found, side) for found in group), strict=True)
-    told = _told_alone(group[0], side)
-    return " -> ".join(map(call_text, columns, told)) or NONE
+    calls = list(map(call_text, columns, _told_alone(group[0], side)))
+    if len(calls) > MOST_STEPS:
+        left = len(calls) - 2 * SHOWN
+        calls = [*calls[:SHOWN], f"… {left} more …", *calls[-SHOWN:]]
+    return " -> ".join(calls) or NONE
 
 
 def _tensors(flat: FlatSteps, places: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
