@@ -197,6 +197,16 @@ def test_what_is_named_does_not_depend_on_which_comes_first(a: str, b: str) -> N
     assert there.paths == back.paths[::-1]
 
 
+@pytest.mark.parametrize(("a", "b"), [*itertools.combinations(SMALL, 2)])
+def test_parts_have_differences_just_where_they_do_not_compute_the_same(a: str, b: str) -> None:
+    aligner = PartAligner()
+    for pair in aligner.aligned(compile_spec(a), compile_spec(b)):
+        if pair.a is not None and pair.b is not None and pair.differences is not None:
+            found = pair.differences
+            differs = any((found.arguments, found.moved, found.steps, found.ways))
+            assert differs == (aligner.form(pair.a.flat) != aligner.form(pair.b.flat))
+
+
 # --- specs that mean the same ------------------------------------------------------------------------
 
 NET = "model net { stages: [1, 2]  widths: [16, 32]  block: basic  input: 3x32x32 }"

@@ -181,7 +181,7 @@ class PartAligner:
 
     def _unlikeness(self, a: FlatSteps, b: FlatSteps) -> float:
         """How much of two blocks differs, less than two gaps: a block is rather changed than replaced."""
-        if self._form(a) == self._form(b):
+        if self.form(a) == self.form(b):
             return 0.0
         found = self.differences(a, b)
         alone = sum(len(each.a) + len(each.b) for each in found.steps)
@@ -189,7 +189,8 @@ class PartAligner:
         most = len(a.steps) + len(b.steps)
         return GAP * min((alone + 0.25 * changes) / max(most, 1), 1.0)
 
-    def _form(self, flat: FlatSteps) -> tuple[object, ...]:
+    def form(self, flat: FlatSteps) -> tuple[object, ...]:
+        """Return what steps compute, names left out, as one value."""
         if id(flat) not in self.forms:
             self.forms[id(flat)] = settled(flat, settled_order(flat, self.numbers))
         return self.forms[id(flat)]
