@@ -62,6 +62,12 @@ def test_a_file_for_torch_needs_no_template_engine() -> None:
     assert not found.intersection((*HEAVY, "lark", "dataclasses", "inspect"))
 
 
+def test_comparing_specs_needs_no_framework(tmp_path: Path) -> None:
+    spec = tmp_path / "net.resnet"
+    spec.write_text(SPEC)
+    assert not imported(RUN, "diff", str(spec), str(spec)).intersection(HEAVY)
+
+
 @pytest.mark.parametrize("command", [["--version"], ["list"], ["explain", "E0301"]])
 def test_what_reads_no_spec_needs_no_parser(command: list[str]) -> None:
     assert not imported(RUN, *command).intersection((*HEAVY, "lark"))

@@ -282,6 +282,20 @@ def _draw(parser: Parser) -> None:
     _force(parser)
 
 
+def _diff(parser: Parser) -> None:
+    for side in ("a", "b"):
+        what = "a spec, a shipped name, a file of weights or an ONNX model"
+        parser.add_argument(side, metavar=side.upper(), help=what)
+    for side in ("a", "b"):
+        parser.add_argument(
+            f"--set-{side}", dest=f"settings_{side}", metavar="NAME=VALUE", action="append", default=[],
+            help=f"set a parameter or field of {side.upper()}",
+        )  # fmt: skip
+        parser.add_argument(f"--model-{side}", metavar="NAME", help="the model, of a file with several")
+    _within(parser)
+    _format(parser, "text", "json")
+
+
 def _verify(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
@@ -437,6 +451,7 @@ COMMANDS = {
     "list": Command("list the shipped specs", _list, "list.list_"),
     "show": Command("show the text of a shipped spec", _show, "show.show"),
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
+    "diff": Command("say what differs between two networks", _diff, "diff.diff"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
     "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),

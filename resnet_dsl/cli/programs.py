@@ -76,15 +76,15 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
     return outcome
 
 
-def parse_settings(texts: Iterable[str]) -> dict[str, str]:
+def parse_settings(texts: Iterable[str], option: str = "--set") -> dict[str, str]:
     """Return what `--set NAME=VALUE` says; the values are still in the language."""
     settings: dict[str, str] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (equals and value and name.isidentifier()):
-            raise UsageError(f"--set takes NAME=VALUE, not `{text}`")
+            raise UsageError(f"{option} takes NAME=VALUE, not `{text}`")
         if name in settings:
-            raise UsageError(f"--set {name} is given twice")
+            raise UsageError(f"{option} {name} is given twice")
         settings[name] = value
     return settings
 

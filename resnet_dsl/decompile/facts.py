@@ -72,9 +72,9 @@ class NetworkFacts:
         return {name: value for name, value in vars(self).items() if isinstance(value, Fact)}
 
     @property
-    def questions(self) -> list[str]:
-        """What the person has to say."""
-        return [fact.note for fact in self.facts.values() if fact.authority == "nobody"]
+    def questions(self) -> dict[str, str]:
+        """What the person has to say, by the hint that says it."""
+        return {name: fact.note for name, fact in self.facts.items() if fact.authority == "nobody"}
 
     def assumptions(self, known: Collection[str]) -> str:
         """Return what is taken for granted, but for fields that the person has set; empty if nothing."""

@@ -72,7 +72,11 @@ MOST_NAMED = 10_000
 
 
 class QuestionError(UsageError):
-    """What tensors leave open and no convention settles: the person has to say."""
+    """What tensors leave open and no convention settles: the person has to say, by `hints`."""
+
+    def __init__(self, questions: Mapping[str, str]) -> None:
+        self.hints = tuple(questions)
+        super().__init__("\n".join(questions.values()))
 
 
 @dataclass(frozen=True)
@@ -346,7 +350,7 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     structure, facts = _read(file, request.hints)
     fields = {**fields_of(structure, facts), **request.settings}
     if facts.questions:
-        raise QuestionError("\n".join(facts.questions))
+        raise QuestionError(facts.questions)
     blocks = [text for text in (*narrowed_blocks(structure), facts.blocks) if text]
     before = "\n".join([f"# Restored from {printable(file.source)}.\n", *blocks])
     before += "\n" if blocks else ""

@@ -203,6 +203,15 @@ def _written(value: Any) -> str:
     return str([*map(list, value)]) if isinstance(value[0], tuple) else "x".join(map(str, value))
 
 
+def neighbours(case: Case, name: str) -> Iterator[Case]:
+    """Yield the cases that differ from this one in what is given for one argument."""
+    _, rule, default = next(each for each in CATALOGUE[case.op.kind].arguments() if each[0] == name)
+    for value in _choices(rule, default):
+        other = _case(case.op.kind, {**dict(case.values), name: value}, case.operands)
+        if other is not None and getattr(other.op, name) != getattr(case.op, name):
+            yield other
+
+
 # --- models of cases ---------------------------------------------------------------------------
 
 

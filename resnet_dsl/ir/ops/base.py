@@ -140,7 +140,7 @@ class Op:
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
-    commutes: ClassVar[bool] = False  # whether the order of its inputs changes nothing
+    commutes: ClassVar[bool] = False  # whether its inputs may change places, and not a bit of the result
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
@@ -191,10 +191,21 @@ class Op:
         """Return the multiply-adds at batch 1: convolutions and fully connected layers only."""
         return 0
 
+    def in_training_alone(self, name: str) -> bool:
+        """Whether an argument changes nothing in evaluation."""
+        return self.random or bool(self._declared(name)["training"])
+
+    def starts_alone(self, name: str) -> bool:
+        """Whether an argument says how tensors start, and no more."""
+        return bool(self._declared(name)["starts"])
+
     def is_rate(self, name: str) -> bool:
         """Whether an argument is a real number that the op is written with, whatever its value."""
-        spec = next(spec for spec in fields(self) if spec.name == name)
-        return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
+        return isinstance(getattr(self, name), float) and self._declared(name)["structure"](1.0) is None
+
+    def _declared(self, name: str) -> Mapping[str, Any]:
+        """What is declared of an argument."""
+        return next(spec.metadata for spec in fields(self) if spec.name == name)
 
     @property
     def taken(self) -> int | None:
@@ -240,7 +251,7 @@ class Op:
     @property
     def computation(self) -> Hashable:
         """What the op computes with given tensors: its kind and arguments but for how tensors start."""
-        arguments = [spec.name for spec in fields(self) if not spec.metadata["starts"]]
+        arguments = [name for name, _, _ in self.arguments() if not self.starts_alone(name)]
         return self.kind, tuple((name, getattr(self, name)) for name in arguments)
 
     @property

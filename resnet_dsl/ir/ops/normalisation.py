@@ -41,7 +41,7 @@ class RunningNorm(Op):
 
     normalises: ClassVar[bool] = True
     eps: float = argument(EPSILON_OR_ZERO, 1e-5, aliases=OF_EPS)
-    momentum: float = argument(RATE, 0.1)
+    momentum: float = argument(RATE, 0.1, training=True)
 
     def doubts(self) -> Iterator[Doubt]:
         if 0.9 <= self.momentum < 1:
@@ -79,7 +79,7 @@ class BatchNorm(RunningNorm):
     gamma: float = argument(REAL, 1.0, structure=itself, starts=True)
     scale: bool = argument(FLAG, True, aliases=("usescale",))
     center: bool = argument(FLAG, True, aliases=("centre", "usebias", "bias"))
-    frozen: bool = argument(FLAG, False)
+    frozen: bool = argument(FLAG, False, training=True)
 
     def normalised(self) -> Self:
         if not self.scale and self.gamma != 1.0:
