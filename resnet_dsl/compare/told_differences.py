@@ -97,9 +97,8 @@ def _moved(group: list[Occurrence[MovedArgument]], words: PlaceWords) -> Network
     versions = _versions(before.op, after.op, given.name)
     a, b = (f"{step.name}{version}" for step, version in zip((before, after), versions, strict=True))
     changes = [(each, change) for each in group for change in (each.what.given, each.what.taken)]
-    shapes = first.a.flat.steps[given.i].shapes
     return NetworkDifference(
-        "moved", _about(*_ops(first, given), given.name, shapes),
+        "moved", _about(_ops(first, given)[0], given.name),
         words.of_parts([each.pair for each in group]), given.name, before.op.kind, a, b,
         tuple(each.a.full(change.i) for each, change in changes),
         tuple(each.b.full(change.j) for each, change in changes),
