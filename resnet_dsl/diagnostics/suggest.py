@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from itertools import islice
 
@@ -61,6 +62,12 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Iterable[tuple[str, s
     """Return a hint with the known names closest to `name`, or an empty string."""
     close = [f"`{match}`" for match in close_names(name, known, aliases)]
     return f"did you mean {one_of(close)}?" if close else ""
+
+
+def names_meant(hint: str) -> list[str]:
+    """Return the names that a hint of `did_you_mean` offers; none where it is another hint."""
+    found = re.match(r"did you mean (.+)\?", hint)
+    return re.findall(r"`(\w+)`", found[1]) if found else []
 
 
 def one_of(words: list[str]) -> str:
