@@ -143,7 +143,8 @@ class Elaborator:
         """Tell who watches of a step of the author's, whose nodes are the last ones, from `first` on."""
         if self.watch is not None and not span.source.ours and not self.recovering:
             within = self.frames[-1].text if self.frames else ""
-            self.watch(Applied(span, builder, inputs, result, range(first, len(builder.nodes)), within))
+            nodes = range(first, len(builder.nodes))
+            self.watch(Applied(span, builder, inputs, result, nodes, within, self.extent))
 
     # --- limits
 

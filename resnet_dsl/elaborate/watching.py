@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
+from resnet_dsl.ir.shapes import Extent
 
 
 class Applied(NamedTuple):
     """A step as it was applied once: where it stands, the values that it took and made, and its nodes.
 
-    Values and nodes are those of `builder`; `within` says in words what the step was applied in. Uses of a
-    block that are equal are elaborated once, and so seen once.
+    Values and nodes are those of `builder`; `within` says in words what the step was applied in, and `extent`
+    is that of the model's input. Uses of a block that are equal are elaborated once, and so seen once.
     """
 
     span: Span
@@ -22,6 +23,7 @@ class Applied(NamedTuple):
     result: int
     nodes: range
     within: str
+    extent: Extent
 
 
 Watch = Callable[[Applied], None]
