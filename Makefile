@@ -16,7 +16,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate clean
+.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate editor clean
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
@@ -56,6 +56,12 @@ fuzz: $(VENV)/fuzz
 mutate: $(VENV)/test
 	$(PIP) -e '.[mutate]'
 	$(ONE_THREAD) $(BIN)/python -m tools.mutate --jobs $(JOBS) $(ARGS)
+
+# The extension of VS Code, dist/resnet-dsl.vsix; it needs Node.js, and npm's packages.
+editor:
+	mkdir -p dist
+	cp LICENSE editors/vscode/LICENSE.txt
+	cd editors/vscode && npm install --no-package-lock --no-audit --no-fund --loglevel=error && npm run --silent package
 
 # docs/limits.md: the largest input within every bound, built and measured.
 limits: $(VENV)/test

@@ -45,7 +45,10 @@ def completions(text: str, offset: int, scope: Scope, home: Path | None) -> list
     if context.path_typed is not None:
         return list(_files(home))
     found = _candidates(context, scope) if context.is_code else iter(())
-    return list({each.label: each for each in reversed(list(found))}.values())[::-1]
+    first: dict[str, Completion] = {}
+    for each in found:
+        first.setdefault(each.label, each)
+    return list(first.values())
 
 
 def _candidates(context: Context, scope: Scope) -> Iterator[Completion]:
@@ -61,7 +64,7 @@ def _candidates(context: Context, scope: Scope) -> Iterator[Completion]:
         yield Completion("return", "keyword", "the result of the block")
     elif context.inside.endswith("C"):
         yield from _arguments(context, scope)
-    elif context.inside != "TP" or context.continues:
+    elif context.inside != "TP" or context.last in ("=", "|"):
         yield from _expression(context, scope)
 
 

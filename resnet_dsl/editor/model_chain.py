@@ -47,6 +47,21 @@ class Chain:
                 return values[name]
         return None
 
+    def own_field(self, name: str) -> tuple[ast.Field, str] | None:
+        """Return the field of a name of their own that the furthest of the models has."""
+        for model, _ in reversed(self.models):
+            for item in model.fields:
+                if item.name == name:
+                    return item, model.name
+        return None
+
+    def blocks_in(self, value: ast.Expr) -> Iterator[ast.Block]:
+        """Yield the blocks that a value of one of the models names."""
+        for name in ast.names(value):
+            found = self.models[0][1].declared(name)
+            if found is not None and isinstance(found[1], Definition):
+                yield found[1].block
+
     def choices(self, name: str) -> dict[str, Entity]:
         """Return the choices that a field has."""
         for written in (name, name.removesuffix("s")):

@@ -106,7 +106,7 @@ def _of_model(model: ast.Model, scope: Scope) -> Iterator[Occurrence]:
         if not isinstance(model, ast.Row):
             yield from _of_field_name(item, chain)
         names.labels = stages if item.name == "stages" else {}
-        names.parts = {} if item.name == "stages" else stages
+        names.parts = {**_steps_of_parts(chain), **stages}
         names.choices = chain.choices(item.name)
         yield from names.of_base(item.value) if item.name == "base" else names.of(item.value)
 
@@ -129,15 +129,29 @@ def setting_entity(name: str, chain: Chain) -> Entity | None:
         if written in chain.block_parameters:
             parameter, owner = chain.block_parameters[written]
             return parameter_entity(parameter, owner)
-    return Entity("field", name) if name in FIELDS else None
+    if name in FIELDS:
+        return Entity("field", name)
+    own = chain.own_field(name)
+    return None if own is None else Entity.declared("parameter", name, own[0].name_at, own[1])
+
+
+def _steps_of_parts(chain: Chain) -> dict[str, Entity]:
+    """The steps and results of stem and head that have names, as `outputs` and `freeze` may list them."""
+    values = [value for value in (chain.value_of("stem"), chain.value_of("head")) if value is not None]
+    results = [block.result for value in values for block in chain.blocks_in(value)]
+    nodes = [node for value in (*values, *results) for node in ast.below(value)]
+    named = [(n.label, n.name_at) for n in nodes if isinstance(n, ast.Labelled)]
+    named += [(n.name, n.name_at) for n in nodes if isinstance(n, ast.Field)]
+    return {name: Entity.declared("label", name, at) for name, at in named}
 
 
 def _stages(chain: Chain) -> dict[str, Entity]:
     """The stages of a model by name, where they are written."""
     found: dict[str, Entity] = {}
     for index, item in enumerate(chain.stages):
-        if isinstance(item, ast.Labelled):
-            found[item.label] = Entity.declared("stage", item.label, item.name_at)
+        first = item.first if isinstance(item, ast.Pipe) else item
+        if isinstance(first, ast.Labelled):
+            found[first.label] = Entity.declared("stage", first.label, first.name_at)
         else:
             found[f"layer{index + 1}"] = Entity.declared("stage", f"layer{index + 1}", item.span)
     return found
@@ -170,6 +184,8 @@ class _NamesAround:
         yield Occurrence(parameter.name_at, entity, declares=True)
         if parameter.default is not None and not parameter.choices:
             yield from self.of(parameter.default)
+        elif isinstance(parameter.default, ast.Name):
+            yield Occurrence(parameter.default.span, choice_entity(parameter.default.id, entity))
 
     def of(self, node: ast.Node) -> Iterator[Occurrence]:
         """Yield the names of an expression."""
@@ -183,6 +199,11 @@ class _NamesAround:
             case ast.Labelled():
                 entity = self.labels.get(node.label) or Entity.declared("label", node.label, node.name_at)
                 yield Occurrence(node.name_at, entity, declares=True)
+                yield from self.of(node.value)
+            case ast.Field():
+                yield Occurrence(
+                    node.name_at, Entity.declared("label", node.name, node.name_at), declares=True
+                )
                 yield from self.of(node.value)
             case _:
                 for child in ast.children(node):
@@ -248,7 +269,11 @@ def arguments_of(callee: Callee | None, home: Scope | None = None) -> dict[str, 
             chain = None if home is None else chain_of(callee, home)
             names = () if chain is None else (*chain.settings, *FIELDS, *chain.block_parameters)
             found = {name: setting_entity(name, chain) for name in names if chain is not None}
-            return {name: Taken(entity) for name, entity in found.items() if entity is not None}
+            return {
+                name: Taken(entity, tuple(chain.choices(name).values()))
+                for name, entity in found.items()
+                if entity is not None and chain is not None
+            }
         case _:
             return {name: _of_op(callee, name, rule.choices) for name, rule, _ in callee.arguments()}
 
