@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +19,13 @@ from resnet_dsl.editor.entities import Entity
 from resnet_dsl.editor.fixes import fixes
 from resnet_dsl.editor.name_uses import occurrences
 from resnet_dsl.editor.positions import TextPosition, TextPositions
-from resnet_dsl.editor.references import definition, references, renamed
+from resnet_dsl.editor.references import applied_to, definition, references, renamed
 from resnet_dsl.editor.step_facts import facts_of, formula_text
 from resnet_dsl.elaborate.expressions import NUMERIC
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.ir.formulas import Fixed, Named, Operation
 from resnet_dsl.ir.ops import CATALOGUE
-from resnet_dsl.shipped import files, shipped
+from resnet_dsl.shipped import PACKAGE, files, shipped
 from resnet_dsl.syntax import ast, words
 from resnet_dsl.syntax.changes import Change
 from resnet_dsl.syntax.parser import parse
@@ -178,6 +179,38 @@ def test_references_are_found_in_texts_that_are_open(tmp_path: Path) -> None:
         used: ["unit"],
         user: ["unit"],
     }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "count"),
+    [("deep", "last", 2), ("wide", "first", 3), ("down", "short", 1), ("main", "body", 3)],
+)
+def test_a_name_is_changed_wherever_it_is_meant(tmp_path: Path, old: str, new: str, count: int) -> None:
+    path = tmp_path / "net.resnet"
+    buffers = Buffers({path: NET})
+    found = analysis(Source(path.name, NET, path=path), buffers)
+    edits = renamed(found, NET.index(old), new, buffers, (tmp_path,))[path]
+    assert len(edits) == count
+    assert applied_to(NET, edits) == re.sub(rf"\b{old}\b", new, NET)
+
+
+def test_what_is_shipped_and_opened_has_nothing_underlined() -> None:
+    for path in (PACKAGE / "library").glob("*.resnet"):
+        assert known(path.read_text(encoding="utf-8"), path).diagnostics == ()
+
+
+def test_a_model_that_others_are_based_on_is_checked_with_them() -> None:
+    base = "model shape { input: 3x32x32  block: basic }\n"
+    assert known(f"{base}model net {{ base: shape  stages: [1] }}\n").diagnostics == ()
+    (found,) = known(base).diagnostics
+    assert found.code == "E0203"
+
+
+def test_a_model_that_needs_arguments_is_checked_where_it_is_used() -> None:
+    pattern = "model family(n) { input: 3x32x32  stages: [n]  block: basic }\n"
+    assert known(pattern).diagnostics == ()
+    assert known(f"{pattern}model one = family(1)\n").diagnostics == ()
+    assert known(f"{pattern}model no_model = family(0)\n").diagnostics[0].code == "E0204"
 
 
 def test_folders_of_packages_are_not_looked_through(tmp_path: Path) -> None:

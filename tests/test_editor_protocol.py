@@ -225,6 +225,31 @@ async def test_a_name_stays_where_another_would_not_do(
         )
 
 
+async def test_a_name_that_can_be_changed_is_marked(editor: Editor) -> None:
+    await editor.open("prepare.resnet", NET)
+    params = types.PrepareRenameParams(*editor.place("prepare.resnet", "block: mine", 8))
+    found = await editor.client.text_document_prepare_rename_async(params)
+    assert isinstance(found, types.Range)
+    assert editor.marked("prepare.resnet", found) == "mine"
+
+
+async def test_the_uses_of_a_name_are_highlighted(editor: Editor) -> None:
+    await editor.open("uses.resnet", NET)
+    params = types.DocumentHighlightParams(*editor.place("uses.resnet", "stride=stride", 8))
+    found = await editor.client.text_document_document_highlight_async(params)
+    assert [each.range.start.line for each in found or []] == [1, 2, 3]
+
+
+async def test_a_text_that_is_closed_counts_as_its_file_does(editor: Editor) -> None:
+    editor.write("closing.resnet", BLOCKS.replace("small", "other"))
+    await editor.open("closing.resnet", BLOCKS)
+    assert await editor.open("of_closing.resnet", USER.replace("blocks", "closing")) == []
+    document = types.TextDocumentIdentifier(editor.uri("closing.resnet"))
+    editor.client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+    (found,) = await editor.diagnostics("of_closing.resnet")
+    assert editor.marked("of_closing.resnet", found.range) == "small"
+
+
 # --- what a place is -----------------------------------------------------------------------------
 
 

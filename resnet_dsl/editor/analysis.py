@@ -13,6 +13,7 @@ from resnet_dsl.editor.buffers import Buffers
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.watching import Applied
 from resnet_dsl.program import Program
+from resnet_dsl.shipped import PACKAGE
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.changes import Change
 
@@ -52,7 +53,7 @@ def analyses(source: Source, buffers: Buffers, wanted: Callable[[], bool] = UNDE
 
     It ends early where it is not `wanted` any longer.
     """
-    home = source.path.parent if source.path is not None else Path.cwd()
+    home = None if source.path is None else source.path.parent
     tree = None
     try:
         tree = buffers.tree(source)
@@ -62,6 +63,9 @@ def analyses(source: Source, buffers: Buffers, wanted: Callable[[], bool] = UNDE
         return
     found = Analysis(source, tree, scope, findings.shown)
     names = list(_models(scope))
+    if home == PACKAGE / "library":  # what every model has that says nothing is no model by itself
+        yield found
+        return
     if findings.failed or not names:
         yield found if findings.failed else _without_models(found, home, buffers)
         return
@@ -102,7 +106,7 @@ def _bases(scope: Scope) -> Iterator[str]:
                 yield from ast.names(field.value)
 
 
-def _without_models(found: Analysis, home: Path, buffers: Buffers) -> Analysis:
+def _without_models(found: Analysis, home: Path | None, buffers: Buffers) -> Analysis:
     """The analysis of a file of blocks, or of models that need arguments."""
     try:
         return replace(found, diagnostics=check_blocks(found.source, home, buffers))
@@ -113,7 +117,7 @@ def _without_models(found: Analysis, home: Path, buffers: Buffers) -> Analysis:
         return replace(found, diagnostics=error.diagnostics)
 
 
-def _with_model(found: Analysis, name: str, home: Path, buffers: Buffers) -> Analysis:
+def _with_model(found: Analysis, name: str, home: Path | None, buffers: Buffers) -> Analysis:
     """The analysis with one more model."""
     applied: list[Applied] = []
 
