@@ -17,6 +17,7 @@ from resnet_dsl.editor.completion import completions
 from resnet_dsl.editor.descriptions import KEYWORDS, MODEL_FIELDS, described, op_text
 from resnet_dsl.editor.entities import Entity
 from resnet_dsl.editor.fixes import fixes
+from resnet_dsl.editor.hover import hover
 from resnet_dsl.editor.name_uses import occurrences
 from resnet_dsl.editor.positions import TextPosition, TextPositions
 from resnet_dsl.editor.references import applied_to, definition, references, renamed
@@ -315,6 +316,31 @@ def test_arguments_that_are_given_are_not_offered() -> None:
 def test_a_block_that_was_never_whole_has_its_parameters() -> None:
     text = NET + "block fresh(size, rate = 2) {\n    main = x -> conv("
     assert {"size", "rate", "main"} <= {*_labels(text, len(text)), "main"}
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("const a = none", "nothing of the kind"),
+        ("# if not", ""),
+        ("model m { block: basic  stages: [1] }", "The block that stages are made of"),
+        ("block b(width) { return x }", "the result of a block"),
+    ],
+)
+def test_words_of_the_language_are_explained_where_they_are_some(line: str, shown: str) -> None:
+    at = {"const": line.find("none"), "#": 2, "model": line.find("block"), "block": line.find("return")}
+    found = hover(known(line), line, at[line.split(" ")[0]])
+    assert (shown in found.text) if found is not None else not shown
+
+
+def test_no_place_of_a_broken_text_is_too_much() -> None:
+    found = known()
+    assert found.scope is not None
+    for offset in range(0, len(NET), 3):
+        for text in (NET[:offset], NET[:offset] + "(" + NET[offset:], NET[:offset] + NET[offset + 9 :]):
+            shown = hover(found, text, offset)
+            assert shown is None or 0 <= shown.start <= shown.end <= len(text)
+            assert all(each.label for each in completions(text, offset, found.scope, None))
 
 
 # --- fixes ---------------------------------------------------------------------------------------

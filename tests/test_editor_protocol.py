@@ -276,6 +276,18 @@ async def test_shapes_are_shown_where_a_residual_does_not_fit(editor: Editor) ->
     assert "→ 128x32x32" in await editor.hover("misfit.resnet", "conv(width, 3x3, stride")
 
 
+async def test_a_block_shows_the_shapes_it_has_where_it_is_used(editor: Editor) -> None:
+    await editor.open("cells.resnet", BLOCKS)
+    await editor.open("of_cells.resnet", USER.replace("blocks", "cells"))
+    assert "**64x56x56 → 64x56x56**" in await editor.hover("cells.resnet", "conv(")
+
+
+async def test_a_name_is_explained_where_it_was_just_written(editor: Editor) -> None:
+    await editor.open("fresh.resnet", NET)
+    await editor.change("fresh.resnet", NET.replace("x -> conv(width", "x -> maxpool( -> conv(width"))
+    assert "The largest value of each window" in await editor.hover("fresh.resnet", "maxpool")
+
+
 async def test_what_was_known_is_shown_while_a_text_is_broken(editor: Editor) -> None:
     await editor.open("broken.resnet", NET)
     await editor.change("broken.resnet", NET.replace("[2, deep", "[2, [ deep"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
@@ -26,8 +27,8 @@ UNDER_WAY: Callable[[], bool] = lambda: True  # noqa: E731
 class Analysis:
     """What is known of one version of a text; `scope` is None where the text cannot be parsed.
 
-    `programs` are its models as far as they are right, by name, and `applied` the steps that were seen,
-    also of models that are wrong.
+    `programs` are its models as far as they are right, by name, and `applied` the steps that were seen, those
+    of files that it uses too, and also of models that are wrong.
     """
 
     source: Source
@@ -36,6 +37,19 @@ class Analysis:
     diagnostics: tuple[Diagnostic, ...] = ()
     programs: tuple[tuple[str, Program], ...] = ()
     applied: tuple[Applied, ...] = ()
+
+    @cached_property
+    def steps(self) -> tuple[Applied, ...]:
+        """The steps of this text that were seen."""
+        return tuple(step for step in self.applied if step.span.source == self.source)
+
+    def with_steps_of(self, other: Analysis) -> Analysis:
+        """Return the analysis with the steps of this text that were seen where another text uses it."""
+        path, text = self.source.path, self.source.text
+        seen = (step for step in other.applied if step.span.source.path == path is not None)
+        own = (step for step in seen if step.span.source.text == text)
+        more = (step._replace(span=replace(step.span, source=self.source)) for step in own)
+        return replace(self, applied=(*self.applied, *more))
 
     def then(self, text: str, offset: int) -> int | None:
         """Return where a place of a later text was in this one; None in what was changed since."""

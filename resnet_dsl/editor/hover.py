@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.editor.analysis import Analysis
+from resnet_dsl.editor.context import Context
 from resnet_dsl.editor.descriptions import described, keyword_text, numbered
 from resnet_dsl.editor.entities import Entity, Occurrence
-from resnet_dsl.editor.name_uses import occurrence_at, occurrences
+from resnet_dsl.editor.name_uses import global_entity, occurrence_at, occurrences
 from resnet_dsl.editor.step_facts import StepFacts, facts_of, facts_of_body
+from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.watching import Applied
 from resnet_dsl.ir.network import Stage
 from resnet_dsl.printing.summary import headline, parts
@@ -33,25 +35,37 @@ class Hover(NamedTuple):
 def hover(found: Analysis, text: str, offset: int) -> Hover | None:
     """Return what to show at a place of a text, of which `found` is the last that could be parsed."""
     word = next((match for match in WORD.finditer(text) if match.start() <= offset <= match.end()), None)
-    before = found.then(text, offset)
-    if word is not None and (about := keyword_text(word[0])) and not _is_field(text, word.end()):
+    if word is not None and (about := keyword_text(word[0])) and _is_word(text, word):
         return Hover(about, word.start(), word.end())
-    if before is None or found.tree is None or found.scope is None:
+    before = found.then(text, offset)
+    if found.tree is None or found.scope is None:
         return None
-    shift = offset - before
-    name = occurrence_at(occurrences(found.tree, found.scope), before)
+    name = None if before is None else occurrence_at(occurrences(found.tree, found.scope), before)
+    if before is None or (name is not None and not _still_there(name.span, text, offset - before)):
+        return None if word is None else _by_name(word, found.scope)
     steps = list(_steps(found, name, before))
     about = "" if name is None else described(name.entity, found.scope)
     network = _stage_at(found, before) if name is None else _network(found, name)
-    shown = [part for part in (network, _table(steps), about) if part]
-    if not shown:
-        return None
-    span = name.span if name is not None else steps[0].span if steps else Span(found.source, before, before)
-    return Hover("\n\n".join(shown), span.start + shift, span.end + shift)
+    shown = "\n\n".join(part for part in (network, _table(steps), about) if part)
+    at = Span(found.source, before, before) if name is None else name.span
+    shift = offset - before
+    return Hover(shown, at.start + shift, at.end + shift) if shown else None
 
 
-def _is_field(text: str, end: int) -> bool:
-    return text[end:].lstrip().startswith(":")
+def _still_there(span: Span, text: str, shift: int) -> bool:
+    """Whether a stretch of the text that was analysed is in a later one as it was."""
+    return text.startswith(span.source.text[span.start : span.end], span.start + shift)
+
+
+def _by_name(word: re.Match[str], scope: Scope) -> Hover | None:
+    """What a name is that was written since the text could be parsed."""
+    entity = global_entity(word[0], scope)
+    return None if entity is None else Hover(described(entity, scope), word.start(), word.end())
+
+
+def _is_word(text: str, word: re.Match[str]) -> bool:
+    """Whether a word is one of the language where it stands: no field, and in no comment or string."""
+    return not text[word.end() :].lstrip().startswith(":") and Context(text, word.start()).is_code
 
 
 # --- steps ---------------------------------------------------------------------------------------
@@ -61,12 +75,12 @@ def _steps(found: Analysis, name: Occurrence | None, offset: int) -> Iterator[Ap
     """The steps that a place is about: those a name begins, labels or is the result of, or a sign makes."""
     if name is not None and name.entity.kind == "variable":
         value = _value_of(found.tree, name.entity)
-        yield from () if value is None else _last(found.applied, value.span)
+        yield from () if value is None else _last(found.steps, value.span)
         return
     start = offset if name is None else name.span.start
     if name is not None and name.entity.kind == "label":
         start = name.span.end + _gap(found.source.text[name.span.end :])
-    for step in found.applied:
+    for step in found.steps:
         at = step.span
         if at.start == start or (name is None and at.start <= offset <= at.end and at.end - at.start <= 2):
             yield step

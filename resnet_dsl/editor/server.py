@@ -105,7 +105,7 @@ class SpecServer(LanguageServer):
         if not document.is_current and uri in self.ready:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.ready[uri].wait(), PATIENCE)
-        return document.known()
+        return self.session.known(uri) if uri in self.session.documents else None
 
     def changed(self, uri: str) -> None:
         """Analyse a text that has changed, and those that use it."""

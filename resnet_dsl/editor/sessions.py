@@ -90,6 +90,14 @@ class Session:
         if document.path is not None:
             self.buffers.opened.pop(document.path, None)
 
+    def known(self, uri: str) -> Analysis | None:
+        """Return what is known of a document, its steps also where others that are open use it."""
+        found = self.documents[uri].known()
+        for other in self.users(uri) if found is not None else ():
+            user = self.documents[other].known()
+            found = found if found is None or user is None else found.with_steps_of(user)
+        return found
+
     def users(self, uri: str) -> Iterator[str]:
         """Yield the documents that use another one."""
         path = self.documents[uri].path if uri in self.documents else None

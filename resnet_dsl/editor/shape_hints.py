@@ -30,8 +30,8 @@ def shape_hints(found: Analysis, start: int, end: int) -> list[ShapeHint]:
 def _of_steps(found: Analysis) -> Iterator[ShapeHint]:
     """A shape behind each step that changes it; `…` says that elsewhere it is another."""
     places: dict[int, dict[str, Applied]] = {}
-    for step in found.applied:
-        if step.span.source == found.source and _changes(step):
+    for step in found.steps:
+        if _changes(step):
             places.setdefault(step.span.end, {}).setdefault(_after(step), step)
     for offset, steps in places.items():
         first, *more = (facts_of(step) for step in steps.values())
