@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "numpy", "jinja2")
+FRAMEWORKS = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "numpy", "jinja2")
+HEAVY = (*FRAMEWORKS, "pygls", "lsprotocol", "pygments")
 SPEC = "model net { stages: [1]  block: basic }"
 
 

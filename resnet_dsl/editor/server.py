@@ -21,6 +21,8 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from resnet_dsl.diagnostics.errors import CompileError
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.driver import declared
 from resnet_dsl.editor.analysis import Analysis, analyses
 from resnet_dsl.editor.buffers import Buffers
 from resnet_dsl.editor.completion import completions
@@ -114,10 +116,10 @@ class SpecServer(LanguageServer):
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders that the editor has open."""
-        found = [uris.to_fs_path(uri) for uri in self.workspace.folders]
-        root = self.workspace.root_path
-        return tuple(Path(path) for path in (found or [root]) if path)
+        """The folders that the editor has open; without any, those of the texts that are open."""
+        found = [uris.to_fs_path(uri) for uri in self.workspace.folders] or [self.workspace.root_path]
+        homes = dict.fromkeys(document.home for document in self.session.documents.values())
+        return tuple(Path(path) for path in found if path) or tuple(home for home in homes if home)
 
 
 def _next(steps: Iterator[Analysis]) -> Analysis | None:
@@ -139,7 +141,8 @@ def serve() -> None:
 
 @server.feature(types.INITIALIZED)
 def initialized(ls: SpecServer, params: types.InitializedParams) -> None:
-    """Take the code units that were agreed on."""
+    """Take the code units that were agreed on; what every text needs is loaded before there is one."""
+    ls.worker.submit(declared, Source("", ""), None)
     ls.wording.encoding = str(getattr(ls.workspace.position_encoding, "value", "utf-16"))
 
 
