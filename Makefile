@@ -68,6 +68,7 @@ limits: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/python tools/limits.py
 
 clean:
+	rm -rf editors/vscode/node_modules editors/vscode/dist editors/vscode/LICENSE.txt
 	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:

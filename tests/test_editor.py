@@ -195,6 +195,22 @@ def test_a_name_is_changed_wherever_it_is_meant(tmp_path: Path, old: str, new: s
     assert applied_to(NET, edits) == re.sub(rf"\b{old}\b", new, NET)
 
 
+def test_a_parameter_that_is_passed_on_is_one_with_that_it_stands_for() -> None:
+    text = (
+        "block inner(width, gain = 1) {\n    return gain * (x -> conv(width, 3x3))\n}\n"
+        "block outer(...) {\n    return x -> inner(gain=2 * gain, ...)\n}\n"
+        "block plain(width, gain = 1) {\n    return gain * (x -> conv(width, 1x1))\n}\n"
+    )
+    found = known(text)
+    assert found.tree is not None
+    assert found.scope is not None
+    wanted = text.index("gain")
+    alike = [
+        each for each in occurrences(found.tree, found.scope) if each.entity.place == (str(HERE), wanted)
+    ]
+    assert [text.count("\n", 0, each.span.start) for each in alike] == [0, 1, 4]
+
+
 def test_what_is_shipped_and_opened_has_nothing_underlined() -> None:
     for path in (PACKAGE / "library").glob("*.resnet"):
         assert known(path.read_text(encoding="utf-8"), path).diagnostics == ()
@@ -235,7 +251,7 @@ def test_an_op_is_described_by_its_declaration(kind: str) -> None:
     assert text.startswith(f"```resnet\n{kind}(")
     for name, rule, _ in CATALOGUE[kind].arguments():
         assert f"- `{name}`: {rule.what}" in text
-        assert rule.what in described(Entity("argument", name, owner=kind), None)
+        assert rule.what in described(Entity.known("argument", name, kind), None)
 
 
 def test_a_new_op_is_completed_and_described_without_more_ado(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +263,7 @@ def test_a_new_op_is_completed_and_described_without_more_ado(monkeypatch: pytes
     monkeypatch.setitem(CATALOGUE, "swap", Swap)
     text = NET.replace("-> norm", "-> ")
     assert "swap" in _labels(text, text.index("-> relu") - 1)
-    assert "Another op." in described(Entity("op", "swap"), None)
+    assert "Another op." in described(Entity.known("op", "swap"), None)
 
 
 def test_formulas_are_written_as_in_a_spec() -> None:

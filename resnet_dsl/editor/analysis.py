@@ -20,7 +20,11 @@ from resnet_dsl.syntax.changes import Change
 
 MAX_MODELS = 100
 MAX_APPLIED = 20_000  # steps of one model that are remembered
-UNDER_WAY: Callable[[], bool] = lambda: True  # noqa: E731
+
+
+def always() -> bool:
+    """What is asked for is wanted to the end."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Analysis:
         return len(self.source.text) - from_end if from_end <= tail else None
 
 
-def analyses(source: Source, buffers: Buffers, wanted: Callable[[], bool] = UNDER_WAY) -> Iterator[Analysis]:
+def analyses(source: Source, buffers: Buffers, wanted: Callable[[], bool] = always) -> Iterator[Analysis]:
     """Yield what is known of a text, first with the model that `check` takes, then with more of its models.
 
     It ends early where it is not `wanted` any longer.

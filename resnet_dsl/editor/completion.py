@@ -229,7 +229,7 @@ def _globals(scope: Scope) -> Iterator[Completion]:
             yield Completion(name, "constant", "constant", entity=entity)
     for kind, op in CATALOGUE.items():
         if not op.arithmetic:
-            yield Completion(kind, "op", "op", entity=Entity("op", kind))
+            yield Completion(kind, "op", "op", entity=Entity.known("op", kind))
 
 
 def _choice(entity: Entity) -> Completion:

@@ -17,22 +17,28 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Entity:
-    """What a name stands for; `at` is where it is declared, `owner` what it belongs to.
+    """What a name stands for; `at` is where it is declared, `owner` what it belongs to, for the reader.
 
-    Two are one where they are of one kind, and declared at one place or, without a place, of one owner.
+    Two are one where they are of one kind and name, and of one `place`: a file and an offset in it or, for
+    what the language has, its owner.
     """
 
     kind: Kind
     name: str
+    place: tuple[str, int]
     at: Span | None = field(default=None, compare=False, repr=False)
-    owner: str = ""
-    place: tuple[str, int] | None = None
+    owner: str = field(default="", compare=False)
 
     @classmethod
     def declared(cls, kind: Kind, name: str, at: Span, owner: str = "") -> Entity:
-        """Return what is declared at a place."""
+        """Return what a text declares at a place."""
         path = path_of(at.source) or at.source.name
-        return cls(kind, name, at, owner, (str(path), at.start))
+        return cls(kind, name, (str(path), at.start), at, owner)
+
+    @classmethod
+    def known(cls, kind: Kind, name: str, owner: str = "", at: Span | None = None) -> Entity:
+        """Return what the language has, or what is declared with something else: a choice."""
+        return cls(kind, name, (owner, -1), at, owner)
 
 
 @dataclass(frozen=True)
@@ -52,4 +58,4 @@ def parameter_entity(parameter: ast.Parameter, owner: str) -> Entity:
 
 def choice_entity(choice: str, of: Entity) -> Entity:
     """Return what one of the choices of a parameter or argument stands for."""
-    return Entity("choice", choice, of.at, f"{of.owner}.{of.name}")
+    return Entity.known("choice", choice, f"{of.owner}.{of.name}", of.at)

@@ -72,7 +72,7 @@ def _of_block(block: ast.Block, scope: Scope) -> Iterator[Occurrence]:
     yield Occurrence(block.name_at, Entity.declared("block", block.name, block.name_at), declares=True)
     known = scope.blocks.get(block.name)
     whole = known.block if known is not None else block
-    names = _NamesAround(scope, {"x": Entity("input", "x", owner=block.name)})
+    names = _NamesAround(scope, {"x": Entity.known("input", "x", block.name)})
     for parameter in whole.parameters:
         entity = parameter_entity(parameter, block.name)
         if parameter in block.parameters:
@@ -100,7 +100,7 @@ def _of_model(model: ast.Model, scope: Scope) -> Iterator[Occurrence]:
         entity = parameter_entity(parameter, model.name)
         yield from names.of_parameter(parameter, entity)
         names.declare(parameter, entity, scope)
-    names.local.update({"x": Entity("input", "x", owner=model.name)})
+    names.local.update({"x": Entity.known("input", "x", model.name)})
     stages = _stages(chain)
     for item in model.fields:
         if not isinstance(model, ast.Row):
@@ -123,14 +123,14 @@ def setting_entity(name: str, chain: Chain) -> Entity | None:
     if name in chain.parameters:
         parameter, owner = chain.parameters[name]
         return parameter_entity(parameter, owner)
-    if name in FIELDS and name not in ("strides",):
-        return Entity("field", name)
+    if FIELDS.get(name, "first block") != "first block":  # that is a parameter of the blocks as well
+        return Entity.known("field", name)
     for written in (name, name.removesuffix("s")):
         if written in chain.block_parameters:
             parameter, owner = chain.block_parameters[written]
             return parameter_entity(parameter, owner)
     if name in FIELDS:
-        return Entity("field", name)
+        return Entity.known("field", name)
     own = chain.own_field(name)
     return None if own is None else Entity.declared("parameter", name, own[0].name_at, own[1])
 
@@ -201,9 +201,8 @@ class _NamesAround:
                 yield Occurrence(node.name_at, entity, declares=True)
                 yield from self.of(node.value)
             case ast.Field():
-                yield Occurrence(
-                    node.name_at, Entity.declared("label", node.name, node.name_at), declares=True
-                )
+                result = Entity.declared("label", node.name, node.name_at)
+                yield Occurrence(node.name_at, result, declares=True)
                 yield from self.of(node.value)
             case _:
                 for child in ast.children(node):
@@ -284,7 +283,7 @@ def _taken(parameter: ast.Parameter, owner: str) -> Taken:
 
 
 def _of_op(op: type[Op], name: str, choices: tuple[str, ...]) -> Taken:
-    entity = Entity("argument", name, owner=op.kind)
+    entity = Entity.known("argument", name, op.kind)
     return Taken(entity, tuple(choice_entity(choice, entity) for choice in choices))
 
 
@@ -298,7 +297,7 @@ def global_entity(name: str, scope: Scope) -> Entity | None:
     """Return what a name stands for in a file wherever it is written."""
     found = scope.declared(name)
     if found is None:
-        return Entity("op", name) if name in CATALOGUE else None
+        return Entity.known("op", name) if name in CATALOGUE else None
     what = found[1]
     if isinstance(what, ast.Const):
         return Entity.declared("constant", name, what.name_at)

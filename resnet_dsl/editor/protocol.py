@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,9 +150,9 @@ def packed(entity: Entity) -> dict[str, Any]:
     return {"kind": entity.kind, "name": entity.name, "owner": entity.owner, "at": place}
 
 
-def unpacked(data: Mapping[str, Any], read: Any) -> Entity:
+def unpacked(data: Mapping[str, Any], read: Callable[[Path], Source | None]) -> Entity:
     """Return what a completion stands for; `read` returns the text at a path."""
-    entity = Entity(data["kind"], data["name"], owner=data["owner"])
+    entity = Entity.known(data["kind"], data["name"], data["owner"])
     if data["at"] is None:
         return entity
     path, start, end = data["at"]
