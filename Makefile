@@ -16,7 +16,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden tables docs-tables gallery bench limits fuzz mutate verify-shelf clean
+.PHONY: demo test quick lint format golden tables docs-tables gallery editor bench limits fuzz mutate \
+	verify-shelf clean
 
 # What Lark knows of the grammar, and the library by it; a build makes it too, and so does a first run.
 TABLES := resnet_dsl/syntax/generated_tables.py
@@ -74,6 +75,12 @@ bench: $(VENV)/test
 verify-shelf: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/python tools/verify_shelf.py --jobs $(JOBS) $(ARGS)
 
+# The extension of VS Code, dist/resnet-dsl.vsix; it needs Node.js, and npm's packages.
+editor:
+	mkdir -p dist
+	cp LICENSE editors/vscode/LICENSE.txt
+	cd editors/vscode && npm install --no-package-lock --no-audit --no-fund --loglevel=error && npm run --silent package
+
 # docs/limits.md: the largest input within every bound, built and measured.
 limits: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/python tools/limits.py
@@ -84,6 +91,7 @@ $(TABLES): resnet_dsl/syntax/grammar.lark $(wildcard resnet_dsl/library/*.resnet
 	$(BIN)/python -m resnet_dsl.syntax.make_tables
 
 clean:
+	rm -rf editors/vscode/node_modules editors/vscode/dist editors/vscode/LICENSE.txt
 	rm -rf $(TABLES) $(VENV) demo gallery dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:

@@ -40,12 +40,13 @@ from resnet_dsl.elaborate.outputs import check_expectations, check_size
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting
 from resnet_dsl.elaborate.values import Bad, Value, show
+from resnet_dsl.elaborate.watching import Watch
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
 from resnet_dsl.records import replace
 from resnet_dsl.shipped import PACKAGE, SUFFIX
-from resnet_dsl.sources import Files
+from resnet_dsl.sources import DISK, Files, Texts
 from resnet_dsl.sources import chosen_model as chosen_model
 from resnet_dsl.sources import read as read
 from resnet_dsl.syntax import ast
@@ -71,16 +72,21 @@ def compile_source(
     home: Path | None = None,
     model: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    texts: Texts = DISK,
+    watch: Watch | None = None,
 ) -> Program:
-    """Take a text through every stage up to the cost; `home` is the folder `use` starts from."""
+    """Take a text through every stage up to the cost; `home` is the folder `use` starts from.
+
+    `texts` has the files that it uses; `watch` is told of each of its steps.
+    """
 
     def compiled(text: str) -> Program:
         changed = Source(source.name, text)
-        return _compiled(changed, home, model, overrides or {}, TRIAL_WORK)
+        return _compiled(changed, home, model, overrides or {}, texts, max_work=TRIAL_WORK)
 
     trial = Trial(source, compiled)
     try:
-        program = _compiled(source, home, model, overrides or {})
+        program = _compiled(source, home, model, overrides or {}, texts, watch)
     except NoModelError:
         raise
     except CompileError as error:
@@ -98,15 +104,17 @@ def _compiled(
     home: Path | None,
     model: str | None,
     overrides: Mapping[str, object],
+    texts: Texts,
+    watch: Watch | None = None,
     max_work: int = EVALUATIONS.most,
 ) -> Program:
     findings = Findings()
-    scope = Files(findings, _library()).declare(source, home)
+    scope = Files(findings, _library(), texts).declare(source, home)
     findings.check()
     chosen = _choose(scope, model)
     settings = {name: _override(name, value, scope) for name, value in overrides.items()}
     try:
-        network, state = elaborate(chosen, scope, settings, _library(), findings, max_work)
+        network, state = elaborate(chosen, scope, settings, _library(), findings, max_work, watch)
     except RecursionError:
         message = "the program is too large: what it says is nested too deeply"
         raise CompileError([Diagnostic("E0501", message, chosen.name_at)]) from None
@@ -128,13 +136,18 @@ def _compiled(
     return Program(network, lowered, cost, findings.shown)
 
 
-def check_blocks(source: Source, home: Path | None = None) -> tuple[Diagnostic, ...]:
+def declared(source: Source, home: Path | None, texts: Texts = DISK) -> tuple[Scope, Findings]:
+    """Return what a text declares and uses, and what is wrong with that alone."""
+    findings = Findings()
+    return Files(findings, _library(), texts).declare(source, home), findings
+
+
+def check_blocks(source: Source, home: Path | None = None, texts: Texts = DISK) -> tuple[Diagnostic, ...]:
     """Check a file of blocks and constants without a model, and return its warnings.
 
     Raises NoModelError if it has none of those either, CompileError where something is wrong with one.
     """
-    findings = Findings()
-    scope = Files(findings, _library()).declare(source, home)
+    scope, findings = declared(source, home, texts)
     if not (scope.blocks or scope.constants):
         _choose(scope, None)
     check_declarations(scope, findings)

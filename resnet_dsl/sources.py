@@ -83,6 +83,25 @@ def _what_it_is(data: bytes) -> str:
 # --- files that use each other -------------------------------------------------------------------
 
 
+class Texts:
+    """Where the texts of files come from: the disk. An editor has others, of what is open in it."""
+
+    def has(self, path: Path) -> bool:
+        """Whether there is a text at a path."""
+        return path.is_file()
+
+    def read(self, path: Path, name: str) -> Source:
+        """Return the text at a path; raises UsageError where it cannot be read."""
+        return _read_file(path, name)
+
+    def tree(self, source: Source) -> ast.File:
+        """Return the syntax tree of a text; raises CompileError where it has none."""
+        return parse(source)
+
+
+DISK = Texts()
+
+
 @dataclass
 class Files:
     """The files of one compilation: what was declared by path, and which files are being declared.
@@ -92,6 +111,7 @@ class Files:
 
     findings: Findings
     library: Scope
+    texts: Texts = DISK
     done: dict[Path, Scope] = field(default_factory=dict)
     using: list[Path] = field(default_factory=list)
     words: int = 0
@@ -100,7 +120,7 @@ class Files:
     def declare(self, source: Source, home: Path | None) -> Scope:
         """Declare a file after the files that it uses."""
         self.words += words_of(source)
-        file = parse(source)
+        file = self.texts.tree(source)
         if source.path is not None:
             self.using.append(source.path)
         uses = [declaration for declaration in file.declarations if isinstance(declaration, ast.Use)]
@@ -140,7 +160,7 @@ class Files:
     def _text(self, use: ast.Use, path: Path, name: str) -> Source | None:
         """Read a file that is used, within the bounds of a compilation."""
         try:
-            text = _read_file(path, name)
+            text = self.texts.read(path, name)
         except UsageError as error:
             self.findings.add(Diagnostic("E0210", str(error), use.span))
             return None
@@ -167,7 +187,7 @@ class Files:
             return self._error(use, "this text has no folder to use files from")
         try:
             path, root, shelf = (home / use.target).resolve(), home.resolve(), specs_folder().resolve()
-            is_file = path.is_file()
+            is_file = self.texts.has(path)
         except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name too long
             reason = error.strerror if isinstance(error, OSError) else str(error).partition(" from ")[0]
             return self._error(use, f"`{use.target}` cannot be opened: {reason}")

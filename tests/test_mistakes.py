@@ -81,6 +81,18 @@ def test_the_line_of_a_hint_parses_where_it_is_pasted(example: Example) -> None:
         assert later or closing, (line[1], other.message)
 
 
+@each
+def test_a_fix_writes_the_line_of_the_hint(example: Example) -> None:
+    for found in example.diagnostics():
+        if found.fix is None:
+            continue
+        span, written = found.fix
+        text = example.text[: span.start] + written + example.text[span.end :]
+        line = text[: span.start + len(written)].count("\n")
+        lines = [each.strip() for each in text.split("\n")[max(line - 1, 0) : line + 2]]
+        assert found.hint.removeprefix("write `").removesuffix("`") in lines
+
+
 def test_every_mistake_of_the_tables_has_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[Slip] = set()
     found = Slip.found

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "numpy", "jinja2")
+FRAMEWORKS = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "numpy", "jinja2")
+HEAVY = (*FRAMEWORKS, "pygls", "lsprotocol", "pygments")
 # What reads Python, writes reports or suggests names: a check that finds nothing has no use for it.
 IDLE = ("dataclasses", "inspect", "json", "shutil", "fractions", "difflib", "hashlib", "pickle", "tomllib")
 SPEC = "model net { stages: [1]  block: basic }"

@@ -462,6 +462,7 @@ COMMANDS = {
     "import": Command("restore the spec from weights or an ONNX model", _import, "import_.import_"),
     "gen-test": Command("write a test that proves your artefacts identical", _gen_test, "gen_test.gen_test"),
     "fmt": Command("rewrite specs in the canonical form", _fmt, "fmt.fmt"),
+    "lsp": Command("serve an editor: diagnostics, hover, completion, renaming", _nothing, "lsp.lsp"),
     "backends": Command("list the backends and what each needs", _nothing, "backends.backends"),
     "explain": Command("explain the code of a diagnostic", _explain, "explain.explain"),
 }

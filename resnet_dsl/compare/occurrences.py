@@ -15,7 +15,7 @@ What = TypeVar("What")
 
 
 @dataclass(frozen=True, eq=False)
-class Occurrence(Generic[What]):
+class ChangeAt(Generic[What]):
     """Something that was found, and the parts in which it was."""
 
     pair: PartPair
@@ -43,15 +43,15 @@ class Occurrence(Generic[What]):
 def grouped(
     pairs: Sequence[PartPair],
     whats: Callable[[BodyDifferences], Sequence[What]],
-    key: Callable[[Occurrence[What]], Hashable],
-    tell: Callable[[list[Occurrence[What]], PlaceWords], NetworkDifference],
+    key: Callable[[ChangeAt[What]], Hashable],
+    tell: Callable[[list[ChangeAt[What]], PlaceWords], NetworkDifference],
     words: PlaceWords,
 ) -> Iterator[NetworkDifference]:
     """Yield a difference for all occurrences of one key."""
-    groups: dict[Hashable, list[Occurrence[What]]] = {}
+    groups: dict[Hashable, list[ChangeAt[What]]] = {}
     for pair in pairs:
         for what in whats(pair.differences) if pair.differences is not None else ():
-            occurrence = Occurrence(pair, what)
+            occurrence = ChangeAt(pair, what)
             groups.setdefault(key(occurrence), []).append(occurrence)
     for group in groups.values():
         yield tell(group, words)

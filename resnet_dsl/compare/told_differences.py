@@ -13,7 +13,7 @@ from resnet_dsl.compare.changed_arguments import is_count, shows_in_tensors, val
 from resnet_dsl.compare.comparison_result import About, NetworkDifference
 from resnet_dsl.compare.difference_places import PlaceWords
 from resnet_dsl.compare.flat_steps import FlatSteps, Value
-from resnet_dsl.compare.occurrences import Occurrence, grouped
+from resnet_dsl.compare.occurrences import ChangeAt, grouped
 from resnet_dsl.compare.told_steps import steps_key, steps_told
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.printing.stages import argument_text
@@ -40,11 +40,11 @@ def told(pairs: Sequence[PartPair]) -> Iterator[NetworkDifference]:
 # --- arguments -----------------------------------------------------------------------------------
 
 
-def _ops(occurrence: Occurrence[Any], change: ChangedArgument) -> tuple[Op, Op]:
+def _ops(occurrence: ChangeAt[Any], change: ChangedArgument) -> tuple[Op, Op]:
     return occurrence.a.flat.steps[change.i].op, occurrence.b.flat.steps[change.j].op
 
 
-def _argument_key(occurrence: Occurrence[ChangedArgument]) -> Hashable:
+def _argument_key(occurrence: ChangeAt[ChangedArgument]) -> Hashable:
     a, b = _ops(occurrence, occurrence.what)
     name = occurrence.what.name
     values = getattr(a, name), getattr(b, name)
@@ -53,7 +53,7 @@ def _argument_key(occurrence: Occurrence[ChangedArgument]) -> Hashable:
     return a.kind, name, change
 
 
-def _argument(group: list[Occurrence[ChangedArgument]], words: PlaceWords) -> NetworkDifference:
+def _argument(group: list[ChangeAt[ChangedArgument]], words: PlaceWords) -> NetworkDifference:
     first = group[0]
     name = first.what.name
     ops = [_ops(each, each.what) for each in group]
@@ -69,7 +69,7 @@ def _argument(group: list[Occurrence[ChangedArgument]], words: PlaceWords) -> Ne
     )  # fmt: skip
 
 
-def _shows(occurrence: Occurrence[Any], change: ChangedArgument) -> bool:
+def _shows(occurrence: ChangeAt[Any], change: ChangedArgument) -> bool:
     """Whether tensors tell the argument."""
     shapes = occurrence.a.flat.steps[change.i].shapes
     return shows_in_tensors(*_ops(occurrence, change), change.name, shapes)
@@ -84,13 +84,13 @@ def _about(op: Op, name: str) -> About:
 # --- values that moved ---------------------------------------------------------------------------
 
 
-def _moved_key(occurrence: Occurrence[MovedArgument]) -> Hashable:
+def _moved_key(occurrence: ChangeAt[MovedArgument]) -> Hashable:
     given, taken = occurrence.what.given, occurrence.what.taken
     steps, op = occurrence.a.flat.steps, _ops(occurrence, given)[0]
     return op.kind, given.name, getattr(op, given.name), steps[given.i].name, steps[taken.i].name
 
 
-def _moved(group: list[Occurrence[MovedArgument]], words: PlaceWords) -> NetworkDifference:
+def _moved(group: list[ChangeAt[MovedArgument]], words: PlaceWords) -> NetworkDifference:
     first = group[0]
     given, taken = first.what.given, first.what.taken
     before, after = first.a.flat.steps[given.i], first.b.flat.steps[taken.j]
@@ -119,16 +119,16 @@ def _versions(before: Op, after: Op, name: str) -> tuple[str, str]:
 # --- ways ----------------------------------------------------------------------------------------
 
 
-def _way_key(occurrence: Occurrence[ChangedWay]) -> Hashable:
+def _way_key(occurrence: ChangeAt[ChangedWay]) -> Hashable:
     return occurrence.pair.is_block, _way_name(occurrence), *_taken(occurrence)
 
 
-def _way_name(occurrence: Occurrence[ChangedWay]) -> str:
+def _way_name(occurrence: ChangeAt[ChangedWay]) -> str:
     i = occurrence.what.i
     return "the result" if i < 0 else occurrence.a.flat.steps[i].name
 
 
-def _taken(occurrence: Occurrence[ChangedWay]) -> tuple[str, str]:
+def _taken(occurrence: ChangeAt[ChangedWay]) -> tuple[str, str]:
     i, j = occurrence.what.i, occurrence.what.j
     sides = ((occurrence.a.flat, i), (occurrence.b.flat, j))
     return tuple(  # type: ignore[return-value]
@@ -147,7 +147,7 @@ def _owned(flat: FlatSteps, at: int) -> str:
     return f" with the tensors of {flat.steps[owner].name}" if owner >= 0 else ""
 
 
-def _way(group: list[Occurrence[ChangedWay]], words: PlaceWords) -> NetworkDifference:
+def _way(group: list[ChangeAt[ChangedWay]], words: PlaceWords) -> NetworkDifference:
     first = group[0]
     a, b = _taken(first)
     name = _way_name(first)

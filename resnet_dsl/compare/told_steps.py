@@ -10,11 +10,11 @@ from resnet_dsl.compare.changed_arguments import call_text, changed_arguments, i
 from resnet_dsl.compare.comparison_result import NONE, NetworkDifference
 from resnet_dsl.compare.difference_places import PlaceWords
 from resnet_dsl.compare.flat_steps import FlatStep, FlatSteps
-from resnet_dsl.compare.occurrences import Occurrence
+from resnet_dsl.compare.occurrences import ChangeAt
 from resnet_dsl.elaborate.values import Function, show
 from resnet_dsl.ir.ops import Op
 
-Steps = Occurrence[ChangedSteps]
+Steps = ChangeAt[ChangedSteps]
 MOST_STEPS, SHOWN = 12, 4
 
 

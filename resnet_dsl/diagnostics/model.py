@@ -86,7 +86,7 @@ class Diagnostic:
     """One finding: `code` is stable, `message` says what is, `hint` what to write.
 
     `remedies` are the hints there may be, the likeliest first; the first of them that helps is to be
-    the hint.
+    the hint. `fix` is what a hint without remedies writes, in place of which stretch, if that is certain.
     """
 
     code: str
@@ -97,6 +97,7 @@ class Diagnostic:
     hint: str = ""
     severity: Severity = "error"
     remedies: tuple[Remedy, ...] = field(default=(), compare=False, repr=False)
+    fix: tuple[Span, str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def full_text(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable
 from itertools import islice
 
@@ -53,7 +55,6 @@ def _spelled(name: str, names: list[str]) -> list[str]:
 
 
 def _nearly_spelled(name: str, names: list[str]) -> list[str]:
-    import difflib  # most runs suggest nothing
 
     return difflib.get_close_matches(name, names, n=3, cutoff=0.6)
 
@@ -62,6 +63,12 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Iterable[tuple[str, s
     """Return a hint with the known names closest to `name`, or an empty string."""
     close = [f"`{match}`" for match in close_names(name, known, aliases)]
     return f"did you mean {one_of(close)}?" if close else ""
+
+
+def names_meant(hint: str) -> list[str]:
+    """Return the names that a hint of `did_you_mean` offers; none where it is another hint."""
+    found = re.match(r"did you mean (.+)\?", hint)
+    return re.findall(r"`(\w+)`", found[1]) if found else []
 
 
 def one_of(words: list[str]) -> str:

@@ -20,6 +20,7 @@ from resnet_dsl.elaborate.stages import all_stages
 from resnet_dsl.elaborate.stem_and_head import input_shape, part
 from resnet_dsl.elaborate.unused_settings import check_names, check_use
 from resnet_dsl.elaborate.values import Bad
+from resnet_dsl.elaborate.watching import Watch
 from resnet_dsl.ir.network import INPUT, Body, ModelParameter, Network
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
@@ -34,9 +35,13 @@ def elaborate(
     defaults: Scope,
     findings: Findings,
     max_work: int = EVALUATIONS.most,
+    watch: Watch | None = None,
 ) -> tuple[Network, ModelState]:
-    """Return the network of a model and the state it came from; errors go to `findings`."""
-    context = Elaborator(findings, Extent(), evaluate, model.name_at, max_work=max_work)
+    """Return the network of a model and the state it came from; errors go to `findings`.
+
+    `watch` is told of each step that the author wrote, also where an error leaves no network.
+    """
+    context = Elaborator(findings, Extent(), evaluate, model.name_at, max_work=max_work, watch=watch)
     settings = Settings(context, [])
     state = ModelState(model, settings, findings, context, bool(overrides))
     settings.layers = [overrides, *layers(state, model, scope, overrides)]

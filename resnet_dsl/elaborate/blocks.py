@@ -228,8 +228,12 @@ def _apply_block(
     given, origin, origins = dict(function.bound), function.origin, function.origins
     x = inputs[0]
     if label is None:
+        before = len(env.builder.nodes)
         with ctx.within(f"in block `{definition.block.name}`", span, origin, origins):
-            return run_block(ctx, definition, given, x, env.builder, span)
+            result = run_block(ctx, definition, given, x, env.builder, span)
+        if isinstance(result, Tensor) and isinstance(x, Tensor):
+            ctx.applied(span, env.builder, (x.value,), result.value, before)
+        return result
     carried = Carried(definition, given, x)
     with ctx.within(f"in `{label.name}`, block `{definition.block.name}`", span, origin, origins):
         body = body_of(ctx, definition, given, x, span)

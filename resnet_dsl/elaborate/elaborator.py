@@ -14,6 +14,7 @@ from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import combined, formula_of, nested_formulas, plain
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import BAD, Bad, Definition, Origin, Share, Tag, Tensor, Value
+from resnet_dsl.elaborate.watching import Applied, Watch
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.network import Body
 from resnet_dsl.ir.shapes import Extent
@@ -130,10 +131,20 @@ class Elaborator:
     shares: Counter[Share] = field(default_factory=Counter)
     useless: dict[Share, str] = field(default_factory=dict)
     repeating: int = 0
+    watch: Watch | None = None
 
     def evaluate(self, expr: ast.Expr, env: Env, label: Tag | None = None) -> Value:
         """Return the value of an expression; `label` names the step it makes."""
         return self.evaluator(self, expr, env, label)
+
+    def applied(
+        self, span: Span, builder: BodyBuilder, inputs: tuple[int, ...], result: int, first: int
+    ) -> None:
+        """Tell who watches of a step of the author's, whose nodes are the last ones, from `first` on."""
+        if self.watch is not None and not span.source.ours and not self.recovering:
+            within = self.frames[-1].text if self.frames else ""
+            nodes = range(first, len(builder.nodes))
+            self.watch(Applied(span, builder, inputs, result, nodes, within, self.extent))
 
     # --- limits
 

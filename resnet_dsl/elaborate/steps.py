@@ -59,6 +59,8 @@ def step(
     _watch(ctx, op, tensors, builder, dict(derived), nothing)
     if nothing:
         ctx.structural.update(name for _, formula in derived for name in names_of(formula))
+        taken = tensors[0].value
+        ctx.applied(span, builder, (taken,), taken, len(builder.nodes))
         return replace(tensors[0], maker=None, at=None)
     ctx.count(1, span)
     return add(ctx, op, tensors, shape, builder, span, label, derived, maker)
@@ -211,6 +213,7 @@ def add(
     ctx.structural.update(_decided(node, builder))
     builder.nodes.append(node)
     builder.result_channels.append(channels_formula(node, builder.channels))
+    ctx.applied(span, builder, inputs, len(builder.nodes) - 1, len(builder.nodes) - 1)
     return Tensor(len(builder.nodes) - 1, shape, f"from {kind} at {line_of(span)}")
 
 

@@ -273,6 +273,13 @@ def children(node: Node) -> Iterator[Node]:
             yield from (item for item in value if isinstance(item, Node))
 
 
+def below(node: Node) -> Iterator[Node]:
+    """Yield a node and every node anywhere below it."""
+    yield node
+    for child in children(node):
+        yield from below(child)
+
+
 def names(node: Node) -> Iterator[str]:
     """Yield every bare name that occurs anywhere below `node`, in order."""
     if isinstance(node, Name):

@@ -19,7 +19,7 @@ FIGURES = ("params", "macs")  # that the texts say
 
 
 @dataclass(frozen=True)
-class Entry:
+class ShelfEntry:
     """A model of the shelf, or a file without any; figures that its text does not say are None."""
 
     name: str
@@ -53,24 +53,24 @@ def list_(options: Namespace) -> int:
     return 0 if found else 1
 
 
-def _entries() -> list[Entry]:
+def _entries() -> list[ShelfEntry]:
     """Every model by folder, those of one file together; a file without any by its name."""
     from resnet_dsl.shipped import description, files, folder_of, models
 
     rows = [
-        Entry(m.name, m.path, folder_of(m.path), m.description, tuple(map(m.expected, FIGURES)))
+        ShelfEntry(m.name, m.path, folder_of(m.path), m.description, tuple(map(m.expected, FIGURES)))
         for m in models().values()
     ]
     with_models = {row.path for row in rows}
     rows += [
-        Entry(name, path, folder_of(path), description(path), (None,) * len(FIGURES), is_model=False)
+        ShelfEntry(name, path, folder_of(path), description(path), (None,) * len(FIGURES), is_model=False)
         for name, path in files().items()
         if path not in with_models
     ]
     return sorted(rows, key=lambda row: (row.folder, row.path.stem))
 
 
-def _where(entries: Iterable[Entry], text: str) -> Iterator[Entry]:
+def _where(entries: Iterable[ShelfEntry], text: str) -> Iterator[ShelfEntry]:
     """Yield the models of which a condition holds; one that needs more than the texts say is compiled."""
     from resnet_dsl.diagnostics.model import Source
     from resnet_dsl.driver import compile_spec, figures_of, holds
@@ -91,7 +91,7 @@ def _where(entries: Iterable[Entry], text: str) -> Iterator[Entry]:
             yield entry
 
 
-def _facts(entry: Entry) -> dict[str, object]:
+def _facts(entry: ShelfEntry) -> dict[str, object]:
     from resnet_dsl.shipped import specs_folder
 
     file = entry.path.relative_to(specs_folder()).as_posix()
@@ -99,7 +99,7 @@ def _facts(entry: Entry) -> dict[str, object]:
     return {**facts, **dict(zip(FIGURES, entry.figures, strict=True))}
 
 
-def _print(entries: list[Entry]) -> None:
+def _print(entries: list[ShelfEntry]) -> None:
     """Print the models of each folder under its name and their number."""
     from resnet_dsl.printing.table import aligned
 

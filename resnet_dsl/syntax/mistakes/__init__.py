@@ -20,7 +20,7 @@ from resnet_dsl.syntax.mistakes.numbers_and_sizes import NUMBERS
 from resnet_dsl.syntax.mistakes.other_languages import OTHER_LANGUAGES
 from resnet_dsl.syntax.mistakes.place import Stop
 from resnet_dsl.syntax.mistakes.python_words import PYTHON, RESERVED
-from resnet_dsl.syntax.mistakes.repair import FindStop, line_to_write
+from resnet_dsl.syntax.mistakes.repair import FindStop, Repair, line_to_write
 from resnet_dsl.syntax.mistakes.separators import SEPARATORS
 from resnet_dsl.syntax.mistakes.slip import Found, all_found
 from resnet_dsl.syntax.mistakes.unexpected import unexpected
@@ -41,8 +41,8 @@ def explained(stop: Stop, find_stop: FindStop) -> Diagnostic:
     for mistake in found:
         if mistake.write is None:
             break
-        if line := line_to_write(mistake, stop, find_stop, likeliest):
-            return _diagnostic(mistake, f"write `{line}`")
+        if repair := line_to_write(mistake, stop, find_stop, likeliest):
+            return _diagnostic(mistake, f"write `{repair.line}`", repair)
     return _diagnostic(found[0], _without_line(found[0])) if found else unexpected(stop)
 
 
@@ -53,8 +53,8 @@ def put_right(stop: Stop, diagnostic: Diagnostic, write: str | None, find_stop: 
         word = stop.source.text[stop.at : stop.end]
         return replace(diagnostic, hint=RESERVED.get(word, diagnostic.hint))
     found = Found(diagnostic.span, diagnostic.code, diagnostic.message, write)
-    line = line_to_write(found, stop, find_stop, likeliest)
-    return _diagnostic(found, f"write `{line}`" if line else _without_line(found))
+    repair = line_to_write(found, stop, find_stop, likeliest)
+    return _diagnostic(found, f"write `{repair.line}`" if repair else _without_line(found), repair)
 
 
 def candidates(stop: Stop) -> Iterator[Found]:
@@ -78,5 +78,6 @@ def _without_line(found: Found) -> str:
     return f"`{' '.join(found.write.split())}` belongs there" if found.write and found.write.strip() else ""
 
 
-def _diagnostic(found: Found, hint: str) -> Diagnostic:
-    return Diagnostic(found.code, found.message, found.span, found.labels, hint=hint)
+def _diagnostic(found: Found, hint: str, repair: Repair | None = None) -> Diagnostic:
+    fix = None if repair is None else repair.fix
+    return Diagnostic(found.code, found.message, found.span, found.labels, hint=hint, fix=fix)

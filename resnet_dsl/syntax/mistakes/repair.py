@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
-from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.diagnostics.model import Source, Span
+from resnet_dsl.syntax.changes import Change
 from resnet_dsl.syntax.mistakes.place import Stop
 from resnet_dsl.syntax.mistakes.slip import Found
 
@@ -19,7 +21,14 @@ FindStop = Callable[[Source, str], Stop | None]
 Explain = Callable[[Stop], Found | None]
 
 
-def line_to_write(found: Found, stop: Stop, find_stop: FindStop, explain: Explain) -> str:
+class Repair(NamedTuple):
+    """The line of a mistake as it should be, and what makes it so: a text in place of a stretch."""
+
+    line: str
+    fix: tuple[Span, str]
+
+
+def line_to_write(found: Found, stop: Stop, find_stop: FindStop, explain: Explain) -> Repair | None:
     """Return the line of a mistake as it should be, or nothing where that is not certain.
 
     Other mistakes on the line are put right as well; what is wrong further down is left.
@@ -27,17 +36,27 @@ def line_to_write(found: Found, stop: Stop, find_stop: FindStop, explain: Explai
     start, end = _declaration(stop.source.text, found.change.start)
     region = stop.source.text[start:end]
     if len(region) > MAX_REGION or found.write is None:
-        return ""
+        return None
+    before = Span(stop.source, start, end)
     region, line = _applied(region, found, start, 0)
     for _ in range(MAX_ROUNDS):
         other = find_stop(Source(stop.source.name, region), stop.start)
         if other is None or _is_behind(other, region, line):
-            return _line(region, line)
+            text = _line(region, line)
+            return Repair(text, _difference(before, region)) if text else None
         mistake = explain(other)
         if mistake is None or mistake.write is None or mistake.change.start < line:
-            return ""
+            return None
         region, line = _applied(region, mistake, 0, line)
-    return ""
+    return None
+
+
+def _difference(before: Span, after: str) -> tuple[Span, str]:
+    """What of a stretch has become other, and what stands there now."""
+    text = before.source.text[before.start : before.end]
+    head, tail = Change.between(text, after)
+    changed = Span(before.source, before.start + head, before.end - tail)
+    return changed, after[head : len(after) - tail]
 
 
 def _declaration(text: str, at: int) -> tuple[int, int]:
