@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from resnet_dsl.decompile.pipeline import NotExpressibleError, restore
 from resnet_dsl.ir.arguments import FLAG, REAL, argument
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Init, Op, TensorSpec
+from resnet_dsl.ir.ops.base import declared
 from resnet_dsl.ir.shapes import Extent, Shape
 from tests.test_import import (
     beside_graph,
@@ -41,7 +42,7 @@ def read_message(graph: Any) -> ForeignGraph:
     return found
 
 
-@dataclass(frozen=True)
+@declared
 class Celu(Op):
     """x where it is positive, `alpha` times exp(x / alpha) - 1 elsewhere, with a learned factor."""
 

@@ -64,7 +64,7 @@ EXAMPLES = {
     KERAS: [
         *map(Example, ("resnet50_v1", "resnet50v2_keras", "resnext50_32x4d", "vgg16_keras", "densenet121")),
         Example("resnet50_keras", older=True),
-        Example("tf_efficientnet_b0"), Example("mobilenet_v2_keras"),
+        *map(Example, ("tf_efficientnet_b0", "mobilenet_v2_keras", "mobilenet_v3_large_keras")),
     ],
     "kuangliu": [
         Example("resnet18", {"stem": "cifar_stem(64)", "input": "3x32x32"}),

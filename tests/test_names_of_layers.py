@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ import resnet_dsl
 from resnet_dsl.cli.main import main
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.ir.ops import Init, Op, TensorSpec
+from resnet_dsl.ir.ops.base import declared
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import name_maps_folder
@@ -403,7 +404,7 @@ def _there(model: resnet_dsl.Model, library: str) -> dict[str, Any]:
 # --- an op that the maps have never heard of ---------------------------------------------------
 
 
-@dataclass(frozen=True)
+@declared
 class OtherNorm(Op):
     """A norm with running statistics that is not `bn`."""
 
@@ -418,7 +419,7 @@ class OtherNorm(Op):
         )
 
 
-@dataclass(frozen=True)
+@declared
 class Unroll(Op):
     """A flatten that is not `flatten`."""
 
