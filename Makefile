@@ -16,17 +16,22 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: demo test quick lint format golden docs-tables limits fuzz mutate editor clean
+.PHONY: demo test quick lint format golden tables docs-tables gallery editor bench limits fuzz mutate \
+	verify-shelf clean
+
+# What Lark knows of the grammar, and the library by it; a build makes it too, and so does a first run.
+TABLES := resnet_dsl/syntax/generated_tables.py
+MAKE_TABLES := resnet_dsl/syntax/make_tables.py
 
 demo: $(VENV)/demo
 	$(BIN)/resnet-dsl compile resnet50 --backend all -o demo/ --force
 	$(BIN)/resnet-dsl summary resnet50
 
-test: $(VENV)/test
+test: $(VENV)/test $(TABLES)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # What tells of most mistakes in a minute or two; ARGS="-k name" or ARGS=tests/test_x.py runs less.
-quick: $(VENV)/test
+quick: $(VENV)/test $(TABLES)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 lint: $(VENV)/test
@@ -48,6 +53,10 @@ golden: $(VENV)/test
 docs-tables: $(VENV)/test
 	$(BIN)/pytest tests/test_docs.py --update-golden
 
+# gallery/index.html: every shipped network as a small picture, in about a minute.
+gallery: $(VENV)/demo
+	$(BIN)/python tools/gallery.py gallery
+
 # Random texts for half the time, random networks for the other; docs/quality.md says what has to hold.
 fuzz: $(VENV)/fuzz
 	$(ONE_THREAD) $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS)
@@ -56,6 +65,15 @@ fuzz: $(VENV)/fuzz
 mutate: $(VENV)/test
 	$(PIP) -e '.[mutate]'
 	$(ONE_THREAD) $(BIN)/python -m tools.mutate --jobs $(JOBS) $(ARGS)
+
+# docs/performance.md: every row against its peer, in turns; ARGS="torch convert" prints some of them.
+bench: $(VENV)/test
+	$(PIP) -e '.[bench]'
+	$(BIN)/python -m benchmarks $(or $(ARGS),--write)
+
+# Every shipped network in all backends, shortened where it is deep; it goes on where it was stopped.
+verify-shelf: $(VENV)/test
+	$(ONE_THREAD) $(BIN)/python tools/verify_shelf.py --jobs $(JOBS) $(ARGS)
 
 # The extension of VS Code, dist/resnet-dsl.vsix; it needs Node.js, and npm's packages.
 editor:
@@ -67,9 +85,14 @@ editor:
 limits: $(VENV)/test
 	$(ONE_THREAD) $(BIN)/python tools/limits.py
 
+tables: $(TABLES)
+
+$(TABLES): resnet_dsl/syntax/grammar.lark $(wildcard resnet_dsl/library/*.resnet) $(MAKE_TABLES) | $(VENV)/test
+	$(BIN)/python -m resnet_dsl.syntax.make_tables
+
 clean:
 	rm -rf editors/vscode/node_modules editors/vscode/dist editors/vscode/LICENSE.txt
-	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(TABLES) $(VENV) demo gallery dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

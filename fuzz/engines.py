@@ -23,7 +23,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Subject as VerifySubject
 from resnet_dsl.verify.forward import error_of, verify_forward
-from resnet_dsl.verify.run import fresh_starts
+from resnet_dsl.verify.share import fresh_starts
 
 State = Mapping[str, Array]
 BARS = {"float64": 1e-12, "float32": 1e-4}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from resnet_dsl import driver
+from resnet_dsl import driver, sources
 from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -161,7 +161,7 @@ Parsed = TypeVar("Parsed")
 @functools.cache
 def _parse_once() -> None:
     """Let the stages share one syntax tree of a text: they parse it seven times in an examination."""
-    for module in (driver, formatter):
+    for module in (sources, formatter):
         vars(module)["parse"] = _remembering(vars(module)["parse"])
 
 

@@ -7,7 +7,7 @@ catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
@@ -48,6 +48,7 @@ from resnet_dsl.ir.arguments import (
 )
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import MISSING
 
 
 def _is_for_positive(op: type[Op]) -> bool:

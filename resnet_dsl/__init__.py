@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from resnet_dsl.version import __version__
 
 if TYPE_CHECKING:
-    from resnet_dsl.api import Model, load, loads
+    from resnet_dsl.api import Model, draw, load, loads
+    from resnet_dsl.compare.comparison_result import Comparison, NetworkDifference
+    from resnet_dsl.compare.sides import diff
     from resnet_dsl.decompile.pipeline import import_spec
     from resnet_dsl.decompile.tensors import NotExpressibleError
     from resnet_dsl.diagnostics.errors import CompileError, UsageError
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from resnet_dsl.weights.match_report import WeightsError
 
 __all__ = [
-    "CompileError", "Diagnostic", "Model", "NotExpressibleError", "UsageError", "WeightsError",
-    "__version__", "import_spec", "load", "loads",
+    "Comparison", "CompileError", "Diagnostic", "Model", "NetworkDifference", "NotExpressibleError",
+    "UsageError", "WeightsError", "__version__", "diff", "draw", "import_spec", "load", "loads",
 ]  # fmt: skip
 
 _HOMES = {
@@ -35,7 +37,11 @@ _HOMES = {
     "Diagnostic": "resnet_dsl.diagnostics.model",
     "UsageError": "resnet_dsl.diagnostics.errors",
     "WeightsError": "resnet_dsl.weights.match_report",
+    "Comparison": "resnet_dsl.compare.comparison_result",
     "Model": "resnet_dsl.api",
+    "draw": "resnet_dsl.api",
+    "NetworkDifference": "resnet_dsl.compare.comparison_result",
+    "diff": "resnet_dsl.compare.sides",
     "load": "resnet_dsl.api",
     "loads": "resnet_dsl.api",
     "NotExpressibleError": "resnet_dsl.decompile.tensors",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,6 +17,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.printing.stages import print_graph, print_network
 from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 from resnet_dsl.weights.source import Given, weights_for
 from resnet_dsl.zoo.asked import Asked, AskedWords, asked_in
 from resnet_dsl.zoo.model_names import with_names
@@ -157,6 +157,24 @@ class Model:
             seed = 0
         return self._state(seed, weights, asked, own_first=False) or {}
 
+    def for_inference(self) -> Model:
+        """Return the model for inference alone: norms are folded into layers, weights are as they are read.
+
+        Its methods take weights of this model, and weights that are folded already.
+        """
+        from resnet_dsl.optimize import for_inference
+
+        return Model(for_inference(self.program))
+
+    def taking_images(self) -> Model:
+        """Return the model whose artefacts take images as bytes, N x H x W x C, red first.
+
+        Raises UsageError where the spec's `preprocess` does not say what becomes of the numbers.
+        """
+        from resnet_dsl.optimize.preprocessing import taking_images
+
+        return Model(taking_images(self.program))
+
     def average(self, weights: Sequence[Given], **how: Unpack[AskedWords]) -> dict[str, Array]:
         """Return the mean of several files or states, running statistics too; each has to fit whole.
 
@@ -208,6 +226,15 @@ class Model:
             raise ValueError(f"format must be one of {', '.join(printers)}, not {format!r}")
         return printers[format](self.program)
 
+    def draw(self, format: str = "svg", *, marked: Iterable[str] = ()) -> str:
+        """Return a picture of the network and its blocks, as `svg`, `dot` (Graphviz) or `mmd` (Mermaid).
+
+        `marked` are canonical paths, such as `layer1.0.conv1`, of steps and parts that are to stand out.
+        """
+        from resnet_dsl.drawing.writers import drawn  # who compiles or checks draws nothing
+
+        return sealed(drawn(self.program, format, marked))
+
     def __repr__(self) -> str:
         return f"<resnet_dsl.Model {self.name}: {self.params:,} parameters>"
 
@@ -223,3 +250,8 @@ def load(spec: str | Path, /, model: str | None = None, **settings: Any) -> Mode
 def loads(text: str, /, model: str | None = None, **settings: Any) -> Model:
     """Load a spec from its text."""
     return Model(compile_source(Source("<text>", text), None, model, settings))
+
+
+def draw(spec: str | Path | Model, /, format: str = "svg", **settings: Any) -> str:
+    """Return a picture of a spec or a model, as `Model.draw` does; `settings` are what `load` takes."""
+    return (spec if isinstance(spec, Model) else load(spec, **settings)).draw(format)

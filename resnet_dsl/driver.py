@@ -4,11 +4,12 @@ read       a path, `-`, or a shipped name            → Source          sources
 parse      Source                                    → ast.File        syntax/parser.py
 declare    ast.File, and the files it uses           → Scope           elaborate/scope.py
 elaborate  a model of the Scope and its overrides    → Network         elaborate/
-lower      Network                                   → Graph           analysis/lower.py
+lower      Network                                   → Lowered         analysis/lower.py
 reach      Graph: every op must reach an output                        analysis/reachability.py
 cost       Graph                                     → Cost            analysis/cost.py
 check      `expect:` against Cost                                      elaborate/outputs.py
 advise     what is valid and seldom meant                              advice/
+optimise   Program, if asked for                     → Program         optimize/
 render     Network or Graph                          → source or bytes backends/, one folder each
 
 Each stage knows only those before it. A stage that finds errors raises CompileError with all of
@@ -19,32 +20,37 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from resnet_dsl.advice import advise
 from resnet_dsl.advice.allowed_codes import misunderstood, without_allowed
 from resnet_dsl.advice.hint_trials import Trial
 from resnet_dsl.analysis.cost import Cost, cost_of
-from resnet_dsl.analysis.lower import lower
+from resnet_dsl.analysis.lower import Lowered
 from resnet_dsl.analysis.reachability import unused
 from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.elaborate import elaborate
 from resnet_dsl.elaborate.declared_names import check_declarations
+from resnet_dsl.elaborate.elaborator import Elaborator, Env
+from resnet_dsl.elaborate.expressions import evaluate
+from resnet_dsl.elaborate.library import declare_library
 from resnet_dsl.elaborate.outputs import check_expectations, check_size
-from resnet_dsl.elaborate.scope import Scope, declare
+from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import Setting
+from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.elaborate.watching import Watch
+from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import EVALUATIONS
 from resnet_dsl.program import Program
+from resnet_dsl.records import replace
 from resnet_dsl.shipped import PACKAGE, SUFFIX
 from resnet_dsl.sources import DISK, Files, Texts
 from resnet_dsl.sources import chosen_model as chosen_model
 from resnet_dsl.sources import read as read
 from resnet_dsl.syntax import ast
-from resnet_dsl.syntax.parser import parse, parse_value
+from resnet_dsl.syntax.parser import parse_value
 
 TRIAL_WORK = 50_000
 
@@ -118,16 +124,16 @@ def _compiled(
         check_declarations(scope, findings)
         raise CompileError(findings.shown) from None
     check_declarations(scope, findings)
-    graph = lower(network)
-    for diagnostic in unused(graph, chosen.name_at):
+    lowered = Lowered(network)
+    for diagnostic in unused(lowered.runs, chosen.name_at):
         findings.add(diagnostic)
     findings.check()
-    cost = cost_of(graph)
-    check_size(state, cost.params, _largest(cost))
-    check_expectations(state, _expected_names(cost))
-    for diagnostic in (*advise(scope, state, graph), *misunderstood(source)):
+    cost = cost_of(lowered.runs)
+    check_size(state, cost.params, cost.largest)
+    check_expectations(state, figures_of(cost))
+    for diagnostic in (*advise(scope, state, lowered), *misunderstood(source)):
         findings.add(diagnostic)
-    return Program(network, graph, cost, findings.shown)
+    return Program(network, lowered, cost, findings.shown)
 
 
 def declared(source: Source, home: Path | None, texts: Texts = DISK) -> tuple[Scope, Findings]:
@@ -153,13 +159,8 @@ def check_blocks(source: Source, home: Path | None = None, texts: Texts = DISK) 
     return shown
 
 
-def _largest(cost: Cost) -> str:
-    """The name of the layer with the most parameters."""
-    return max(cost.layers, key=lambda layer: layer.params).node.name if cost.layers else ""
-
-
-def _expected_names(cost: Cost) -> dict[str, object]:
-    """What an `expect:` line may speak of."""
+def figures_of(cost: Cost) -> dict[str, Value]:
+    """Return what an `expect:` line may speak of, and a condition of `list`."""
     output = next(iter(cost.output.values()))
     return {
         "params": cost.params,
@@ -171,18 +172,29 @@ def _expected_names(cost: Cost) -> dict[str, object]:
     }
 
 
+def holds(condition: ast.Expr, source: Source, figures: Mapping[str, Value]) -> bool:
+    """Whether a comparison in the language holds of figures; raises CompileError if it is none."""
+    findings = Findings()
+    elaborator = Elaborator(findings, Extent(), evaluate, condition.span)
+    held = elaborator.evaluate(condition, Env(Scope(source), names=dict(figures)))
+    if not isinstance(held, bool | Bad):
+        message = f"a condition is a comparison, not {show(held)}"
+        findings.add(Diagnostic("E0206", message, condition.span, hint="`params < 5_000_000`"))
+    findings.check()
+    return held is True
+
+
 # --- names -------------------------------------------------------------------------------------
 
 
 @functools.cache
 def _library() -> Scope:
-    """The standard library, parsed once; its models are the defaults of every model."""
+    """The standard library; its models are the defaults of every model."""
     findings = Findings()
     scopes: list[Scope] = []
     for path in sorted((PACKAGE / "library").glob(f"*{SUFFIX}")):
         source = Source(f"library/{path.name}", path.read_text(encoding="utf-8"), ours=True)
-        scopes.append(declare(parse(source), source, list(scopes), findings))
-    findings.check()
+        scopes.append(declare_library(source, list(scopes), findings))
     return scopes[-1]
 
 

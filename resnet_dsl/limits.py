@@ -6,7 +6,7 @@ the memory that the largest input within each takes. What a person has in earnes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from resnet_dsl.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,21 @@ in the canonical form, in which such a line starts with its word.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from resnet_dsl.records import dataclass
 
 SUFFIX = ".resnet"
 PACKAGE = Path(__file__).parent
 
-DECLARATION = re.compile(r"^(?:use|const|block|model (\w+))\b", re.MULTILINE)
-HEADER = re.compile(r"model \w+\(")
-SIGN = re.compile(r'"[^"\n]*"|#[^\n]*|[=!<>]=|\w+|[^\w\s]')
+DECLARATION = r"(?m)^(?:use|const|block|model (\w+))\b"
+ALIAS = r"model \w+ = (\w+)"
+HEADER = r"model \w+\("
+SIGN = r'"[^"\n]*"|#[^\n]*|[=!<>]=|\w+|[^\w\s]'
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,21 @@ class ShelfModel:
     path: Path
     text: str
     description: str
+
+    def expected(self, figure: str) -> int | None:
+        """What the text expects of a figure, such as `params`; what it is another name of may say it.
+
+        Expectations are checked at each compilation. None if the text says nothing of it.
+        """
+        said = re.search(rf"\b{figure} == ([\d_]+)", self.text)
+        if said is not None:
+            return int(said[1])
+        alias = re.fullmatch(ALIAS, "\n".join(self._code()))
+        return models()[alias[1]].expected(figure) if alias is not None and alias[1] in models() else None
+
+    def _code(self) -> Iterator[str]:
+        lines = (line.partition("#")[0].rstrip() for line in self.text.splitlines())
+        return (line for line in lines if line)
 
     @property
     def is_whole(self) -> bool:
@@ -51,7 +69,9 @@ def name_maps_folder() -> Path:
 @functools.cache
 def files() -> dict[str, Path]:
     """The files of the shelf by name."""
-    return {path.stem: path for path in sorted(specs_folder().rglob(f"*{SUFFIX}"))}
+    # A tree of paths would take longer than the check of a spec.
+    found = (f"{folder}/{name}" for folder, _, names in os.walk(specs_folder()) for name in names)
+    return {path.stem: path for path in sorted(Path(name) for name in found if name.endswith(SUFFIX))}
 
 
 @functools.cache
@@ -109,7 +129,7 @@ def _declared(path: Path) -> Iterator[ShelfModel]:
     """The models of a file, in order, each with its own text."""
     text = path.read_text(encoding="utf-8")
     first = description(path)
-    places = [*DECLARATION.finditer(text), None]
+    places = [*re.finditer(DECLARATION, text), None]
     for match, following in pairwise(places):
         assert match is not None
         if match[1]:
@@ -131,10 +151,10 @@ def _above(text: str, start: int) -> str:
 
 def _parameters(text: str) -> Iterator[bool]:
     """Whether each parameter of a model has a default."""
-    header = HEADER.match(text)
+    header = re.match(HEADER, text)
     depth = 0
     parameter: list[str] = []
-    for sign in () if header is None else SIGN.findall(text, header.end() - 1):
+    for sign in () if header is None else re.findall(SIGN, text[header.end() - 1 :]):
         depth += (sign in "([{") - (sign in ")]}")
         if depth == 0 or (depth == 1 and sign == ","):
             if parameter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings, UsageError
@@ -12,6 +11,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.suggest import close_names, did_you_mean, one_of
 from resnet_dsl.elaborate.scope import Scope, declare
 from resnet_dsl.limits import FILES, TEXT_BYTES, TOKENS
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.shipped import SUFFIX, file_of, known, model_named, specs_folder
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse, words_of

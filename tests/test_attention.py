@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import resnet_dsl
+from resnet_dsl.backend.discovery import find_backend
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.reference import evaluate
+from resnet_dsl.verify.share import fresh_starts
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -206,3 +208,12 @@ def test_what_needs_a_size_says_so_where_it_is_open(step: str) -> None:
     with pytest.raises(CompileError) as found:
         returns(f"return x -> {step}", "16xHxW")
     assert found.value.diagnostics[0].code == "E0307"
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+def test_vectors_of_rows_and_of_columns_start_apart_on_a_square_map(backend: str) -> None:
+    text = "model m { input: 8x4x4  stem: attended  stages: []  head: gap -> fc(2) }"
+    block = "block attended { return attention(x, x, x, heads=2, relative=[4, 4]) }"
+    program = compile_source(Source("m.resnet", f"{block}\n{text}"))
+    assert sum(name.endswith("_rel") for name, _ in program.graph.parameters()) == 2
+    assert fresh_starts(program, find_backend(backend)) == ()

@@ -16,7 +16,7 @@ from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.reference import Array, OpCall, backward, evaluate, forward
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.diagnosis import likely_cause
-from resnet_dsl.verify.run import fresh_starts
+from resnet_dsl.verify.share import fresh_starts
 from resnet_dsl.verify.training import verify_training
 from tests.support.agreement import ALL_ENGINES, Engine, Size, compiled, images, results_of
 from tests.support.op_cases import SIZES, Case, StartArgument, cases_of, model_of, start_arguments, width_of

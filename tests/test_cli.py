@@ -224,13 +224,15 @@ def test_list_groups_by_folder_without_compiling(run: Run, monkeypatch: pytest.M
     for each in lists:
         each.cache_clear()
     try:
-        assert run("list")[1] == "specs\n  alone\n\ncifar\n  small  A small one.\n"
+        assert run("list")[1] == "specs (1)\n  alone\n\ncifar (1)\n  small  A small one.\n"
         entries = json.loads(run("list", "--format", "json")[1])
     finally:
         for each in lists:
             each.cache_clear()
-    small = {"name": "small", "folder": "cifar", "file": "cifar/small.resnet", "description": "A small one."}
-    assert entries[1] == small
+    assert entries[1] == {
+        "name": "small", "folder": "cifar", "file": "cifar/small.resnet", "description": "A small one.",
+        "params": None, "macs": None,
+    }  # fmt: skip
 
 
 def test_backends_are_listed(run: Run) -> None:

@@ -24,9 +24,10 @@ SMALL = "model small { input: 3xHxW  stem: conv(4, 3x3) -> relu  stages: []  hea
 
 
 @pytest.mark.slow
-def test_verify_has_a_column_for_each_engine_that_is_installed(tmp_path: Path) -> None:
+def test_verify_has_a_column_for_each_engine_that_is_installed_if_asked_for_all(tmp_path: Path) -> None:
     (tmp_path / "small.resnet").write_text(SMALL)
-    done = run_cli("verify", "small.resnet", "--size", "9x8", "--format", "json", cwd=tmp_path)
+    arguments = ("verify", "small.resnet", "--size", "9x8", "--format", "json")
+    done = run_cli(*arguments, "--engines", "all", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     facts = json.loads(done.stdout)
     others = {f"keras:{name}" for name in INSTALLED if name != "tensorflow"}
@@ -38,6 +39,8 @@ def test_verify_has_a_column_for_each_engine_that_is_installed(tmp_path: Path) -
         assert facts["starts"][other] == []
     (block, *_) = facts["blocks"]
     assert {f"{other}/float32" for other in others} < block["errors"].keys()
+    facts = json.loads(run_cli(*arguments, cwd=tmp_path).stdout)
+    assert {key.partition("/")[0] for key in facts["bars"]} == {"torch", "keras", "onnx"}
 
 
 def test_what_no_engine_is_called_is_told_and_those_there_are() -> None:

@@ -76,7 +76,7 @@ def test_every_formula_gives_the_number_that_is_there(name: str) -> None:
                 assert evaluated(formula, known) == body.nodes[index].shape.channels
     model = {parameter.name: parameter.value for parameter in found.parameters}
     for stage in found.stages:
-        for body, given in zip(stage.blocks, stage.derived, strict=True):
+        for body, given in ((run.body, run.derived) for run in stage.each):
             for argument, formula in given:
                 if set(names_of(formula)) <= model.keys():
                     assert evaluated(formula, model) == numbers(body)[argument]

@@ -16,7 +16,7 @@ from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.initial.seeded import random_state
-from resnet_dsl.printing.summary import headline
+from resnet_dsl.printing.headline import headline
 from resnet_dsl.program import Program
 from resnet_dsl.weights.formats.registry import encode
 from tests.support.library_models import keras_resnet

@@ -11,7 +11,8 @@ from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
-from resnet_dsl.printing.summary import headline, summary_facts, summary_text
+from resnet_dsl.printing.headline import headline
+from resnet_dsl.printing.summary import summary_facts, summary_text
 from resnet_dsl.program import Program
 from resnet_dsl.verify.case import subject_of, usual_sizes
 from resnet_dsl.verify.gen_test import source_of

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from resnet_dsl import loads
+from resnet_dsl.backend.discovery import find_backend, runtime_of
 from resnet_dsl.initial.seeded import random_state
 from tests.support.backends import in_full
 from tests.support.op_cases import Case, cases_of, model_of
@@ -113,3 +115,25 @@ def test_the_files_of_keras_keep_every_tensor_of_our_layers(tmp_path: Path) -> N
     for found in (*map(in_full("keras").read_state, (fresh, loaded)), model.state(tmp_path / "m.weights.h5")):
         assert found.keys() == state.keys()
         assert all(np.array_equal(found[name], value) for name, value in state.items())
+
+
+def test_a_model_made_with_weights_is_the_one_that_they_are_loaded_into() -> None:
+    """The same layers, which would start as they should where one is made again; nothing is drawn twice."""
+    keras = pytest.importorskip("keras")
+    program = loads(texts()["open"]).program
+    runtime: Any = runtime_of(find_backend("keras"))
+    state = random_state(program.graph, 0)
+    for dtype in ("float32", "float64"):
+        made = runtime.build_with(program, state, dtype)
+        loaded = runtime.load_state(runtime.build(program, dtype), state)
+        for ours, theirs in zip(made.layers, loaded.layers, strict=True):
+            for name, start in vars(theirs).items():
+                if isinstance(start, keras.initializers.Initializer):
+                    found = getattr(ours, name)
+                    assert (type(found), found.get_config()) == (type(start), start.get_config())
+        channels = program.network.input.channels
+        x = np.random.default_rng(0).standard_normal((2, channels, 12, 12)).astype(dtype)
+        wanted = runtime.run(loaded, x)
+        assert all(np.array_equal(value, wanted[name]) for name, value in runtime.run(made, x).items())
+    kernel = next(layer.kernel for layer in keras.models.clone_model(made).layers if hasattr(layer, "kernel"))
+    assert keras.ops.std(kernel) > 0

@@ -65,7 +65,13 @@ def test_resnets_of_keras_applications_are_ours_and_ours_are_theirs(
 
 
 @pytest.mark.parametrize(
-    ("spec", "name"), [("tf_efficientnet_b0", "EfficientNetB0"), ("mobilenet_v2_keras", "MobileNetV2")]
+    ("spec", "name"),
+    [
+        ("tf_efficientnet_b0", "EfficientNetB0"),
+        ("mobilenet_v2_keras", "MobileNetV2"),
+        ("mobilenet_v3_large_keras", "MobileNetV3Large"),
+        ("mobilenet_v3_small_keras", "MobileNetV3Small"),
+    ],
 )
 def test_small_networks_of_keras_applications_are_ours_and_ours_are_theirs(
     spec: str, name: str, tmp_path: Path

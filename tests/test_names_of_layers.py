@@ -429,7 +429,7 @@ class Unroll(Op):
 def with_ops(program: Program, ops: dict[str, Op]) -> Program:
     """Return a program with other ops for those of some kinds."""
     nodes = tuple(replace(node, op=ops.get(node.op.kind, node.op)) for node in program.graph.nodes)
-    return replace(program, graph=replace(program.graph, nodes=nodes))
+    return program.with_graph(replace(program.graph, nodes=nodes))
 
 
 def test_a_norm_with_running_statistics_takes_biases_and_eps_whatever_its_kind() -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, replace
-
 import numpy as np
 import pytest
 
 from resnet_dsl.ir.arguments import Symbol
-from resnet_dsl.ir.ops import CATALOGUE, Op, functions
+from resnet_dsl.ir.ops import CATALOGUE, Join, Op, functions
 from resnet_dsl.ir.ops.base import Init, initial
-from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import MISSING
 from resnet_dsl.reference import OpCall, forward
 from resnet_dsl.reference.meaning import Array
-from tests.support.op_cases import VALUES, Case, cases_of
+from tests.support.op_cases import OPERANDS, Case, cases_of, neighbours
 
 MAP = Shape(64, (Size("H"), Size("W")))
 NEUTRAL = {"mean": 0.0, "shift": 0.0, "bias": 0.0}
@@ -60,51 +59,6 @@ def test_an_activation_is_a_nonlinear_function_of_one_value(kind: str, x: Array)
 def test_an_op_that_mixes_channels_makes_others_of_the_next(kind: str, x: Array) -> None:
     op = CATALOGUE[kind].make({})
     assert op.mixes_channels == changed(op, x, 1)[:, 0].any()
-
-
-STARTS = [
-    (kind, spec.name) for kind, op in CATALOGUE.items() for spec in fields(op) if spec.metadata["starts"]
-]
-
-
-@pytest.mark.parametrize(("kind", "argument"), STARTS)
-def test_how_tensors_start_changes_nothing_once_they_are_given(kind: str, argument: str) -> None:
-    for case in cases_of(kind):
-        for value in choices(CATALOGUE[kind], argument):
-            other = case.op.having(argument, value)
-            assert other.computation == case.op.computation
-            assert np.array_equal(result_of(replace(case, op=other)), result_of(case))
-
-
-def choices(op: type[Op], argument: str) -> tuple[object, ...]:
-    """What an argument is tried with."""
-    rule = next(rule for name, rule, _ in op.arguments() if name == argument)
-    return VALUES.get(rule, rule.choices)
-
-
-def result_of(case: Case, flip: bool = False) -> Array:
-    """What the op computes of the case's inputs, or of these in turn, with tensors that are drawn."""
-    drawn = np.random.default_rng(1)
-    extent = Extent(12, 12)
-    inputs = tuple(drawn.uniform(0.1, 1, (1, *shape.at(extent))) for shape in case.shapes)
-    tensors = {each.name: drawn.uniform(0.5, 1.5, each.shape) for each in case.op.parameters(*case.shapes)}
-    return forward(case.op, OpCall(inputs[::-1] if flip else inputs, tensors))
-
-
-COMMUTING = [kind for kind, op in CATALOGUE.items() if op.commutes]
-
-
-@pytest.mark.parametrize("kind", COMMUTING)
-def test_the_order_of_inputs_changes_nothing_where_the_op_says_so(kind: str) -> None:
-    pairs = [case for case in cases_of(kind) if len(case.shapes) == 2]
-    assert pairs
-    for case in pairs:
-        assert np.array_equal(result_of(case), result_of(case, flip=True))
-
-
-def test_sums_and_products_commute_and_quotients_do_not() -> None:
-    assert {"add", "mul"} <= set(COMMUTING)
-    assert "div" not in COMMUTING
 
 
 @pytest.mark.parametrize("kind", PLAIN)
@@ -159,3 +113,61 @@ def test_channels_are_padded_on_the_side_that_is_given(side: str, before: int, x
 def test_a_slope_is_one_or_one_a_channel(per_channel: bool, shape: tuple[int, ...]) -> None:
     (slope,) = CATALOGUE["prelu"].make({"per_channel": per_channel}).parameters(MAP)
     assert slope.shape == shape
+
+
+# --- arguments of training, and inputs that may change places ---------------------------------------
+
+ARGUMENTS = [(kind, name) for kind, op in CATALOGUE.items() for name, _, _ in op.arguments()]
+
+
+def inputs_of(case: Case) -> tuple[Array, ...]:
+    """Values for each operand of a case, positive where they have to be."""
+    drawn = np.random.default_rng(1)
+    shapes = (OPERANDS[name][1].at(Extent(12, 12)) for name in case.operands)
+    found = [3 * drawn.standard_normal((2, *shape)) for shape in shapes]
+    return tuple(abs(x) if index in case.op.positive else x for index, x in enumerate(found))
+
+
+def tensors_of(case: Case) -> dict[str, Array]:
+    drawn = np.random.default_rng(2)
+    return {p.name: drawn.uniform(0.1, 1.0, p.shape) for p in case.op.parameters(*case.shapes)}
+
+
+def starts_of(case: Case) -> list[Init]:
+    return [p.init for p in case.op.parameters(*case.shapes)]
+
+
+def result_of(case: Case, inputs: tuple[Array, ...]) -> Array:
+    return forward(case.op, OpCall(inputs, tensors_of(case)))
+
+
+def evaluates_alike(case: Case, other: Case) -> bool:
+    """Whether both have tensors of the same shapes, and with the same values give the same."""
+    shapes = [{p.name: p.shape for p in each.op.parameters(*each.shapes)} for each in (case, other)]
+    inputs = inputs_of(case)
+    return shapes[0] == shapes[1] and np.array_equal(result_of(case, inputs), result_of(other, inputs))
+
+
+@pytest.mark.parametrize(("kind", "name"), ARGUMENTS)
+def test_what_evaluation_does_not_see_is_of_training_or_of_the_start(kind: str, name: str) -> None:
+    cases = cases_of(kind)[:8]
+    pairs = [(case, other) for case in cases for other in neighbours(case, name)]
+    unseen = bool(pairs) and all(evaluates_alike(case, other) for case, other in pairs)
+    starts = any(starts_of(case) != starts_of(other) for case, other in pairs)
+    assert cases[0].op.in_training_alone(name) == (unseen and not starts)
+    assert cases[0].op.starts_alone(name) == (unseen and starts)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, op in CATALOGUE.items() if issubclass(op, Join)])
+def test_inputs_commute_if_their_order_changes_no_result(kind: str) -> None:
+    cases = [case for case in cases_of(kind) if len(set(case.operands)) > 1]
+    turned = []
+    for case in cases:
+        inputs = inputs_of(case)
+        try:
+            case.op.shape(*case.shapes[::-1], extent=Extent(12, 12))
+        except ShapeError:
+            turned.append(False)
+        else:
+            turned.append(np.array_equal(result_of(case, inputs), result_of(case, inputs[::-1])))
+    assert CATALOGUE[kind].commutes == (bool(turned) and all(turned))

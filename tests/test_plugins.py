@@ -213,7 +213,8 @@ def test_a_live_model_of_what_has_no_runtime_is_refused(place: Path, monkeypatch
 def test_a_framework_that_lacks_something_itself_is_a_line(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resnet_dsl.verify.run import participants
+    from resnet_dsl.verify.run import runners
+    from resnet_dsl.verify.share import absence
 
     text = """
 from resnet_dsl.backend.interface import Backend, Capability
@@ -227,9 +228,10 @@ BACKEND = Backend("half", ".half", frozenset(), lambda program, state: "", runti
     for folder in (tmp_path, FULL):
         monkeypatch.syspath_prepend(folder)
     why = "the half model cannot be built here: ModuleNotFoundError: No module named 'gone'"
-    assert dict(participants(())[1])["half"] == why
+    half = runners(())[0]["half"]
+    assert absence(half, asked=False) == why
     with pytest.raises(resnet_dsl.UsageError, match=why):
-        participants(("half", "echo"))
+        absence(half, asked=True)
 
 
 # --- what is broken ----------------------------------------------------------------------------
@@ -266,14 +268,15 @@ def test_commands_that_do_not_need_it_are_as_ever(place: Path, broken: Path, tmp
 def test_verify_of_all_names_the_broken_ones_and_goes_on(
     place: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resnet_dsl.verify.run import participants
+    from resnet_dsl.verify.run import runners
+    from resnet_dsl.verify.share import absence
 
     for folder in (broken, place, FULL):
         monkeypatch.syspath_prepend(folder)
-    found, left_out = participants(())
+    found, left_out = runners(())
     assert {"echo", "torch"} <= set(found)
-    reasons = {name: words for name, (_, words) in BROKEN.items()} | {"dot": "it has no runtime"}
-    assert reasons.items() <= dict(left_out).items()
+    assert absence(found["dot"], asked=False) == "it has no runtime"
+    assert {name: words for name, (_, words) in BROKEN.items()}.items() <= left_out.items()
 
 
 def test_plug_ins_import_of_the_compiler_what_a_backend_may(place: Path) -> None:

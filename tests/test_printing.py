@@ -11,8 +11,9 @@ import pytest
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.printing.headline import headline
 from resnet_dsl.printing.stages import print_ast, print_graph, print_network
-from resnet_dsl.printing.summary import headline, summary_facts, summary_json, summary_text
+from resnet_dsl.printing.summary import summary_facts, summary_json, summary_text
 from resnet_dsl.program import Program
 from resnet_dsl.syntax.parser import parse
 

@@ -122,7 +122,7 @@ def test_a_crop_that_fails_at_other_sizes_is_a_warning_and_a_resize_never() -> N
 
 
 def test_the_receptive_field_of_a_resized_map_has_the_steps_of_the_other() -> None:
-    costs = block(f"{LOW} return low -> resize(like=x, mode=nearest) -> conv(4, 3x3)", "8x8").cost.layers
+    costs = block(f"{LOW} return low -> resize(like=x, mode=nearest) -> conv(4, 3x3)", "8x8").layers
     assert [cost.field for cost in costs] == [(2, 2), (2, 2), (4, 4)]
 
 

@@ -185,10 +185,10 @@ def test_tensors_count_once_and_multiply_adds_each_time() -> None:
     names = [name for name, _ in program.graph.parameters()]
     assert Counter(names).most_common(1)[0][1] == 1
     assert program.cost.params == sum(p.size for _, p in program.graph.parameters() if p.learned)
-    macs = {layer.node.name: layer.macs for layer in program.cost.layers}
+    macs = {layer.node.name: layer.macs for layer in program.layers}
     assert macs["layer1.0.conv1"] == macs["layer1.2.conv1"] == macs["layer1.3.conv1@2"] == 6 * 6 * 9 * 81
     assert macs["layer2.0.cls@2.conv1"] == 6 * 6 * 9 * 25
-    assert not any(layer.params for layer in program.cost.layers if "@" in layer.node.name)
+    assert not any(layer.params for layer in program.layers if "@" in layer.node.name)
     assert random_state(program.graph, 0).keys() == set(names)
 
 

@@ -161,15 +161,15 @@ def test_list_shows_each_model_with_its_comment(capsys: pytest.CaptureFixture[st
 
     assert main(["list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "some",
-        "  units        The pattern of the others.",
-        "  units_s      The smallest.",
-        "  units_m      A family for tests.",
-        "  units_gated  A family for tests.",
-        "  units_wide   A family for tests.",
-        "  other        A family for tests.",
-        "  last         A family for tests.",
-        "  own          Own.",
+        "some (8)",
+        "  units               The pattern of the others.",
+        "  units_s      1,443  The smallest.",
+        "  units_m      2,035  A family for tests.",
+        "  units_gated  2,035  A family for tests.",
+        "  units_wide   3,803  A family for tests.",
+        "  other        3,803  A family for tests.",
+        "  last         1,443  A family for tests.",
+        "  own                 Own.",
     ]
 
 

@@ -12,15 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = ("torch", "keras", "tensorflow", "onnx", "onnxruntime", "numpy", "jinja2")
 HEAVY = (*FRAMEWORKS, "pygls", "lsprotocol", "pygments")
+# What reads Python, writes reports or suggests names: a check that finds nothing has no use for it.
+IDLE = ("dataclasses", "inspect", "json", "shutil", "fractions", "difflib", "hashlib", "pickle", "tomllib")
 SPEC = "model net { stages: [1]  block: basic }"
 
 
 def imported(code: str, *arguments: str) -> set[str]:
-    """Run `code` in a fresh interpreter and return the packages it has imported at its end."""
-    script = f"import sys\n{code}\nprint(*{{n.partition('.')[0] for n in sys.modules}}, file=sys.stderr)"
+    """Run `code` in a fresh interpreter, and return what it has imported."""
+    names = "{part for name in sys.modules for part in (name, name.partition('.')[0])}"
+    script = f"import sys\n{code}\nprint(*{names}, file=sys.stderr)"
+    path = f"{ROOT}{os.pathsep}{ROOT / 'backends'}"
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     return set(done.stderr.split())
 
@@ -30,14 +34,39 @@ RUN = "from resnet_dsl.cli.main import main\nassert main() == 0"
 
 @pytest.mark.parametrize(
     "command",
-    [["check"], ["check", "--format", "sarif"], ["summary"], ["summary", "--format", "json"], ["expand"]],
+    [
+        ["check"],
+        ["check", "--format", "sarif"],
+        ["summary"],
+        ["summary", "--format", "json"],
+        ["expand"],
+        ["draw", "-o", "-"],
+    ],
 )
 def test_checking_needs_no_framework(command: list[str], tmp_path: Path) -> None:
     spec = tmp_path / "net.resnet"
     spec.write_text(SPEC)
     found = imported(RUN, command[0], str(spec), *command[1:])
-    assert "lark" in found
-    assert not found.intersection(HEAVY)
+    assert "resnet_dsl" in found
+    assert not found.intersection((*HEAVY, "lark"))
+
+
+def test_a_check_that_finds_nothing_imports_nothing_in_vain() -> None:
+    found = imported(RUN, "check", "resnet50")
+    assert not found.intersection(IDLE)
+    assert "resnet_dsl.elaborate.fixits" not in found
+    assert "resnet_dsl.diagnostics.render.terminal" not in found
+
+
+def test_a_file_for_torch_needs_no_template_engine() -> None:
+    found = imported(RUN, "compile", "resnet50", "--backend", "torch", "-o", "-")
+    assert not found.intersection((*HEAVY, "lark", "dataclasses", "inspect"))
+
+
+def test_comparing_specs_needs_no_framework(tmp_path: Path) -> None:
+    spec = tmp_path / "net.resnet"
+    spec.write_text(SPEC)
+    assert not imported(RUN, "diff", str(spec), str(spec)).intersection(HEAVY)
 
 
 @pytest.mark.parametrize("command", [["--version"], ["list"], ["explain", "E0301"]])
@@ -52,3 +81,10 @@ def test_listing_backends_needs_no_framework() -> None:
 def test_importing_the_library_is_cheap() -> None:
     found = imported("import resnet_dsl\nassert resnet_dsl.__version__")
     assert not found.intersection((*HEAVY, "lark", "argparse", "difflib"))
+
+
+def test_checking_draws_nothing(tmp_path: Path) -> None:
+    spec = tmp_path / "net.resnet"
+    spec.write_text(SPEC)
+    code = f"{RUN}\nassert not [name for name in sys.modules if 'drawing' in name]"
+    assert imported(code, "check", str(spec))

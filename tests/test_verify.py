@@ -63,7 +63,8 @@ def spoilt(
     def taken(model: Any, lessons: Any, given: Sgd) -> Any:
         return (steps or trainer.steps)(model, lessons, sgd(given))
 
-    changed: Any = SimpleNamespace(**{**vars(runtime), "build": build, "load_state": load_state})
+    theirs = {name: part for name, part in vars(runtime).items() if name != "build_with"}
+    changed: Any = SimpleNamespace(**{**theirs, "build": build, "load_state": load_state})
     promised: Any = SimpleNamespace(steps=taken, STATISTICS=statistics or trainer.STATISTICS)
     return replace(real, runtime=Capability((), lambda: changed), trainer=Capability((), lambda: promised))
 

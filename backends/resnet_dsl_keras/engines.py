@@ -9,11 +9,11 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.records import dataclass, field
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_keras.layer_names import result_layers
 from resnet_dsl_keras.render import render

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import takewhile
 
 from resnet_dsl.backend.python_source import (
@@ -29,6 +28,7 @@ from resnet_dsl.backend.python_source import (
     statement,
 )
 from resnet_dsl.backend.python_source import Sequence as Several
+from resnet_dsl.backend.records import dataclass, field
 from resnet_dsl_keras.helpers import TENSOR, Helpers
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.reserved_names import RESERVED

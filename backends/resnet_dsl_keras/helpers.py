@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from resnet_dsl.backend.python_source import (
@@ -24,6 +23,7 @@ from resnet_dsl.backend.python_source import (
     text,
     walk,
 )
+from resnet_dsl.backend.records import dataclass, replace
 
 TENSOR = "keras.KerasTensor"
 NUMBER, REAL, FLAG, WORD = "int", "float", "bool", "str"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
-from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, Program, Stage, names_of
+from resnet_dsl.backend.ir import INPUT, BlockCall, Body, Graph, Node, PixelInput, Program, Stage, names_of
 from resnet_dsl.backend.python_source import (
     IN_CHANNELS,
     INDEX,
     Argument,
     Assignment,
+    Call,
     Classes,
     ClassParameter,
     Dictionary,
@@ -21,15 +21,18 @@ from resnet_dsl.backend.python_source import (
     ModelBody,
     ModelPart,
     Name,
+    Negative,
     SharedUse,
     Subscript,
     call,
     docstring,
+    listed,
     names,
     needed_sizes,
     signature,
     statement,
 )
+from resnet_dsl.backend.records import dataclass
 from resnet_dsl_keras.functions import Functions
 from resnet_dsl_keras.layer_names import LayerNames, numbered
 from resnet_dsl_keras.reserved_names import RESERVED
@@ -37,6 +40,7 @@ from resnet_dsl_keras.rules import lowered_node
 from resnet_dsl_keras.shared_layers import application, free_variable, function_of
 
 X = Name("x")
+IMAGES = Name("images")
 INPUTS = Name("inputs")
 AUXILIARY = "auxiliary"
 LOOP = 3  # as many blocks alike are a loop
@@ -80,8 +84,11 @@ def build_function(
         outputs = Name("outputs")
         items = tuple((Literal(name), Name(variable)) for name, variable in body.outputs)
         lines.append(Assignment(("outputs",), Dictionary(items)))
-    model = call("keras.Model", INPUTS, outputs, name=program.name)
+    pixels = program.network.pixels
+    model = call("keras.Model", INPUTS if pixels is None else IMAGES, outputs, name=program.name)
     used = names([line.value for line in (*lines, *later)])
+    if pixels is not None:
+        used = used.union(["layers"], ["ops"] * pixels.reversed)
     text = [*_under_policy(body), *_input_lines(program, body, IN_CHANNELS in used), *_text(lines)]
     if body.auxiliary:
         text += [f"    if {AUXILIARY}:", *_text(later, 8)]
@@ -140,6 +147,9 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
         yield f'        raise ValueError("the layers are made for an input of {channels} channels")'
     if uses_channels:
         yield f"    {IN_CHANNELS} = input_shape[-1]"
+    if program.network.pixels is not None:
+        yield from _image_lines(program.network.pixels)
+        return
     # By itself an input is of Keras' `floatx`, whatever the policy is.
     settings: dict[str, Argument] = {"dtype": Name("keras.config.dtype_policy().variable_dtype")}
     shape: Expression = Name("input_shape")
@@ -150,6 +160,23 @@ def _input_lines(program: Program, body: ModelBody, uses_channels: bool) -> Iter
     yield statement("inputs = ", call("keras.Input", shape, **settings, name="input"), 4)
 
 
+def _image_lines(pixels: PixelInput) -> Iterator[str]:
+    """The statements that take images, channels last in either layout, and make the input of them."""
+    means = [-shift / scale for scale, shift in zip(pixels.scale, pixels.shift, strict=True)]
+    variances = [(1 / scale) ** 2 for scale in pixels.scale]
+    yield statement("images = ", call("keras.Input", Name("input_shape"), dtype="uint8", name="input"), 4)
+    first: Expression = IMAGES
+    if pixels.reversed:
+        yield statement("inputs = ", call("ops.flip", IMAGES, axis=Negative(Literal(1))), 4)
+        first = INPUTS
+    numbers = {"mean": listed(*means), "variance": listed(*variances)}
+    made = call("layers.Normalization", axis=Negative(Literal(1)), **numbers, name="preprocess")
+    yield statement("inputs = ", Call(made, (first,)), 4)
+    yield '    last = keras.config.image_data_format() == "channels_last"'
+    yield "    if not last:"
+    yield "        inputs = layers.Permute((3, 1, 2))(inputs)"
+
+
 def _channels_vary(program: Program, body: ModelBody) -> bool:
     """Whether the file is right for any number of channels of the input: layers of Keras look themselves."""
     network = program.network
@@ -157,7 +184,7 @@ def _channels_vary(program: Program, body: ModelBody) -> bool:
         return True
     if IN_CHANNELS not in {parameter.name for parameter in network.parameters} or _counted(program.graph):
         return False
-    formulas = [formula for stage in network.stages for given in stage.derived for _, formula in given]
+    formulas = [formula for stage in network.stages for run in stage.runs for _, formula in run.derived]
     parts = [part for part in (network.stem, network.head) if part is not None]
     formulas += [formula for part in parts for node in part.nodes for _, formula in node.derived]
     if any(IN_CHANNELS in names_of(formula) for formula in formulas):
@@ -201,7 +228,7 @@ def _lines(
     shared = _shared_blocks(body, functions)
     for part in body.parts:
         behind: list[Assignment] = []
-        if isinstance(part, Stage) and shared and part.owners:
+        if isinstance(part, Stage) and shared and part.shares:
             more, current = _stage_of_shared(part, current, body, classes, functions, layer_names, shared)
         elif isinstance(part, Stage):
             more, current = _stage(part, current, body, classes, functions, layer_names)
@@ -238,9 +265,9 @@ def _stage(
 ) -> tuple[list[Line], Name]:
     """A stage block by block, equal neighbours in a loop where none of them is kept."""
     lines: list[Line] = []
-    end = f"{stage.name}.{len(stage.blocks) - 1}"
+    end = f"{stage.name}.{stage.count - 1}"
     kept = {end: body.kept.get(stage.name, X.path), **body.kept}
-    paths = [f"{stage.name}.{index}" for index in range(len(stage.blocks))]
+    paths = [f"{stage.name}.{index}" for index in range(stage.count)]
 
     def first(start: int) -> int:
         found = numbered([layer_names.at(paths[start])])
@@ -253,7 +280,7 @@ def _stage(
             run = paths[done:end_of_run]
             alike = numbered([layer_names.at(path) for path in run])
             several = any(block.more for block in stage.blocks[done:end_of_run])
-            plain = not (stage.inputs or several) and body.kept.keys().isdisjoint(run)
+            plain = stage.in_a_row and not several and body.kept.keys().isdisjoint(run)
             if alike and len(run) >= LOOP and current == X and plain:
                 front, number, back = alike
                 block = functions.call(use, [X], Joined(INDEX, back, front))
@@ -296,7 +323,7 @@ def _stage_of_shared(
 ) -> tuple[list[Line], Name]:
     """A stage with blocks that are applied more than once, block by block."""
     lines: list[Line] = []
-    last = len(stage.blocks) - 1
+    last = stage.count - 1
     for index, block in enumerate(stage.blocks):
         path = f"{stage.name}.{index}"
         home = stage.owner(index) or path

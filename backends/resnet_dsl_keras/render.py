@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_dsl.backend.artefacts import origin, spec_lines
 from resnet_dsl.backend.ir import Body, Node, Op, Program
@@ -19,10 +18,11 @@ from resnet_dsl.backend.python_source import (
     preprocess_constant,
     template,
 )
+from resnet_dsl.backend.records import replace
 from resnet_dsl_keras.functions import function_name, functions_of
 from resnet_dsl_keras.helpers import EXACT, helpers_of
 from resnet_dsl_keras.layer_names import LayerNames
-from resnet_dsl_keras.model import INPUTS, build_function
+from resnet_dsl_keras.model import IMAGES, INPUTS, build_function
 from resnet_dsl_keras.recursion import recursion_limit
 from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import KerasLowering, lowered, lowered_node
@@ -35,9 +35,10 @@ def render(program: Program, exact: bool = False) -> str:
     `exact` asks for ops in place of those layers of Keras that compute in single precision whatever
     the model's own is: slower, and of use to a comparison in double precision alone.
     """
-    classes = classes_of(program.network, lowered, RESERVED, function_name)
+    reserved = RESERVED | ({IMAGES.path} if program.network.pixels is not None else set())
+    classes = classes_of(program.network, lowered, reserved, function_name)
     layer_names = LayerNames(program, classes)
-    body = model_body(program, classes, RESERVED, INPUTS.path)
+    body = model_body(program, classes, reserved, INPUTS.path)
     cases = {case for node in program.graph.nodes for case in lowered_node(node).cases}
     cases |= EXACT if exact else set()
     trees = [*_trees(body, classes), *blocks_calls(program.network)]
@@ -45,7 +46,10 @@ def render(program: Program, exact: bool = False) -> str:
     functions = functions_of(classes, helpers, layer_names)
     frozen = frozen_constant(_by_blocks(program), _is_frozen_layer, layer_names.at)
     norms = norms_constant(program, _norm_kinds(program))
-    build = build_function(program, body, classes, functions, layer_names, returns=not (frozen or norms))
+    inference = program.network.inference
+    build = build_function(
+        program, body, classes, functions, layer_names, returns=not (frozen or norms or inference)
+    )
     used = build.names.union(*(function.names for function in functions.found.values()))
     called = helpers.called(used)
     drops = bool(frozen) and any(node.op.random for node in program.graph.nodes)
@@ -59,6 +63,7 @@ def render(program: Program, exact: bool = False) -> str:
         preprocess=preprocess_constant(program),
         frozen=frozen,
         norms=norms,
+        inference=inference,
         separator=layer_names.separator(),
         drops=drops,
         helpers=[helpers.sources[name] for name in called],
@@ -69,7 +74,7 @@ def render(program: Program, exact: bool = False) -> str:
 
 def further_work(program: Program) -> Iterator[str]:
     """Yield lines that say what Keras computes beyond the network's own multiply-adds, op by op."""
-    macs = {layer.node.name: layer.macs for layer in program.cost.layers}
+    macs = {layer.node.name: layer.macs for layer in program.layers}
     lines = []
     total = program.cost.macs or 0
     for node in program.graph.nodes:
@@ -116,6 +121,6 @@ def _by_blocks(program: Program) -> Program:
     if not program.names:
         return program
     network = program.network
-    blocks = {s.name: [f"{s.name}.{i}" for i in range(len(s.blocks))] for s in network.stages}
+    blocks = {s.name: [f"{s.name}.{i}" for i in range(s.count)] for s in network.stages}
     frozen = tuple(path for part in network.frozen for path in blocks.get(part, [part]))
     return replace(program, network=replace(network, frozen=frozen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ from resnet_dsl_keras.tensor_names import (
 with quiet_start():
     import keras
 
+    from resnet_dsl_keras.unstarted import unstarted
+
 
 def build(program: Program, dtype: str | None = None) -> keras.Model:
     """Return the rendered source's model under a policy, or that which is set; for double its exact form.
@@ -35,6 +38,15 @@ def build(program: Program, dtype: str | None = None) -> keras.Model:
     policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
     exact = policy.compute_dtype == "float64"
     return build_source(render(program, exact), program.name, dtype, program.network.auxiliary)
+
+
+def build_with(program: Program, state: Mapping[str, Array], dtype: str | None = None) -> keras.Model:
+    """Return the model with these weights; none is started before."""
+    policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
+    module = module_of(render(program, policy.compute_dtype == "float64"), program.name)
+    with unstarted(module):
+        model = _built(module, dtype, program.network.auxiliary)
+    return load_state(model, state)
 
 
 def without_auxiliary(model: keras.Model) -> keras.Model:
@@ -49,7 +61,10 @@ def _main(model: keras.Model, outputs: dict[str, Any]) -> dict[str, Any]:
 
 def build_source(source: str, name: str, dtype: str | None, auxiliary: Sequence[str] = ()) -> keras.Model:
     """Execute source and build its model under the dtype policy, or that which is set."""
-    module = module_of(source, name)
+    return _built(module_of(source, name), dtype, auxiliary)
+
+
+def _built(module: ModuleType, dtype: str | None, auxiliary: Sequence[str]) -> keras.Model:
     model = module.build(dtype=dtype, auxiliary=True) if auxiliary else module.build(dtype=dtype)
     model._auxiliary = tuple(auxiliary)
     return model

@@ -11,7 +11,6 @@ The layers of the function are those of the model: each is called at every appli
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain, count
 
 from resnet_dsl.backend.ir import Network
@@ -28,6 +27,7 @@ from resnet_dsl.backend.python_source import (
     listed,
     shared_blocks,
 )
+from resnet_dsl.backend.records import dataclass, replace
 
 Make = Callable[[BlockStep, Sequence[Expression]], Expression]
 

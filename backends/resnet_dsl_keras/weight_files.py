@@ -11,7 +11,6 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from math import prod
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +21,7 @@ from resnet_dsl.backend.bounds import GROUPS, check_metadata, check_tensors
 from resnet_dsl.backend.contents import KEY, Contents, Metadata, Stored, metadata_value
 from resnet_dsl.backend.interface import LiveModel
 from resnet_dsl.backend.ir import Array, Program
+from resnet_dsl.backend.records import replace
 from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl_keras.tensor_names import (
     DEPTHWISE,

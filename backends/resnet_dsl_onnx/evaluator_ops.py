@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from onnx.reference.op_run import OpRun
 
 from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.records import dataclass
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 

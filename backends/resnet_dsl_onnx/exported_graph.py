@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from resnet_dsl.backend.bounds import NODES
 from resnet_dsl.backend.contents import Stored
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.records import dataclass, field
 from resnet_dsl.backend.refusals import UsageError, printable
 
 OURS = "resnet-dsl"

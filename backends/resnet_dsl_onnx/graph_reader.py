@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -15,6 +14,7 @@ from onnx import ModelProto, defs
 
 from resnet_dsl.backend.foreign_graph import ForeignConstant, ForeignGraph, ForeignNode
 from resnet_dsl.backend.ir import INPUT, Array, Extent, GraphNode, Program
+from resnet_dsl.backend.records import replace
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx import nodes
 from resnet_dsl_onnx.exported_graph import (

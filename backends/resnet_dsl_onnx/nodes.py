@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from resnet_dsl.backend.records import dataclass
 
 NO_INPUT = ""  # ONNX's name for an optional input that is left out
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from pathlib import PurePath
 
@@ -15,19 +14,22 @@ from onnx import (
     ModelProto,
     NodeProto,
     TensorProto,
+    TensorShapeProto,
     ValueInfoProto,
     helper,
     numpy_helper,
 )
 
-from resnet_dsl.backend.artefacts import KEY, OPEN, Pieces, __version__, digest
+from resnet_dsl.backend.artefacts import KEY, OPEN, Pieces, __version__, digest, made_for
 from resnet_dsl.backend.bounds import CONSTANTS
-from resnet_dsl.backend.initial_weights import initial_state
-from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Program, Shape
+from resnet_dsl.backend.initial_weights import initial_weights
+from resnet_dsl.backend.ir import INPUT, Array, Extent, Graph, GraphNode, Network, Program, Shape
+from resnet_dsl.backend.records import replace
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl_onnx.exported_graph import SHARED
 from resnet_dsl_onnx.files import one_file
 from resnet_dsl_onnx.nodes import Constant, OnnxNode
+from resnet_dsl_onnx.preprocessing import NETWORK_INPUT, preprocessing
 from resnet_dsl_onnx.rules import lower
 
 # What onnx writes unasked is newer than what released runtimes load (onnx 1.23 writes opset 28 and
@@ -67,7 +69,7 @@ def _outline(
         raise ValueError(f"an onnx model is built in {' or '.join(ELEMENT)}, not {dtype}")
     whole, graph = program.graph, program.graph.inference
     lowered = _lowered(graph)
-    check_constants(_constants(lowered))
+    check_constants(_constants(lowered, graph.network))
     if state is not None:
         check_weights({name: parameter.shape for name, parameter in whole.parameters()}, state)
     model = ModelProto(
@@ -78,11 +80,11 @@ def _outline(
         opset_import=[helper.make_opsetid("", OPSET)],
     )
     _fill(model.graph, graph, lowered, dtype)
-    weights = _add_weights(model.graph, graph, initial_state(whole, 0) if state is None else state, dtype)
-    _add_constants(model.graph, lowered, dtype)
+    weights = _add_weights(model.graph, graph, initial_weights(program, 0) if state is None else state, dtype)
+    _add_constants(model.graph, lowered, graph.network, dtype)
     written = {name for name, _ in graph.parameters()}
     left_out = [program.tensor_name(name) for name, _ in whole.parameters() if name not in written]
-    metadata = _metadata(graph, lowered) | _shared(program)
+    metadata = _metadata(graph, lowered) | _shared(program) | _options(program)
     helper.set_model_props(model, metadata | ({LEFT_OUT: json.dumps(left_out)} if left_out else {}))
     return _renamed(model, program) if program.names else model, weights
 
@@ -92,7 +94,7 @@ def without_weights(program: Program) -> GraphProto:
     graph = program.graph.inference
     lowered, result = _lowered(graph), GraphProto()
     _fill(result, graph, lowered, "float32")
-    _add_constants(result, lowered, "float32")
+    _add_constants(result, lowered, graph.network, "float32")
     return result
 
 
@@ -133,21 +135,27 @@ def _may_vanish(part: OnnxNode) -> bool:
 def _fill(result: GraphProto, graph: Graph, lowered: Sequence[Lowered], dtype: str) -> None:
     """Write nodes and values in place: a message that is added to another one is copied."""
     names = _value_names(graph)
+    pixels = graph.network.pixels
     result.name = graph.network.name
     known: dict[object, list[AttributeProto]] = {}
+    for step in () if pixels is None else preprocessing(pixels):
+        _add_step(result, step, INPUT, step.result(INPUT), {}, known)
     for node, part in lowered:
-        _add_node(result, node, part, names, known)
+        output = part.result(node.name) if part.suffix else names[node.name]
+        _add_step(result, part, node.name, output, names, known)
     result.node.extend(_copies(graph, names))
-    _add_value(result.input.add(), INPUT, graph.network.input, graph.network.extent, dtype)
+    _add_input(result.input.add(), graph.network, dtype)
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     for output, name in graph.outputs:
         _add_value(result.output.add(), output, shapes[name], graph.network.extent, dtype)
     _add_inner_values(result, graph, names, dtype)
 
 
-def _constants(lowered: Sequence[Lowered]) -> list[Constant]:
+def _constants(lowered: Sequence[Lowered], network: Network) -> list[Constant]:
     """Each constant once, in order. Their names tell them apart: 0.0 and -0.0 are equal."""
-    inputs = (given for _, part in lowered for given in part.inputs)
+    pixels = network.pixels
+    first = [] if pixels is None else preprocessing(pixels)
+    inputs = (given for part in (*first, *(part for _, part in lowered)) for given in part.inputs)
     return list({_constant_name(given): given for given in inputs if isinstance(given, Constant)}.values())
 
 
@@ -156,7 +164,7 @@ def _constants(lowered: Sequence[Lowered]) -> list[Constant]:
 
 def _value_names(graph: Graph) -> dict[str, str]:
     """The value that holds each result: an output has the output's name, any other its op's."""
-    names = {INPUT: INPUT}
+    names = {INPUT: INPUT if graph.network.pixels is None else NETWORK_INPUT}
     for output, result in graph.outputs:
         names.setdefault(result, output)
     taken = {output for output, _ in graph.outputs}
@@ -194,10 +202,11 @@ def _constant_name(constant: Constant) -> str:
 # --- nodes and values --------------------------------------------------------------------------
 
 
-def _add_node(
+def _add_step(
     result: GraphProto,
-    node: GraphNode,
     part: OnnxNode,
+    name: str,
+    output: str,
     names: dict[str, str],
     known: dict[object, list[AttributeProto]],
 ) -> None:
@@ -207,12 +216,22 @@ def _add_node(
         _constant_name(given) if isinstance(given, Constant) else names.get(given, given)
         for given in part.inputs
     )
-    added.name = path = part.result(node.name)
-    added.output.append(path if part.suffix else names[node.name])
+    added.name = part.result(name)
+    added.output.append(output)
     key = part.op_type, *part.attributes.items()
     if key not in known:
         known[key] = [helper.make_attribute(name, value) for name, value in sorted(part.attributes.items())]
     added.attribute.extend(known[key])
+
+
+def _add_input(added: ValueInfoProto, network: Network, dtype: str) -> None:
+    """The input's type: maps of the model's precision, or images as bytes."""
+    _add_value(added, INPUT, network.input, network.extent, dtype)
+    if network.pixels is not None:
+        tensor = added.type.tensor_type
+        tensor.elem_type = TensorProto.UINT8
+        batch, channels, *sizes = tensor.shape.dim
+        tensor.shape.CopyFrom(TensorShapeProto(dim=[batch, *sizes, channels]))
 
 
 def _add_value(added: ValueInfoProto, name: str, shape: Shape, extent: Extent, dtype: str) -> None:
@@ -268,8 +287,8 @@ def check_constants(constants: Iterable[Constant]) -> None:
         )
 
 
-def _add_constants(result: GraphProto, lowered: Sequence[Lowered], dtype: str) -> None:
-    for constant in _constants(lowered):
+def _add_constants(result: GraphProto, lowered: Sequence[Lowered], network: Network, dtype: str) -> None:
+    for constant in _constants(lowered, network):
         kind = dtype if constant.kind == "model" else constant.kind
         value = np.array(constant.value, kind)
         filled = np.resize(value, constant.shape) if constant.shape else value
@@ -313,6 +332,11 @@ def _metadata(graph: Graph, lowered: Sequence[Lowered]) -> dict[str, str]:
     }
 
 
+def _options(program: Program) -> dict[str, str]:
+    """What the input and the layers are otherwise than the spec says; `preprocess` has its own entry."""
+    return {f"option_{name}": value or "true" for name, value in made_for(program).items()}
+
+
 def _shared(program: Program) -> dict[str, str]:
     """The weights that several ops take: a tool that joins equal ones would make others so."""
     again = (node for node in program.graph.nodes if node.owner is not None)
@@ -323,6 +347,7 @@ def _shared(program: Program) -> dict[str, str]:
 def _inexact(lowered: Sequence[Lowered]) -> set[float]:
     """The numbers of attributes and constants that single precision does not hold."""
     attributes = (value for _, part in lowered for value in part.attributes.values())
-    constants = (constant.value for constant in _constants(lowered))
+    given = (each for _, part in lowered for each in part.inputs)
+    constants = (constant.value for constant in given if isinstance(constant, Constant))
     numbers = (value for value in (*attributes, *constants) if isinstance(value, float))
     return {number for number in numbers if float(np.float32(number)) != number}

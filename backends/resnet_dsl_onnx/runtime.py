@@ -7,7 +7,8 @@ onnxruntime's CPU kernels have no double convolution.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import AttributeProto, ModelProto, TensorProto, numpy_helper
@@ -17,6 +18,9 @@ from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_onnx.evaluator_ops import EVALUATOR_OPS
 from resnet_dsl_onnx.files import session_source
 from resnet_dsl_onnx.render import ELEMENT, LEFT_OUT, NUMBERS, check_weights, model_of
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 
 def build(program: Program, dtype: str = "float32") -> ModelProto:
@@ -58,7 +62,8 @@ def weights_of(model: ModelProto) -> list[TensorProto]:
 def put(tensor: TensorProto, value: Array) -> None:
     """Overwrite the contents of a tensor, its type kept."""
     dtype = np.float64 if tensor.data_type == TensorProto.DOUBLE else np.float32
-    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value, dtype), tensor.name))
+    tensor.CopyFrom(TensorProto(name=tensor.name, data_type=tensor.data_type, dims=np.shape(value)))
+    tensor.raw_data = np.ascontiguousarray(value, np.dtype(dtype).newbyteorder("<")).tobytes()
 
 
 # --- running -----------------------------------------------------------------------------------
@@ -66,32 +71,35 @@ def put(tensor: TensorProto, value: Array) -> None:
 
 def run(model: ModelProto, x: Array) -> dict[str, Array]:
     """Return the outputs by name for one NCHW batch, in the batch's precision."""
-    match x.dtype.name:
-        case "float32" if _precision(model) == ELEMENT["float32"]:
-            results = _by_onnxruntime(model, x)
-        case "float32":
-            results = _by_onnxruntime(_copy(model, "float32"), x)
-        case "float64":
-            results = _by_reference(_copy(model, "float64"), x)
-        case other:
-            raise TypeError(f"an onnx model runs in float32 or float64, not {other}")
-    return dict(zip((output.name for output in model.graph.output), results, strict=True))
+    return next(run_each(model, [x]))
 
 
-def _by_onnxruntime(model: ModelProto, x: Array) -> list[Array]:
+def run_each(model: ModelProto, batches: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    """Yield the outputs by name for each NCHW batch, in the batches' precision, from one session."""
+    names = [output.name for output in model.graph.output]
+    session = _session(model, batches[0].dtype.name)
+    return (dict(zip(names, session.run(None, {"input": x}), strict=True)) for x in batches)
+
+
+def _session(model: ModelProto, dtype: str) -> InferenceSession | ReferenceEvaluator:
+    """What runs a model in a precision."""
+    if dtype not in ELEMENT:
+        raise TypeError(f"an onnx model runs in float32 or float64, not {dtype}")
+    given = model if _precision(model) == ELEMENT[dtype] else _copy(model, dtype)
+    return _by_onnxruntime(given) if dtype == "float32" else _by_reference(given)
+
+
+def _by_onnxruntime(model: ModelProto) -> InferenceSession:
     import onnxruntime
 
     with session_source(model) as source:
-        session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
-    results: list[Array] = session.run(None, {"input": x})
-    return results
+        return onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
 
 
-def _by_reference(model: ModelProto, x: Array) -> list[Array]:
+def _by_reference(model: ModelProto) -> ReferenceEvaluator:
     evaluator = ReferenceEvaluator(model, new_ops=list(EVALUATOR_OPS))
     _restore(evaluator, _written(model))
-    results: list[Array] = evaluator.run(None, {"input": x})
-    return results
+    return evaluator
 
 
 def _precision(model: ModelProto) -> int:
@@ -137,12 +145,13 @@ def _restore(evaluator: ReferenceEvaluator, written: Mapping[float, float]) -> N
 
 def trace(model: ModelProto, program: Program, x: Array) -> dict[str, Array]:
     """Return results by op, in the batch's precision."""
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    given = {output.name for output in copy.graph.output}
-    inner = [value for value in copy.graph.value_info if value.name not in given]
-    copy.graph.output.extend(inner)
-    found = run(copy, x)
+    given = [output.name for output in model.graph.output]
+    inner = [value for value in model.graph.value_info if value.name not in given]
+    model.graph.output.extend(inner)  # for a while: a copy would take the memory of all weights again
+    try:
+        found = run(model, x)
+    finally:
+        del model.graph.output[len(given) :]
     results = {name: found[name] for name in found if name not in given}
     results |= {result: found[output] for output, result in program.graph.inference.outputs}
     return {name.removesuffix("/value"): value for name, value in results.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from resnet_dsl.backend.contents import Stored
 from resnet_dsl.backend.file_arrays import array_at
 from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.records import dataclass
 from resnet_dsl.backend.unpickling import PickledTensor, StandIn, as_extents, refuse
 
 # The element types of storages, and their sizes: of those that NumPy lacks, the name alone matters.

@@ -10,11 +10,11 @@ import io
 import pickletools
 import re
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from resnet_dsl.backend.bounds import METADATA, OPCODES, check_tensors
+from resnet_dsl.backend.records import dataclass
 from resnet_dsl.backend.refusals import UsageError
 from resnet_dsl.backend.unpickling import unpickled
 from resnet_dsl_torch.archived_tensors import ArchivedTensors, Storage, persistent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from collections.abc import Sequence as Several
-from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from resnet_dsl.backend.ir import FurtherResult
@@ -40,6 +39,7 @@ from resnet_dsl.backend.python_source import (
     text,
     walk,
 )
+from resnet_dsl.backend.records import dataclass, replace
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.reserved_names import RESERVED
 from resnet_dsl_torch.rules import TorchLowering

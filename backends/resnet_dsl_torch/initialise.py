@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from resnet_dsl.backend.ir import TensorSpec
 from resnet_dsl.backend.python_source import (
@@ -26,6 +25,7 @@ from resnet_dsl.backend.python_source import (
     statement,
     text,
 )
+from resnet_dsl.backend.records import dataclass
 
 Line = Assignment | Call
 Starts = tuple[tuple[str, tuple[Line, ...]], ...]

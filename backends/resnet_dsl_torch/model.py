@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from itertools import count as numbers
 
@@ -29,6 +28,7 @@ from resnet_dsl.backend.python_source import (
     signature,
     statement,
 )
+from resnet_dsl.backend.records import replace
 from resnet_dsl_torch.blocks import (
     SELF,
     attribute,
@@ -49,6 +49,9 @@ def doc(program: Program) -> str:
     """Return what the model's docstring says: its name and what it takes."""
     network = program.network
     size = network.input.text(network.extent).replace("x", " x ")
+    if network.pixels is not None:
+        channels, *sizes = size.split(" x ")
+        size = " x ".join([*sizes, f"{channels} of bytes"])
     return f"The network {program.name}; its input is N x {size}{needed_sizes(program)}"
 
 
@@ -90,13 +93,15 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
         return
     if not own:
         return
-    whole, stage = stage, replace(stage, blocks=stage.blocks[: len(own)])
+    whole, stage = stage, replace(stage, runs=tuple(run for run in stage.runs if run.owner is None))
     blocks: list[Expression] = []
     for use, count in classes.progressions(stage):
         made = construct(use)
         variable = INDEX if INDEX in names([made]) else "_"
         blocks.append(Spread(made, variable, count) if count > 1 else made)
-    if whole.inputs or any(block.more for block in whole.blocks):  # nothing that runs one after the other
+    if not whole.in_a_row or any(
+        run.body.more for run in whole.runs
+    ):  # nothing that runs one after the other
         yield keep(stage.name, Call(Name("nn.ModuleList"), (Sequence("[]", tuple(blocks)),)), WITHIN)
         return
     yield keep(stage.name, Call(Name("nn.Sequential"), tuple(blocks)), WITHIN)
@@ -104,7 +109,7 @@ def _stage(stage: Stage, classes: Classes) -> Iterator[str]:
 
 def _own_blocks(stage: Stage) -> list[int]:
     """The numbers of the blocks that have tensors of their own."""
-    return [index for index in range(len(stage.blocks)) if stage.owner(index) is None]
+    return [index for index, run in enumerate(stage.each) if run.owner is None]
 
 
 def _block(path: str, body: ModelBody) -> Expression:
@@ -153,7 +158,7 @@ def _forward(body: ModelBody) -> Written:
         if ends:
             return Written([*lines, *more], [result], later)
         name = body.kept.get(part.name, X)
-        several = isinstance(part, Stage) and part.blocks[-1].fields  # what has names of its own
+        several = isinstance(part, Stage) and part.last.fields  # what has names of its own
         if not several and result != Name(name) and (name != X or index < len(body.parts) - 1):
             more.append(Assignment((name,), result))
         current = result if several else Name(name)
@@ -180,8 +185,8 @@ def _stage_calls(stage: Stage, body: ModelBody, current: Expression) -> tuple[li
     if body.as_whole(stage):
         return [], Call(attribute(SELF, stage.name), (current,))
     lines: list[Assignment] = []
-    kept = {f"{stage.name}.{len(stage.blocks) - 1}": body.kept.get(stage.name, X), **body.kept}
-    for index in range(len(stage.blocks)):
+    kept = {f"{stage.name}.{stage.count - 1}": body.kept.get(stage.name, X), **body.kept}
+    for index in range(stage.count):
         assert isinstance(current, Name)
         path = f"{stage.name}.{index}"
         operands = tuple(map(Name, body.operands(stage, index, current.path)))

@@ -1,4 +1,4 @@
-"""A network as one Python file: classes of blocks, then the model, placed by a template."""
+"""A network as one Python file: classes of blocks, then the model."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from resnet_dsl.backend.python_source import (
     docstring,
     frozen_constant,
     has_parameters,
+    listed,
     model_body,
     norms_constant,
     preprocess_constant,
-    template,
+    statement,
     used_helpers,
 )
 from resnet_dsl_torch import model
 from resnet_dsl_torch.blocks import SELF, attribute, class_text
 from resnet_dsl_torch.helpers import HELPERS
 from resnet_dsl_torch.initialise import StartSite, reset_lines, uses_math
+from resnet_dsl_torch.module_text import ModelText, ModuleText, PixelText
 from resnet_dsl_torch.reserved_names import MODULE, RESERVED
 from resnet_dsl_torch.rules import TorchLowering, lowered
 
@@ -42,7 +44,7 @@ def render(program: Program) -> str:
     texts = [class_text(block) for block in classes.classes]
     forward = "\n".join(model.forward_lines(body))
     sites = list(_start_sites(body, classes))
-    return template("resnet_dsl_torch").render(
+    return ModuleText(
         name=program.name,
         origin=list(origin(program)),
         spec=list(spec_lines(program)),
@@ -51,18 +53,31 @@ def render(program: Program) -> str:
         preprocess=preprocess_constant(program),
         frozen=frozen_constant(program, has_parameters),
         norms=norms_constant(program, (site.kind for site in sites if site.is_norm)),
+        inference=program.network.inference,
+        pixels=_pixels(program),
+        takes_map=not program.network.input.is_vector,
         helpers=helpers,
         classes=texts,
-        model={
-            "name": class_name(program.name, taken, "Model"),
-            "doc": docstring(model.doc(program), 4),
-            "opening": model.opening(body),
-            "init": "\n".join(model.init_lines(body, classes)),
-            "reset": "\n".join(reset_lines(sites)),
-            "returns": "dict[str, torch.Tensor]" if body.outputs else "torch.Tensor",
-            "forward": forward,
-        },
-    )
+        model=ModelText(
+            name=class_name(program.name, taken, "Model"),
+            doc=docstring(model.doc(program), 4),
+            opening=model.opening(body),
+            init="\n".join(model.init_lines(body, classes)),
+            reset="\n".join(reset_lines(sites)),
+            returns="dict[str, torch.Tensor]" if body.outputs else "torch.Tensor",
+            forward=forward,
+        ),
+    ).text()
+
+
+def _pixels(program: Program) -> PixelText | None:
+    """What the module says of images: numbers of each channel, and whether their order turns."""
+    pixels = program.network.pixels
+    if pixels is None:
+        return None
+    numbers = {"SCALE": pixels.scale, "SHIFT": pixels.shift}
+    lines = [statement(f"PIXEL_{name} = ", listed(*values), 0) for name, values in numbers.items()]
+    return PixelText("\n".join(lines), pixels.reversed)
 
 
 def _start_sites(body: ModelBody, classes: Classes) -> Iterator[StartSite]:

@@ -72,9 +72,10 @@ def run(model: torch.nn.Module, x: Array) -> dict[str, Array]:
     floats = (value.dtype for value in model.state_dict().values() if value.is_floating_point())
     training, dtype = model.training, next(floats, torch.float32)
     tensor = torch.from_numpy(x)
-    model.eval().to(tensor.dtype)
+    if tensor.is_floating_point():  # images are bytes, whatever the model's precision
+        model.to(tensor.dtype)
     with torch.no_grad():
-        result = model(tensor)
+        result = model.eval()(tensor)
     model.to(dtype).train(training)
     outputs = result if isinstance(result, dict) else {"output": result}
     return {name: value.numpy() for name, value in outputs.items()}

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import did_you_mean
-from resnet_dsl.syntax.formatter.trivia import Comment, Trivia
+from resnet_dsl.records import dataclass
 
-DIRECTIVE = re.compile(r"#\s*resnet-dsl:\s*(?P<verb>\w+)\b(?P<rest>.*)")
-WORD = re.compile(r"[^\s,]+")
+if TYPE_CHECKING:
+    from resnet_dsl.syntax.formatter.trivia import Comment
+
+DIRECTIVE = r"#\s*resnet-dsl:\s*(?P<verb>\w+)\b(?P<rest>.*)"
+WORD = r"[^\s,]+"
 VERBS = ("allow", "ignore", "disable", "silence", "suppress", "noqa", "permit", "allows")
 EXAMPLE = "`# resnet-dsl: allow W0601`, or `allow W0601 in this file`; a reason may follow a colon"
 
@@ -79,8 +82,10 @@ def misunderstood(source: Source) -> Iterator[Diagnostic]:
 def _directives(source: Source) -> Iterator[tuple[Comment, re.Match[str]]]:
     if "resnet-dsl:" not in source.text:
         return
+    from resnet_dsl.syntax.formatter.trivia import Trivia  # few texts have any
+
     for comment in Trivia(source.text).comments:
-        found = DIRECTIVE.match(comment.text)
+        found = re.match(DIRECTIVE, comment.text)
         if found is not None and found["verb"] in VERBS:
             yield comment, found
 
@@ -89,7 +94,7 @@ def _codes(rest: str) -> tuple[list[re.Match[str]], bool]:
     """The codes behind `allow`, up to a colon, and whether they are for the whole file."""
     listed, _, _ = rest.partition(":")
     front, here, _ = listed.partition(" in this file")
-    return list(WORD.finditer(front)), bool(here)
+    return list(re.finditer(WORD, front)), bool(here)
 
 
 def _line(source: Source, comment: Comment) -> int:
@@ -103,6 +108,6 @@ def _line(source: Source, comment: Comment) -> int:
 
 
 def _span(source: Source, comment: Comment, offset: int) -> Span:
-    word = WORD.match(comment.text, offset)
+    word = re.compile(WORD).match(comment.text, offset)
     assert word is not None
     return Span(source, comment.start + word.start(), comment.start + word.end())

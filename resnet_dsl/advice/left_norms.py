@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from resnet_dsl.analysis.lower import Lowered
 from resnet_dsl.diagnostics.model import Diagnostic, Span
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.model_state import ModelState
@@ -17,8 +18,22 @@ SHOWN = 6
 WHERE = "stem, head and shortcuts have a norm of their own"
 
 
-def norms_left_over(state: ModelState, graph: Graph) -> Iterator[Diagnostic]:
-    """Yield a warning where most layers have the norm that the author gave, and some do not.
+def norms_left_over(state: ModelState, lowered: Lowered) -> Iterator[Diagnostic]:
+    """Yield a warning where most layers have the norm that the author gave, and some do not."""
+    if _given_and_left(lowered.runs) is None or (found := _given_and_left(lowered.flat)) is None:
+        return
+    first, given, left = found
+    at = first.given
+    assert at is not None
+    names = ", ".join(node.name for node in left[:SHOWN]) + ", …" * (len(left) > SHOWN)
+    still = f"{len(left)} {'is' if len(left) == 1 else 'are'} still {_shown(left, first.op)}"
+    message = f"{len(given)} norms are `{_text(at)}`, and {still}: {names}"
+    hint = _hint(state, at, left)
+    yield Diagnostic("W0614", message, at, hint=hint, severity="warning")
+
+
+def _given_and_left(graph: Graph) -> tuple[GraphNode, list[GraphNode], list[GraphNode]] | None:
+    """The first norm of a stage that the author gave, all given, and those left; None where all is well.
 
     What is set from outside is meant for all; what the text gives is held against what the library
     chose itself, so that a text which mixes two norms by its own words is left alone.
@@ -32,15 +47,13 @@ def norms_left_over(state: ModelState, graph: Graph) -> Iterator[Diagnostic]:
     stages = {stage.name for stage in graph.network.stages}
     first = next((node for node in given if node.part in stages), None)
     # Where the norm itself is doubtful, that is said already.
-    if not left or len(left) >= len(given) or first is None or any(first.op.doubts()):
-        return
-    at = first.given
-    assert at is not None
-    names = ", ".join(node.name for node in left[:SHOWN]) + ", …" * (len(left) > SHOWN)
-    still = f"{len(left)} {'is' if len(left) == 1 else 'are'} still {_shown(left, first.op)}"
-    message = f"{len(given)} norms are `{_text(at)}`, and {still}: {names}"
-    hint = _hint(state, at, left)
-    yield Diagnostic("W0614", message, at, hint=hint, severity="warning")
+    if not left or _count(left) >= _count(given) or first is None or any(first.op.doubts()):
+        return None
+    return first, given, left
+
+
+def _count(nodes: Sequence[GraphNode]) -> int:
+    return sum(node.times for node in nodes)
 
 
 def _kind(op: Op) -> tuple[str, tuple[object, ...]]:

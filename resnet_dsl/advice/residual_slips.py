@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
+from resnet_dsl.analysis.lower import Lowered
 from resnet_dsl.diagnostics.model import Diagnostic, Span
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.scope import Scope
@@ -34,7 +35,7 @@ def strides_of_every_block(scope: Scope, state: ModelState, network: Network) ->
             message = f"`{single}` serves every block of a stage: {each}"
             hint = f"`{field}: {_text(setting.value_at)}` serves the first block of each stage"
             yield Diagnostic("W0612", message, setting.value_at, hint=hint, severity="warning")
-        elif (default := _default(scope, stage.blocks[1], single)) is not None:
+        elif (default := _default(scope, _second(stage), single)) is not None:
             message = f"`{field}` serves the first block of a stage, this default all others: {each}"
             hint = f"`{single} = 1`"
             yield Diagnostic("W0612", message, default.span, hint=hint, severity="warning")
@@ -42,10 +43,13 @@ def strides_of_every_block(scope: Scope, state: ModelState, network: Network) ->
 
 def _moves(stage: Stage, name: str) -> bool:
     """Whether a stage has a second block, and that an argument of this name that is not 1."""
-    value: object = 1
-    for body in stage.blocks[1:2]:
-        value = dict(body.arguments).get(name, 1)
+    value = dict(_second(stage).arguments).get(name, 1) if stage.count > 1 else 1
     return any(part != 1 for part in (value if isinstance(value, tuple) else (value,)))
+
+
+def _second(stage: Stage) -> Body:
+    first, *others = stage.runs
+    return first.body if first.count > 1 else others[0].body
 
 
 def _default(scope: Scope, body: Body, name: str) -> ast.Parameter | None:
@@ -65,15 +69,21 @@ def _text(span: Span) -> str:
 # --- projections ---------------------------------------------------------------------------------
 
 
-def projections_of_nothing(scope: Scope, graph: Graph) -> Iterator[Diagnostic]:
+def projections_of_nothing(scope: Scope, lowered: Lowered) -> Iterator[Diagnostic]:
     """Yield a warning for a shortcut of the author's that decides, and projects what it could pass on.
 
     Without an `if` the author wants the projection everywhere, as `C` does, and nothing is said.
     """
-    nodes = {node.name: node for node in graph.nodes}
     choices = [choice for definition in scope.blocks.values() for choice in _ifs(definition.block)]
+    # With blocks that are alike once, branches are shorter at most: what is not found there is nowhere.
+    if choices and any(_of_nothing(choices, lowered.runs)):
+        yield from _of_nothing(choices, lowered.flat)
+
+
+def _of_nothing(choices: Sequence[ast.If], graph: Graph) -> Iterator[Diagnostic]:
+    nodes = {node.name: node for node in graph.nodes}
     seen: set[Span] = set()
-    for node in graph.nodes if choices else ():
+    for node in graph.nodes:
         for projection in _projections(node, nodes):
             choice = next((c for c in choices if _decides(c, projection.span)), None)
             if choice is not None and projection.span not in seen:
@@ -108,7 +118,7 @@ def _layers_between(start: str, end: str, nodes: dict[str, GraphNode]) -> int:
             return count
         if end not in nodes:
             break
-        count += nodes[end].op.weighted
+        count += nodes[end].op.weighted * nodes[end].times
         end = nodes[end].inputs[0]
     return 0
 

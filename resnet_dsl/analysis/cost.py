@@ -1,4 +1,4 @@
-"""What a graph costs: parameters, multiply-adds, activation memory, receptive field.
+"""What a graph costs: parameters, multiply-adds, activation memory.
 
 Counting is torchvision's: `params` are learned elements, `buffers` those of running statistics,
 `macs` the multiply-adds of convolutions and fully connected layers at batch 1.
@@ -6,19 +6,14 @@ Counting is torchvision's: `params` are learned elements, `buffers` those of run
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, prod
+from collections.abc import Iterator
+from math import prod
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
-from resnet_dsl.ir.ops import Op, Window
-from resnet_dsl.limits import VALUE
+from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import dataclass
 
 Known = tuple[int | None, ...]
-Pixels = int | Fraction
-ONE_PIXEL = (1, 1)
-PIXEL = Window()
-FAR = VALUE.most  # of a receptive field that is larger nobody wants to know
 
 
 @dataclass(frozen=True)
@@ -31,17 +26,17 @@ class OpCost:
     trainable: int
     buffers: int
     macs: int | None
-    field: tuple[int, int] | None
+    field: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Cost:
     """What a model costs; what depends on an input size that is not given is None.
 
-    What exists in training only counts among the tensors, and not in what a pass computes.
+    What exists in training only counts among the tensors, and not in what a pass computes. `largest` is the
+    op with the most parameters.
     """
 
-    layers: tuple[OpCost, ...]
     params: int
     trainable: int
     buffers: int
@@ -50,46 +45,43 @@ class Cost:
     depth: int
     output: dict[str, Known]
     auxiliary: dict[str, Known]
+    largest: str
 
 
 def cost_of(graph: Graph) -> Cost:
-    """Return what a graph costs."""
-    fields: dict[str, _Field | None] = {INPUT: _Field(ONE_PIXEL, ONE_PIXEL)}
-    layers = []
-    alike: dict[tuple[int, ...], tuple[OpCost, Window | None]] = {}  # uses of one body cost the same
-    for node in graph.nodes:
-        key = id(node.op), id(node.shape), *map(id, node.input_shapes)
-        if key not in alike:
-            whole = node.op.sees_whole_map(node.input_shapes[0], node.shape)
-            alike[key] = _layer(graph, node), None if whole else node.op.window
-        cost, window = alike[key]
-        before = [fields[name] for name in node.inputs]
-        field = fields[node.name] = _measured(window, before) if node.op.measures else _field(window, before)
-        params, buffers = (cost.params, cost.buffers) if node.owner is None else (0, 0)
-        trainable = 0 if graph.is_frozen(node) else params
-        size = None if field is None else field.size
-        layers.append(OpCost(node, cost.output, params, trainable, buffers, cost.macs, size))
+    """Return what a graph costs, whether it is flat or has blocks that are alike once."""
+    layers = tuple(op_costs(graph))
+    inference = graph.inference
+    names = {node.name for node in inference.nodes}
+    used = layers if inference is graph else [layer for layer in layers if layer.node.name in names]
     shapes = {INPUT: graph.network.input, **{node.name: node.shape for node in graph.nodes}}
     extent = graph.network.extent
-    inference = graph.inference
-    if inference is graph:
-        used = layers
-    else:
-        names = {node.name for node in inference.nodes}
-        used = [layer for layer in layers if layer.node.name in names]
     return Cost(
-        layers=tuple(layers),
-        params=sum(layer.params for layer in layers),
-        trainable=sum(layer.trainable for layer in layers),
-        buffers=sum(layer.buffers for layer in layers),
-        macs=_total([layer.macs for layer in used]),
-        activations=_total([_elements(layer.output) for layer in used]),
+        params=sum(layer.params * layer.node.times for layer in layers),
+        trainable=sum(layer.trainable * layer.node.times for layer in layers),
+        buffers=sum(layer.buffers * layer.node.times for layer in layers),
+        macs=_total([(layer.macs, layer.node.times) for layer in used]),
+        activations=_total([(_elements(layer.output), layer.node.times) for layer in used]),
         depth=_depth(inference),
         output={name: shapes[result].at(extent) for name, result in inference.outputs},
         auxiliary={
             n: shapes[result].at(extent) for n, result in graph.outputs if n in graph.network.auxiliary
         },
+        largest=max(layers, key=lambda layer: layer.params).node.name if layers else "",
     )
+
+
+def op_costs(graph: Graph) -> Iterator[OpCost]:
+    """Yield what each op costs, but for its receptive field; uses of one body cost the same."""
+    alike: dict[tuple[int, ...], OpCost] = {}
+    for node in graph.nodes:
+        key = id(node.op), id(node.shape), *map(id, node.input_shapes)
+        if key not in alike:
+            alike[key] = _layer(graph, node)
+        cost = alike[key]
+        params, buffers = (cost.params, cost.buffers) if node.owner is None else (0, 0)
+        trainable = 0 if graph.is_frozen(node) else params
+        yield OpCost(node, cost.output, params, trainable, buffers, cost.macs)
 
 
 def _layer(graph: Graph, node: GraphNode) -> OpCost:
@@ -109,12 +101,12 @@ def _layer(graph: Graph, node: GraphNode) -> OpCost:
         trainable=params,
         buffers=sum(p.size for p in parameters if not p.learned),
         macs=macs,
-        field=None,
     )
 
 
-def _total(numbers: list[int | None]) -> int | None:
-    known = [number for number in numbers if number is not None]
+def _total(numbers: list[tuple[int | None, int]]) -> int | None:
+    """Add up so many times each number, where all are known."""
+    known = [number * times for number, times in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None
 
 
@@ -128,43 +120,9 @@ def _depth(graph: Graph) -> int:
     depths = {INPUT: 0}
     for node in graph.nodes:
         through = [node.inputs[i] for i in node.op.through(*node.input_shapes)]
-        depths[node.name] = max(depths[name] for name in through) + node.op.weighted
+        depth = max(depths[name] for name in through) + node.op.weighted
+        if node.name in graph.repeated:
+            start, times = graph.repeated[node.name]
+            depth += (times - 1) * (depth - depths[start])
+        depths[node.name] = depth
     return max(depths[result] for _, result in graph.outputs)
-
-
-@dataclass(frozen=True)
-class _Field:
-    """Receptive field and step between neighbours, in input pixels, by axis."""
-
-    extent: tuple[Pixels, Pixels]
-    step: tuple[Pixels, Pixels]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The input pixels that are seen, in part or whole."""
-        return ceil(self.extent[0]), ceil(self.extent[1])
-
-
-def _field(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
-    """The field of a result; None once an op, which then has no window, has seen the whole map."""
-    known = [field for field in inputs if field is not None]
-    if window is None or len(known) < len(inputs):
-        return None
-    if window == PIXEL and len(known) == 1:
-        return known[0]
-    extent = (max(f.extent[0] for f in known), max(f.extent[1] for f in known))
-    step = (max(f.step[0] for f in known), max(f.step[1] for f in known))
-    grown = [min(extent[i] + (window.kernel[i] - 1) * window.dilation[i] * step[i], FAR) for i in (0, 1)]
-    steps = [_part(min(step[i] * window.stride[i], FAR), window.factor[i]) for i in (0, 1)]
-    return _Field((grown[0], grown[1]), (steps[0], steps[1]))
-
-
-def _measured(window: Window | None, inputs: list[_Field | None]) -> _Field | None:
-    """The field of a map at the size of another: its pixels are as far apart as those of that one."""
-    field, like = _field(window, inputs[:1]), inputs[-1]
-    return field if field is None or like is None else _Field(field.extent, like.step)
-
-
-def _part(whole: Pixels, factor: int) -> Pixels:
-    """Divide; most steps are whole, and whole numbers are fast."""
-    return whole // factor if whole % factor == 0 else Fraction(whole) / factor

@@ -7,11 +7,11 @@ from the ops. A network of a given size may hold at that alone, where it flatten
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent, ShapeError
+from resnet_dsl.records import dataclass
 
 LARGEST_TRIED = 1 << 16
 

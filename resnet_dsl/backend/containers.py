@@ -7,11 +7,11 @@ mappings. A mapping that holds a kernel is an entry; what an optimizer keeps, by
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from resnet_dsl.backend.contents import Contents, Stored
 from resnet_dsl.backend.unpickling import PickledTensor, StandIn
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.records import dataclass, replace
 
 DEPTH = 8
 LISTED = 8

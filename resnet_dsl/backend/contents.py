@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import ForeignGraph
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import NESTING
+from resnet_dsl.records import dataclass, field
 
 COUNTER = ".num_batches_tracked"
 """torch's batch counters: no part of a model's meaning."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+from resnet_dsl.records import dataclass, field, replace
 
 IDENTITY = "Identity"
 NORM_ROLES = ("weight", "bias", "running_mean", "running_var")

@@ -6,8 +6,7 @@ backend's package must not import its framework: a part that needs one is a `Cap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -17,6 +16,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import GraphNode
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field
 
 if TYPE_CHECKING:
     from resnet_dsl.codegen.seal import Pieces
@@ -77,6 +77,21 @@ def built_with(
     if isinstance(runtime, LoadedRuntime):
         return runtime.build_with(program, state, *chosen)
     return runtime.load_state(runtime.build(program, *chosen), state)
+
+
+@runtime_checkable
+class PreparedRuntime(Runtime, Protocol):
+    """A runtime that makes something of a model before it runs: several batches may have that in common."""
+
+    def run_each(self, model: LiveModel, batches: Sequence[Array]) -> Iterator[dict[str, Array]]:
+        """Yield for each batch, all of one dtype, what `run` returns."""
+
+
+def run_each(runtime: Runtime, model: LiveModel, batches: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    """Yield the outputs of each batch."""
+    if isinstance(runtime, PreparedRuntime):
+        return runtime.run_each(model, batches)
+    return (runtime.run(model, batch) for batch in batches)
 
 
 class Sgd(NamedTuple):

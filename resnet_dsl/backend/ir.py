@@ -9,7 +9,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.kept_names import KEPT
-from resnet_dsl.ir.network import AGAIN, BlockCall, Body, FurtherResult, Network, Node, Stage
+from resnet_dsl.ir.network import AGAIN, BlockCall, Body, FurtherResult, Network, Node, PixelInput, Stage
 from resnet_dsl.ir.ops import CATALOGUE, Op, TensorSpec
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
@@ -30,6 +30,7 @@ __all__ = [
     "Node",
     "Op",
     "Pair",
+    "PixelInput",
     "Program",
     "Shape",
     "Sides",

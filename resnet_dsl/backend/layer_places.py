@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from math import prod
 
 from resnet_dsl.backend.foreign_graph import ROLES, ForeignGraph, ForeignNode
+from resnet_dsl.records import dataclass, replace
 
 JOIN, GATED, POOLED = "Add", "Mul", "GlobalAveragePool"
 CONV, MATRIX, NORM, SLOPES = "Conv", "Gemm", "BatchNormalization", "PRelu"

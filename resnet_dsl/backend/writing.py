@@ -10,10 +10,10 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.records import dataclass, field
 
 # Of this machine, of this process: what a killed process left is known by both.
 TEMPORARY = re.compile(r"\.resnet-dsl-([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.(?:tmp|old)")

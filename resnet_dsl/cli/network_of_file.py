@@ -48,8 +48,8 @@ def network_of(path: Path, asked: Asked, about: Description, tensors: int) -> Ne
 def _found(restored: Restored, file: InputFile, command: str, stride_on: str) -> NetworkFound:
     network, graph = restored.program.network, restored.program.graph
     named = _shipped({name: parameter.shape for name, parameter in graph.parameters()})
-    stages = tuple(len(stage.blocks) for stage in network.stages)
-    first = [stage.blocks[0] for stage in network.stages]
+    stages = tuple(stage.count for stage in network.stages)
+    first = [stage.runs[0].body for stage in network.stages]
     widths = tuple(width for body in first if type(width := dict(body.arguments).get("width")) is int)
     parts = [f"stages {list(stages)}"] if stages else []
     parts += [f"widths {list(widths)}"] if len(widths) == len(stages) else []

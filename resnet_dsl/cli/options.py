@@ -6,6 +6,7 @@ Nothing is imported here but what the options need; the module of a command is i
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +35,22 @@ class Parser(argparse.ArgumentParser):
     def option_names(self) -> list[str]:
         """Every option as it is written: `--set`, `-o`."""
         return [name for action in self._actions for name in action.option_strings]
+
+
+def _columns() -> int:
+    """How wide the terminal is, or what is said to be one."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 80
+
+
+def _help(prog: str) -> argparse.HelpFormatter:
+    """What writes help; argparse makes one for every option, and asks `shutil` for a width not said."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
 
 
 class Command(NamedTuple):
@@ -69,7 +86,9 @@ def parse(argv: Sequence[str]) -> tuple[Command, Namespace]:
         hint = _closest(name, known) or f"there are {', '.join(known)}"
         parser.error(f"no command `{name}`; {hint}")
     parser = command_parser(name)
-    options, unknown = parser.parse_known_intermixed_args(rest)
+    options, unknown = parser.parse_known_args(rest)
+    if unknown:  # perhaps words behind options; to read those, argparse writes its help first
+        options, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:
         parser.error(_unknown(unknown[0], parser))
     options.color = getattr(options, "color", program.color)
@@ -80,7 +99,9 @@ def command_parser(name: str) -> Parser:
     """Return the parser of a command's options."""
     command = COMMANDS[name]
     description = f"{command.help[0].upper()}{command.help[1:]}."
-    parser = Parser(prog=f"{PROGRAM} {name}", description=description, allow_abbrev=False)
+    parser = Parser(
+        prog=f"{PROGRAM} {name}", description=description, formatter_class=_help, allow_abbrev=False
+    )
     parser.add_argument("--color", choices=COLORS, default=argparse.SUPPRESS, help="colour diagnostics")
     command.options(parser)
     return parser
@@ -94,7 +115,7 @@ def _program_parser() -> Parser:
         usage=f"{PROGRAM} [--help] [--version] [--color WHEN] COMMAND …",
         description="One text, the same residual network in PyTorch, Keras and ONNX.",
         epilog=f"commands:\n{listed}\n\n`{PROGRAM} COMMAND --help` says more.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
@@ -185,9 +206,25 @@ def _compile(parser: Parser) -> None:
         "--seed", metavar="N", type=up_to(SEED), help="write the initial weights of this seed"
     )
     parser.add_argument("--names", metavar="LIBRARY", help="call layers as keras.applications, timm, … do")
+    _optimize(parser)
+    _preprocess(parser)
     _from(parser)
     _partial(parser)
     _force(parser)
+
+
+def _optimize(parser: Parser) -> None:
+    parser.add_argument(
+        "--optimize", choices=("inference",), metavar="FOR",
+        help="inference: fold norms, scales and biases into layers, leave out what only training needs",
+    )  # fmt: skip
+
+
+def _preprocess(parser: Parser) -> None:
+    parser.add_argument(
+        "--preprocess", action="store_true",
+        help="the artefact takes images as bytes, N x H x W x C, and does what `preprocess` says of numbers",
+    )  # fmt: skip
 
 
 def _partial(parser: Parser) -> None:
@@ -210,20 +247,64 @@ def _summary(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "text", "json")
     parser.add_argument("--layers", action="store_true", help="a line for each op")
+    _optimize(parser)
 
 
 def _list(parser: Parser) -> None:
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", help="only what has each word in name, folder or description"
+    )
+    parser.add_argument(
+        "--where", metavar="CONDITION", help='only models for which it holds: "params < 5_000_000"'
+    )
     _format(parser, "text", "json")
+
+
+def _show(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a shipped name")
 
 
 def _expand(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "network", "graph", "ast")
+    _optimize(parser)
+
+
+def _draw(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="PATH",
+        help="a file .svg, .dot or .mmd, a folder, or `-` for stdout (default: here)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", metavar="NAME", help="svg, dot or mmd (default: the suffix of the file, or svg)"
+    )
+    _force(parser)
+
+
+def _diff(parser: Parser) -> None:
+    for side in ("a", "b"):
+        what = "a spec, a shipped name, a file of weights or an ONNX model"
+        parser.add_argument(side, metavar=side.upper(), help=what)
+    for side in ("a", "b"):
+        parser.add_argument(
+            f"--set-{side}", dest=f"settings_{side}", metavar="NAME=VALUE", action="append", default=[],
+            help=f"set a parameter or field of {side.upper()}",
+        )  # fmt: skip
+        parser.add_argument(f"--model-{side}", metavar="NAME", help="the model, of a file with several")
+    _within(parser)
+    _format(parser, "text", "json")
 
 
 def _verify(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all installed)")
+    parser.add_argument(
+        "--engines",
+        choices=("own", "all"),
+        default="own",
+        help="without --backends: also other engines that are installed, as keras:jax (default: own)",
+    )
     parser.add_argument(
         "--train-steps",
         metavar="K",
@@ -239,6 +320,7 @@ def _verify(parser: Parser) -> None:
     parser.add_argument(
         "--size", metavar="HxW", action="append", default=[], help="an input size, repeatable"
     )
+    _optimize(parser)
     _format(parser, "text", "json")
 
 
@@ -305,6 +387,7 @@ def _weights_convert(parser: Parser) -> None:
     parser.add_argument(
         "--to", dest="to_library", metavar="LIBRARY", help="write the names of timm, torchvision, …"
     )
+    _optimize(parser)
     _settings(parser)
     _partial(parser)
     parser.add_argument(
@@ -364,8 +447,11 @@ COMMANDS = {
     "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
     "check": Command("report what is wrong with specs", _check, "check.check"),
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
+    "draw": Command("draw the network and its blocks", _draw, "draw.draw"),
     "list": Command("list the shipped specs", _list, "list.list_"),
+    "show": Command("show the text of a shipped spec", _show, "show.show"),
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
+    "diff": Command("say what differs between two networks", _diff, "diff.diff"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
     "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),

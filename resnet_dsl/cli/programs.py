@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic
+from resnet_dsl.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from resnet_dsl.program import Program
@@ -55,6 +55,7 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
     settings = parse_settings(options.settings)
     blocks_alone = blocks_alone and options.model is None and not settings
     outcome = Outcome(options.warnings)
+    optimize = getattr(options, "optimize", None)
     for spec in specs:
         try:
             source, home = read(spec)
@@ -67,7 +68,7 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
                     outcome.blocks.append(spec)
             else:
                 if outcome.add(program.warnings):
-                    outcome.programs.append((spec, program))
+                    outcome.programs.append((spec, optimised(program, optimize)))
         except CompileError as error:
             outcome.add(error.diagnostics)
         except UsageError as error:
@@ -75,24 +76,24 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
     return outcome
 
 
-def parse_settings(texts: Iterable[str]) -> dict[str, str]:
+def parse_settings(texts: Iterable[str], option: str = "--set") -> dict[str, str]:
     """Return what `--set NAME=VALUE` says; the values are still in the language."""
     settings: dict[str, str] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (equals and value and name.isidentifier()):
-            raise UsageError(f"--set takes NAME=VALUE, not `{text}`")
+            raise UsageError(f"{option} takes NAME=VALUE, not `{text}`")
         if name in settings:
-            raise UsageError(f"--set {name} is given twice")
+            raise UsageError(f"{option} {name} is given twice")
         settings[name] = value
     return settings
 
 
 def show_findings(outcome: Outcome, options: Namespace, diagnostics: bool = True) -> None:
     """Show diagnostics and problems to the person, on stderr."""
-    from resnet_dsl.diagnostics.render.terminal import render_all, wants_color
-
     if diagnostics and outcome.diagnostics:
+        from resnet_dsl.diagnostics.render.terminal import render_all, wants_color
+
         print(render_all(outcome.diagnostics, wants_color(options.color, sys.stderr)), file=sys.stderr)
     for problem in outcome.problems:
         print(f"error: {problem}", file=sys.stderr)
@@ -104,4 +105,13 @@ def one_program(options: Namespace) -> Program:
 
     program = compile_spec(options.spec, options.model, parse_settings(options.settings))
     show_findings(Outcome(diagnostics=list(program.warnings)), options)
-    return program
+    return optimised(program, getattr(options, "optimize", None))
+
+
+def optimised(program: Program, target: str | None) -> Program:
+    """Return the form of a program that `--optimize` asks for, itself where it asks for none."""
+    if target is None:
+        return program
+    from resnet_dsl.optimize import for_inference
+
+    return for_inference(program)

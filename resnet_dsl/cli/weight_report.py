@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resnet_dsl.backend.contents import KEY as OURS
@@ -13,6 +12,7 @@ from resnet_dsl.cli.network_of_file import network_of
 from resnet_dsl.codegen.seal import KEY
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.printing.table import aligned
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.description import (
     MADE_BY,
     PRODUCER,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 
 from resnet_dsl.codegen.class_docs import true_of
@@ -28,6 +27,7 @@ from resnet_dsl.codegen.shared_steps import SharedUse, shared_uses
 from resnet_dsl.ir.formulas import Fixed, Formula, Number
 from resnet_dsl.ir.network import BlockCall, Body, FurtherResult, Network, Node, Stage, channels_name
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import dataclass, field, replace
 
 INDEX = "i"
 
@@ -185,7 +185,7 @@ def classes_of(
     `named` calls a class by its definition and what tells it from others of that, if it is not a class.
     """
     bodies = distinct_bodies(network)
-    lowered = {id(body): LoweredBody(body, lower) for body in bodies}
+    lowered = {id(body): LoweredBody(body, lower, network.inference) for body in bodies}
     groups = grouped(bodies, lowered)
     uses: dict[int, ClassUse] = {}
     names = _class_names(groups, _counts(network), named or _class_named(reserved), PYTHON | reserved)

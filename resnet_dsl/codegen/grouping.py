@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from resnet_dsl.codegen.lowering import Lower, overwritable_values, site
 from resnet_dsl.ir.network import BlockCall, Body, FurtherResult, Network, Node
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import dataclass
 
 
 class LoweredBody:
     """A body with each of its ops as the backend writes it there."""
 
-    def __init__(self, body: Body, lower: Lower) -> None:
+    def __init__(self, body: Body, lower: Lower, inference: bool) -> None:
         overwritable = overwritable_values(body, frozenset(body.results))
         ops = [node for node in body.nodes if isinstance(node.what, Op)]
-        self.sites = {node.name: site(node, body, overwritable=overwritable) for node in ops}
+        self.sites = {
+            node.name: site(node, body, overwritable=overwritable, inference=inference) for node in ops
+        }
         self.ops = {name: lower(found) for name, found in self.sites.items()}
         self.skeletons = {name: lowering.skeleton() for name, lowering in self.ops.items()}
 

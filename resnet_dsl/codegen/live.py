@@ -26,7 +26,7 @@ def module_of(source: str, name: str) -> ModuleType:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     sys.modules[full] = module
     try:
-        exec(compile(source, file, "exec"), module.__dict__)
+        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # as where it is a file
     except BaseException:
         del sys.modules[full]
         raise

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
 from typing import Self
 
 from resnet_dsl.codegen.python import (
@@ -27,6 +26,7 @@ from resnet_dsl.ir.formulas import Formula
 from resnet_dsl.ir.network import BlockCall, Body, Node
 from resnet_dsl.ir.ops import Op, TensorSpec
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, fields, replace
 
 CHANNELS = "in"
 
@@ -36,13 +36,15 @@ class Site:
     """A step that is an op, where it is used.
 
     `shapes` are those of its operands; `frozen` says that the spec freezes it by itself, `overwrites`
-    that nothing else reads its operand, so that the result may take its place.
+    that nothing else reads its operand, so that the result may take its place. In a network for inference
+    `spare` are the operands of the result's shape of which that is so, whatever a backward pass would need.
     """
 
     node: Node
     shapes: tuple[Shape, ...]
     frozen: bool = False
     overwrites: bool = False
+    spare: tuple[int, ...] = ()
 
     @property
     def op(self) -> Op:
@@ -138,12 +140,21 @@ def formula_of(origin: NumberOrigin, node: Node, body: Body) -> Formula | None:
 
 
 def site(
-    node: Node, body: Body, frozen: bool = False, overwritable: Callable[[int], bool] | None = None
+    node: Node,
+    body: Body,
+    frozen: bool = False,
+    overwritable: Callable[[int], bool] | None = None,
+    inference: bool = False,
 ) -> Site:
     """Return the site of a step."""
     shapes = tuple(body.shape_of(value) for value in node.inputs)
     overwrites = overwritable is not None and all(map(overwritable, node.inputs))
-    return Site(node, shapes, frozen, overwrites)
+    spare = tuple(
+        position
+        for position, value in enumerate(node.inputs)
+        if inference and overwritable is not None and overwritable(value) and shapes[position] == node.shape
+    )
+    return Site(node, shapes, frozen, overwrites, spare)
 
 
 def overwritable_values(body: Body, kept: frozenset[int] = frozenset()) -> Callable[[int], bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
 from resnet_dsl.codegen.classes import BlockStep, Classes, ClassUse
@@ -26,6 +25,7 @@ from resnet_dsl.ir.network import (
     Stage,
 )
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field, replace
 
 INPUTS = "inputs"  # the variable of the model's input
 
@@ -73,12 +73,12 @@ class ModelBody:
 
     def keeps_inside(self, stage: Stage) -> bool:
         """Whether a result inside the stage is kept, so that its blocks are called one by one."""
-        return any(f"{stage.name}.{index}" in self.kept for index in range(len(stage.blocks)))
+        return any(f"{stage.name}.{index}" in self.kept for index in range(stage.count))
 
     def as_whole(self, stage: Stage) -> bool:
         """Whether a stage is its own blocks one after the other, of which the last alone is asked for."""
-        several = any(block.more or block.fields for block in stage.blocks)
-        return not (stage.inputs or stage.owners or several or self.keeps_inside(stage))
+        several = any(run.body.more or run.body.fields for run in stage.runs)
+        return stage.in_a_row and not (stage.shares or several or self.keeps_inside(stage))
 
     def targets(self, own: str, count: int, first: str) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
         """Return the variables that a block's results go into, the first as told, and copies of those."""
@@ -208,8 +208,8 @@ def _parameters(network: Network, classes: Classes, taken: frozenset[str]) -> tu
     """
     free = {p.name for p in network.parameters if p.name not in taken and not p.name.startswith("_")}
     for stage in network.stages:
-        for given in stage.derived:
-            free -= {name for _, formula in given for name in names_of(formula)}
+        for run in stage.runs:
+            free -= {name for _, formula in run.derived for name in names_of(formula)}
     steps = [
         (node, body) for body in (network.stem, network.head) if body is not None for node in body.steps()
     ]
@@ -269,7 +269,7 @@ def _part(
         elif isinstance(node.what, FurtherResult):
             what = node.what
         else:
-            lowering = classes.lower(site(node, body, frozen, overwritable))
+            lowering = classes.lower(site(node, body, frozen, overwritable, network.inference))
 
             def written(tree: Expression, node: Node = node) -> Expression | None:
                 if not isinstance(tree, Literal) or tree.origin is None:

@@ -7,7 +7,6 @@ it gives the right number in every use; any other number that varies is a parame
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, count
 
@@ -24,6 +23,7 @@ from resnet_dsl.ir.formulas import (
     substituted,
 )
 from resnet_dsl.ir.network import channels_name
+from resnet_dsl.records import dataclass, field
 
 IN_CHANNELS = "in_channels"
 

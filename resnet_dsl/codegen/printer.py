@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence as Several
-from dataclasses import replace
 from enum import IntEnum
 from typing import TypeGuard
 
@@ -27,6 +26,7 @@ from resnet_dsl.codegen.python import (
     Spread,
     Subscript,
 )
+from resnet_dsl.records import replace
 
 WIDTH = 88
 INDENT = "    "

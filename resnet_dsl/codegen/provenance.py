@@ -35,6 +35,7 @@ def origin(program: Program) -> Iterator[str]:
     yield LINE
     for name, value in network.settings:
         yield f"--set {name}={plain(value)}"
+    yield from (f"--{option} {value}".rstrip() for option, value in made_for(program).items())
     macs = program.cost.macs
     count = f"{program.cost.params:,} parameters"
     if macs is None:
@@ -42,6 +43,13 @@ def origin(program: Program) -> Iterator[str]:
     else:
         size = network.input.text(network.extent)
         yield f"{count}, {macs:,} multiply-adds at {size}."
+
+
+def made_for(program: Program) -> dict[str, str]:
+    """Return the options that made another artefact than the spec's own, with their values."""
+    network = program.network
+    found = {"optimize": "inference"} if network.inference else {}
+    return found if network.pixels is None else found | {"preprocess": ""}
 
 
 def spec_lines(program: Program) -> Iterator[str]:

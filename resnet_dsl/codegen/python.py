@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+
+from resnet_dsl.records import dataclass, fields, replace
 
 Plain = int | float | str | bool | None
 

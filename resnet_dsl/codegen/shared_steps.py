@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from resnet_dsl.ir.network import BlockCall, Body, Network, Node
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from resnet_dsl.codegen.names import PYTHON
 from resnet_dsl.codegen.printer import assignment, text
 from resnet_dsl.codegen.python import Expression, Name
 from resnet_dsl.ir.network import FurtherResult
+from resnet_dsl.records import dataclass, field
 
 INLINE = 60
 OPERAND = 28  # so that a sum of two stays on its line

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, Gate, ResidualBlock
 from resnet_dsl.decompile.syntax_nodes import call, expression
 from resnet_dsl.decompile.tensors import NotExpressibleError
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax import ast
 
 BASE = 64

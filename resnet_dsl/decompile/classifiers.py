@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import permutations
 
 from resnet_dsl.decompile.syntax_nodes import NAME, STEP_LABEL, call, labelled, others_than, pipeline
@@ -13,6 +12,7 @@ from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.one_line import whole_line
 

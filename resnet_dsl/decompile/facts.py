@@ -7,13 +7,13 @@ person has to be told or asked is read off the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from resnet_dsl.decompile.structure import Structure
 from resnet_dsl.decompile.syntax_nodes import Written, call, expression, written_by_hand
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 Value = TypeVar("Value")
@@ -72,9 +72,9 @@ class NetworkFacts:
         return {name: value for name, value in vars(self).items() if isinstance(value, Fact)}
 
     @property
-    def questions(self) -> list[str]:
-        """What the person has to say."""
-        return [fact.note for fact in self.facts.values() if fact.authority == "nobody"]
+    def questions(self) -> dict[str, str]:
+        """What the person has to say, by the hint that says it."""
+        return {name: fact.note for name, fact in self.facts.items() if fact.authority == "nobody"}
 
     def assumptions(self, known: Collection[str]) -> str:
         """Return what is taken for granted, but for fields that the person has set; empty if nothing."""

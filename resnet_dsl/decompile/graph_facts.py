@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import ForeignGraph, ForeignNode
@@ -30,6 +29,7 @@ from resnet_dsl.decompile.structure import DEEP_STEM, IN_BLOCK, Structure
 from resnet_dsl.decompile.syntax_nodes import call, expression, of_json
 from resnet_dsl.decompile.tensors import BN, NotExpressibleError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.syntax import ast
 
 NO_NORM = "identity"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import IDENTITY, ForeignGraph, ForeignNode, decimal
@@ -25,6 +24,7 @@ from resnet_dsl.decompile.syntax_nodes import (
 )
 from resnet_dsl.decompile.tensors import GN, NotExpressibleError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax import ast
 
 EPS, GROUPS = 1e-5, 32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from resnet_dsl.decompile.tensors import Shapes
 from resnet_dsl.decompile.translated import Reading
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.weights.source import need_numpy
 from resnet_dsl.zoo.asked import NOTHING, Asked
 

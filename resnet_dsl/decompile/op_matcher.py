@@ -8,7 +8,6 @@ op that is in the catalogue and has a rule is found, with all its nodes and tens
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import MISSING, dataclass
 from functools import cache
 from itertools import product
 from math import copysign
@@ -23,6 +22,7 @@ from resnet_dsl.ir.graph import INPUT, GraphNode
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import MISSING, dataclass
 
 WriteOp = Callable[[GraphNode], ForeignGraph]
 # Of an op: its arguments, the value it would take, what a backend cannot express or has no rule for.

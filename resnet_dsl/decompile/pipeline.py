@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.driver import compile_source
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.candidates import HEAD
@@ -72,7 +72,11 @@ MOST_NAMED = 10_000
 
 
 class QuestionError(UsageError):
-    """What tensors leave open and no convention settles: the person has to say."""
+    """What tensors leave open and no convention settles: the person has to say, by `hints`."""
+
+    def __init__(self, questions: Mapping[str, str]) -> None:
+        self.hints = tuple(questions)
+        super().__init__("\n".join(questions.values()))
 
 
 @dataclass(frozen=True)
@@ -346,7 +350,7 @@ def _restored(file: InputFile, request: ImportRequest) -> Restored:
     structure, facts = _read(file, request.hints)
     fields = {**fields_of(structure, facts), **request.settings}
     if facts.questions:
-        raise QuestionError("\n".join(facts.questions))
+        raise QuestionError(facts.questions)
     blocks = [text for text in (*narrowed_blocks(structure), facts.blocks) if text]
     before = "\n".join([f"# Restored from {printable(file.source)}.\n", *blocks])
     before += "\n" if blocks else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from resnet_dsl.decompile.op_matcher import usual_calls
 from resnet_dsl.decompile.tensors import NORMS, FileLayer, NotExpressibleError, listed
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass
 
 BASIC = "basic"
 BOTTLENECK = "bottleneck"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from resnet_dsl.decompile.classifiers import Classifier, chain_of, classifier_of
 from resnet_dsl.decompile.shipped_fields import ShippedModel, shipped_model, specs_with_blocks
@@ -20,6 +19,7 @@ from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 from resnet_dsl.shipped import models
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.candidates import HEAD, owners

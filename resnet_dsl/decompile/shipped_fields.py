@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from resnet_dsl.decompile.shipped_texts import shipped_file, with_bases
 from resnet_dsl.decompile.syntax_nodes import NOWHERE, expression
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.expressions import NUMERIC
+from resnet_dsl.records import dataclass, fields, replace
 from resnet_dsl.shipped import models, shipped
 from resnet_dsl.syntax import ast
 

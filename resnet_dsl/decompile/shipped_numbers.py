@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 
 from resnet_dsl.decompile.shipped_fields import ShippedModel, block_of, runs_of, steps_of
@@ -12,6 +11,7 @@ from resnet_dsl.decompile.syntax_nodes import call, expression, pipeline
 from resnet_dsl.decompile.tensors import Shapes
 from resnet_dsl.elaborate.expressions import NUMERIC
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.syntax import ast
 from resnet_dsl.zoo.candidates import HEAD, owners
 

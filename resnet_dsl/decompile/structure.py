@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from resnet_dsl.decompile.residual_blocks import BOTTLENECK, ResidualBlock, read_block
 from resnet_dsl.decompile.tensors import NORMS, FileLayer, NotExpressibleError, listed
+from resnet_dsl.records import dataclass
 
 IN_BLOCK = re.compile(r"(layer[0-9]{1,6})\.([0-9]{1,6})\.(.+)")
 STAGE = re.compile(r"layer([0-9]+)")

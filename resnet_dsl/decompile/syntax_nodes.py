@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import MISSING, fields
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_value
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from resnet_dsl.diagnostics.wording import dimensions, printable
+from resnet_dsl.records import dataclass
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from resnet_dsl.backend.layer_places import BY_PLACE
 from resnet_dsl.decompile.tensors import Shape, Shapes, renamed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 from resnet_dsl.zoo.layouts import CONV1X1
 from resnet_dsl.zoo.model_names import model_names
 from resnet_dsl.zoo.name_maps import NameMap, NameRule, find_library, known_libraries

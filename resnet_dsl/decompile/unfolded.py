@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from resnet_dsl.backend.foreign_graph import NORM_ROLES, ForeignGraph, ForeignNode
 from resnet_dsl.backend.interface import GraphReader
@@ -12,6 +11,7 @@ from resnet_dsl.decompile.input_file import InputFile
 from resnet_dsl.decompile.op_matcher import alone
 from resnet_dsl.decompile.tensors import BN, NORMS, layers_of
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.records import replace
 
 UNFOLDED = (
     "norms stand behind its convolutions, into which they were folded; `weights convert --unfold` gives "

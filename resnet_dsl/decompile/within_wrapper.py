@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_dsl.decompile.input_file import InputFile
 from resnet_dsl.decompile.tensors import listed, without_counters
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.records import replace
 from resnet_dsl.zoo.whose_names import whose_names
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Severity, Span
-from resnet_dsl.diagnostics.render.terminal import render_text
+from resnet_dsl.records import dataclass, field, replace
 
 MAX_SHOWN = 100
 
@@ -20,6 +19,8 @@ class CompileError(Exception):
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:
+        from resnet_dsl.diagnostics.render.terminal import render_text  # few are shown so
+
         return "\n\n".join(render_text(diagnostic) for diagnostic in self.diagnostics)
 
 

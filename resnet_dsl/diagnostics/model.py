@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from resnet_dsl.diagnostics.suggest import did_you_mean as did_you_mean
+from resnet_dsl.records import dataclass, field, replace
 
 Severity = Literal["error", "warning"]
 

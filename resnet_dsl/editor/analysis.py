@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from resnet_dsl.editor.buffers import Buffers
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.watching import Applied
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.shipped import PACKAGE
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.changes import Change
@@ -108,7 +108,7 @@ def _models(scope: Scope) -> Iterator[str]:
     whole = [name for name, (model, _) in scope.models.items() if _is_whole(model)][-MAX_MODELS:]
     stem = Path(scope.source.name).stem
     bases = set(_bases(scope))
-    chosen = stem if stem in whole else next(reversed(scope.models), "")
+    chosen = stem if stem in whole else next(reversed(list(scope.models)), "")
     names = [name for name in whole if name == chosen or name not in bases]
     yield from sorted(names, key=lambda name: name != chosen)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.shipped import PACKAGE, SUFFIX
 from resnet_dsl.sources import Texts
 from resnet_dsl.syntax import ast

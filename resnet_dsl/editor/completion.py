@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import COUNTED, FIELDS
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.records import dataclass
 from resnet_dsl.shipped import known, shipped
 from resnet_dsl.syntax import ast
 

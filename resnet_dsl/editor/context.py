@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 
 from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax.mistakes.place import Stop, without_comments
 
 WORD_BEFORE = re.compile(r"\w*\Z")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.editor.entities import Entity
@@ -12,6 +11,7 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import Definition, show
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.records import MISSING
 from resnet_dsl.shipped import description, file_of
 from resnet_dsl.syntax import ast
 

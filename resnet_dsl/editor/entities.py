@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.editor.buffers import path_of
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 Kind = Literal[

@@ -16,7 +16,8 @@ from resnet_dsl.editor.step_facts import StepFacts, facts_of, facts_of_body
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.watching import Applied
 from resnet_dsl.ir.network import Stage
-from resnet_dsl.printing.summary import headline, parts
+from resnet_dsl.printing.headline import headline
+from resnet_dsl.printing.summary import parts
 from resnet_dsl.program import Program
 from resnet_dsl.syntax import ast
 

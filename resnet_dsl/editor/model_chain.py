@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from resnet_dsl.editor.entities import Entity, choice_entity, parameter_entity
 from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.limits import BASES
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax import ast
 
 BLOCK_FIELDS = ("block", "stages")  # whose values name the blocks of the stages

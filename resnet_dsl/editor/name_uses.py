@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from resnet_dsl.diagnostics.model import Span
@@ -13,6 +12,7 @@ from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.shipped import file_of
 from resnet_dsl.syntax import ast
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from resnet_dsl.editor.explain_pages import page_file
 from resnet_dsl.editor.outline import Entry
 from resnet_dsl.editor.positions import TextPositions
 from resnet_dsl.editor.sessions import shown_in
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.shipped import PACKAGE, SUFFIX
 
 NAME = "resnet-dsl"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import keyword
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from resnet_dsl.editor.entities import Entity, Occurrence
 from resnet_dsl.editor.name_uses import occurrence_at, occurrences
 from resnet_dsl.limits import NAME
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 from resnet_dsl.shipped import specs_folder
 from resnet_dsl.syntax.words import KEYWORDS
 

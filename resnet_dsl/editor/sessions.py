@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -12,6 +11,7 @@ from resnet_dsl.editor.analysis import Analysis
 from resnet_dsl.editor.buffers import Buffers
 from resnet_dsl.editor.name_uses import used_path
 from resnet_dsl.elaborate.scope import Scope
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.format import format_source
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, replace
 from functools import partial
 
 from resnet_dsl.diagnostics.model import Label, Span
@@ -37,6 +36,7 @@ from resnet_dsl.ir.network import BlockCall, Body
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.limits import CALLS
+from resnet_dsl.records import MISSING, replace
 from resnet_dsl.syntax import ast
 
 COST_OF_A_CALL = 25

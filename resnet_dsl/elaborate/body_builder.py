@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Span
@@ -12,6 +11,7 @@ from resnet_dsl.elaborate.values import Share, Tag
 from resnet_dsl.ir.formulas import Formula, Named
 from resnet_dsl.ir.network import AGAIN, Node, channels_name
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, field
 
 
 class FirstApplication(NamedTuple):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import chain, count
 
 from resnet_dsl.elaborate.records import tensors_of
 from resnet_dsl.elaborate.values import Definition, Function, Record, Repeat, Staged, Tensor, Value
 from resnet_dsl.ir.arguments import Dims
+from resnet_dsl.records import replace
 
 
 class Carried:

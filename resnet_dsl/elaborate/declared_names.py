@@ -6,7 +6,6 @@ and which arguments the blocks and ops take that it calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
@@ -21,6 +20,7 @@ from resnet_dsl.elaborate.values import Definition, Function
 from resnet_dsl.elaborate.written_arguments import signature
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.syntax import ast
 
 

@@ -7,12 +7,12 @@ difference. Where an op or a call is made, the formulas go into its node and the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TypeGuard, overload
 
 from resnet_dsl.elaborate.values import Function, Record, Repeat, Staged, Value
 from resnet_dsl.ir.arguments import Dims
 from resnet_dsl.ir.formulas import Fixed, Formula, Number, names_of, operation
+from resnet_dsl.records import replace
 
 
 class DerivedInt(int):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, replace
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
@@ -29,9 +28,10 @@ from resnet_dsl.elaborate.values import (
 )
 from resnet_dsl.ir.network import INPUT, WITHIN, Body
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import MISSING, dataclass, field, replace
 from resnet_dsl.syntax import ast
 
-UNNAMED = re.compile(r"layer[1-9][0-9]*")
+UNNAMED = r"layer[1-9][0-9]*"
 
 
 class PartNames:
@@ -43,7 +43,7 @@ class PartNames:
 
     def __call__(self, name: str, span: Span) -> Value:
         """Return the part that a name may be, MISSING if it can be none; which there are shows later."""
-        known = name in self.names() or UNNAMED.fullmatch(name) is not None
+        known = name in self.names() or re.fullmatch(UNNAMED, name) is not None
         size = self.state.settings.value(INPUT) if name == INPUT else None
         return EarlierPart(name, span, size) if known else MISSING
 

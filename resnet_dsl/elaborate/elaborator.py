@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn, Protocol
 
 from resnet_dsl.diagnostics.errors import CompileError, Findings
@@ -20,6 +19,7 @@ from resnet_dsl.ir.formulas import names_of
 from resnet_dsl.ir.network import Body
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import EVALUATIONS, LIST, OPS
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.syntax import ast
 
 MAX_SUGGESTIONS = 20

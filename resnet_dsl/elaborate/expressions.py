@@ -7,7 +7,6 @@ A mistake is reported once with its place; what depends on it is bad and stays s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, replace
 
 from resnet_dsl.diagnostics.model import Label
 from resnet_dsl.elaborate.arithmetic import FUNCTIONS, ArithmeticProblem, compare, compute, function
@@ -44,6 +43,7 @@ from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.ir.shapes import Shape
 from resnet_dsl.limits import CHAIN
+from resnet_dsl.records import MISSING, replace
 from resnet_dsl.syntax import ast
 
 NUMERIC: dict[str, Callable[..., int | float]] = {"min": min, "max": max, **FUNCTIONS}

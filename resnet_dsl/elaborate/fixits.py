@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from resnet_dsl.diagnostics.model import Remedy, Span
@@ -19,6 +18,7 @@ from resnet_dsl.ir.arguments import ArgumentError
 from resnet_dsl.ir.network import BlockCall, Node
 from resnet_dsl.ir.ops import Agreement, Join, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import dataclass, field, replace
 
 THE_BLOCKS_INPUT = "the block's input"
 LEAVES_OUT = ", which leaves out "

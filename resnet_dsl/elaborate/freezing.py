@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_dsl.elaborate.model_state import ModelState
 from resnet_dsl.elaborate.outputs import item_at, part_hint
 from resnet_dsl.ir.network import NORMS, PARTS, BlockCall, Body, Network, Node
 from resnet_dsl.ir.ops import Op
+from resnet_dsl.records import replace
 
 
 def with_frozen_parts(state: ModelState, whole: Network, network: Network) -> Network:
@@ -29,7 +29,7 @@ def with_frozen_parts(state: ModelState, whole: Network, network: Network) -> Ne
                 hint = "leave it out" if owner is None else f"freeze `{owner}`"
                 state.elaborator.warn("W0602", f"`{path}` {lacks}: freezing it has no effect", at, hint)
         elif path == NORMS and path not in known:
-            if not any(_has_norm(body) for _, _, body in network.parts()):
+            if not any(_has_norm(run.body) for _, _, run in network.runs()):
                 message = "the network has no norms: freezing them has no effect"
                 state.elaborator.warn("W0602", message, at, "leave it out")
         elif path in known:
@@ -59,13 +59,13 @@ def _has_norm(body: Body) -> bool:
 def _paths(network: Network) -> Iterator[tuple[str, bool]]:
     """Yield what `freeze` may list, each with whether something in it could change."""
     changing: dict[int, bool] = {}
-    for _, _, body in network.parts():
-        if id(body) not in changing:
-            changing[id(body)] = _changes(body)
+    for _, _, run in network.runs():
+        if id(run.body) not in changing:
+            changing[id(run.body)] = _changes(run.body)
     if network.stem is not None:
         yield "stem", changing[id(network.stem)]
     for stage in network.stages:
-        blocks = [changing[id(b)] and stage.owner(i) is None for i, b in enumerate(stage.blocks)]
+        blocks = [changing[id(run.body)] and run.owner is None for run in stage.each]
         yield stage.name, any(blocks)
         yield from ((f"{stage.name}.{index}", block) for index, block in enumerate(blocks))
     if network.head is not None:

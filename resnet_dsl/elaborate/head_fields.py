@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.elaborate.blocks import apply, made, on_x
 from resnet_dsl.elaborate.body_builder import BodyBuilder
@@ -14,6 +12,7 @@ from resnet_dsl.elaborate.steps import add
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, Named, names_of
 from resnet_dsl.ir.network import BlockCall, Body, Node, channels_name, renamed
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.syntax import ast
 
 LEVELS = (ast.Pipe, ast.Binary, ast.Unary, ast.Labelled)  # what makes steps that need names of their own

@@ -25,7 +25,7 @@ def _named(network: Network) -> Iterator[tuple[str, Span | None]]:
     """Yield (name, place) of stages, blocks, and steps with parameters."""
     for stage in network.stages:
         yield stage.name, stage.span
-    outer: dict[int, Body] = {id(body): body for stage in network.stages for body in stage.blocks}
+    outer: dict[int, Body] = {id(run.body): run.body for stage in network.stages for run in stage.runs}
     outer |= {id(part): part for part in (network.stem, network.head) if part is not None}
     bodies = {id(inner): inner for body in outer.values() for inner in body.bodies()}
     for body in bodies.values():

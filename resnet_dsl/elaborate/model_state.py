@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from resnet_dsl.diagnostics.errors import Findings
@@ -13,6 +12,7 @@ from resnet_dsl.elaborate.values import Bad, Definition, Origin, Share
 from resnet_dsl.ir.formulas import Formula, Named, names_of
 from resnet_dsl.ir.network import INPUT, Body
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 MAX_LINKS = 8

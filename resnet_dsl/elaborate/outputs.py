@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.elaborator import Env
@@ -13,6 +12,7 @@ from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.narrowing import needed_only, with_steps
 from resnet_dsl.ir.network import WITHIN, BlockCall, Body, Network
 from resnet_dsl.limits import PARAMETERS
+from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 
 PREPROCESS = ("color", "range", "mean", "std", "size", "crop", "interpolation")
@@ -108,9 +108,9 @@ def with_auxiliary(state: ModelState, network: Network) -> Network:
 
 def _fields(network: Network) -> dict[str, tuple[str, ...]]:
     """The fields of each part that is a record, under their names as outputs; of fields of the head too."""
-    ends = {stage.name: stage.blocks[-1].fields for stage in network.stages}
+    ends = {stage.name: stage.last.fields for stage in network.stages}
     fields = {name: tuple(f"{name}.{each}" for each in own) for name, own in ends.items() if own}
-    lasts = {f"{stage.name}.{len(stage.blocks) - 1}": stage.name for stage in network.stages}
+    lasts = {f"{stage.name}.{stage.count - 1}": stage.name for stage in network.stages}
     fields |= {last: fields[name] for last, name in lasts.items() if name in fields}
     if network.head is not None and network.head.fields:
         fields["head"] = network.head.fields
@@ -163,9 +163,9 @@ def _left_out(network: Network, needed: Network) -> Iterator[str]:
     for stage in network.stages:
         if stage.name not in kept:
             yield stage.name
-        elif len(kept[stage.name].blocks) == len(stage.blocks):
-            fields = kept[stage.name].blocks[-1].fields
-            yield from (f"{stage.name}.{name}" for name in stage.blocks[-1].fields if name not in fields)
+        elif kept[stage.name].count == stage.count:
+            fields = kept[stage.name].last.fields
+            yield from (f"{stage.name}.{name}" for name in stage.last.fields if name not in fields)
     if network.head is not None:
         fields = network.head.fields if needed.head is None else needed.head.fields
         yield from ["head"] if needed.head is None else (f for f in network.head.fields if f not in fields)

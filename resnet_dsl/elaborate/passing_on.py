@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.elaborate.values import Definition
+from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 
 
@@ -23,7 +23,7 @@ def passed_on(
 class Signatures:
     """The blocks of a file with all their parameters, those that `...` stands for among them."""
 
-    def __init__(self, blocks: dict[str, Definition], findings: Findings) -> None:
+    def __init__(self, blocks: Mapping[str, Definition], findings: Findings) -> None:
         self.blocks = blocks
         self.findings = findings
         self.known: dict[str, ast.Block] = {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.elaborator import Elaborator
 from resnet_dsl.elaborate.values import BAD, Bad, Record, Tensor, Value
 from resnet_dsl.ir.network import BlockCall, FurtherResult, Node
+from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 
 Made = Callable[[Value, ast.Expr], Tensor | Bad]

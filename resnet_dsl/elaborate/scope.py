@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from resnet_dsl.diagnostics.errors import Findings
@@ -11,6 +10,7 @@ from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
 from resnet_dsl.elaborate.passing_on import Signatures
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, RESERVED, Op
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 
@@ -19,9 +19,9 @@ class Scope:
     """The declarations visible in one file; `parents` are searched after its own."""
 
     source: Source
-    blocks: dict[str, Definition] = field(default_factory=dict)
+    blocks: Mapping[str, Definition] = field(default_factory=dict)
     constants: dict[str, ast.Const] = field(default_factory=dict)
-    models: dict[str, tuple[ast.Model, Scope]] = field(default_factory=dict)
+    models: Mapping[str, tuple[ast.Model, Scope]] = field(default_factory=dict)
     parents: list[Scope] = field(default_factory=list)
     uses: tuple[ast.Use, ...] = ()
 
@@ -71,19 +71,21 @@ class Scope:
 def declare(file: ast.File, source: Source, parents: list[Scope], findings: Findings) -> Scope:
     """Return the scope of a parsed file; names given twice anywhere in it are reported."""
     uses = tuple(declaration for declaration in file.declarations if isinstance(declaration, ast.Use))
-    scope = Scope(source, parents=parents, uses=uses)
+    blocks: dict[str, Definition] = {}
+    models: dict[str, tuple[ast.Model, Scope]] = {}
+    scope = Scope(source, blocks, {}, models, parents, uses)
     check_duplicates(file, findings)
     for declaration in file.declarations:
         match declaration:
             case ast.Block(name=name):
-                scope.blocks.setdefault(name, Definition(declaration, scope))
+                blocks.setdefault(name, Definition(declaration, scope))
             case ast.Const(name=name):
                 scope.constants.setdefault(name, declaration)
             case ast.Model(name=name):
-                scope.models.setdefault(name, (declaration, scope))
-    if any(definition.block.rest is not None for definition in scope.blocks.values()):
-        signatures = Signatures(scope.blocks, findings)
-        scope.blocks = {name: Definition(signatures.complete(name), scope) for name in scope.blocks}
+                models.setdefault(name, (declaration, scope))
+    if any(definition.block.rest is not None for definition in blocks.values()):
+        signatures = Signatures(blocks, findings)
+        scope.blocks = {name: Definition(signatures.complete(name), scope) for name in blocks}
     return scope
 
 

@@ -7,7 +7,6 @@ command line set.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -22,6 +21,7 @@ from resnet_dsl.ir.arguments import Symbol
 from resnet_dsl.ir.formulas import Named
 from resnet_dsl.ir.network import INPUT
 from resnet_dsl.limits import CHAIN
+from resnet_dsl.records import MISSING, dataclass, field
 from resnet_dsl.syntax import ast
 
 # What a value of a field serves: the whole model, each block of a stage, or the first of each.
@@ -78,12 +78,16 @@ class Settings:
     endless: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)  # of what is given by place: `stage`, `index`
     everywhere: dict[tuple[str, tuple[str, ...]], Value] = field(default_factory=dict)  # asking for neither
+    by_stage: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)  # of lists, an item asks for one
     part: PartLookup | None = None  # set once there are parts
     numbers: dict[str, int | float] = field(default_factory=dict)  # what parameters of the model are
 
     def find(self, name: str) -> Setting | None:
         """Return the nearest setting of `name` without counting it as read."""
-        return next((layer[name] for layer in self.layers if name in layer), None)
+        for layer in self.layers:  # asked for each block: a loop is fast
+            if name in layer:
+                return layer[name]
+        return None
 
     def all(self) -> Iterator[tuple[str, Setting]]:
         """Yield every setting with its name, nearest layers first."""
@@ -148,8 +152,12 @@ class Settings:
         span: Span | None = None,
         choices: tuple[str, ...] = (),
         names: Mapping[str, Value] | None = None,
+        item: int | None = None,
     ) -> Value:
-        """Return the value of a setting, MISSING if nobody set it, bad after an error."""
+        """Return the value of a setting, MISSING if nobody set it, bad after an error.
+
+        With `item` it is that of one item of the list that the setting is written as.
+        """
         setting = self.find(name)
         if setting is None:
             return MISSING
@@ -172,11 +180,22 @@ class Settings:
         self.active.append(name)
         try:
             if setting.span.source.ours:
-                return self._named(name, self._value(name, setting, setting.value, env))
+                return self._evaluated(name, setting, env, item)
             with self.elaborator.without_frames():
-                return self._named(name, self._value(name, setting, setting.value, env))
+                return self._evaluated(name, setting, env, item)
         finally:
             self.active.pop()
+
+    def items(self, name: str) -> tuple[ast.Expr, ...]:
+        """Return the items of a setting that is written as a list."""
+        setting = self.find(name)
+        return setting.value.items if setting is not None and isinstance(setting.value, ast.List) else ()
+
+    def _evaluated(self, name: str, setting: Setting, env: Env, item: int | None) -> Value:
+        if item is not None:
+            return self.elaborator.evaluate(self.items(name)[item], env)
+        assert setting.value is not None
+        return self._named(name, self._value(name, setting, setting.value, env))
 
     def _named(self, name: str, value: Value) -> Value:
         """A number that a parameter of the model is: what is computed from it is derived from the name."""

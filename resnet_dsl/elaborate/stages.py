@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -35,12 +34,13 @@ from resnet_dsl.elaborate.values import (
 )
 from resnet_dsl.elaborate.written_arguments import signature
 from resnet_dsl.ir.formulas import Fixed, Formula, names_of, substituted
-from resnet_dsl.ir.network import PREVIOUS, Body, Stage, channels_name
+from resnet_dsl.ir.network import PREVIOUS, Body, Run, Stage, channels_name, merged
 from resnet_dsl.limits import OPS
+from resnet_dsl.records import MISSING, replace
 
 
-class Run(NamedTuple):
-    """So many blocks in a row, all the same; `span` is where the author chose the block."""
+class WrittenRun(NamedTuple):
+    """So many blocks in a row, as the author wrote them; `span` is where he chose the block."""
 
     length: int
     function: Function
@@ -51,13 +51,14 @@ class Run(NamedTuple):
 class Position(NamedTuple):
     """A block's place: which stage, of how many, and which block of that.
 
-    `before` are the blocks of the stages before, `blocks` those of all.
+    `before` are the blocks of the stages before, `blocks` those of all; `span` is where the stage is written.
     """
 
     stage: int
     stages: int
     before: int
     blocks: int
+    span: Span
     block: int = 0
 
 
@@ -82,8 +83,9 @@ def all_stages(state: ModelState) -> tuple[Stage, ...]:
     state.stage_names = tuple(_name(item, index) for index, item in enumerate(value))
     before = list(accumulate((_length(item) for item in value), initial=0))
     for index, item in enumerate(value):
-        name, item = _named(state, item, index)
-        position = Position(index, len(value), before[index], before[-1])
+        at = state.value_at("stages", index)
+        name, item = _named(state, item, index, at)
+        position = Position(index, len(value), before[index], before[-1], at)
         stage = _stage(state, name, item, position)
         if stage is None:
             state.elaborator.recovering = True
@@ -113,13 +115,13 @@ def _length(item: Value) -> int:
 
 def _keep_results(state: ModelState, name: str, stage: Stage | None) -> None:
     """Keep what later parts may take of a stage: its result, or the fields of that."""
-    fields = () if stage is None else stage.blocks[-1].fields
+    fields = () if stage is None else stage.last.fields
     state.record = name if fields else ""
     if not fields:
         state.features[name], state.feature_channels[name] = state.shape, state.channels
         return
     assert stage is not None
-    body = stage.blocks[-1]
+    body = stage.last
     state.records[name] = fields
     state.fields = tuple(field._replace(path=f"{name}.{field.name}") for field in state.fields)
     for field, value, channels in zip(fields, body.results, state.result_channels, strict=False):
@@ -150,9 +152,8 @@ def _name(item: Value, index: int) -> str:
     return item.label.name if isinstance(item, Staged) else f"layer{index + 1}"
 
 
-def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
+def _named(state: ModelState, item: Value, index: int, at: Span) -> tuple[str, Value]:
     """The name and the content of a stage; the name is claimed."""
-    at = state.value_at("stages", index)
     name, content = _name(item, index), item
     if isinstance(item, Staged):
         at, content = item.label.span, item.value
@@ -166,57 +167,37 @@ def _named(state: ModelState, item: Value, index: int) -> tuple[str, Value]:
 
 
 def _stage(state: ModelState, name: str, item: Value, first: Position) -> Stage | None:
-    found = list(_runs(state, item, first))
-    runs = [run for run in found if run is not None]
-    if len(runs) < len(found):
+    found = list(_rows(state, item, first))
+    rows = [row for row in found if row is not None]
+    if len(rows) < len(found):
         return None
-    at = state.value_at("stages", first.stage)
-    if sum(run.length for run in runs) > OPS.most:
-        state.error("E0501", f"a stage of more than {OPS.most:,} blocks", at)
+    if sum(row.length for row in rows) > OPS.most:
+        state.error("E0501", f"a stage of more than {OPS.most:,} blocks", first.span)
         return None
-    placed: list[Placed] = []
-    for run in runs:
-        if not _place(state, name, run, first, placed):
+    runs: list[Run] = []
+    for row, done in zip(rows, accumulate((row.length for row in rows), initial=0), strict=False):
+        if not _place(state, name, row, first._replace(block=done), runs):
             return None
-    owners = tuple(each.owner for each in placed)
-    inputs = tuple(each.inputs for each in placed)
-    return Stage(
-        name,
-        tuple(each.body for each in placed),
-        state.names[name],
-        tuple(each.derived for each in placed),
-        owners if any(owners) else (),
-        () if all(taken == (PREVIOUS,) for taken in inputs) else inputs,
-    )
+    return Stage(name, merged(runs), state.names[name])
 
 
-class Placed(NamedTuple):
-    """A block in its place: how its numbers were derived, whose tensors it uses, and which parts it takes."""
-
-    body: Body
-    derived: Derived
-    owner: str | None
-    inputs: tuple[str, ...]
-
-
-def _place(state: ModelState, name: str, run: Run, first: Position, placed: list[Placed]) -> bool:
-    """Append the blocks of a run, each on what the one before left; returns whether all could be made."""
-    at = state.value_at("stages", first.stage)
-    share, left = run.function.share, run.length
+def _place(state: ModelState, name: str, row: WrittenRun, position: Position, runs: list[Run]) -> bool:
+    """Append the blocks of a row, each on what the one before left; returns whether all could be made."""
+    share, left = row.function.share, row.length
     while left:
-        position, before = first._replace(block=len(placed)), (state.shape, state.channels)
+        before = state.shape, state.channels
         state.settings.asked -= EACH
         parts = TakenParts(state, name)
-        start = _started(state, run, parts) if left == run.length else PREVIOUS
-        if start is None or not takes_it(state, run.function, run.span):
+        start = _started(state, row, parts) if left == row.length else PREVIOUS
+        if start is None or not takes_it(state, row.function, row.span):
             return False
         with state.elaborator.applying_again(share in state.shared):
-            made = _block(state, run, name, position, parts)
+            made = _block(state, row, name, position, parts)
         if isinstance(made, Bad):
             return False
         body, formulas, taken = made
         path = f"{name}.{position.block}"
-        owner = None if share is None else block_owner(state, share, path, body, at)
+        owner = None if share is None else block_owner(state, share, path, body, position.span)
         if isinstance(owner, Bad):
             return False
         known = {X_CHANNELS: state.channels}
@@ -229,28 +210,31 @@ def _place(state: ModelState, name: str, run: Run, first: Position, placed: list
         alike = alike and not body.fields and not state.record
         times = left if alike and before == (state.shape, state.channels) else 1
         if times > 1:
-            state.elaborator.count((times - 1) * max(body.count, 1), at)
+            state.elaborator.count((times - 1) * max(body.count, 1), position.span)
         if share is not None:
             state.elaborator.shares[share] += times
-        one = Placed(body, given, owner, (start, *taken))
-        placed += [one, *[one._replace(owner=owner or (path if share is not None else None))] * (times - 1)]
+        one = Run(body, 1, (start, *taken), owner, given)
+        runs.append(one)
+        if times > 1:
+            again = owner or (None if share is None else path)
+            runs.append(replace(one, count=times - 1, owner=again))
         keep_fields(state, name, path, body)
-        left -= times
+        position, left = position._replace(block=position.block + times), left - times
     return True
 
 
-def _started(state: ModelState, run: Run, parts: TakenParts) -> str | None:
-    """Go on from the part that a run starts from, if it names one; return its path, None after an error."""
-    if run.start is None:
+def _started(state: ModelState, row: WrittenRun, parts: TakenParts) -> str | None:
+    """Go on from the part that a row starts from, if it names one; return its path, None after an error."""
+    if row.start is None:
         return PREVIOUS
-    path = run.start.path
+    path = row.start.path
     places = {name: f"{path}.{name}" for name in state.records.get(path, ())}
     own = tuple(RecordField(name, place, state.features[place]) for name, place in places.items())
-    found = own[0] if own else TakenParts(state, parts.stage).tensor(run.start)
+    found = own[0] if own else TakenParts(state, parts.stage).tensor(row.start)
     if isinstance(found, Bad):
         return None
     path = own[0].path if own else path
-    state.record, state.fields = run.start.path if own else "", own
+    state.record, state.fields = row.start.path if own else "", own
     state.shape, state.channels = found.shape, state.feature_channels[path]
     return path
 
@@ -272,25 +256,25 @@ def _pass_through(
     state.shape = body.output
 
 
-def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Iterator[Run | None]:
-    """Yield the runs of blocks that a stage is given as, or None after an error."""
-    at = state.value_at("stages", first.stage, *inner)
+def _rows(state: ModelState, item: Value, first: Position, *inner: int) -> Iterator[WrittenRun | None]:
+    """Yield the rows of blocks that a stage is given as, or None after an error."""
+    at = state.value_at("stages", first.stage, *inner) if inner else first.span
     match item:
         case bool():
             pass
         case int() if item > 0:
             block = _default_block(state, first)
-            yield None if block is None else Run(item, block, state.value_at("block", first.stage))
+            yield None if block is None else WrittenRun(item, block, state.value_at("block", first.stage))
             return
         case Function():
-            yield Run(1, item, at)
+            yield WrittenRun(1, item, at)
             return
         case Repeat(count=count) if count > 0:
-            yield Run(count, item.function, at)
+            yield WrittenRun(count, item.function, at)
             return
         case PartPipeline():
-            runs = (run for block in item.blocks for run in _runs(state, block, first, *inner))
-            yield from _from_part(item.start, runs)
+            rows = (row for block in item.blocks for row in _rows(state, block, first, *inner))
+            yield from _from_part(item.start, rows)
             return
         case tuple() if item and is_list(item):
             for index, part in enumerate(item):
@@ -300,7 +284,7 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
                     state.error("E0204", "only the first block of a stage starts from another part", at, hint)
                     yield None
                 elif isinstance(part, Function | Repeat | PartPipeline):
-                    yield from _runs(state, part, first, index)
+                    yield from _rows(state, part, first, index)
                 else:
                     at = state.value_at("stages", first.stage, index)
                     state.error("E0204", f"a stage lists blocks, not {show(part)}", at)
@@ -314,10 +298,10 @@ def _runs(state: ModelState, item: Value, first: Position, *inner: int) -> Itera
     yield None
 
 
-def _from_part(start: EarlierPart, runs: Iterator[Run | None]) -> Iterator[Run | None]:
-    """Yield the runs, the first of which starts from a part."""
-    for index, run in enumerate(runs):
-        yield run._replace(start=start) if run is not None and index == 0 else run
+def _from_part(start: EarlierPart, rows: Iterator[WrittenRun | None]) -> Iterator[WrittenRun | None]:
+    """Yield the rows, the first of which starts from a part."""
+    for index, row in enumerate(rows):
+        yield row._replace(start=start) if row is not None and index == 0 else row
 
 
 def _default_block(state: ModelState, first: Position) -> Function | None:
@@ -339,13 +323,13 @@ def _default_block(state: ModelState, first: Position) -> Function | None:
 
 
 def _block(
-    state: ModelState, run: Run, name: str, at: Position, parts: TakenParts
+    state: ModelState, row: WrittenRun, name: str, at: Position, parts: TakenParts
 ) -> tuple[Body, Derived, tuple[str, ...]] | Bad:
     """Elaborate one block of a stage with the arguments that the model's settings give it.
 
     Returns its body, how its numbers were derived, and which parts it takes beside its input.
     """
-    function, span = run.function, run.span
+    function, span = row.function, row.span
     if not isinstance(function.target, Definition):
         hint = f"`block mine(width) {{ return x -> {function.name}(…) }}`"
         return state.error("E0206", f"a stage is made of blocks; {function.name} is an op", span, hint)
@@ -364,9 +348,8 @@ def _block(
         given = {name: parts.within(value) for name, value in given.items()}
         if any(isinstance(value, Bad) for value in given.values()):
             return BAD
-        stage_at = state.value_at("stages", at.stage)
         x = parts.before()
-        body = body_of(ctx, function.target, given, x, span, stage_at)
+        body = body_of(ctx, function.target, given, x, span, at.span)
         if isinstance(body, Bad):
             return BAD
         paths = {tensor.value: path for path, tensor in parts.found.items()}
@@ -409,6 +392,8 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
     names: dict[str, Value] = {"stage": at.stage, BLOCKS: at.blocks}
     if FIELDS.get(name) != "stage":
         names |= {INDEX: at.block, BLOCK_NUMBER: at.before + at.block}
+    if (name, choices) in state.settings.by_stage:
+        return state.settings.value(name, choices=choices, names=names, item=at.stage)
     value = _value(state, name, choices, names)
     if not is_list(value):
         return value
@@ -417,6 +402,8 @@ def _field(state: ModelState, name: str, at: Position, choices: tuple[str, ...] 
         message = f"`{name}` has {len(value)} value{values} for {at.stages} stage{stages}"
         with state.elaborator.without_frames():
             return state.error("E0207", message, state.value_at(name), "give one value, or one a stage")
+    if (name, choices) not in state.settings.everywhere and state.settings.items(name):
+        state.settings.by_stage.add((name, choices))
     return value[at.stage]
 
 
@@ -427,7 +414,7 @@ def _value(state: ModelState, name: str, choices: tuple[str, ...], names: dict[s
         return settings.everywhere[name, choices]
     before, settings.asked = settings.asked, set()
     value = settings.value(name, choices=choices, names=names)
-    if not settings.asked:
+    if settings.asked.isdisjoint(names):
         settings.everywhere[name, choices] = value
     settings.asked |= before
     return value

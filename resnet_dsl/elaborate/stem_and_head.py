@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.elaborate.blocks import apply
@@ -22,6 +20,7 @@ from resnet_dsl.ir.network import INPUT, Body, renamed
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.limits import ARGUMENT
+from resnet_dsl.records import replace
 
 COLOURS = (3, 4)  # of an image, with an alpha channel or without
 SMALLEST_IMAGE = 8

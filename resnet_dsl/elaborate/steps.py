@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Remedy, Span
 from resnet_dsl.elaborate.body_builder import BodyBuilder
 from resnet_dsl.elaborate.derived import watched
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, line_of
-from resnet_dsl.elaborate.fixits import remedies
 from resnet_dsl.elaborate.values import BAD, Bad, Origin, Tag, Tensor, Value
 from resnet_dsl.ir.formulas import Formula, names_of
 from resnet_dsl.ir.network import BlockCall, Node, channels_formula, channels_name
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape, ShapeError
 from resnet_dsl.limits import SHRINKING
+from resnet_dsl.records import replace
 
 Derived = tuple[tuple[str, Formula], ...]
 
@@ -162,7 +161,11 @@ def _warn_of_sizes(
 
 
 def _remedies(ctx: Elaborator, op: Op, tensors: tuple[Tensor, ...], env: Env) -> tuple[Remedy, ...]:
-    return remedies(op, tensors, env, ctx.extent) if ctx.under_error_limit else ()
+    if not ctx.under_error_limit:
+        return ()
+    from resnet_dsl.elaborate.fixits import remedies  # most specs need none
+
+    return remedies(op, tensors, env, ctx.extent)
 
 
 def _maker(tensors: tuple[Tensor, ...]) -> Origin | None:

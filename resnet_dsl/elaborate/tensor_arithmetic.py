@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.elaborate.blocks import apply
@@ -14,6 +13,7 @@ from resnet_dsl.elaborate.steps import step
 from resnet_dsl.elaborate.values import BAD, Bad, Function, Record, Tag, Tensor, Value, show
 from resnet_dsl.ir.arguments import ArgumentError
 from resnet_dsl.ir.ops import OPERATORS, Op
+from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 
 SIGNS = ("+", "-", "*", "/", "**")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.arguments import Dims, Symbol
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.syntax import ast
 
 Value = object

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import MISSING, replace
 
 from resnet_dsl.elaborate.argument_reports import not_a_choice, wanted_choice
 from resnet_dsl.elaborate.elaborator import Elaborator, Env, Parameter
 from resnet_dsl.elaborate.passing_on import passed_on
 from resnet_dsl.elaborate.values import Definition, Function, Value
+from resnet_dsl.records import MISSING, replace
 from resnet_dsl.syntax import ast
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field
 from math import isfinite
 from typing import Any
 
 from resnet_dsl.limits import ARGUMENT
+from resnet_dsl.records import MISSING, dataclass, field
 
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
@@ -157,15 +157,18 @@ def argument(
     structure: Callable[[object], object] | None = None,
     aliases: tuple[str, ...] = (),
     starts: bool = False,
+    training: bool = False,
 ) -> Any:
     """Declare a dataclass field as an argument of the language, checked by `rule`.
 
     `structure` says what of a value is structure and not a mere number: blocks that differ in it are
     written as different classes (`itself`: in every value; `bool`: in whether it is 0). `aliases` are what
     other libraries call it, in lower case and without underscores. `starts` marks what only says how the
-    op's tensors start: once they are given, nothing that it computes depends on it.
+    op's tensors start: once they are given, nothing that it computes depends on it. One of `training`
+    changes nothing in evaluation.
     """
-    metadata = {"rule": rule, "structure": structure or _words, "aliases": aliases, "starts": starts}
+    said = {"aliases": aliases, "starts": starts, "training": training}
+    metadata = {"rule": rule, "structure": structure or _words, **said}
     return field(default=default, metadata=metadata)
 
 

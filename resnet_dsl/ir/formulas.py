@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from resnet_dsl.records import dataclass, replace
 
 Number = int | float
 

@@ -1,16 +1,17 @@
-"""The graph: the flat list of ops of a network, under their full names, in order of execution."""
+"""The graph: the list of ops of a network, under their full names, in order of execution."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import INPUT as INPUT
 from resnet_dsl.ir.network import Network
 from resnet_dsl.ir.ops import Op, Role, TensorSpec
 from resnet_dsl.ir.shapes import Shape
+from resnet_dsl.records import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class GraphNode:
 
     `span` is where the step stands, `author` what the author wrote that led there, `given` where the
     author gave the op itself, if he did. `owner` is the op whose tensors it uses, where it is a shared
-    one that is applied again.
+    one that is applied again. `times` is how many ops of blocks alike it stands for.
     """
 
     name: str
@@ -32,6 +33,7 @@ class GraphNode:
     author: Span = field(compare=False, repr=False)
     given: Span | None = field(default=None, compare=False, repr=False)
     owner: GraphNode | None = field(default=None, compare=False, repr=False)
+    times: int = 1
 
     @property
     def home(self) -> GraphNode:
@@ -48,14 +50,26 @@ class GraphNode:
         return next((name for name, tensor in self.parameters() if tensor.role == role), None)
 
 
+class Repeated(NamedTuple):
+    """What blocks alike in a row take, and how many they are, where the first stands for all."""
+
+    start: str
+    times: int
+
+
 @dataclass(frozen=True)
 class Graph:
-    """A network, flat. `outputs` maps each output's name to the result it is."""
+    """The ops of a network. `outputs` maps each output's name to the result it is.
+
+    Flat, it has all of them; else `repeated` has, by their result, the blocks that stand for more: what
+    takes the result of the last of these takes that of the first.
+    """
 
     network: Network
     nodes: tuple[GraphNode, ...]
     outputs: tuple[tuple[str, str], ...]
     parts: tuple[tuple[str, str], ...]
+    repeated: Mapping[str, Repeated] = field(default_factory=dict, compare=False)
 
     @cached_property
     def inference(self) -> Graph:
@@ -69,7 +83,7 @@ class Graph:
                 needed.update(node.inputs)
         nodes = tuple(node for node in self.nodes if node.name in needed)
         parts = tuple((part, result) for part, result in self.parts if result in needed)
-        return Graph(self.network, nodes, outputs, parts)
+        return Graph(self.network, nodes, outputs, parts, self.repeated)
 
     def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
         """Yield every tensor of the model once, by its canonical name, in execution order."""

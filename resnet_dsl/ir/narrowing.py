@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from resnet_dsl.ir.network import INPUT, PREVIOUS, BlockCall, Body, FurtherResult, Network, Node
+from resnet_dsl.ir.network import (
+    INPUT,
+    PREVIOUS,
+    BlockCall,
+    Body,
+    FurtherResult,
+    Network,
+    Node,
+    Placed,
+    Run,
+    Stage,
+    merged,
+)
+from resnet_dsl.records import dataclass, field, replace
 
 
 class Narrowed(NamedTuple):
@@ -163,12 +175,15 @@ def with_body(network: Network, path: str, body: Body) -> Network:
         return replace(network, head=body)
     name, _, index = path.rpartition(".")
     stages = tuple(
-        replace(s, blocks=tuple(body if str(i) == index else b for i, b in enumerate(s.blocks)))
-        if s.name == name
-        else s
-        for s in network.stages
+        replace(stage, runs=merged(_with_block(stage, index, body))) if stage.name == name else stage
+        for stage in network.stages
     )
     return replace(network, stages=stages)
+
+
+def _with_block(stage: Stage, index: str, body: Body) -> Iterator[Run]:
+    for number, run in enumerate(stage.each):
+        yield replace(run, body=body) if str(number) == index else run
 
 
 def with_steps(network: Network) -> Network:
@@ -195,27 +210,28 @@ def needed_only(network: Network) -> Network:
     for output in network.outputs:
         own, position = places[output]
         wanted.setdefault(own, set()).add(position)
-    parts = list(zip(network.parts(), network.taken(), strict=True))
+    parts = list(network.placed())
     owners = network.owners()
     shared = {*owners, *owners.values()}
     found: dict[str, tuple[Narrowed, tuple[str, ...]]] = {}
     for index in range(len(parts) - 1, -1, -1):
-        (part, path, body), taken = parts[index]
+        part, path, run = parts[index]
         if not (positions := wanted.get(path or part)):
             continue
+        body = run.body
         narrow = narrowed(body, range(len(body.results)) if path in shared else positions)
         if path in owners:
             wanted.setdefault(owners[path], set()).add(0)
-        taken = tuple(taken[place] for place in narrow.inputs)
+        taken = tuple(run.inputs[place] for place in narrow.inputs)
         found[path or part] = narrow, taken
-        before = parts[index - 1][0] if index else ("", "", None)
-        previous = (before[1] or before[0]), 0
+        before_part, before_path, _ = parts[index - 1] if index else Placed("", "", run)
+        previous = before_path or before_part, 0
         for name in taken:
             if name == INPUT:
                 continue
             own, position = previous if name == PREVIOUS else places[name]
             wanted.setdefault(own, set()).add(position)
-        if path and before[0] == part:  # a block keeps its number, whatever it takes
+        if path and before_part == part:  # a block keeps its number, whatever it takes
             wanted.setdefault(previous[0], set()).add(0)
     return _of_parts(network, found)
 
@@ -224,13 +240,10 @@ def _of_parts(network: Network, found: dict[str, tuple[Narrowed, tuple[str, ...]
     """The network of those parts that are found, as they are there."""
     stages = []
     for stage in network.stages:
-        own = [found[path] for i in range(len(stage.blocks)) if (path := f"{stage.name}.{i}") in found]
-        inputs = tuple(taken for _, taken in own)
-        plain = all(taken == (PREVIOUS,) for taken in inputs)
-        first = stage.first(len(own))
-        blocks = tuple(narrow.body for narrow, _ in own)
-        if own:
-            stages.append(replace(first, blocks=blocks, inputs=() if plain else inputs))
+        kept = ((run, *found[path]) for _, path, run in stage.placed() if path in found)
+        runs = merged(replace(run, body=narrow.body, inputs=taken) for run, narrow, taken in kept)
+        if runs:
+            stages.append(replace(stage, runs=runs))
     head, features = found.get("head", (None, ()))
     taps = (
         (name, own, found[own][0].positions[position])

@@ -6,15 +6,17 @@ body's input, `-2`, `-3` … further inputs. Equal blocks on equal shapes are on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from resnet_dsl.diagnostics.model import Source, Span
 from resnet_dsl.ir.formulas import Fixed, Formula, Named, substituted
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
+from resnet_dsl.records import dataclass, field, replace
 
 INPUT = "input"  # the model's input, as a part that later ones name and in the graph
 PREVIOUS = ""  # in what a part takes: the result of the part or block before it
@@ -23,6 +25,7 @@ WITHIN = (
     ":"  # in the names of fields of a block's result, which a text gives to a stage's alone: `fuse.0:low`
 )
 AGAIN = "@"  # in the names of steps of a shared function that is applied again: `conv1@2`
+NUMBER = re.compile("[0-9]+")
 NORMS = "norms"  # in `freeze`: all norms, if no part is called so
 
 
@@ -171,35 +174,112 @@ def channels_formula(node: Node, channels: Callable[[int], Formula | None]) -> F
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Blocks in a row; block `i` of stage `layer1` has the path `layer1.i`.
+class Run:
+    """So many blocks in a row that are alike.
 
-    `inputs` has, for each block, the paths of the parts that it takes, `PREVIOUS` for what is before it;
-    nothing for blocks of one input in a row. `derived` has, for each block, the formulas of its arguments
-    over the parameters of the model; `owners` the path of the block whose tensors it uses, or None where
-    they are its own. Empty, all have their own.
+    `inputs` are the paths of the parts that each takes, `PREVIOUS` for what is before it; `owner` is the
+    path of the block whose tensors they use, None where each has its own. `derived` has the formulas of
+    their arguments over the parameters of the model.
     """
 
-    name: str
-    blocks: tuple[Body, ...]
-    span: Span | None = field(default=None, compare=False, repr=False)
-    derived: tuple[tuple[tuple[str, Formula], ...], ...] = field(default=(), compare=False, repr=False)
-    owners: tuple[str | None, ...] = ()
-    inputs: tuple[tuple[str, ...], ...] = ()
+    body: Body
+    count: int = 1
+    inputs: tuple[str, ...] = (PREVIOUS,)
+    owner: str | None = None
+    derived: tuple[tuple[str, Formula], ...] = field(default=(), compare=False, repr=False)
 
-    def first(self, count: int) -> Stage:
-        """Return the stage with its first blocks alone."""
-        fields = self.blocks[:count], self.derived[:count], self.owners[:count], self.inputs[:count]
-        blocks, derived, owners, inputs = fields
-        return replace(self, blocks=blocks, derived=derived, owners=owners, inputs=inputs)
+    def followed_by(self, other: Run) -> bool:
+        """Whether other blocks go on as these do, each on the one result of that before."""
+        return (
+            (self.body, self.owner, self.derived) == (other.body, other.owner, other.derived)
+            and self.inputs == other.inputs == (PREVIOUS,)
+            and not self.body.more
+            and not self.body.fields
+        )
+
+
+def merged(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Return runs with neighbours made one where their blocks are alike."""
+    found: list[Run] = []
+    for run in runs:
+        if found and found[-1].followed_by(run):
+            found[-1] = replace(run, count=found[-1].count + run.count)
+        else:
+            found.append(run)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Blocks in a row, as runs of those alike; block `i` of stage `layer1` has the path `layer1.i`."""
+
+    name: str
+    runs: tuple[Run, ...]
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def count(self) -> int:
+        """The number of blocks."""
+        return sum(run.count for run in self.runs)
+
+    @property
+    def last(self) -> Body:
+        """The last block, whose results are those of the stage."""
+        return self.runs[-1].body
+
+    @cached_property
+    def each(self) -> tuple[Run, ...]:
+        """The blocks one by one, each a run of its own."""
+        return tuple(one for run in self.runs for one in (replace(run, count=1),) * run.count)
+
+    @cached_property
+    def blocks(self) -> tuple[Body, ...]:
+        """The blocks one by one."""
+        return tuple(run.body for run in self.each)
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether each block takes what is before it, and nothing else."""
+        return all(run.inputs == (PREVIOUS,) for run in self.runs)
+
+    @property
+    def shares(self) -> bool:
+        """Whether some blocks use the tensors of another."""
+        return any(run.owner is not None for run in self.runs)
 
     def owner(self, index: int) -> str | None:
         """Return the path of the block whose tensors a block uses, or None where they are its own."""
-        return self.owners[index] if self.owners else None
+        return self.each[index].owner
 
     def taken(self, index: int) -> tuple[str, ...]:
         """Return what a block takes: `PREVIOUS` and paths of earlier parts."""
-        return self.inputs[index] if self.inputs else (PREVIOUS,)
+        return self.each[index].inputs
+
+    def placed(self) -> Iterator[Placed]:
+        """Yield the blocks one by one, in their places."""
+        return (Placed(self.name, f"{self.name}.{index}", run) for index, run in enumerate(self.each))
+
+    def divided(self, alone: set[int]) -> Iterator[Placed]:
+        """Yield the runs in their places; blocks of these numbers stand alone."""
+        start = 0
+        for run in self.runs:
+            end = start + run.count
+            numbers = alone.intersection(range(start, end))
+            borders = {start, end, *numbers, *(number + 1 for number in numbers)}
+            for first, after in pairwise(sorted(borders)):
+                yield Placed(self.name, f"{self.name}.{first}", replace(run, count=after - first))
+            start = end
+
+
+class Placed(NamedTuple):
+    """Stem, head or blocks in their place: part is `stem`, a stage's name or `head`.
+
+    `path` is that of the first block. The steps of stem and head are the model's own: their path is empty.
+    """
+
+    part: str
+    path: str
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -211,6 +291,18 @@ class ModelParameter:
 
 
 @dataclass(frozen=True)
+class PixelInput:
+    """Bytes of images (N, H, W, C), of which pixel * scale + shift of each channel is what the network takes.
+
+    `reversed` says that the channels come in the other order: red first, where the network takes blue first.
+    """
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+    reversed: bool = False
+
+
+@dataclass(frozen=True)
 class Network:
     """A checked model, before it is flattened to a graph.
 
@@ -218,7 +310,9 @@ class Network:
     the model returns, or empty for the result of its last part; `frozen` the parts not trained, and
     `frozen_norms` says that no norm is; `parameters` what a user of the model may set without changing
     its structure; `taps` results of steps that are outputs: their path, the part or block they are in, and
-    their position among its results; `auxiliary` the outputs that exist in training only.
+    their position among its results; `auxiliary` the outputs that exist in training only; `inference` says
+    that it is not for training: what only that needs is left out, and results may be overwritten.
+    With `pixels` an artefact takes images as these say and makes the input of them.
     """
 
     name: str
@@ -238,50 +332,69 @@ class Network:
     frozen_norms: bool = False
     taps: tuple[tuple[str, str, int], ...] = ()
     auxiliary: tuple[str, ...] = ()
+    inference: bool = False
+    pixels: PixelInput | None = None
 
     @property
     def freeze(self) -> tuple[str, ...]:
         """What the spec freezes, as it lists that."""
         return (*self.frozen, *((NORMS,) if self.frozen_norms else ()))
 
-    def parts(self) -> Iterator[tuple[str, str, Body]]:
-        """Yield (part, path, body) in order: part is `stem`, a stage's name or `head`.
+    def placed(self) -> Iterator[Placed]:
+        """Yield stem, blocks one by one, and head, in their order."""
+        return self._placed(Stage.placed)
 
-        The steps of stem and head are the model's own: their path is empty.
+    def runs(self) -> Iterator[Placed]:
+        """Yield the same with blocks that are alike as one run.
+
+        Alone are blocks that something names, and the last of a stage, which makes its result.
         """
+        alone = self._alone()
+        return self._placed(lambda stage: stage.divided(alone[stage.name]))
+
+    def _placed(self, blocks: Callable[[Stage], Iterator[Placed]]) -> Iterator[Placed]:
         if self.stem is not None:
-            yield "stem", "", self.stem
+            yield Placed("stem", "", Run(self.stem))
         for stage in self.stages:
-            for index, body in enumerate(stage.blocks):
-                yield stage.name, f"{stage.name}.{index}", body
+            yield from blocks(stage)
         if self.head is not None:
-            yield "head", "", self.head
+            features = (PREVIOUS, *self.features) if self.head.names[0] == "x" else self.features
+            yield Placed("head", "", Run(self.head, inputs=features))
+
+    def _alone(self) -> dict[str, set[int]]:
+        """The numbers of the blocks of each stage that are told from others; all, where one is frozen."""
+        inside = {path.partition(".")[0] for path in self.frozen if "." in path}
+        alone = {s.name: set(range(s.count) if s.name in inside else (s.count - 1,)) for s in self.stages}
+        owners = (run.owner for stage in self.stages for run in stage.runs if run.owner is not None)
+        for stage, _, rest in (path.partition(".") for path in (*self.outputs, *self.seen(), *owners)):
+            if stage in alone and (number := NUMBER.match(rest)) is not None:
+                alone[stage].add(int(number[0]))
+        return alone
+
+    def parts(self) -> Iterator[tuple[str, str, Body]]:
+        """Yield (part, path, body) of stem, blocks one by one, and head, in their order."""
+        return ((part, path, run.body) for part, path, run in self.placed())
 
     def owners(self) -> dict[str, str]:
         """Return the path of the owner of each block of the stages that is applied again."""
-        stages = (stage for stage in self.stages if stage.owners)
-        found = ((f"{s.name}.{i}", owner) for s in stages for i, owner in enumerate(s.owners))
-        return {path: owner for path, owner in found if owner is not None}
+        stages = (stage for stage in self.stages if stage.shares)
+        placed = (each for stage in stages for each in stage.placed())
+        return {path: run.owner for _, path, run in placed if run.owner is not None}
 
     def taken(self) -> Iterator[tuple[str, ...]]:
         """Yield what each of the parts takes, in their order: `PREVIOUS` and paths of earlier parts."""
-        if self.stem is not None:
-            yield (PREVIOUS,)
-        for stage in self.stages:
-            yield from (stage.taken(index) for index in range(len(stage.blocks)))
-        if self.head is not None:
-            yield (PREVIOUS, *self.features) if self.head.names[0] == "x" else self.features
+        return (run.inputs for _, _, run in self.placed())
 
     def seen(self) -> tuple[str, ...]:
         """Return the parts that later ones name."""
-        named = (path for taken in self.taken() for path in taken if path != PREVIOUS)
-        return tuple(dict.fromkeys(named))
+        taken = (path for stage in self.stages for run in stage.runs for path in run.inputs)
+        return tuple(dict.fromkeys(path for path in (*taken, *self.features) if path != PREVIOUS))
 
-    def places(self) -> dict[str, tuple[str, int]]:
+    def places(self, placed: Iterable[Placed] | None = None) -> dict[str, tuple[str, int]]:
         """Return where results are that have a name: the path of a part or block, and the position there."""
         found: dict[str, tuple[str, int]] = {}
-        for part, path, body in self.parts():
-            own = path or part
+        for part, path, run in self.placed() if placed is None else placed:
+            own, body = path or part, run.body
             found[own] = found[part] = own, 0
             if body.fields and path:
                 for position, name in enumerate(body.fields):
@@ -300,8 +413,8 @@ class Network:
     @property
     def output(self) -> Shape:
         """The shape of the last part's result."""
-        last = [body for _, _, body in self.parts()]
-        return last[-1].output if last else self.input
+        last = (self.head, *(stage.last for stage in reversed(self.stages)), self.stem)
+        return next((body.output for body in last if body is not None), self.input)
 
 
 def has_parameters(node: Node, body: Body) -> bool:

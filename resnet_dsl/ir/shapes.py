@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import dataclass
 
 
 @dataclass(frozen=True)

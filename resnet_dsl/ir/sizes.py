@@ -9,9 +9,10 @@ extents, so two of them are compared over one common period: nothing has to be s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import gcd, lcm
 from typing import overload
+
+from resnet_dsl.records import dataclass
 
 PERIOD_LIMIT = 4096
 

@@ -8,7 +8,6 @@ the same but for the first line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
 from itertools import groupby
 
 from resnet_dsl.elaborate.values import show
@@ -18,6 +17,7 @@ from resnet_dsl.ir.network import PREVIOUS, WITHIN, BlockCall, Body, FurtherResu
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.ir.shapes import Extent, Shape
 from resnet_dsl.program import Program
+from resnet_dsl.records import MISSING, fields
 from resnet_dsl.syntax import ast
 
 INDENT = "    "
@@ -50,7 +50,7 @@ def _properties(network: Network) -> Iterator[str]:
         if paths:
             yield f"{name}: [{', '.join(paths)}]"
     if network.preprocess:
-        items = (f"{name}: {_plain(value)}" for name, value in network.preprocess)
+        items = (f"{name}: {plain_text(value)}" for name, value in network.preprocess)
         yield f"preprocess: {{ {'  '.join(items)} }}"
 
 
@@ -167,18 +167,18 @@ def op_call(op: Op, inputs: Iterable[str] = ()) -> str:
     """Return an op as a call of the language, with every argument written out."""
     words = list(inputs)
     for name, _, default in op.arguments():
-        value = _word(getattr(op, name))
+        value = argument_text(getattr(op, name))
         words.append(value if default is MISSING else f"{name}={value}")
     return f"{op.kind}({', '.join(words)})"
 
 
-def _word(value: object) -> str:
-    """An argument as the language writes it: pairs as sizes."""
+def argument_text(value: object) -> str:
+    """Return an argument as the language writes it: pairs as sizes."""
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) for part in value):
         return show(Dims(value))
-    return _plain(value)
+    return plain_text(value)
 
 
-def _plain(value: object) -> str:
-    """A value as the language writes it: choices as bare names."""
+def plain_text(value: object) -> str:
+    """Return a value as the language writes it: choices as bare names."""
     return show(Symbol(value) if isinstance(value, str) else value)

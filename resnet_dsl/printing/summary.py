@@ -25,12 +25,12 @@ the receptive field of what has seen the whole map.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
 from resnet_dsl.printing.table import aligned, headed
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 
 BYTES = 4  # of a float32
 UNKNOWN = "?"
@@ -53,7 +53,7 @@ class PartCost:
 
 def summary_json(program: Program) -> str:
     """Return the cost of a model as a JSON object, described above, a stage or op a line."""
-    entries = (f"  {json.dumps(name)}: {_json(value)}" for name, value in summary_facts(program).items())
+    entries = (f"  {_json(name)}: {_json(value)}" for name, value in summary_facts(program).items())
     return "{\n" + ",\n".join(entries) + "\n}"
 
 
@@ -77,14 +77,14 @@ def summary_facts(program: Program) -> dict[str, object]:
         "input": list(network.input.at(network.extent)),
         "output": list(next(iter(cost.output.values()))),
     }
-    if (sizes := input_sizes(program.graph)) is not None:
+    if (sizes := input_sizes(program.lowered.runs)) is not None:
         facts |= {"smallest": [sizes.height, sizes.width], "larger": sizes.larger}
     if len(cost.output) > 1:
         facts["outputs"] = {name: list(shape) for name, shape in cost.output.items()}
     if cost.auxiliary:
         facts["auxiliary"] = {name: list(shape) for name, shape in cost.auxiliary.items()}
     facts["stages"] = [_part_facts(part) for part in parts(program)]
-    facts["layers"] = [_layer_facts(layer) for layer in cost.layers]
+    facts["layers"] = [_layer_facts(layer) for layer in program.layers]
     return facts
 
 
@@ -119,13 +119,13 @@ def _layer_facts(layer: OpCost) -> dict[str, object]:
 def parts(program: Program) -> list[PartCost]:
     """Return the cost of stem, each stage and head, in order, as far as the model has them."""
     network, results = program.network, dict(program.graph.parts)
-    blocks: dict[str, int | None] = {stage.name: len(stage.blocks) for stage in network.stages}
+    blocks: dict[str, int | None] = {stage.name: stage.count for stage in network.stages}
     named: dict[str, int | None] = {} if network.stem is None else {"stem": None}
     named |= blocks
     named |= {} if network.head is None else {"head": None}
-    by_name = {layer.node.name: layer for layer in program.cost.layers}
+    by_name = {layer.node.name: layer for layer in program.layers}
     inside: dict[str, list[OpCost]] = {name: [] for name in named}
-    for layer in program.cost.layers:
+    for layer in program.layers:
         inside[layer.node.part].append(layer)
     start = network.input.at(network.extent)
     return [
@@ -160,15 +160,6 @@ def summary_text(program: Program, layers: bool = False) -> str:
     return "\n".join([title, "", *headed(rows, right), "", *_totals(program), ""])
 
 
-def headline(program: Program) -> str:
-    """Return the size of a model in a few words: `25,557,032 parameters, 4.089 GMACs`."""
-    macs = program.cost.macs
-    counted = "MACs depend on the input's size" if macs is None else _in_units(macs, "MACs")
-    sizes = input_sizes(program.graph) if macs is None else None
-    needs = f"; needs {sizes.needs}" if sizes is not None and sizes.needs else ""
-    return f"{program.cost.params:,} parameters, {counted}{needs}"
-
-
 def _part_rows(program: Program) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
     for part in parts(program):
@@ -178,7 +169,7 @@ def _part_rows(program: Program) -> list[tuple[str, ...]]:
 
 
 def _layer_rows(program: Program) -> list[tuple[str, ...]]:
-    layers = program.cost.layers
+    layers = program.layers
     return [
         ("layer", "op", *COLUMNS),
         *((layer.node.name, layer.node.op.kind, *_cells(layer)) for layer in layers),
@@ -204,7 +195,7 @@ def _totals(program: Program) -> list[str]:
         ("MACs", f"{_number(cost.macs)} (FLOPs: {_number(flops)})"),
         ("activations", f"{_megabytes(activations)} as float32 at batch 1"),
         ("depth", f"{cost.depth:,} weight layers"),
-        ("input", _taken(input_sizes(program.graph))),
+        ("input", _taken(input_sizes(program.lowered.runs))),
     ]
     if len(cost.output) > 1 or cost.auxiliary:
         lines += [("output", f"{name}: {_size(shape)}") for name, shape in cost.output.items()]
@@ -231,10 +222,3 @@ def _number(value: int | None) -> str:
 
 def _megabytes(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count / 1e6:,.1f} MB"
-
-
-def _in_units(count: int, unit: str) -> str:
-    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= factor:
-            return f"{count / factor:.3f} {prefix}{unit}"
-    return f"{count} {unit}"

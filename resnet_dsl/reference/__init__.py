@@ -29,6 +29,7 @@ from resnet_dsl.reference.meaning import (
     forward,
     missing_rules,
     statistics,
+    weight_used,
 )
 from resnet_dsl.reference.training import (
     Batch,
@@ -63,4 +64,5 @@ __all__ = [
     "statistics",
     "steps",
     "train",
+    "weight_used",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from resnet_dsl.ir.ops import ChannelConv, Conv, FullyConnected
-from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward
+from resnet_dsl.reference.meaning import Array, Gradients, OpCall, backward, forward, weight_used
 from resnet_dsl.reference.standardising import by_original, standardised
 from resnet_dsl.reference.windows import Axes, channel_windows, framed, taps, unframed, window_axes
 
@@ -19,7 +21,7 @@ FILTER = (1, 2, 3)  # the axes of the weights of one output channel
 def _conv(op: Conv, call: OpCall) -> Array:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
-    matrices = _matrices(op, _weight(op, call))
+    matrices = _matrices(op, _weight(op, call.tensors))
     pixels = len(call.x) * axes[0].count * axes[1].count
     total = np.zeros((op.groups, op.channels // op.groups, pixels))
     for (i, j), tap in taps(axes):
@@ -32,7 +34,7 @@ def _conv(op: Conv, call: OpCall) -> Array:
 def _conv_back(op: Conv, call: OpCall, result: Array, gradient: Array) -> Gradients:
     axes = _axes(op, call.x)
     frame = framed(call.x, axes, 0.0)
-    matrices = _matrices(op, _weight(op, call))
+    matrices = _matrices(op, _weight(op, call.tensors))
     outer = _pixels(gradient, op.groups)
     by_frame, by_matrices = np.zeros(frame.shape), np.empty_like(matrices)
     for (i, j), tap in taps(axes):
@@ -54,16 +56,18 @@ def _matrices(op: Conv, weight: Array) -> Array:
     return np.ascontiguousarray(grouped.transpose(3, 4, 0, 1, 2))
 
 
-def _weight(op: Conv, call: OpCall) -> Array:
-    """The weight that is used: as it is, or standardised, with a gain of each output channel."""
-    weight = call.tensors["weight"]
+@weight_used.register
+def _weight(op: Conv, tensors: Mapping[str, Array]) -> Array:
+    """The weight as it is, or standardised, with a gain of each output channel."""
+    weight = tensors["weight"]
     if not op.standardize:
         return weight
-    return standardised(weight, FILTER, op.standardize)[0] * _gain(op, call)
+    return standardised(weight, FILTER, op.standardize)[0] * _gain(op, tensors)
 
 
-def _gain(op: Conv, call: OpCall) -> Array | float:
-    return call.tensors["gain"] * op.factor(call.x.shape[1]) if op.gamma else 1.0
+def _gain(op: Conv, tensors: Mapping[str, Array]) -> Array | float:
+    channels = tensors["weight"].shape[1] * op.groups
+    return tensors["gain"] * op.factor(channels) if op.gamma else 1.0
 
 
 def _by_weight(op: Conv, call: OpCall, by_matrices: Array) -> dict[str, Array]:
@@ -73,7 +77,7 @@ def _by_weight(op: Conv, call: OpCall, by_matrices: Array) -> dict[str, Array]:
     if not op.standardize:
         return {"weight": by_used}
     normal, deviation = standardised(weight, FILTER, op.standardize)
-    found = {"weight": by_original(by_used * _gain(op, call), normal, deviation, FILTER)}
+    found = {"weight": by_original(by_used * _gain(op, call.tensors), normal, deviation, FILTER)}
     if op.gamma:
         factor = op.factor(call.x.shape[1])
         found["gain"] = (by_used * normal).sum(FILTER, keepdims=True) * factor

@@ -7,13 +7,13 @@ Maps are (N, C, H, W), vectors (N, C), all float64; weights have torch's layouts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_dsl.ir.ops import CATALOGUE, Op
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.reference.standardising import Axes, channel_sums, standardised
 
 Array = NDArray[np.float64]
@@ -58,6 +58,12 @@ def forward(op: Op, call: OpCall) -> Array:
 def backward(op: Op, call: OpCall, result: Array, gradient: Array) -> Gradients:
     """Return the gradients of a call that gave `result`, from the `gradient` of the loss by it."""
     raise NotImplementedError(f"the referee has no backward rule for `{op.kind}`")
+
+
+@singledispatch
+def weight_used(op: Op, tensors: Mapping[str, Array]) -> Array:
+    """Return the weight that a layer multiplies by: of most layers its tensor as it is."""
+    return tensors["weight"]
 
 
 @singledispatch

@@ -7,7 +7,6 @@ through it. Dropout drops by masks that are given, and not at all where none are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.reference.evaluation import State, apply, as_batch, called, tensors_of
 from resnet_dsl.reference.meaning import Array, OpCall, backward, statistics
 

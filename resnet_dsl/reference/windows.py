@@ -7,7 +7,6 @@ slice of the frame, a *tap*. Ops on windows are loops over taps: no window is ev
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from resnet_dsl.ir.arguments import Pair, sides
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.ops import Padding
+from resnet_dsl.records import dataclass
 
 Slices = tuple[slice, slice, slice, slice]
 EVERY = slice(None)

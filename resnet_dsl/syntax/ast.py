@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.model import Span
+from resnet_dsl.records import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.records import dataclass, field
 
 HEAD, TAIL = 100, 160  # frameworks write pages; what went wrong is mostly at the end
 
@@ -20,11 +20,15 @@ class Failure:
     reason: str
 
 
+def silent(backend: str, doing: str) -> None:
+    """Tell nobody what is begun."""
+
+
 @dataclass
 class Attempts:
     """What failed so far; `announce` hears what is begun, and of which backend, if it is of one."""
 
-    announce: Callable[[str, str], None] = lambda backend, doing: None
+    announce: Callable[[str, str], None] = silent
     failures: list[Failure] = field(default_factory=list)
 
     @contextmanager

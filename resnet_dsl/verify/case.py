@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from resnet_dsl.ir.graph import INPUT
 from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import ACTIVATIONS
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass
 from resnet_dsl.reference.evaluation import apply, as_batch, called, tensors_of
 
 InputSize = tuple[int, ...]  # height and width, or nothing where the input is a vector

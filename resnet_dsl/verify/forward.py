@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
 from resnet_dsl.backend.discovery import runtime_of
-from resnet_dsl.backend.interface import Backend, Runtime
+from resnet_dsl.backend.interface import Backend, LiveModel, Runtime, built_with, run_each
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph
+from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.reference.evaluation import evaluate, evaluate_all, tensors_of
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import InputSize, Subject, images
 from resnet_dsl.verify.diagnosis import likely_cause
+from resnet_dsl.verify.folding import Folding
 from resnet_dsl.verify.sensitivity import RUNS, allowed, moved
 
 BATCH = 2
+FRESH = "float32"  # in which fresh models are built to see how they start
 
 # Largest difference over the largest value: a result within is right, whatever the network.
 BARS = {"float64": 1e-12, "float32": 1e-4}
@@ -109,7 +112,7 @@ def error_of(got: Array, truth: Array) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Truth:
+class Truth:
     """What the referee makes of the images of each size."""
 
     graph: Graph
@@ -123,7 +126,10 @@ class _Truth:
     """How far each result moves, at which size and in which precision, by the last bit of the weights."""
 
 
-def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
+def truth_of(
+    subject: Subject, state: Mapping[str, Array], seed: int, folding: Folding | None = None
+) -> Truth:
+    """Return what the referee makes of images of every size; outputs of before a folding."""
     graph = subject.program.graph
     inputs = tuple(images(subject, size, BATCH, seed + 1 + i) for i, size in enumerate(subject.sizes))
     middle = len(inputs) // 2
@@ -137,42 +143,67 @@ def _truth(subject: Subject, state: Mapping[str, Array], seed: int) -> _Truth:
             found = {name: max(found[name], error_of(near[name], right[name])) for name in right}
         return found
 
-    outputs = tuple(evaluate(graph, state, x) for x in inputs)
     inner = evaluate_all(graph, state, inputs[middle])
-    return _Truth(graph, state, inputs, outputs, middle, inner, own)
+    outputs = tuple(
+        folding.wanted(x)
+        if folding is not None
+        else {name: inner[result] for name, result in graph.inference.outputs}
+        if i == middle
+        else evaluate(graph, state, x)
+        for i, x in enumerate(inputs)
+    )
+    return Truth(graph, state, inputs, outputs, middle, inner, own)
 
 
 def verify_forward(
     subject: Subject, backends: Mapping[str, Backend], state: Mapping[str, Array], seed: int,
-    attempts: Attempts | None = None,
+    attempts: Attempts | None = None, fresh: dict[str, LiveModel] | None = None, truth: Truth | None = None,
 ) -> Forward:  # fmt: skip
-    """Compare every backend with the referee, in float64 and float32."""
-    truth, attempts = _truth(subject, state, seed), attempts or Attempts()
-    outputs = tuple(
-        Row(name, size, {})
-        for size, found in zip(subject.sizes, truth.outputs, strict=True)
-        for name in found
-    )
-    blocks = tuple(Row(part, None, {}) for part, _ in _parts(truth.graph))
+    """Compare every backend with the referee, in float64 and float32.
+
+    `fresh` are models in single precision that are there already: each is taken out, loaded and run.
+    """
+    truth, attempts, fresh = truth or truth_of(subject, state, seed), attempts or Attempts(), fresh or {}
+    outputs, blocks = rows_of(subject, truth)
     columns, divergences = [], []
     for name, backend in backends.items():
         for dtype in backend.precisions:
             column = Column(name, dtype)
             columns.append(column)
             with attempts.of(name, dtype):
-                divergences += _compare(column, runtime_of(backend), subject, truth, outputs, blocks)
+                built = fresh.pop(name, None) if dtype == FRESH else None
+                model = _loaded(runtime_of(backend), subject.program, _as(state, dtype), dtype, built)
+                divergences += _compare(column, runtime_of(backend), model, subject, truth, outputs, blocks)
     return Forward(tuple(columns), blocks, outputs, tuple(divergences))
 
 
+def rows_of(subject: Subject, truth: Truth) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Return the rows of outputs and those of blocks, still empty."""
+    outputs = tuple(
+        Row(name, size, {})
+        for size, found in zip(subject.sizes, truth.outputs, strict=True)
+        for name in found
+    )
+    return outputs, tuple(Row(part, None, {}) for part, _ in _parts(truth.graph))
+
+
+def _loaded(
+    runtime: Runtime, program: Program, state: Mapping[str, Array], dtype: str, built: LiveModel | None
+) -> LiveModel:
+    """A model with weights: one that is there, or a new one that need not be started first."""
+    if built is not None:
+        return runtime.load_state(built, state)
+    return built_with(runtime, program, state, dtype)
+
+
 def _compare(
-    column: Column, runtime: Runtime, subject: Subject, truth: _Truth,
+    column: Column, runtime: Runtime, model: LiveModel, subject: Subject, truth: Truth,
     outputs: tuple[Row, ...], blocks: tuple[Row, ...],
 ) -> list[Divergence]:  # fmt: skip
     """Fill in a column, and return where it diverges first."""
     dtype, results = column.dtype, dict(truth.graph.outputs)
-    model = runtime.load_state(runtime.build(subject.program, dtype), _as(truth.state, dtype))
-    for i, (size, x, wanted) in enumerate(zip(subject.sizes, truth.inputs, truth.outputs, strict=True)):
-        found = runtime.run(model, x.astype(dtype))
+    runs = run_each(runtime, model, [x.astype(dtype) for x in truth.inputs])
+    for i, (size, found, wanted) in enumerate(zip(subject.sizes, runs, truth.outputs, strict=True)):
         for row in outputs:
             if row.size == size:
                 _fill(row, column, error_of(found[row.name], wanted[row.name]), truth, i, results[row.name])
@@ -190,7 +221,7 @@ def _compare(
     return [] if first is None else [first]
 
 
-def _fill(row: Row, column: Column, error: float, truth: _Truth, i: int, result: str) -> None:
+def _fill(row: Row, column: Column, error: float, truth: Truth, i: int, result: str) -> None:
     """Fill in a cell; the network's own sensitivity is costly, and looked at past the bar only."""
     row.errors[column] = error
     if BARS[column.dtype] < error < float("inf"):
@@ -207,7 +238,7 @@ def _parts(graph: Graph) -> list[tuple[str, str]]:
     return [(part, result) for part, result in graph.inference.parts if part not in stages]
 
 
-def _first(column: Column, truth: _Truth, results: Mapping[str, Array]) -> Divergence | None:
+def _first(column: Column, truth: Truth, results: Mapping[str, Array]) -> Divergence | None:
     """The first op in order whose result is off although those before it are not."""
     graph, dtype = truth.graph, column.dtype
     tensors = tensors_of(graph, truth.state)

@@ -1,7 +1,8 @@
 """What a verification found, as a table to read or as JSON.
 
 JSON: `name`, `passed`, `seed`, `weights`, `sizes`, `fixed_size`, `bars`, `starts` (by backend, the
-`tensor`s of a fresh model that start otherwise, `wanted` and `found`), `outputs` and `blocks` (each
+`tensor`s of a fresh model that start otherwise, `wanted` and `found`), with `--optimize` `folding` (by
+precision, what folding alone costs), `outputs` and `blocks` (each
 with `name`, `errors` by backend and precision, `sensitivity` by precision), `divergences` (`backend`,
 `dtype`, `op`, `kind`, `error`, `cause`), `training` (`steps`, `backend`, `errors` with `error` and
 `tensor`, `each_step`, `run`, `cause`), `failures` (`backend`, `doing`, `reason`) and `untrained` and
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.printing.table import aligned
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.verify.attempts import Failure
 from resnet_dsl.verify.case import Subject
 from resnet_dsl.verify.forward import BARS, TELLING, Column, Forward, Row
@@ -43,6 +44,8 @@ class Report:
     left_out: tuple[tuple[str, str], ...]
     untrained: tuple[tuple[str, str], ...] = ()
     failures: tuple[Failure, ...] = ()
+    folding: Mapping[str, float] = field(default_factory=dict)
+    """By precision, what folding alone costs: of a network that is optimised for inference."""
 
     @property
     def passed(self) -> bool:
@@ -109,7 +112,10 @@ def _table(report: Report) -> list[str]:
     forward = report.forward
     titles = [column.title for column in forward.columns]
     rows = [("largest difference / largest value", *titles)]
-    rows.append(("start", *(_start(report, column) for column in forward.columns)))
+    if report.folding:
+        rows.append(("folding alone", *(f"{report.folding[c.dtype]:.1e}" for c in forward.columns)))
+    else:
+        rows.append(("start", *(_start(report, column) for column in forward.columns)))
     rows += [(row.name, *_cells(row, report)) for row in forward.blocks]
     rows += [(_output_name(row), *_cells(row, report)) for row in forward.outputs]
     rows.append(("bar", *(f"{BARS[column.dtype]:.0e}" for column in forward.columns)))
@@ -178,6 +184,7 @@ def as_json(report: Report) -> str:
             name: [{"tensor": w.tensor, "wanted": w.wanted, "found": w.found} for w in wrong]
             for name, wrong in report.starts.items()
         },
+        **({"folding": dict(report.folding)} if report.folding else {}),
         "outputs": [{**_errors(row), "size": list(row.size or ())} for row in forward.outputs],
         "blocks": [_errors(row) for row in forward.blocks],
         "divergences": [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from resnet_dsl.backend.interface import Sgd, Statistics, TrainingState
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import RunningNorm
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.reference import Batch, TrainingStep, steps
 
 Images = tuple[Array, Array]

@@ -8,7 +8,6 @@ goes in a run is the network's own doing, so a run is held to the network's sens
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain, tee
 
 import numpy as np
@@ -21,11 +20,13 @@ from resnet_dsl.backend.interface import (
     Statistics,
     TrainedStep,
     TrainingState,
+    built_with,
 )
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.shapes import Extent
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.reference import TrainingStep
 from resnet_dsl.verify.attempts import Attempts
 from resnet_dsl.verify.case import Subject, images
@@ -103,9 +104,7 @@ def verify_training(
 ) -> tuple[Trained, ...]:  # fmt: skip
     """Train every backend that trains for `count` steps, in float64; one that fails is left out."""
     graph = subject.program.graph
-    random = [node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node)]
-    if random:
-        raise UsageError(f"training is random at {random[0]}; compare with the rate of it set to 0")
+    check_not_random(graph)
     batches = _batches(subject, count, seed)
     start = TrainingState(state, _velocity(graph, state, seed))
     attempts = attempts or Attempts()
@@ -124,6 +123,18 @@ def verify_training(
             trained = replace(trained, run=replace(trained.run, sensitivity=sensitivity))
         found.append(trained)
     return tuple(found)
+
+
+def random_op(graph: Graph) -> str | None:
+    """Return the first op that makes training random, if one does."""
+    names = (node.name for node in graph.nodes if node.op.random and not graph.is_frozen(node))
+    return next(names, None)
+
+
+def check_not_random(graph: Graph) -> None:
+    """Raise UsageError where training is random."""
+    if random := random_op(graph):
+        raise UsageError(f"training is random at {random}; compare with the rate of it set to 0")
 
 
 def untrained(backends: Mapping[str, Backend]) -> tuple[tuple[str, str], ...]:
@@ -172,7 +183,7 @@ def _trained(
         guided = (Lesson(*batch, given, more) for batch, given in zip(batches, starts, strict=False))
         alone = (Lesson(*batch, None if i else start, more) for i, batch in enumerate(batches))
         ways = [guided, alone] if several else [guided]
-        models = [runtime.load_state(runtime.build(subject.program, "float64"), start.state) for _ in ways]
+        models = [built_with(runtime, subject.program, start.state, "float64") for _ in ways]
         taken = [trainer.steps(model, way, RATES) for model, way in zip(models, ways, strict=True)]
     found, cause, truth, run, before = [], "", Left(), Left(), start
     for batch in batches:

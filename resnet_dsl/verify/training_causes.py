@@ -7,7 +7,6 @@ statistics, and the three factors of SGD, by least squares. Others are made by t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from resnet_dsl.backend.interface import Sgd, Statistics, TrainedStep, TrainingS
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.ops import RunningNorm
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.reference import TrainingStep
 from resnet_dsl.verify.step_errors import Images, Left, each, errors_of, referee_steps, state_after
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from math import prod
 
 from resnet_dsl.backend.contents import KEY, Contents
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.records import dataclass, field, replace
 from resnet_dsl.weights.opening import opened
 from resnet_dsl.weights.tensor_facts import TensorFacts
 from resnet_dsl.zoo.asked import Asked

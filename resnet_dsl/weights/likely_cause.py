@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from resnet_dsl.backend.contents import Contents
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, dimensions, printable
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.match_report import MatchReport
 from resnet_dsl.weights.opening import as_ours
 from resnet_dsl.weights.tensor_facts import TensorFacts

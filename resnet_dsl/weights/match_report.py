@@ -6,9 +6,9 @@ It needs no NumPy, unlike the match that it is of: the command line prints it, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.records import dataclass, field
 
 KINDS = ("missing", "unexpected", "misshapen", "wrong dtype", "not finite", "not convertible")
 LISTED = 8

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from resnet_dsl.backend.contents import COUNTER, Contents
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import counted, printable
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.arithmetic.in_parts import put_together
 from resnet_dsl.zoo.asked import Asked
 from resnet_dsl.zoo.detect import under_our_names

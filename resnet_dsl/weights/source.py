@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import SEED
-from resnet_dsl.program import Program
+from resnet_dsl.program import Original, Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.match_report import MatchReport, WeightsError
 from resnet_dsl.zoo.asked import NOTHING, Asked
 
@@ -71,8 +71,42 @@ def weights_for(
     If `own_first`, weights under the spec's names are so whatever the library.
 
     Raises WeightsError if what is given does not fit and `partial` is not asked for, or nothing fits,
-    or norms were folded into it.
+    or norms were folded into it. A program for inference takes weights of the one that it was made of,
+    and has them folded; weights that are folded already, under the spec's names, are taken as they are.
     """
+    if program.original is not None:
+        return _folded(program, program.original, seed, weights, asked, own_first)
+    return _whole(program, seed, weights, asked, own_first)
+
+
+def _folded(
+    program: Program,
+    original: Original,
+    seed: int | None,
+    weights: Given | None,
+    asked: Asked,
+    own_first: bool,
+) -> Weights | None:
+    """The weights of the program that one for inference was made of, folded."""
+    try:
+        found = weights_for(original.program, seed, weights, asked, own_first)
+    except WeightsError:
+        if weights is None or asked != NOTHING:
+            raise
+        state, report = examine(weights, program, asked, True)
+        if not report.fits:
+            raise
+        return Weights(state, {"from": report.source}, report)
+    if found is None:
+        return None
+    from resnet_dsl.optimize.fold_numbers import folded
+
+    return replace(found, state=folded(found.state, original.folds, program.graph))
+
+
+def _whole(
+    program: Program, seed: int | None, weights: Given | None, asked: Asked, own_first: bool
+) -> Weights | None:
     partial, library = asked.partial, asked.names
     check_choice(seed, weights, partial)
     if weights is None:

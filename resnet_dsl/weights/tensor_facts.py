@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from resnet_dsl.backend.contents import COUNTER, FLOATS, Stored
+from resnet_dsl.records import dataclass
 
 WEIGHTS = ("weight", "kernel", "weight_orig", "weight_v")
 SEPARATORS = ("/", ".")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from resnet_dsl.records import dataclass
 
 CONV, NORM, FC = "conv", "norm", "fc"
 NUMBER = re.compile("[0-9]+|^[a-z]$")

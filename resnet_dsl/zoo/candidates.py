@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from resnet_dsl.ir.graph import Graph, GraphNode
+from resnet_dsl.records import dataclass
 from resnet_dsl.zoo.conditions import Unmet, unmet
 from resnet_dsl.zoo.layouts import ORDERS, flatten_before, is_flattened
 from resnet_dsl.zoo.name_maps import BlockRule, NameMap, NameRule

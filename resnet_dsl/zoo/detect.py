@@ -6,13 +6,13 @@ The files of maps are read only if the names are not the model's own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from resnet_dsl.backend.contents import COUNTER, Contents, Stored
 from resnet_dsl.backend.layer_places import BY_PLACE
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.zoo.asked import NOTHING, Asked, Called
 from resnet_dsl.zoo.candidates import HEAD, Candidate, owners
 from resnet_dsl.zoo.fold import eps_differences

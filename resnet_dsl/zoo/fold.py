@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
+from resnet_dsl.records import dataclass
 from resnet_dsl.zoo.model_names import ModelNames
 
 NO_NORM = "a bias that the other side has not, and no batch norm alone takes the result to make up for it"

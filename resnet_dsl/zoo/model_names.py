@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.diagnostics.errors import UsageError
@@ -12,6 +11,7 @@ from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.ops import TensorSpec
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.zoo.asked import Called
 from resnet_dsl.zoo.candidates import Candidate, NamedLayer, owners
 from resnet_dsl.zoo.layouts import ORDERS
@@ -150,6 +150,9 @@ def with_names(
     """Return the program with the names of a library; raises UsageError if the backend cannot use them."""
     if library is None:
         return program
+    if program.original is not None:  # a library names layers as they were before norms were folded
+        named = with_names(program.original.program, library, backend, called)
+        return replace(program, names=named.names)
     found = model_names(program, library, called=called)
     for path, layer in found.layers.items():
         if layer.layout in ORDERS:

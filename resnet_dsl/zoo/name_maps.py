@@ -6,15 +6,14 @@ The files are ours, in `specs/name_maps`, one a library, and read when one is as
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.ir.ops import Role, TensorSpec
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.shipped import name_maps_folder
 from resnet_dsl.zoo.layouts import LAYOUTS
 from resnet_dsl.zoo.patterns import Pattern
@@ -136,6 +135,8 @@ def find_library(name: str) -> Library:
 @functools.cache
 def _read(path: Path) -> Library:
     """Read a file; a key that means nothing raises TypeError."""
+    import tomllib  # of all that knows of name maps, little reads one
+
     with path.open("rb") as file:
         data = tomllib.load(file)
     shared = _conditions(data.pop("where", {}))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from resnet_dsl.records import dataclass
 
 HOLE = re.compile(r"\{([a-z]+)\}")
 TERM = re.compile(r"\{([a-z]+)(?:([+-])(\d+))?(?::(a|02))?\}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from resnet_dsl.backend.contents import COUNTER, Contents, Stored
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.records import replace
 
 WRAPPERS = {
     "_orig_mod": "torch.compile",

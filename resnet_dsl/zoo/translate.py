@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
+from resnet_dsl.records import replace
 from resnet_dsl.zoo.candidates import NamedLayer
 from resnet_dsl.zoo.fold import NEGATIVE, NO_NORM, eps_differences, eps_note, fold_biases, shifted
 from resnet_dsl.zoo.layouts import Layout, laid_out, layout_of, layout_of_length

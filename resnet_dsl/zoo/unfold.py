@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from resnet_dsl.backend.contents import FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph, GraphNode
+from resnet_dsl.records import replace
 from resnet_dsl.zoo.fold import means_behind
 from resnet_dsl.zoo.model_names import ModelNames
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from resnet_dsl.backend.contents import COUNTER
+from resnet_dsl.records import dataclass
 from resnet_dsl.zoo.name_maps import NameMap, find_library, known_libraries
 from resnet_dsl.zoo.patterns import NUMBER, REST
 from resnet_dsl.zoo.prefixes import leading

@@ -125,7 +125,7 @@ def lively_state(graph: Graph, seed: int = 0, size: Size = (33, 33)) -> State:
     values = {INPUT: np.random.default_rng(seed + 1).standard_normal(shape)}
     uses = Counter(name for node in graph.nodes for name in node.inputs)
     for node in graph.nodes:
-        if isinstance(node.op, RunningNorm):
+        if isinstance(node.op, RunningNorm) and node.owner is None:
             _fit(state, node.name, values[node.inputs[0]])
         own = {p.name: state[name].astype(np.float64) for name, p in node.parameters()}
         values[node.name] = forward(node.op, OpCall(tuple(values[name] for name in node.inputs), own))

@@ -190,7 +190,7 @@ def application(name: str, size: tuple[int, int]) -> Any:
     model = make(weights=None, input_shape=(*size, 3), classes=5, classifier_activation=None)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Rescaling):
-            layer.scale = 1.0
+            layer.scale, layer.offset = 1.0, 0.0
     return model
 
 

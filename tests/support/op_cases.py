@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 from math import inf
@@ -36,6 +36,7 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import MISSING
 
 CHANNELS = 4
 SIZES = ((12, 12), (13, 13), (10, 15))
@@ -200,6 +201,15 @@ def _written(value: Any) -> str:
     if not isinstance(value, tuple):
         return str(value)
     return str([*map(list, value)]) if isinstance(value[0], tuple) else "x".join(map(str, value))
+
+
+def neighbours(case: Case, name: str) -> Iterator[Case]:
+    """Yield the cases that differ from this one in what is given for one argument."""
+    _, rule, default = next(each for each in CATALOGUE[case.op.kind].arguments() if each[0] == name)
+    for value in _choices(rule, default):
+        other = _case(case.op.kind, {**dict(case.values), name: value}, case.operands)
+        if other is not None and getattr(other.op, name) != getattr(case.op, name):
+            yield other
 
 
 # --- models of cases ---------------------------------------------------------------------------

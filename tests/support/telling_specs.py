@@ -284,7 +284,9 @@ def with_comment(comment: str) -> Program:
     checked = program(text)
     network = checked.network
     stage = network.stages[0]
-    stage = replace(stage, blocks=tuple(replace(body, doc=comment) for body in stage.blocks))
+    stage = replace(
+        stage, runs=tuple(replace(run, body=replace(run.body, doc=comment)) for run in stage.runs)
+    )
     source = replace(network.source, text=text.replace("PLACE", comment))
     return replace(checked, network=replace(network, source=source, stages=(stage,)))
 

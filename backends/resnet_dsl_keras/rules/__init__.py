@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from resnet_dsl.backend.ir import Sides, ops
 from resnet_dsl.backend.python_source import (
     Argument,
@@ -21,6 +19,7 @@ from resnet_dsl.backend.python_source import (
     listed,
     several,
 )
+from resnet_dsl.backend.records import replace
 from resnet_dsl_keras.rules import (  # noqa: F401  the rules register themselves
     attention,
     resizing,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import singledispatch
 
 from resnet_dsl.backend.ir import GraphNode, Node, ops
@@ -16,6 +15,7 @@ from resnet_dsl.backend.python_source import (
     Unpacked,
     call,
 )
+from resnet_dsl.backend.records import dataclass, field
 
 X = Operand(0)
 

@@ -6,9 +6,8 @@ each number takes it as it is; where the order matters the transpose is put back
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from resnet_dsl.backend.foreign_graph import ForeignNode
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import ExportedGraph, GraphTensor
 from resnet_dsl_onnx.plain.fixed_values import reordered, reshaped
 from resnet_dsl_onnx.plain.rewriting import ACTIVATIONS, Form, Rewriting

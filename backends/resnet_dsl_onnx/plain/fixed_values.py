@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import DEEPEST, FEW, FILLING, WHOLE, GraphTensor, array_tensor
 from resnet_dsl_onnx.plain.rewriting import Rewriting
 

@@ -7,7 +7,6 @@ into its weight and bias: so a norm that an exporter has evaluated ends where ot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import comb, prod
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
 from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import CONSTANT, GraphTensor, array_tensor
 from resnet_dsl_onnx.plain.channel_order import along
 from resnet_dsl_onnx.plain.fixed_values import MOST_FILLED, combined, reordered, reshaped

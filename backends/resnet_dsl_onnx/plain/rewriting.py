@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import prod
 from typing import Any
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import FEW, WHOLE, ExportedGraph, GraphTensor
 
 Order = tuple[int, ...]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import FEW, WHOLE, array_tensor
 from resnet_dsl_onnx.plain.rewriting import ACTIVATIONS, Extents, Form, Rewriting, Size
 

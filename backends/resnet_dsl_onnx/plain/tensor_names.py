@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 from resnet_dsl.backend.foreign_graph import ROLES, ForeignNode
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import CONSTANT, ExportedGraph, GraphTensor
 
 

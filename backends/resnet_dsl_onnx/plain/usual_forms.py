@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from resnet_dsl.backend.foreign_graph import ForeignNode
+from resnet_dsl.backend.records import replace
 from resnet_dsl_onnx.exported_graph import array_tensor
 from resnet_dsl_onnx.plain.fixed_values import FLOATING, KINDS
 from resnet_dsl_onnx.plain.rewriting import Form, Rewriting

@@ -32,7 +32,16 @@ from resnet_dsl_torch.rules import (  # noqa: F401  the rules register themselve
     transposed,
     values,
 )
-from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower, lowered
+from resnet_dsl_torch.rules.lowering import (
+    TorchLowering,
+    X,
+    activation,
+    function,
+    functional,
+    layer,
+    lower,
+    lowered,
+)
 
 __all__ = ["TorchLowering", "X", "function", "functional", "layer", "lower", "lowered"]
 
@@ -157,9 +166,7 @@ def _(op: ops.LocalResponseNorm, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Relu, site: Site) -> TorchLowering:
-    # In place where nothing else reads the operand: a copy of the map less, forward and backward.
-    keywords = {"inplace": True} if site.overwrites else {}
-    return functional("F.relu", "nn.ReLU", **keywords)
+    return activation(site, "F.relu", "nn.ReLU")
 
 
 @lower.register
@@ -175,7 +182,7 @@ def _(op: ops.PRelu, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Silu, site: Site) -> TorchLowering:
-    return functional("F.silu", "nn.SiLU")
+    return activation(site, "F.silu", "nn.SiLU")
 
 
 @lower.register
@@ -185,7 +192,7 @@ def _(op: ops.Gelu, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.HardSwish, site: Site) -> TorchLowering:
-    return functional("F.hardswish", "nn.Hardswish")
+    return activation(site, "F.hardswish", "nn.Hardswish")
 
 
 @lower.register
@@ -341,6 +348,9 @@ def _(op: ops.Part, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Add, site: Site) -> TorchLowering:
+    for own, other in ((0, 1), (1, 0)):
+        if own in site.spare:
+            return function(method(Operand(own), "add_", Operand(other)))
     return function(Binary(X, "+", Operand(1)))
 
 

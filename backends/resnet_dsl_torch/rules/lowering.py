@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import singledispatch
 
 from resnet_dsl.backend.ir import ops
@@ -17,6 +16,7 @@ from resnet_dsl.backend.python_source import (
     Site,
     call,
 )
+from resnet_dsl.backend.records import dataclass
 from resnet_dsl_torch.initialise import Starts, starts_of
 
 X = Operand(0)
@@ -55,6 +55,12 @@ def function(expression: Expression, *helpers: str, alone: Expression | None = N
 def functional(name: str, module: str, *arguments: Argument, **keywords: Argument) -> TorchLowering:
     """An op that torch has as a function of its operand and as a module, with the same arguments."""
     return function(call(name, X, *arguments, **keywords), alone=call(module, *arguments, **keywords))
+
+
+def activation(site: Site, name: str, module: str) -> TorchLowering:
+    """An activation, in place where nothing else reads its operand: a copy of the map less."""
+    keywords = {"inplace": True} if site.overwrites else {}
+    return functional(name, module, **keywords)
 
 
 @singledispatch

@@ -6,7 +6,7 @@ from math import isfinite
 
 from resnet_dsl.backend.ir import ops
 from resnet_dsl.backend.python_source import Binary, Expression, Operand, Site, binary, call
-from resnet_dsl_torch.rules.lowering import TorchLowering, X, function, functional, layer, lower
+from resnet_dsl_torch.rules.lowering import TorchLowering, X, activation, function, functional, layer, lower
 
 
 @lower.register
@@ -17,7 +17,7 @@ def _(op: ops.HardSigmoid, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Relu6, site: Site) -> TorchLowering:
-    return functional("F.relu6", "nn.ReLU6")
+    return activation(site, "F.relu6", "nn.ReLU6")
 
 
 @lower.register
@@ -27,7 +27,7 @@ def _(op: ops.Elu, site: Site) -> TorchLowering:
 
 @lower.register
 def _(op: ops.Mish, site: Site) -> TorchLowering:
-    return functional("F.mish", "nn.Mish")
+    return activation(site, "F.mish", "nn.Mish")
 
 
 @lower.register

@@ -10,7 +10,7 @@ from resnet_dsl.diagnostics.model import Diagnostic
 
 def check(options: Namespace) -> int:
     """Report what is wrong; diagnostics in a machine's format are the result, so on stdout."""
-    from resnet_dsl.printing.summary import headline
+    from resnet_dsl.printing.headline import headline
 
     outcome = compiled(options.specs, options, blocks_alone=True)
     as_text = options.format == "text"

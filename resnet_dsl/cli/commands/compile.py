@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
+from resnet_dsl.records import dataclass
 
 if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
@@ -68,6 +68,10 @@ def _check_weights(options: Namespace, stage: str | None, backends: list[Backend
     from resnet_dsl.cli.weight_choice import check_asked
     from resnet_dsl.weights.source import check_choice
 
+    if stage == "ast" and options.optimize is not None:
+        raise UsageError("--optimize is about the network; ast is the text as it was read")
+    if stage is not None and options.preprocess:
+        raise UsageError(f"--preprocess is for backends; {stage} begins with the network's input")
     if options.called and options.weights is None and options.names is None:
         raise UsageError("--name is for --weights or --names, and there is neither")
     if options.weights is None:
@@ -93,16 +97,19 @@ def _rendered(
     from resnet_dsl.backend.discovery import needed
     from resnet_dsl.cli.weight_choice import asked, chosen_weights, companion_file
     from resnet_dsl.codegen.seal import sealed
-    from resnet_dsl.printing.stages import print_graph, print_network
-    from resnet_dsl.printing.summary import headline
+    from resnet_dsl.optimize.preprocessing import taking_images
+    from resnet_dsl.printing.headline import headline
     from resnet_dsl.zoo.model_names import with_names
 
     if stage is not None:
+        from resnet_dsl.printing.stages import print_graph, print_network
+
         printer = print_network if stage == "network" else print_graph
         return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for _, p in outcome.programs]
     how = asked(options)
     made = []
     for _, program in outcome.programs:
+        program = taking_images(program) if options.preprocess else program
         weights = chosen_weights(program, options, how)
         for backend in backends:
             try:

@@ -14,7 +14,7 @@ from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore_within
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
-from resnet_dsl.printing.summary import headline
+from resnet_dsl.printing.headline import headline
 from resnet_dsl.zoo.asked import Asked
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import one_program, parse_settings
-from resnet_dsl.cli.supervised import Announce, ProcessDied, supervised
 from resnet_dsl.cli.weight_choice import check_asked
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import ARGUMENT, DIGITS
 from resnet_dsl.program import Program
-from resnet_dsl.verify.attempts import Attempts, Failure
+from resnet_dsl.verify.supervised import Announce, ProcessDied, supervised
 
 if TYPE_CHECKING:  # it needs NumPy, which starts threads: a process with threads is not copied
     from resnet_dsl.verify.case import Sizes
@@ -28,13 +27,16 @@ def verify(options: Namespace) -> int:
     if options.weights is None:
         check_asked(options, "there is no --weights")
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
+    if program.original is not None:
+        program = program.original.program  # it is optimised at each size
     source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
     overrides = parse_settings(options.settings)
 
     def load(more: Mapping[str, object]) -> Program:
         return compile_source(source, home, program.name, {**overrides, **more})
 
-    def work(dead: tuple[Failure, ...], announce: Announce) -> int:
+    def work(announce: Announce) -> int:
+        _one_thread()
         from resnet_dsl.verify.report import as_json, as_text
         from resnet_dsl.verify.run import verify as run
 
@@ -43,24 +45,25 @@ def verify(options: Namespace) -> int:
             _say(f"{backend} {doing}" if backend else "")
 
         state = _weights(options, program) if options.weights else None
-        attempts = Attempts(begin, list(dead))
-        report = run(load, names, options.train_steps, options.seed, state, sizes, attempts)
+        engines, steps = options.engines == "all", options.train_steps
+        optimize = bool(options.optimize)
+        report = run(
+            load, names, steps, options.seed, state, sizes, begin, engines, apart=True, optimize=optimize
+        )
         print(as_json(report) if options.format == "json" else as_text(report))
         return 0 if report.passed else 1
 
-    return _without_the_dead(work)
+    try:
+        return supervised(work)
+    except ProcessDied as died:
+        where = f"{died.backend}, {died.doing}" if died.backend else "the referee"
+        raise UsageError(f"verification stopped in {where}: {died}") from None
 
 
-def _without_the_dead(work: Callable[[tuple[Failure, ...], Announce], int]) -> int:
-    """Verify; a backend of which the process dies is a failure, and the others are verified again."""
-    dead: tuple[Failure, ...] = ()
-    while True:
-        try:
-            return supervised(partial(work, dead))
-        except ProcessDied as died:
-            if not died.backend:
-                raise UsageError(f"verification stopped in the referee: {died}") from None
-            dead = (*dead, Failure(died.backend, died.doing, str(died)))
+def _one_thread() -> None:
+    """Have a thread a process: backends have a process each, and only one with a single thread is copied."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
 
 
 def _say(what: str) -> None:

@@ -6,7 +6,6 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from resnet_dsl.cli.programs import STDOUT, one_program
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.records import replace
 from resnet_dsl.weights.source import Weights, check_choice, compared, weights_for
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def convert(options: Namespace) -> int:
     how = asked(options)
     if how.called and how.names is not None and options.to_library is not None:
         raise UsageError("--name is for the names of one library, --from or --to: convert in two steps")
+    if options.optimize is not None and options.to_library is not None:
+        raise UsageError("--to is for weights that a library reads, and it has none for folded layers")
     program = one_program(options)
     weights = chosen_weights(program, options, replace(how, called={}) if options.to_library else how)
     assert weights is not None

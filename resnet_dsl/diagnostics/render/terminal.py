@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Source
+from resnet_dsl.records import dataclass
 
 MAX_WIDTH = 100
 TAB = "    "

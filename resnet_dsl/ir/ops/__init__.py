@@ -4,7 +4,7 @@ Adding an op is one class here and one rule in every backend; a module holds the
 """
 
 from resnet_dsl.ir.ops.attention import Attention, Pixel, Positions, Tokens, WeightedSum
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, Role, TensorSpec, Window
+from resnet_dsl.ir.ops.base import ChannelMap, Init, LinearLayer, Mistake, Op, Role, TensorSpec, Window
 from resnet_dsl.ir.ops.elementwise import (
     Affine,
     Dropout,
@@ -91,6 +91,7 @@ __all__ = [
     "BatchNorm",
     "BlurPool",
     "ChannelConv",
+    "ChannelMap",
     "ChannelShuffle",
     "Clip",
     "Concat",
@@ -118,6 +119,7 @@ __all__ = [
     "LeakyRelu",
     "LearnedScale",
     "LearnedShift",
+    "LinearLayer",
     "LocalResponseNorm",
     "Logarithm",
     "MaxPool",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import prod, sqrt
 from typing import ClassVar, Self
 
@@ -13,6 +12,7 @@ from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, declared, divi
 from resnet_dsl.ir.ops.joins import Agreement, Join, disagreement
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import ONE, Size
+from resnet_dsl.records import replace
 
 
 @declared

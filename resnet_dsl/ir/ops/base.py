@@ -7,7 +7,6 @@ ShapeError, elaboration adds the rest.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, replace
 from math import prod, sqrt
 from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
@@ -23,6 +22,7 @@ from resnet_dsl.ir.arguments import (
 )
 from resnet_dsl.ir.formulas import Fixed, Formula
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import Field, dataclass, fields, replace
 
 USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
 
@@ -85,23 +85,47 @@ class Window:
     factor: Pair = (1, 1)
 
 
+@dataclass(frozen=True)
+class ChannelMap:
+    """What an op does that acts on each channel by itself, its tensors being what their roles say:
+
+        factor * ((x - mean) / sqrt(variance + eps) * scale + shift) + offset
+
+    Tensors that it does not have leave x as it is.
+    """
+
+    eps: float = 0.0
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """A layer of which the result is linear in its input: the axes of its weight that have the channels.
+
+    `results` and `inputs` are these axes; of several groups, the second axis has the channels of one. It is
+    `uniform` if every value of the result is a sum over as many inputs, without zeros from a padding.
+    """
+
+    results: int
+    inputs: int
+    groups: int = 1
+    uniform: bool = True
+
+
 AnOp = TypeVar("AnOp", bound="Op")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(argument,))
 def declared(cls: type[AnOp]) -> type[AnOp]:
-    """Declare an op: its fields are its arguments, as those of a frozen dataclass.
-
-    What a dataclass would compile for each of them is written once, in `Op`: a check has no time for that.
-    """
-    return dataclass(init=False, repr=False, eq=False)(cls)
+    """Declare an op: its fields are its arguments, as those of a frozen dataclass."""
+    return dataclass(frozen=True)(cls)
 
 
 class Op:
     """One operation. `kind` is its name in the language and numbers its steps."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     kind: ClassVar[str]
     takes: ClassVar[str] = "map or vector"  # for the reader of the docs: what it may be applied to
@@ -110,49 +134,19 @@ class Op:
     operands: ClassVar[tuple[str, ...]] = ()  # names by which those behind the first may be given
     instead: ClassVar[str] = ""  # what to write where the inputs fit at some sizes only
     measures: ClassVar[bool] = False  # whether the second input gives its height and width alone
-    random: ClassVar[bool] = False  # whether training draws at random
+    random: ClassVar[bool] = False  # whether training draws at random; evaluation leaves x as it is
     activation: ClassVar[bool] = False  # a nonlinearity of one value, such as ends a layer
     mixes_channels: ClassVar[bool] = False  # without a weight: whether a value depends on other channels
     arithmetic: ClassVar[bool] = False  # what a person writes with an operator, not as a call
     operator: ClassVar[str] = ""  # the sign that stands for it between two tensors
     bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
-    commutes: ClassVar[bool] = False  # whether the order of its inputs changes nothing
+    commutes: ClassVar[bool] = False  # whether its inputs may change places, and not a bit of the result
     joined: ClassVar[str] = ""  # what several inputs become, in words
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
     absent: ClassVar[Mapping[str, str]] = {}  # arguments that it has elsewhere, with what to write here
     weighted: ClassVar[bool] = False  # a weight layer, as the number in a network's name counts them
     normalises: ClassVar[bool] = False  # what a spec calls its norm
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        names = self.__match_args__
-        given = {**dict(zip(names, values, strict=False)), **named}
-        if len(given) < len(values) + len(named) or not given.keys() <= set(names):
-            raise TypeError(f"{type(self).__name__} takes {', '.join(names) or 'nothing'}")
-        for name, spec in self.__dataclass_fields__.items():
-            value = given.get(name, spec.default)
-            if value is MISSING:
-                raise TypeError(f"{type(self).__name__} needs {name}")
-            self.__dict__[name] = value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
-
-    def __repr__(self) -> str:
-        given = zip(self.__match_args__, self._values(), strict=True)
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given)})"
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if type(self) is type(other) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def _values(self) -> tuple[Any, ...]:
-        return tuple([self.__dict__[name] for name in self.__match_args__])
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> Self:
@@ -197,10 +191,21 @@ class Op:
         """Return the multiply-adds at batch 1: convolutions and fully connected layers only."""
         return 0
 
+    def in_training_alone(self, name: str) -> bool:
+        """Whether an argument changes nothing in evaluation."""
+        return self.random or bool(self._declared(name)["training"])
+
+    def starts_alone(self, name: str) -> bool:
+        """Whether an argument says how tensors start, and no more."""
+        return bool(self._declared(name)["starts"])
+
     def is_rate(self, name: str) -> bool:
         """Whether an argument is a real number that the op is written with, whatever its value."""
-        spec = next(spec for spec in fields(self) if spec.name == name)
-        return isinstance(getattr(self, name), float) and spec.metadata["structure"](1.0) is None
+        return isinstance(getattr(self, name), float) and self._declared(name)["structure"](1.0) is None
+
+    def _declared(self, name: str) -> Mapping[str, Any]:
+        """What is declared of an argument."""
+        return next(spec.metadata for spec in fields(self) if spec.name == name)
 
     @property
     def taken(self) -> int | None:
@@ -246,7 +251,7 @@ class Op:
     @property
     def computation(self) -> Hashable:
         """What the op computes with given tensors: its kind and arguments but for how tensors start."""
-        arguments = [spec.name for spec in fields(self) if not spec.metadata["starts"]]
+        arguments = [name for name, _, _ in self.arguments() if not self.starts_alone(name)]
         return self.kind, tuple((name, getattr(self, name)) for name in arguments)
 
     @property
@@ -258,6 +263,33 @@ class Op:
     def linear_in_weight(self) -> bool:
         """Whether the result is linear in the weight, where there is one: it is taken as it is."""
         return True
+
+    @property
+    def channel_map(self) -> ChannelMap | None:
+        """What the op does to each channel in evaluation, if that is one scale and one shift."""
+        return None
+
+    @property
+    def linear_layer(self) -> LinearLayer | None:
+        """How the result follows from the weight, if that can take up a scale and the bias a shift."""
+        return None
+
+    def with_bias(self) -> Self:
+        """Return a linear layer with a bias for each channel of its result."""
+        return self.having("bias", True)
+
+    def with_plain_weight(self) -> Self | None:
+        """Return the layer that takes its weight as it is, where this one changes it first."""
+        return None
+
+    def with_frame(self, zeros: Sides) -> Self | None:
+        """Return the op with zeros around its input, beside its own padding; None if it cannot have them."""
+        return None
+
+    @property
+    def frame(self) -> Sides | None:
+        """The zeros that the op puts around a map, if it does nothing else."""
+        return None
 
     @property
     def stays(self) -> bool:

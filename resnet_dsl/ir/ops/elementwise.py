@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
@@ -17,8 +16,19 @@ from resnet_dsl.ir.arguments import (
     choice,
     itself,
 )
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import (
+    ChannelMap,
+    Doubt,
+    Init,
+    Mistake,
+    Op,
+    TensorSpec,
+    declared,
+    divisors,
+    needs_map,
+)
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import replace
 
 
 @declared
@@ -243,3 +253,7 @@ class Affine(Op):
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.scale == 1.0 and self.shift == 0.0
+
+    @property
+    def channel_map(self) -> ChannelMap:
+        return ChannelMap(factor=self.scale, offset=self.shift)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Op, declared
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, first_difference, same, when_different, when_not_one
+from resnet_dsl.records import dataclass, replace
 
 Agreement = Literal["shape", "shape or gate", "size"]
 

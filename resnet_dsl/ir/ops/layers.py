@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod, sqrt
 from typing import ClassVar, Self
 
@@ -20,12 +19,15 @@ from resnet_dsl.ir.arguments import (
     REAL,
     ArgumentError,
     Pair,
+    Sides,
     argument,
     choice,
     itself,
+    sides,
 )
 from resnet_dsl.ir.ops.base import (
     Init,
+    LinearLayer,
     Mistake,
     Op,
     TensorSpec,
@@ -39,6 +41,7 @@ from resnet_dsl.ir.ops.base import (
 from resnet_dsl.ir.ops.windows import Padding, explicit, padding_mistakes, unread, windows
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import when_not_one
+from resnet_dsl.records import replace
 
 CONV_INITS = choice("he", "he_fan_in", "glorot", "uniform")
 FC_INITS = choice("uniform", "glorot", "he_fan_in", "small")
@@ -116,6 +119,21 @@ class Conv(Op):
     def linear_in_weight(self) -> bool:
         return not self.standardize
 
+    @property
+    def linear_layer(self) -> LinearLayer | None:
+        return LinearLayer(0, 1, self.groups, self.pad == (0, 0)) if self.linear_in_weight else None
+
+    def with_plain_weight(self) -> Self | None:
+        return replace(self, standardize=0.0, gamma=0.0, gain=1.0) if self.standardize else None
+
+    def with_frame(self, zeros: Sides) -> Self | None:
+        if self.pad == "same":
+            return None
+        pairs = zip(sides(self.pad), zeros, strict=True)
+        (above, below), (left, right) = ((a + c, b + d) for (a, b), (c, d) in pairs)
+        even = (above, left) == (below, right)
+        return replace(self, pad=(above, left) if even else ((above, below), (left, right)))
+
     def mistakes(self) -> Iterator[Mistake]:
         return padding_mistakes(self, self.pad)
 
@@ -181,6 +199,10 @@ class FullyConnected(Op):
         shape = (self.channels, inputs[0].channels)
         weight = TensorSpec("weight", shape, initial(self.init, shape), "weight")
         return (weight, *_bias(self.bias, self.init, shape))
+
+    @property
+    def linear_layer(self) -> LinearLayer:
+        return LinearLayer(0, 1)
 
     def macs(self, inputs: tuple[Shape, ...], output: tuple[int, ...]) -> int:
         return self.channels * inputs[0].channels

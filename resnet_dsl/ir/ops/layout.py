@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -25,6 +24,7 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import replace
 
 
 @declared
@@ -138,6 +138,10 @@ class ZeroPad(Op):
 
     def does_nothing(self, *inputs: Shape) -> bool:
         return self.amount == (0, 0)
+
+    @property
+    def frame(self) -> Sides:
+        return sides(self.amount)
 
 
 @declared

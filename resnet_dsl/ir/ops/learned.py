@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from resnet_dsl.ir.arguments import FLAG, REAL, argument, itself
-from resnet_dsl.ir.ops.base import Init, Op, TensorSpec, declared
+from resnet_dsl.ir.ops.base import ChannelMap, Init, Op, TensorSpec, declared
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -27,6 +27,10 @@ class LearnedScale(Op):
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return (TensorSpec("weight", _shape(self.per_channel, *inputs), _at(self.start), "scale"),)
 
+    @property
+    def channel_map(self) -> ChannelMap:
+        return ChannelMap()
+
 
 @declared
 class LearnedShift(Op):
@@ -40,6 +44,10 @@ class LearnedShift(Op):
 
     def parameters(self, *inputs: Shape) -> tuple[TensorSpec, ...]:
         return (TensorSpec("bias", _shape(self.per_channel, *inputs), _at(self.start), "shift"),)
+
+    @property
+    def channel_map(self) -> ChannelMap:
+        return ChannelMap()
 
 
 def _shape(per_channel: bool, x: Shape) -> tuple[int, ...]:

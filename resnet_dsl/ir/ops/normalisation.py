@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import (
@@ -18,8 +17,19 @@ from resnet_dsl.ir.arguments import (
     argument,
     itself,
 )
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import (
+    ChannelMap,
+    Doubt,
+    Init,
+    Mistake,
+    Op,
+    TensorSpec,
+    declared,
+    divisors,
+    needs_map,
+)
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
+from resnet_dsl.records import replace
 
 
 @declared
@@ -31,7 +41,7 @@ class RunningNorm(Op):
 
     normalises: ClassVar[bool] = True
     eps: float = argument(EPSILON_OR_ZERO, 1e-5, aliases=OF_EPS)
-    momentum: float = argument(RATE, 0.1)
+    momentum: float = argument(RATE, 0.1, training=True)
 
     def doubts(self) -> Iterator[Doubt]:
         if 0.9 <= self.momentum < 1:
@@ -39,6 +49,10 @@ class RunningNorm(Op):
             message = f"a momentum of {self.momentum:g} gives the new batch nearly all the weight"
             hint = f"Keras and ONNX write what is kept; here that is `momentum={kept}`"
             yield Doubt("W0620", "momentum", message, hint)
+
+    @property
+    def channel_map(self) -> ChannelMap:
+        return ChannelMap(eps=self.eps)
 
 
 @declared
@@ -65,7 +79,7 @@ class BatchNorm(RunningNorm):
     gamma: float = argument(REAL, 1.0, structure=itself, starts=True)
     scale: bool = argument(FLAG, True, aliases=("usescale",))
     center: bool = argument(FLAG, True, aliases=("centre", "usebias", "bias"))
-    frozen: bool = argument(FLAG, False)
+    frozen: bool = argument(FLAG, False, training=True)
 
     def normalised(self) -> Self:
         if not self.scale and self.gamma != 1.0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import FLAG, PAIR, PAIR_OR_NONE, ArgumentError, Pair, argument, choice
@@ -11,6 +10,7 @@ from resnet_dsl.ir.ops.base import Op, Window, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, when_less
 from resnet_dsl.limits import ARGUMENT
+from resnet_dsl.records import replace
 
 NO_SIZE = (0, 0)
 OF_SIZE = ("outputsize", "targetsize", "newsize", "shape")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -25,6 +24,7 @@ from resnet_dsl.ir.arguments import (
 )
 from resnet_dsl.ir.ops.base import (
     Init,
+    LinearLayer,
     Mistake,
     Op,
     TensorSpec,
@@ -38,6 +38,7 @@ from resnet_dsl.ir.ops.layers import CONV_INITS
 from resnet_dsl.ir.ops.windows import Padding, explicit
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.limits import ARGUMENT
+from resnet_dsl.records import replace
 
 
 @declared
@@ -121,6 +122,10 @@ class ConvTranspose(Op):
         weight = TensorSpec("weight", shape, initial(self.init, shape), "weight")
         start = initial(self.init, shape) if self.init == "uniform" else Init("constant", 0.0)
         return (weight, TensorSpec("bias", (self.channels,), start, "bias")) if self.bias else (weight,)
+
+    @property
+    def linear_layer(self) -> LinearLayer:
+        return LinearLayer(1, 0, self.groups, uniform=False)
 
     @property
     def window(self) -> Window:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import comb
 from typing import ClassVar, Literal, Self, TypeGuard
 
@@ -25,6 +24,7 @@ from resnet_dsl.ir.arguments import (
 from resnet_dsl.ir.ops.base import Mistake, Op, Window, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.records import replace
 
 Padding = Pair | Sides | Literal["same"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.records import fields
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter.breaking import Writer
 from resnet_dsl.syntax.formatter.one_line import flat_texts

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass
 from functools import cached_property
+
+from resnet_dsl.records import dataclass
 
 LEXEME = re.compile(r'"[^"\n]*"|#[^\n]*')
 

@@ -8,10 +8,10 @@ This package is imported when a text has a mistake, never for a good one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
+from resnet_dsl.records import replace
 from resnet_dsl.syntax.mistakes.arrows import ARROWS
 from resnet_dsl.syntax.mistakes.brackets import bracket
 from resnet_dsl.syntax.mistakes.characters import character

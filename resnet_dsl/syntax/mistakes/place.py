@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 
 from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.records import dataclass
 
 MARK = "§"  # stands where the parser stopped; one that a text has itself is taken out first
 BEFORE, AFTER = 600, 300

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from resnet_dsl.diagnostics.model import Label, Span
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax.mistakes.place import MARK, Stop
 
 Groups = dict[str, str]

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
+from resnet_dsl.records import dataclass
 from resnet_dsl.syntax.mistakes.place import without_comments
 
 MAX_TRIED = 20_000

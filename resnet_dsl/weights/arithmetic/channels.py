@@ -8,7 +8,6 @@ is computed in double and rounded to single precision once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,6 +19,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.limits import ADAPTED
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.arithmetic.reading import along, computed
 
 OPTION = "--adapt-input"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -16,6 +15,7 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph, GraphNode
 from resnet_dsl.limits import CHOSEN
 from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.weights.arithmetic.reading import along, computed
 from resnet_dsl.zoo.asked import Classes, shown
 from resnet_dsl.zoo.candidates import HEAD

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from resnet_dsl.backend.contents import FLOATS, Contents, Stored
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.arrays import Array
+from resnet_dsl.records import dataclass, replace
 from resnet_dsl.zoo.asked import FORMS
 
 OPTION = "--apply"

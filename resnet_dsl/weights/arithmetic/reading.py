@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import prod
 
 from resnet_dsl.backend.contents import Stored
@@ -11,6 +10,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import dimensions
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import Limit
+from resnet_dsl.records import replace
 
 Shape = tuple[int, ...]
 

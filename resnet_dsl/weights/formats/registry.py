@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from resnet_dsl.backend.bounds import AXES, check_tensors
@@ -21,6 +20,7 @@ from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
+from resnet_dsl.records import replace
 from resnet_dsl.weights.formats.metadata import describe
 from resnet_dsl.weights.formats.shards import read_shards
 from resnet_dsl.weights.formats.signatures import FIRST, INDEX, SUFFIXES, kind_of, other_kind

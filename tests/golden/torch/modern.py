@@ -174,11 +174,11 @@ class Gates(nn.Module):
         self.downsample = B() if downsample else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        main = F.silu(self.gn1(self.conv1(x)))
+        main = F.silu(self.gn1(self.conv1(x)), inplace=True)
         main = self.conv2(blur_pool(main, [0.25, 0.5, 0.25], stride=self.stride))
         main = F.gelu(self.ln1(main), approximate="none")
         channels = torch.sigmoid(self.channel_conv1(F.adaptive_avg_pool2d(main, 1)))
-        pixels = F.hardswish(self.conv3(main))
+        pixels = F.hardswish(self.conv3(main), inplace=True)
         kept = stochastic_depth(
             main * channels * (1.0 - pixels), self.rate, training=self.training
         )

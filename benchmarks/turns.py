@@ -1,0 +1,131 @@
+"""Time a model that the compiler built against a library's own, in turns within this process.
+
+    python -m benchmarks.turns NAME ROUNDS
+
+What else the machine does meets both alike. Names are those of `benchmarks/rows.py`; a list of pairs of
+costs, ours and theirs, is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any
+
+from benchmarks.measuring import in_turns
+
+Work = Callable[[], object]
+SIZE = 224
+BATCH = 8
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def _ours(framework: str, spec: str) -> Any:
+    import resnet_dsl
+
+    return resnet_dsl.load(spec).build(framework)
+
+
+def _torchvision(name: str) -> Any:
+    from tests.support.library_models import torchvision_model
+
+    return torchvision_model(name)
+
+
+def _timm(name: str) -> Any:
+    from tests.support.library_models import timm_model
+
+    return timm_model(name)
+
+
+def _application(spec: str) -> Any:
+    """The model of keras.applications, without dropout: the specs have none."""
+    import keras
+
+    names = {
+        "resnet50_keras": "ResNet50",
+        "tf_efficientnet_b0": "EfficientNetB0",
+        "mobilenet_v2_keras": "MobileNetV2",
+    }
+    model = getattr(keras.applications, names[spec])(weights=None, classifier_activation=None)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    return model
+
+
+LIBRARIES: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "torch": ("torch", _torchvision),
+    "timm": ("torch", _timm),
+    "keras": ("keras", _application),
+}
+
+
+# --- what is timed -------------------------------------------------------------------------------
+
+
+def _torch_predicts(model: Any, channels_last: bool) -> Work:
+    """Inference of a batch by a PyTorch model."""
+    import torch
+
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    model = model.eval().to(memory_format=order)
+    x = torch.randn(BATCH, 3, SIZE, SIZE).to(memory_format=order)
+
+    def predict() -> None:
+        with torch.inference_mode():
+            model(x)
+
+    return predict
+
+
+def _torch_trains(model: Any) -> Work:
+    """A step of training of a PyTorch model."""
+    import torch
+
+    x, y = torch.randn(BATCH, 3, SIZE, SIZE), torch.randint(0, 1000, (BATCH,))
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+    model.train()
+
+    def train() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    return train
+
+
+def _keras_works(model: Any, what: str) -> Work:
+    """Prediction or an epoch of training of a Keras model, on two batches, as users run them."""
+    import keras
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2 * BATCH, SIZE, SIZE, 3), np.float32)
+    y = rng.integers(0, 1000, 2 * BATCH)
+    if what == "predict":
+        return lambda: model.predict(x, batch_size=BATCH, verbose=0)
+    model.compile(keras.optimizers.SGD(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return lambda: model.fit(x, y, batch_size=BATCH, verbose=0, shuffle=False)
+
+
+def _work(framework: str, model: Any, what: str) -> Work:
+    if framework == "keras":
+        return _keras_works(model, what)
+    return _torch_trains(model) if what == "train" else _torch_predicts(model, what == "predict-last")
+
+
+def pairs(name: str, rounds: int) -> list[list[tuple[float, ...]]]:
+    """Return what each round's two runs cost."""
+    library, spec, what = name.split("/")
+    framework, theirs = LIBRARIES[library]
+    works = [_work(framework, model, what) for model in (_ours(framework, spec), theirs(spec))]
+    return [[astuple(ours), astuple(other)] for ours, other in in_turns(works[0], works[1], rounds)]
+
+
+if __name__ == "__main__":
+    print(json.dumps(pairs(sys.argv[1], int(sys.argv[2]))))

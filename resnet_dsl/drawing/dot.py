@@ -1,0 +1,79 @@
+"""A picture in the language of Graphviz, for those who draw it otherwise: the same boxes, no coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from resnet_dsl.codegen.seal import LINE as SEAL
+from resnet_dsl.drawing.picture import BlockDrawing, Box, Picture
+from resnet_dsl.version import __version__
+
+SHAPES = {"sign": "circle", "end": "plaintext"}  # what is no box
+FILLS = {"layer": "#e3edfa", "window": "#faeeda", "point": "#f3f4f6", "block": "#ece7f8"}
+
+
+def dot_text(picture: Picture) -> str:
+    """Return a picture as a graph of Graphviz, with an open seal in its first line."""
+    return "\n".join([*_lines(picture), ""])
+
+
+def _lines(picture: Picture) -> Iterator[str]:
+    yield f"// drawn by resnet-dsl {__version__}; {SEAL}"
+    yield f"digraph {quoted(picture.name)} {{"
+    yield f"  label={quoted(picture.facts)}"
+    yield '  node [shape=box style="rounded,filled" fillcolor=white fontname=Helvetica fontsize=11]'
+    yield "  subgraph cluster_network {"
+    yield f"    label={quoted(picture.name)}"
+    yield from _strip(picture)
+    yield "  }"
+    for place, block in enumerate(picture.blocks):
+        yield f"  subgraph cluster_{place} {{"
+        yield f"    label={quoted(f'{block.letter} {block.name}'.strip())}"
+        yield from _block(picture, block, place)
+        yield "  }"
+    yield "}"
+
+
+def _strip(picture: Picture) -> Iterator[str]:
+    for index, part in enumerate(picture.parts):
+        count = f" ×{part.count}" if (part.count or 1) > 1 else ""
+        words = [f"{part.name}{count}", *(shown.text for shown in part.maps), part.contents]
+        marked = picture.is_part_marked(part)
+        yield _node(f"part {index}", filter(None, words), "layer", part.name, marked)
+        yield from (f"    {quoted(f'part {source}')} -> {quoted(f'part {index}')}" for source in part.taken)
+
+
+def _block(picture: Picture, block: BlockDrawing, place: int) -> Iterator[str]:
+    for index, box in enumerate(block.boxes):
+        path = block.path(box.anchor) if box.anchor else ""
+        words, marked = box_words(picture, box), picture.is_marked(block, box)
+        yield _node(f"{place}.{index}", words, box.look, path, marked)
+    for wire in block.wires:
+        ends = f"{quoted(f'{place}.{wire.source}')} -> {quoted(f'{place}.{wire.target}')}"
+        how = [f"label={quoted(wire.label)}"] if wire.label else []
+        how += ["style=dashed"] if wire.size_only else []
+        yield f"    {ends}" + (f" [{' '.join(how)}]" if how else "")
+
+
+def box_words(picture: Picture, box: Box) -> list[str]:
+    """Return the lines of a box as they are without a font: a block by its letter and name."""
+    words = [str(label) for label in box.lines]
+    if box.called is not None:
+        words[0] = f"{picture.blocks[box.called].letter} {words[0]}"
+    return [*words, f"×{box.times}"] if box.times > 1 else words
+
+
+def _node(name: str, words: Iterable[str], look: str, path: str, marked: bool) -> str:
+    text = "\n".join(words)
+    how = [f"label={quoted(text)}"]
+    how += [f"id={quoted(path)}"] if path else []
+    how += [f"shape={SHAPES[look]}"] if look in SHAPES else []
+    how += [f"fillcolor={quoted(FILLS[look])}"] if look in FILLS else []
+    how += ['color="#cf222e"', "penwidth=2.5"] if marked else []
+    return f"    {quoted(name)} [{' '.join(how)}]"
+
+
+def quoted(text: str) -> str:
+    """Return a text as Graphviz quotes it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
