@@ -73,6 +73,7 @@ class SpecServer(LanguageServer):
         """Analyse a text once it rests, and give up what is being found out about an earlier version."""
         if (running := self.tasks.get(uri)) is not None:
             running.cancel()
+            self.ready[uri].set()  # who waits for that waits for the new version
         self.ready[uri] = asyncio.Event()
         self.tasks[uri] = asyncio.get_running_loop().create_task(self._analyse(uri, self.ready[uri]))
 
@@ -101,13 +102,18 @@ class SpecServer(LanguageServer):
 
     async def known(self, uri: str) -> Analysis | None:
         """Return what is known of a text as it is now, or of its last version that could be parsed."""
-        if uri not in self.session.documents:
-            return None
-        document = self.session.documents[uri]
-        if not document.is_current and uri in self.ready:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.ready[uri].wait(), PATIENCE)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled(uri), PATIENCE)
         return self.session.known(uri) if uri in self.session.documents else None
+
+    async def _settled(self, uri: str) -> None:
+        """Wait until the text as it is then was analysed, or cannot be."""
+        waited = None
+        while uri in self.session.documents and not self.session.documents[uri].is_current:
+            if self.ready.get(uri) is waited:
+                return
+            waited = self.ready[uri]
+            await waited.wait()
 
     def changed(self, uri: str) -> None:
         """Analyse a text that has changed, and those that use it."""
@@ -177,6 +183,7 @@ def did_close(ls: SpecServer, params: types.DidCloseTextDocumentParams) -> None:
     users = list(ls.session.users(uri))
     ls.session.close(uri)
     ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+    ls.ready.pop(uri, asyncio.Event()).set()
     for other in users:
         ls.analyse_soon(other)
 
