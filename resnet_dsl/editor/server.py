@@ -80,8 +80,7 @@ class SpecServer(LanguageServer):
     async def _analyse(self, uri: str, ready: asyncio.Event) -> None:
         await asyncio.sleep(DEBOUNCE)
         document = self.session.documents[uri]
-        buffers = Buffers(dict(self.session.buffers.opened), self.trees.trees)
-        text = document.text
+        buffers, text = self.snapshot(self.trees), document.text
         steps = analyses(document.source, buffers, lambda: document.text == text)
         loop, last = asyncio.get_running_loop(), None
         try:
@@ -94,6 +93,10 @@ class SpecServer(LanguageServer):
         except Exception as error:
             self.report_server_error(error, None)
         ready.set()
+
+    def snapshot(self, trees: Buffers) -> Buffers:
+        """Return the texts as they are now, for a thread that has trees of its own."""
+        return Buffers(dict(self.session.buffers.opened), trees.trees)
 
     def publish(self, uri: str, found: Analysis) -> None:
         """Tell the client what is wrong with a text."""
@@ -254,7 +257,8 @@ async def find_references(ls: SpecServer, params: types.ReferenceParams) -> list
     name = None if at is None else named_at(*at)
     if name is None:
         return None
-    found = references(name.entity, ls.session.buffers, ls.folders)
+    texts = ls.snapshot(Buffers())
+    found = await asyncio.to_thread(lambda: list(references(name.entity, texts, ls.folders)))
     declaring = params.context.include_declaration
     return [
         types.Location(ls.wording.uri(place.path), ls.wording.of(place.span))
@@ -308,7 +312,8 @@ async def rename(ls: SpecServer, params: types.RenameParams) -> types.WorkspaceE
     if at is None or at[0].source.text != ls.session.documents[params.text_document.uri].text:
         raise _refused(RenameRefused("the text cannot be parsed as it is"))
     try:
-        found = renamed(*at, params.new_name, ls.session.buffers, ls.folders)
+        texts = ls.snapshot(Buffers())
+        found = await asyncio.to_thread(renamed, *at, params.new_name, texts, ls.folders)
     except RenameRefused as error:
         raise _refused(error) from None
     changes = {
