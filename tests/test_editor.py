@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from resnet_dsl.elaborate.expressions import NUMERIC
 from resnet_dsl.elaborate.settings import FIELDS
 from resnet_dsl.ir.formulas import Fixed, Named, Operation
 from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.printing.summary import summary_json
 from resnet_dsl.shipped import PACKAGE, files, shipped
 from resnet_dsl.syntax import ast, words
 from resnet_dsl.syntax.changes import Change
@@ -280,9 +282,10 @@ def test_steps_have_the_cost_that_the_summary_adds_up() -> None:
     found = known()
     ((_, program),) = found.programs
     stem = [facts_of(step) for step in found.applied if step.within == "in the stem of model net"]
-    cost = [layer for layer in program.cost.layers if layer.node.part == "stem"]
-    assert [(facts.params, facts.macs) for facts in stem] == [(layer.params, layer.macs) for layer in cost]
-    assert [facts.after for facts in stem] == ["x".join(map(str, layer.output)) for layer in cost]
+    layers = json.loads(summary_json(program))["layers"][: len(stem)]
+    shown = [("x".join(map(str, each["output"])), each["params"], each["macs"]) for each in layers]
+    assert [each["op"] for each in layers] == ["conv", "bn", "relu"]
+    assert [(facts.after, facts.params, facts.macs) for facts in stem] == shown
 
 
 # --- completion ----------------------------------------------------------------------------------

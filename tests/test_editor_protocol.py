@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -338,6 +339,20 @@ async def test_shapes_stand_behind_what_changes_them(editor: Editor) -> None:
     )
     shown = {(hint.position.line, hint.label) for hint in found or []}
     assert {(2, "128x32x32"), (8, "64x64x64"), (9, "128x32x32"), (11, "128x1x1"), (11, "10")} <= shown
+
+
+async def test_an_answer_is_about_the_text_as_it_is_when_it_comes(editor: Editor) -> None:
+    await editor.open("twice.resnet", NET)
+    document = types.TextDocumentIdentifier(editor.uri("twice.resnet"))
+    editor.type("twice.resnet", NET.replace("64x64", "32x32"))
+    asked = editor.client.text_document_hover_async(types.HoverParams(*editor.place("twice.resnet", "fc(")))
+    params = types.InlayHintParams(document, types.Range(types.Position(0, 0), types.Position(99, 0)))
+    hints = editor.client.text_document_inlay_hint_async(params)
+    editor.type("twice.resnet", NET.replace("64x64", "16x16"))
+    # Who waited for the version before would wait in vain.
+    shown = {(hint.position.line, hint.label) for hint in await asyncio.wait_for(hints, 4) or []}
+    assert (8, "64x16x16") in shown
+    assert await asyncio.wait_for(asked, 4) is not None
 
 
 # --- changes -------------------------------------------------------------------------------------

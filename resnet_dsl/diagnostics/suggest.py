@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from itertools import islice
@@ -55,6 +54,7 @@ def _spelled(name: str, names: list[str]) -> list[str]:
 
 
 def _nearly_spelled(name: str, names: list[str]) -> list[str]:
+    import difflib  # most runs suggest nothing
 
     return difflib.get_close_matches(name, names, n=3, cutoff=0.6)
 

@@ -73,14 +73,14 @@ class SpecServer(LanguageServer):
         """Analyse a text once it rests, and give up what is being found out about an earlier version."""
         if (running := self.tasks.get(uri)) is not None:
             running.cancel()
+            self.ready[uri].set()  # who waits for that waits for the new version
         self.ready[uri] = asyncio.Event()
         self.tasks[uri] = asyncio.get_running_loop().create_task(self._analyse(uri, self.ready[uri]))
 
     async def _analyse(self, uri: str, ready: asyncio.Event) -> None:
         await asyncio.sleep(DEBOUNCE)
         document = self.session.documents[uri]
-        buffers = Buffers(dict(self.session.buffers.opened), self.trees.trees)
-        text = document.text
+        buffers, text = self.snapshot(self.trees), document.text
         steps = analyses(document.source, buffers, lambda: document.text == text)
         loop, last = asyncio.get_running_loop(), None
         try:
@@ -94,6 +94,10 @@ class SpecServer(LanguageServer):
             self.report_server_error(error, None)
         ready.set()
 
+    def snapshot(self, trees: Buffers) -> Buffers:
+        """Return the texts as they are now, for a thread that has trees of its own."""
+        return Buffers(dict(self.session.buffers.opened), trees.trees)
+
     def publish(self, uri: str, found: Analysis) -> None:
         """Tell the client what is wrong with a text."""
         shown = [self.wording.diagnostic(found, each) for each in found.diagnostics]
@@ -101,13 +105,18 @@ class SpecServer(LanguageServer):
 
     async def known(self, uri: str) -> Analysis | None:
         """Return what is known of a text as it is now, or of its last version that could be parsed."""
-        if uri not in self.session.documents:
-            return None
-        document = self.session.documents[uri]
-        if not document.is_current and uri in self.ready:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.ready[uri].wait(), PATIENCE)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled(uri), PATIENCE)
         return self.session.known(uri) if uri in self.session.documents else None
+
+    async def _settled(self, uri: str) -> None:
+        """Wait until the text as it is then was analysed, or cannot be."""
+        waited = None
+        while uri in self.session.documents and not self.session.documents[uri].is_current:
+            if self.ready.get(uri) is waited:
+                return
+            waited = self.ready[uri]
+            await waited.wait()
 
     def changed(self, uri: str) -> None:
         """Analyse a text that has changed, and those that use it."""
@@ -177,6 +186,7 @@ def did_close(ls: SpecServer, params: types.DidCloseTextDocumentParams) -> None:
     users = list(ls.session.users(uri))
     ls.session.close(uri)
     ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+    ls.ready.pop(uri, asyncio.Event()).set()
     for other in users:
         ls.analyse_soon(other)
 
@@ -247,7 +257,8 @@ async def find_references(ls: SpecServer, params: types.ReferenceParams) -> list
     name = None if at is None else named_at(*at)
     if name is None:
         return None
-    found = references(name.entity, ls.session.buffers, ls.folders)
+    texts = ls.snapshot(Buffers())
+    found = await asyncio.to_thread(lambda: list(references(name.entity, texts, ls.folders)))
     declaring = params.context.include_declaration
     return [
         types.Location(ls.wording.uri(place.path), ls.wording.of(place.span))
@@ -301,7 +312,8 @@ async def rename(ls: SpecServer, params: types.RenameParams) -> types.WorkspaceE
     if at is None or at[0].source.text != ls.session.documents[params.text_document.uri].text:
         raise _refused(RenameRefused("the text cannot be parsed as it is"))
     try:
-        found = renamed(*at, params.new_name, ls.session.buffers, ls.folders)
+        texts = ls.snapshot(Buffers())
+        found = await asyncio.to_thread(renamed, *at, params.new_name, texts, ls.folders)
     except RenameRefused as error:
         raise _refused(error) from None
     changes = {
