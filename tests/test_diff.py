@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import resnet_dsl
 from resnet_dsl.analysis.cost import cost_of
-from resnet_dsl.analysis.lower import lower
+from resnet_dsl.analysis.lower import Lowered
 from resnet_dsl.cli.main import main
 from resnet_dsl.compare.aligned_parts import PartAligner
 from resnet_dsl.compare.comparison_result import Comparison
@@ -24,7 +24,7 @@ from resnet_dsl.compare.told_differences import told
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.driver import compile_source, compile_spec
-from resnet_dsl.ir.network import Body, Network
+from resnet_dsl.ir.network import Body, Network, merged
 from resnet_dsl.ir.ops import CATALOGUE, Op
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import shipped
@@ -318,16 +318,16 @@ def changed_network(network: Network, path: str, part: str, change: Callable[[Bo
         stages = tuple(
             replace(
                 stage,
-                blocks=tuple(
-                    change(body) if f"{stage.name}.{index}" == path else body
-                    for index, body in enumerate(stage.blocks)
+                runs=merged(
+                    replace(run, body=change(run.body)) if f"{stage.name}.{index}" == path else run
+                    for index, run in enumerate(stage.each)
                 ),
             )
             for stage in network.stages
         )
         network = replace(network, stages=stages)
-    graph = lower(network)
-    return Program(network, graph, cost_of(graph), ())
+    lowered = Lowered(network)
+    return Program(network, lowered, cost_of(lowered.runs), ())
 
 
 @settings(max_examples=60, deadline=None)
