@@ -262,6 +262,20 @@ FILES = (
 RUNNING = (
     Row("forward/torch", "torch ResNet-50, batch 8", "torchvision", 1.0, Turn("torch/resnet50/predict")),
     Row("forward/last", "the same, channels last", "torchvision", 1.0, Turn("torch/resnet50/predict-last")),
+    Row(
+        "inference/torch",
+        "torch ResNet-50 by `--optimize inference`, batch 8",
+        "torchvision",
+        0.86,
+        Turn("torch/resnet50/predict-optimised"),
+    ),
+    Row(
+        "inference/onnx",
+        "the ONNX file in onnxruntime",
+        "torchvision",
+        0.72,
+        Turn("torch/resnet50/predict-onnx"),
+    ),
     Row("train/torch", "a training step", "torchvision", 1.0, Turn("torch/resnet50/train")),
     Row(
         "forward/efficientnet",

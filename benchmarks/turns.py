@@ -24,16 +24,17 @@ BATCH = 8
 # --- models --------------------------------------------------------------------------------------
 
 
-def _ours(framework: str, spec: str) -> Any:
+def _ours(framework: str, spec: str, what: str) -> Any:
     import resnet_dsl
 
-    return resnet_dsl.load(spec).build(framework)
+    model = resnet_dsl.load(spec)
+    return (model.for_inference() if what in OPTIMISED else model).build(framework)
 
 
 def _torchvision(name: str) -> Any:
-    from tests.support.library_models import torchvision_model
+    from tests.support.library_models import torchvision_models
 
-    return torchvision_model(name)
+    return getattr(torchvision_models(), name)()
 
 
 def _timm(name: str) -> Any:
@@ -58,6 +59,7 @@ def _application(spec: str) -> Any:
     return model
 
 
+OPTIMISED = {"predict-optimised": "torch", "predict-onnx": "onnx"}
 LIBRARIES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "torch": ("torch", _torchvision),
     "timm": ("torch", _timm),
@@ -81,6 +83,20 @@ def _torch_predicts(model: Any, channels_last: bool) -> Work:
             model(x)
 
     return predict
+
+
+def _onnx_predicts(model: Any) -> Work:
+    """Inference of a batch by an ONNX model in onnxruntime."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    x = np.random.default_rng(0).standard_normal((BATCH, 3, SIZE, SIZE), np.float32)
+    return lambda: session.run(None, {"input": x})
 
 
 def _torch_trains(model: Any) -> Work:
@@ -123,8 +139,10 @@ def pairs(name: str, rounds: int) -> list[list[tuple[float, ...]]]:
     """Return what each round's two runs cost."""
     library, spec, what = name.split("/")
     framework, theirs = LIBRARIES[library]
-    works = [_work(framework, model, what) for model in (_ours(framework, spec), theirs(spec))]
-    return [[astuple(ours), astuple(other)] for ours, other in in_turns(works[0], works[1], rounds)]
+    built = _ours(OPTIMISED.get(what, framework), spec, what)
+    ours = _onnx_predicts(built) if what == "predict-onnx" else _work(framework, built, what)
+    turns = in_turns(ours, _work(framework, theirs(spec), what), rounds)
+    return [[astuple(mine), astuple(other)] for mine, other in turns]
 
 
 if __name__ == "__main__":
