@@ -97,5 +97,5 @@ def _words(difference: NetworkDifference, own: str, others: str, name: str) -> s
         case "steps" if difference.what:
             return f"{difference.what}={own}, not {others}"
         case "property" if difference.what:
-            return f"{difference.what}: {own}, not {others}"
+            return f"{difference.what} {own}, not {others}"
     return f"instead of {others}"
