@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.measuring import second_run, whole
 
 DEPTHS = (3, 9, 18, 200, 1000)
-PLOT = Path(__file__).resolve().parent.parent / "docs" / "images" / "growth.svg"
+PLOT = Path(__file__).resolve().parent.parent / "docs" / "growth.svg"
 CHECK = "`check`, the whole process"
 WORKS = {
     "text to live torch model": "import resnet_dsl, torch\n"
@@ -49,7 +49,6 @@ def draw(found: dict[str, list[float]], path: Path = PLOT) -> None:
     axes.set_ylabel("seconds of CPU")
     axes.set_xticks(layers, [f"{each:,}" for each in layers], minor=False)
     axes.legend(frameon=False, fontsize="small")
-    path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
 
 

@@ -19,7 +19,8 @@ from resnet_dsl.version import __version__
 
 if TYPE_CHECKING:
     from resnet_dsl.api import Model, draw, load, loads
-    from resnet_dsl.compare.comparison_result import Comparison, NetworkDifference
+    from resnet_dsl.compare.comparison_result import Comparison
+    from resnet_dsl.compare.one_difference import NetworkDifference
     from resnet_dsl.compare.sides import diff
     from resnet_dsl.decompile.pipeline import import_spec
     from resnet_dsl.decompile.tensors import NotExpressibleError
@@ -40,7 +41,7 @@ _HOMES = {
     "Comparison": "resnet_dsl.compare.comparison_result",
     "Model": "resnet_dsl.api",
     "draw": "resnet_dsl.api",
-    "NetworkDifference": "resnet_dsl.compare.comparison_result",
+    "NetworkDifference": "resnet_dsl.compare.one_difference",
     "diff": "resnet_dsl.compare.sides",
     "load": "resnet_dsl.api",
     "loads": "resnet_dsl.api",

@@ -226,14 +226,15 @@ class Model:
             raise ValueError(f"format must be one of {', '.join(printers)}, not {format!r}")
         return printers[format](self.program)
 
-    def draw(self, format: str = "svg", *, marked: Iterable[str] = ()) -> str:
+    def draw(self, format: str = "svg", *, marked: Iterable[str] = (), prefix: str = "") -> str:
         """Return a picture of the network and its blocks, as `svg`, `dot` (Graphviz) or `mmd` (Mermaid).
 
         `marked` are canonical paths, such as `layer1.0.conv1`, of steps and parts that are to stand out.
+        `prefix` is what the ids of an SVG begin with, where several pictures are within one page.
         """
         from resnet_dsl.drawing.writers import drawn  # who compiles or checks draws nothing
 
-        return sealed(drawn(self.program, format, marked))
+        return sealed(drawn(self.program, format, marked, prefix))
 
     def __repr__(self) -> str:
         return f"<resnet_dsl.Model {self.name}: {self.params:,} parameters>"

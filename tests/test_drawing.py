@@ -23,7 +23,7 @@ from resnet_dsl.drawing.font_widths import text_width
 from resnet_dsl.drawing.picture import BlockDrawing, Picture
 from resnet_dsl.drawing.strip import picture_of
 from resnet_dsl.drawing.strip_layout import LaidStrip, strip_laid_out
-from resnet_dsl.drawing.svg import COLOURS
+from resnet_dsl.drawing.svg import COLOURS, REMARK
 from resnet_dsl.drawing.writers import drawn
 from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.ir.ops import CATALOGUE
@@ -390,10 +390,13 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("theme", [0, 1])
 def test_text_and_lines_can_be_read_on_every_ground(theme: int) -> None:
     """The ratios are those that the web's guidelines ask of text and of graphics."""
-    colours = {(s, what): row[theme] for selector, what, *row in COLOURS for s in selector.split(",")}
+    colours = {
+        (s, what): row[theme] for selector, what, *row in (*COLOURS, REMARK) for s in selector.split(",")
+    }
     for ground in (".page", ".layer", ".window", ".point", ".block"):
         assert contrast(colours["text", "fill"], colours[ground, "fill"]) >= 7.0, ground
         assert contrast(colours[".m", "fill"], colours[ground, "fill"]) >= 4.5, ground
+        assert contrast(colours[".r", "fill"], colours[ground, "fill"]) >= 4.5, ground
     page = colours[".page", "fill"]
     assert all(contrast(colours[line, "stroke"], page) >= 3.0 for line in (".w", ".layer", ".block"))
 
@@ -490,8 +493,9 @@ IMAGES = sorted((ROOT / "docs" / "images").glob("*.svg"))
 
 @pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
 def test_a_picture_of_the_documentation_is_what_draw_draws(path: Path, golden: Golden) -> None:
-    """`pytest --update-golden` draws it again."""
-    golden(path, resnet_dsl.draw(path.stem))
+    """`pytest --update-golden` draws it again; the name `a-b` is that of what differs."""
+    first, _, second = path.stem.partition("-")
+    golden(path, resnet_dsl.diff(first, second).draw() if second else resnet_dsl.draw(first))
 
 
 def test_every_picture_is_on_a_page_and_they_are_few() -> None:
@@ -499,7 +503,7 @@ def test_every_picture_is_on_a_page_and_they_are_few() -> None:
     shown = {
         src
         for page in pages
-        for src in re.findall(r'src="(?:docs/)?images/(\w+)\.svg"', page.read_text("utf-8"))
+        for src in re.findall(r'src="(?:docs/)?images/([\w-]+)\.svg"', page.read_text("utf-8"))
     }
     assert {path.stem for path in IMAGES} == shown
     assert len(IMAGES) <= 20

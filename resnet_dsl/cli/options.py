@@ -293,7 +293,15 @@ def _diff(parser: Parser) -> None:
         )  # fmt: skip
         parser.add_argument(f"--model-{side}", metavar="NAME", help="the model, of a file with several")
     _within(parser)
-    _format(parser, "text", "json")
+    parser.add_argument(
+        "--format", metavar="NAME",
+        help="text or json, or svg, dot or mmd for a picture (default: the suffix of the file, or text)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="PATH",
+        help="draw what differs: a file .svg, .dot or .mmd, a folder, or `-` for stdout",
+    )  # fmt: skip
+    _force(parser)
 
 
 def _verify(parser: Parser) -> None:

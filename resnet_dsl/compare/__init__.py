@@ -10,4 +10,5 @@ told_differences,    findings alike at many places           → each told once,
 told_steps
 network_differences  two programs                            → everything that differs
 comparison_result    that                                    → text, JSON
+marked_picture       programs and their differences          → a picture
 """

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
+from resnet_dsl.codegen.seal import sealed
+from resnet_dsl.compare.one_difference import NONE, About, NetworkDifference
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.printing.table import aligned
-from resnet_dsl.records import dataclass
-
-About = Literal["computes", "training", "start", "beside"]
-"""What a difference is of: the result, training alone, the initial weights, what is said beside the net."""
-DifferenceKind = Literal["argument", "moved", "steps", "ways", "blocks", "count", "property"]
-SIGNS: dict[DifferenceKind, str] = {"argument": "=", "moved": " on ", "ways": " takes ", "steps": "="}
-
+from resnet_dsl.program import Program
+from resnet_dsl.records import dataclass, field
 
 TITLES: dict[About, str] = {
     "computes": "what they compute",
@@ -22,40 +19,6 @@ TITLES: dict[About, str] = {
     "start": "how they start",
     "beside": "beside the network",
 }
-NONE = "nothing"
-"""What a side has that has none of the steps that the other has."""
-
-
-@dataclass(frozen=True)
-class NetworkDifference:
-    """One thing that differs, at all its places.
-
-    `what` is the argument or property, `op` the op that it is of, where there is one. `a` and `b` are how
-    it is on either side, in the words of the language. `paths_a` and `paths_b` are the canonical paths of
-    the steps it is about, `in_tensors` says whether a file of weights tells it. `details` say in steps
-    what `a` and `b` say in the words of a block.
-    """
-
-    kind: DifferenceKind
-    about: About
-    where: str
-    what: str
-    op: str
-    a: str
-    b: str
-    paths_a: tuple[str, ...]
-    paths_b: tuple[str, ...]
-    in_tensors: bool
-    details: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The difference as one line."""
-        if self.kind == "count":
-            what = self.what.removesuffix("s") if self.a == "1" else self.what
-            return f"{self.where}: {self.a} {what} against {self.b}"
-        what = f"{self.what}{SIGNS.get(self.kind, ' ')}" if self.what else ""
-        return f"{self.where}: {what}{self.a} against {self.b}"
 
 
 @dataclass(frozen=True)
@@ -78,6 +41,7 @@ class Comparison:
     a: Figures
     b: Figures
     differences: tuple[NetworkDifference, ...]
+    programs: tuple[Program, Program] = field(compare=False, repr=False)
     unsaid: tuple[NetworkDifference, ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -98,30 +62,62 @@ class Comparison:
         b = (path for each in self.differences for path in each.paths_b)
         return frozenset(a), frozenset(b)
 
+    def draw(self, format: str = "svg", *, prefix: str = "") -> str:
+        """Return a picture of the second network with what differs marked, and of the first what differs.
+
+        `format` and `prefix` are as for `Model.draw`.
+        """
+        from resnet_dsl.compare.marked_picture import marked_picture
+        from resnet_dsl.drawing.writers import id_prefix, writer  # who compares as text draws nothing
+
+        names, said = (self.a.name, self.b.name), [*_said_beside(self)]
+        picture = marked_picture(self.programs, names, self.differences, said, id_prefix(prefix))
+        return sealed(writer(format)(picture))
+
 
 # --- text and JSON ---------------------------------------------------------------------------------
 
 
 def _lines(found: Comparison) -> Iterator[str]:
-    a, b = found.a.name, found.b.name
-    files = "these files" if len(found.files) > 1 else "".join(found.files)
-    limit = f", as far as {files} can tell" if files else ""
-    if found.same:
-        yield f"{a} and {b} mean the same{limit}"
-    else:
-        yield f"{a} against {b}: {counted(len(found.differences), 'difference')}{limit}"
+    names = "" if found.same else f"{found.a.name} against {found.b.name}: "
+    yield f"{names}{conclusion(found)}"
     for about, title in TITLES.items():
         differences = [each for each in found.differences if each.about == about]
         yield from _section(title, differences)
     if found.unsaid:
         yield ""
-        subjects = dict.fromkeys(map(_subject, found.unsaid))
-        yield f"not told by {files}: {', '.join(subjects)}"
+        yield unsaid_line(found)
     if found.notes:
         yield ""
         yield from (f"note: {note}" for note in found.notes)
     yield ""
     yield from aligned([_figures(found, name) for name in ("params", "macs")])
+
+
+def conclusion(found: Comparison) -> str:
+    """Return how many differences there are, as far as files can tell."""
+    limit = f", as far as {_files(found)} can tell" if found.files else ""
+    if found.same:
+        return f"{found.a.name} and {found.b.name} mean the same{limit}"
+    return f"{counted(len(found.differences), 'difference')}{limit}"
+
+
+def unsaid_line(found: Comparison) -> str:
+    """Return what files do not tell."""
+    subjects = dict.fromkeys(map(_subject, found.unsaid))
+    return f"not told by {_files(found)}: {', '.join(subjects)}"
+
+
+def _said_beside(found: Comparison) -> Iterator[str]:
+    """Yield what is said beside the differences: first how many there are."""
+    yield conclusion(found)
+    if found.unsaid:
+        yield unsaid_line(found)
+    yield from (f"note: {note}" for note in found.notes)
+
+
+def _files(found: Comparison) -> str:
+    return "these files" if len(found.files) > 1 else "".join(found.files)
 
 
 def _section(title: str, differences: list[NetworkDifference]) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_dsl.compare.aligned_parts import ComparedPart, PartAligner, PartPair, correspondence
-from resnet_dsl.compare.comparison_result import About, Comparison, Figures, NetworkDifference
+from resnet_dsl.compare.comparison_result import Comparison, Figures
+from resnet_dsl.compare.one_difference import About, NetworkDifference
 from resnet_dsl.compare.told_differences import is_replaced, told
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.ir.network import PREVIOUS, Network
@@ -27,7 +28,7 @@ def compared(a: Program, b: Program, names: tuple[str, str] | None = None) -> Co
     sides = [Figures(n, p.name, p.cost.params, p.cost.macs) for n, p in zip(called, (a, b), strict=True)]
     steps = same if same is not None else list(_steps(pairs))
     return Comparison(
-        sides[0], sides[1], _sorted(found, a, b),
+        sides[0], sides[1], _sorted(found, a, b), (a, b),
         notes=tuple(_names_differ(a, b, steps, called[1])),
     )  # fmt: skip
 

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from resnet_dsl.compare.aligned_parts import ComparedPart, PartPair
 from resnet_dsl.compare.body_differences import BodyDifferences
-from resnet_dsl.compare.comparison_result import NetworkDifference
 from resnet_dsl.compare.difference_places import PlaceWords
+from resnet_dsl.compare.one_difference import NetworkDifference
 from resnet_dsl.records import dataclass
 
 What = TypeVar("What")

@@ -11,8 +11,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from resnet_dsl.compare.comparison_result import Comparison, Figures, NetworkDifference
+from resnet_dsl.compare.comparison_result import Comparison, Figures
 from resnet_dsl.compare.network_differences import UNSAID, compared
+from resnet_dsl.compare.one_difference import NetworkDifference
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program
@@ -98,7 +99,7 @@ def compare(a: SideRequest, b: SideRequest) -> Comparison:
     said = tuple(each for each in found.differences if each not in unsaid)
     limited = tuple(side.name for side, file in zip((a, b), files, strict=True) if file is not None)
     figures = mine.figures(found.a), theirs.figures(found.b)
-    return Comparison(*figures, said, unsaid, limited, notes)
+    return Comparison(*figures, said, found.programs, unsaid, limited, notes)
 
 
 def _is_said(difference: NetworkDifference, a: Side, b: Side) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 from resnet_dsl.compare.aligned_parts import PartPair
 from resnet_dsl.compare.body_differences import ChangedArgument, ChangedWay, MovedArgument
 from resnet_dsl.compare.changed_arguments import is_count, shows_in_tensors, values_text
-from resnet_dsl.compare.comparison_result import About, NetworkDifference
 from resnet_dsl.compare.difference_places import PlaceWords
 from resnet_dsl.compare.flat_steps import FlatSteps, Value
 from resnet_dsl.compare.occurrences import ChangeAt, grouped
+from resnet_dsl.compare.one_difference import About, NetworkDifference
 from resnet_dsl.compare.told_steps import steps_key, steps_told
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.printing.stages import argument_text

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from resnet_dsl.compare.body_differences import ChangedSteps
 from resnet_dsl.compare.changed_arguments import call_text, changed_arguments, is_geometry, likeness_key
-from resnet_dsl.compare.comparison_result import NONE, NetworkDifference
 from resnet_dsl.compare.difference_places import PlaceWords
 from resnet_dsl.compare.flat_steps import FlatStep, FlatSteps
 from resnet_dsl.compare.occurrences import ChangeAt
+from resnet_dsl.compare.one_difference import NONE, NetworkDifference
 from resnet_dsl.elaborate.values import Function, show
 from resnet_dsl.ir.ops import Op
 

@@ -24,11 +24,12 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class TextLine:
-    """A line of a box: its text, size and weight."""
+    """A line of a box: its text, size and weight; a `remark` is of another colour."""
 
     text: str
     size: float = MAIN
     bold: bool = False
+    remark: bool = False
 
     @property
     def width(self) -> float:
@@ -88,9 +89,9 @@ def lines_of(box: Box, block: BlockDrawing, letters: tuple[str, ...]) -> tuple[T
     """Return the lines of a box as they are written."""
     lines: list[TextLine] = []
     for label in box.lines:
-        size = MINOR if label.minor or box.look == "end" else MAIN
+        size = MINOR if label.minor or label.remark or box.look == "end" else MAIN
         first, *further = label.lines()
-        lines += [TextLine(first, size), *(TextLine(text, MINOR) for text in further)]
+        lines += [TextLine(first, size, remark=label.remark), *(TextLine(text, MINOR) for text in further)]
     if box.called is not None:
         lines[0] = TextLine(f"{letters[box.called]} {lines[0].text}", bold=True)
     if box.times > 1:

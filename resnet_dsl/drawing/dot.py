@@ -20,32 +20,48 @@ def dot_text(picture: Picture) -> str:
 def _lines(picture: Picture) -> Iterator[str]:
     yield f"// drawn by resnet-dsl {__version__}; {SEAL}"
     yield f"digraph {quoted(picture.name)} {{"
-    yield f"  label={quoted(picture.facts)}"
+    yield f"  label={quoted(chr(10).join([picture.facts, *map(str, picture.legend)]))}"
     yield '  node [shape=box style="rounded,filled" fillcolor=white fontname=Helvetica fontsize=11]'
     yield "  subgraph cluster_network {"
     yield f"    label={quoted(picture.name)}"
     yield from _strip(picture)
     yield "  }"
-    for place, block in enumerate(picture.blocks):
-        yield f"  subgraph cluster_{place} {{"
-        yield f"    label={quoted(f'{block.letter} {block.name}'.strip())}"
-        yield from _block(picture, block, place)
+    yield from _blocks(picture, range(len(picture.blocks)))
+    if picture.against is not None:
+        yield "  subgraph cluster_against {"
+        yield f"    label={quoted(f'in {picture.against.name}')}"
+        yield from _blocks(picture.against, picture.against.remarked, "against ")
         yield "  }"
     yield "}"
+
+
+def _blocks(picture: Picture, places: Iterable[int], front: str = "") -> Iterator[str]:
+    """Yield blocks; the names of their nodes begin with `front`."""
+    for place in places:
+        block, name = picture.blocks[place], f"{front}{place}"
+        yield f"  subgraph cluster_{name.replace(' ', '_')} {{"
+        yield f"    label={quoted(chr(10).join(heading(block)))}"
+        yield from _block(picture, block, name)
+        yield "  }"
+
+
+def heading(block: BlockDrawing) -> list[str]:
+    """Return the lines over a block."""
+    return [f"{block.letter} {block.name}".strip(), *block.remarks]
 
 
 def _strip(picture: Picture) -> Iterator[str]:
     for index, part in enumerate(picture.parts):
         count = f" ×{part.count}" if (part.count or 1) > 1 else ""
-        words = [f"{part.name}{count}", *(shown.text for shown in part.maps), part.contents]
+        words = [f"{part.name}{count}", *(shown.text for shown in part.maps), part.contents, part.remarks]
         marked = picture.is_part_marked(part)
         yield _node(f"part {index}", filter(None, words), "layer", part.name, marked)
         yield from (f"    {quoted(f'part {source}')} -> {quoted(f'part {index}')}" for source in part.taken)
 
 
-def _block(picture: Picture, block: BlockDrawing, place: int) -> Iterator[str]:
+def _block(picture: Picture, block: BlockDrawing, place: str) -> Iterator[str]:
     for index, box in enumerate(block.boxes):
-        path = block.path(box.anchor) if box.anchor else ""
+        path = picture.prefix + block.path(box.anchor) if box.anchor else ""
         words, marked = box_words(picture, box), picture.is_marked(block, box)
         yield _node(f"{place}.{index}", words, box.look, path, marked)
     for wire in block.wires:

@@ -25,12 +25,13 @@ LISTED = 4  # different numbers of one place; of more only the least and the gre
 class Caption:
     """A line of a box: `{}` stands for each of `numbers`, which are the values in the uses of the block.
 
-    A line that is `minor` is of what only goes with a layer.
+    A line that is `minor` is of what only goes with a layer; a `remark` is no part of the network.
     """
 
     text: str
     numbers: tuple[Numbers, ...] = ()
     minor: bool = False
+    remark: bool = False
 
     def __str__(self) -> str:
         return self.text.format(*map(listed, self.numbers)) if self.numbers else self.text
@@ -89,7 +90,7 @@ class BlockDrawing:
     """A distinct block: its boxes in order of execution, the wires, and the way straight through it.
 
     `uses` are the paths under which it is used, `first` the one that names its boxes, `letter` what the
-    strip calls it.
+    strip calls it. `remarks` are lines on the block as a whole.
     """
 
     name: str
@@ -99,6 +100,7 @@ class BlockDrawing:
     main: tuple[int, ...]
     uses: tuple[str, ...]
     doc: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def first(self) -> str:
@@ -128,7 +130,8 @@ class Map:
 class StripPart:
     """Input, stem, a stage or head: the maps it gives and which blocks it is made of, `A` and `B ×2`.
 
-    `taken` are the indices of the parts it takes from; `blocks` has places in `Picture.blocks`.
+    `taken` are the indices of the parts it takes from; `blocks` has places in `Picture.blocks`. `remarks` are
+    the numbers of those on its blocks.
     """
 
     name: str
@@ -138,17 +141,39 @@ class StripPart:
     blocks: tuple[int, ...]
     taken: tuple[int, ...]
     outputs: tuple[str, ...] = ()
+    remarks: str = ""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """All that is shown; `marked` are canonical paths of steps and parts that are to catch the eye."""
+    """All that is shown; `marked` are canonical paths of steps and parts that are to catch the eye.
+
+    `legend` are lines under the title. `against` is another picture, of which the blocks with marks are
+    shown. All ids begin with `prefix`.
+    """
 
     name: str
     facts: str
     parts: tuple[StripPart, ...]
     blocks: tuple[BlockDrawing, ...]
     marked: frozenset[str] = frozenset()
+    legend: tuple[Caption, ...] = ()
+    against: Picture | None = None
+    prefix: str = ""
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """What each block is called on the page."""
+        return tuple(block.letter or block.name for block in self.blocks)
+
+    @cached_property
+    def remarked(self) -> tuple[int, ...]:
+        """The places of the blocks in which a step is marked."""
+        return tuple(
+            place
+            for place, block in enumerate(self.blocks)
+            if any(box.called is None and self.is_marked(block, box) for box in block.boxes)
+        )
 
     @cached_property
     def _around_marks(self) -> frozenset[str]:

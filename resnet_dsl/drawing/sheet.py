@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from textwrap import wrap
 
 from resnet_dsl.drawing.block_layout import MAIN, MINOR, LaidBlock, TextLine, laid_out
 from resnet_dsl.drawing.distinct import in_ranges
-from resnet_dsl.drawing.picture import BlockDrawing, Picture
+from resnet_dsl.drawing.picture import BlockDrawing, Caption, Picture
 from resnet_dsl.drawing.strip_layout import LaidStrip, strip_laid_out
 from resnet_dsl.records import dataclass, field, replace
 
@@ -19,12 +20,15 @@ APART, UNDER = 40.0, 34.0  # blocks, and rows of them
 NARROWEST = 130.0  # room for the words over a block
 LINE = 13.0
 MOST_LINES = 2  # of uses
+HEAD = 48.0  # of the title and what is under it
+LETTERS = 160  # in a line of the legend
 
 
 @dataclass(frozen=True)
 class LaidPanel:
-    """A block on the page: where it stands, its heading, and itself below that."""
+    """A block on the page: the picture it is of, where it stands, its heading, and itself below that."""
 
+    picture: Picture
     block: BlockDrawing
     laid: LaidBlock
     x: float
@@ -57,7 +61,13 @@ class Sheet:
     panels: tuple[LaidPanel, ...]
     width: float
     height: float
-    strip_top: float = MARGIN + 48.0
+    legend: tuple[TextLine, ...] = ()
+    against_y: float = 0.0  # of the words over the blocks of the other picture
+
+    @property
+    def strip_top(self) -> float:
+        """Where the strip begins."""
+        return MARGIN + HEAD + LINE * len(self.legend)
 
     @cached_property
     def title(self) -> TextLine:
@@ -69,22 +79,39 @@ class Sheet:
         """Its input, parameters and multiply-adds."""
         return TextLine(self.picture.facts, MAIN)
 
+    @cached_property
+    def against(self) -> TextLine:
+        """What stands over the blocks of the other picture."""
+        other = self.picture.against
+        return TextLine(f"in {other.name}" if other is not None else "", MAIN, bold=True)
+
 
 def sheet_of(picture: Picture) -> Sheet:
     """Lay a picture out."""
-    letters = tuple(block.letter or block.name for block in picture.blocks)
     strip = strip_laid_out(picture.parts, float(WIDTHS[0]))
-    panels = [_panel(block, letters) for block in picture.blocks]
-    text = max(TextLine(picture.name, TITLE, bold=True).width, TextLine(picture.facts).width)
-    widest = max(strip.width, text, *(panel.width for panel in panels), 0.0)
-    top = MARGIN + 48.0 + strip.height + UNDER + 8
+    legend = tuple(_legend(picture.legend))
+    panels = [_panel(picture, block) for block in picture.blocks]
+    others = [_panel(of, of.blocks[place]) for of in filter(None, [picture.against]) for place in of.remarked]
+    texts = [TextLine(picture.name, TITLE, bold=True), TextLine(picture.facts), *legend]
+    widest = max(strip.width, *(t.width for t in texts), *(p.width for p in (*panels, *others)))
+    top = MARGIN + HEAD + LINE * len(legend) + strip.height + UNDER + 8
     tried = []
     for width in WIDTHS:
-        rows = _Rows(max(float(width), widest), top, bottom=top)
-        for panel in panels:
-            rows.add(panel)
-        tried.append(Sheet(picture, strip, tuple(rows.panels), rows.inner + 2 * MARGIN, rows.bottom + MARGIN))
+        inner = max(float(width), widest)
+        rows = _Rows(inner, top, bottom=top).with_panels(panels)
+        below = _Rows(inner, rows.bottom + 2 * UNDER).with_panels(others)
+        bottom = max(rows.bottom, below.bottom)
+        shown = (*rows.panels, *below.panels)
+        size = inner + 2 * MARGIN, bottom + MARGIN
+        tried.append(Sheet(picture, strip, shown, *size, legend, rows.bottom + UNDER + LINE))
     return min(tried, key=_badness)
+
+
+def _legend(lines: Iterable[Caption]) -> Iterator[TextLine]:
+    """Yield the lines of a legend, long ones in several."""
+    for line in lines:
+        for text in wrap(str(line), LETTERS):
+            yield TextLine(text, MINOR, remark=line.remark)
 
 
 def _badness(page: Sheet) -> float:
@@ -102,6 +129,12 @@ class _Rows:
     bottom: float = 0.0
     panels: list[LaidPanel] = field(default_factory=list)
     row: list[LaidPanel] = field(default_factory=list)  # the lowest of each column
+
+    def with_panels(self, panels: Iterable[LaidPanel]) -> _Rows:
+        """Place blocks one after the other."""
+        for panel in panels:
+            self.add(panel)
+        return self
 
     def add(self, panel: LaidPanel) -> None:
         """Place a block."""
@@ -125,14 +158,15 @@ class _Rows:
         return narrow and above.bottom + UNDER + panel.height <= self.bottom
 
 
-def _panel(block: BlockDrawing, letters: tuple[str, ...]) -> LaidPanel:
-    """A block with the lines over it, its name and its uses; it has no place yet."""
-    body = laid_out(block, letters)
+def _panel(picture: Picture, block: BlockDrawing) -> LaidPanel:
+    """A block with the lines over it, its name, its uses and remarks; it has no place yet."""
+    body = laid_out(block, picture.letters)
     name = TextLine(f"{block.letter} {block.name}".strip(), MAIN, bold=True)
     room = max(body.width, name.width, NARROWEST)
     uses = list(_broken(in_ranges(block.uses), room)) if block.letter else []
-    width = max(body.width, name.width, *(line.width for line in uses), 0.0)
-    return LaidPanel(block, body, 0.0, 0.0, (name, *uses), width)
+    lines = [*uses, *(TextLine(text, MINOR, remark=True) for text in block.remarks)]
+    width = max(body.width, name.width, *(line.width for line in lines), 0.0)
+    return LaidPanel(picture, block, body, 0.0, 0.0, (name, *lines), width)
 
 
 def _broken(uses: list[str], room: float) -> Iterator[TextLine]:

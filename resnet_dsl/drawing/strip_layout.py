@@ -263,6 +263,7 @@ def captions(part: StripPart) -> tuple[TextLine, ...]:
     lines += [TextLine(part.contents, MINOR)] if part.contents else []
     outputs = len(part.outputs)
     lines += [TextLine("output" if outputs == 1 else f"{outputs} outputs", MINOR)] if outputs else []
+    lines += [TextLine(part.remarks, MINOR, remark=True)] if part.remarks else []
     return tuple(lines)
 
 

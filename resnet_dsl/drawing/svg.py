@@ -8,8 +8,8 @@ from html import escape
 from resnet_dsl.codegen.seal import LINE as SEAL
 from resnet_dsl.drawing.block_layout import LABEL, LINE, LaidBox, LaidWire, Point, Rectangle, TextLine
 from resnet_dsl.drawing.font_widths import FAMILY
-from resnet_dsl.drawing.picture import StripPart
-from resnet_dsl.drawing.sheet import MARGIN, LaidPanel, Sheet
+from resnet_dsl.drawing.picture import Picture, StripPart
+from resnet_dsl.drawing.sheet import HEAD, MARGIN, LaidPanel, Sheet
 from resnet_dsl.drawing.strip_layout import LaidPart
 from resnet_dsl.records import dataclass, field
 from resnet_dsl.version import __version__
@@ -34,10 +34,12 @@ COLOURS = (
     (".block", "fill", "#ece7f8", "#2a2145"),
     (".block", "stroke", "#7a63b5", "#9a83d8"),
 )
+REMARK = (".r", "fill", "#b91c28", "#ff7b72")
+TIP = ".w path{marker-end:url(#drawing:tip)}"
 STYLE = (
     f"text{{font:11px {FAMILY};text-anchor:middle}}.s{{text-anchor:start}}.b{{font-weight:700}}"
     ".m{font-size:9.5px}.l{font-size:9px}.o{font-size:13px}.h{font-size:18px}"
-    ".w{fill:none;stroke-width:1.2}.w path{marker-end:url(#drawing:tip)}.d,.frame{stroke-dasharray:3 3}"
+    ".w{fill:none;stroke-width:1.2}" + TIP + ".d,.frame{stroke-dasharray:3 3}"
     ".frame{fill:none}.marked{stroke:#cf222e!important;stroke-width:2.5}a:hover rect{stroke-width:2.5}"
 )
 
@@ -55,24 +57,30 @@ class _Writer:
     def lines(self) -> Iterator[str]:
         page, name = self.page, escape(self.page.picture.name)
         width, height = number(page.width), number(page.height)
+        own = f"{page.picture.prefix}drawing"
+        root = f'id="{own}" ' if page.picture.prefix else ""
         yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-            f'height="{height}" role="img" aria-labelledby="drawing:title drawing:desc">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" {root}viewBox="0 0 {width} {height}" width="{width}" '
+            f'height="{height}" role="img" aria-labelledby="{own}:title {own}:desc">'
         )
         yield f"<!-- drawn by resnet-dsl {__version__}; {SEAL} -->"
-        yield f'<title id="drawing:title">{name}</title>'
-        yield f'<desc id="drawing:desc">{escape(described(page))}</desc>'
-        yield f"<style>{style()}</style>"
+        yield f'<title id="{own}:title">{name}</title>'
+        yield f'<desc id="{own}:desc">{escape(described(page))}</desc>'
+        yield f"<style>{style(page.picture)}</style>"
         yield (
-            '<marker id="drawing:tip" viewBox="0 0 6 6" refX="5.5" refY="3" markerWidth="6" markerHeight="6" '
+            f'<marker id="{own}:tip" viewBox="0 0 6 6" refX="5.5" refY="3" markerWidth="6" markerHeight="6" '
             'orient="auto" markerUnits="userSpaceOnUse"><path class="tip" d="M0 0.5 6 3 0 5.5z"/></marker>'
         )
         yield '<rect class="page" width="100%" height="100%"/>'
         yield self._text(page.title, (MARGIN, MARGIN + 14), "s")
         yield self._text(page.facts, (MARGIN, MARGIN + 34), "s")
+        for index, line in enumerate(page.legend):
+            yield self._text(line, (MARGIN, MARGIN + HEAD + 3 + LINE * index), "s")
         yield f'<g transform="translate({number(MARGIN)} {number(page.strip_top)})">'
         yield from self._strip()
         yield "</g>"
+        if any(panel.picture is page.picture.against for panel in page.panels):
+            yield self._text(page.against, (MARGIN, page.against_y), "s")
         for panel in page.panels:
             yield from self._panel(panel)
         yield "</svg>"
@@ -88,27 +96,23 @@ class _Writer:
             yield from self._part(laid)
 
     def _part(self, laid: LaidPart) -> Iterator[str]:
-        part = laid.part
+        part, picture = laid.part, self.page.picture
         look = "point" if not part.taken else "layer"
-        marked = " marked" if self.page.picture.is_part_marked(part) else ""
+        marked = " marked" if picture.is_part_marked(part) else ""
         if part.blocks:
-            yield f'<a href="#{self._block_id(part.blocks[0])}">'
-        yield f"<g{self._id(part.name)}><title>{escape(part_words(part))}</title>"
+            yield f'<a href="#{block_id(picture, part.blocks[0])}">'
+        yield f"<g{self._id(picture.prefix + part.name)}><title>{escape(part_words(part))}</title>"
         if laid.frame is not None:
             yield rectangle("frame", laid.frame, 4)
         yield from (rectangle(look + marked, box, 2) for box in laid.boxes)
         yield from (self._text(line, point) for line, point in laid.captions)
         yield "</g>" + ("</a>" if part.blocks else "")
 
-    def _block_id(self, place: int) -> str:
-        block = self.page.picture.blocks[place]
-        return f"drawing:{block.letter or block.name}"
-
     # --- blocks --------------------------------------------------------------------------------
 
     def _panel(self, panel: LaidPanel) -> Iterator[str]:
         block = panel.block
-        identity = f"drawing:{block.letter or block.name}"
+        identity = block_id(panel.picture, panel.picture.blocks.index(block))
         yield f'<g id="{identity}" transform="translate({number(panel.x)} {number(panel.y)})">'
         yield f"<title>{escape(block_words(block.name, block.doc, len(block.uses)))}</title>"
         for index, line in enumerate(panel.heading):
@@ -145,15 +149,19 @@ class _Writer:
         if box.look == "end":
             yield from texts
             return
-        look = box.look + (" marked" if self.page.picture.is_marked(panel.block, box) else "")
-        link = box.called is not None
+        look = box.look + (" marked" if panel.picture.is_marked(panel.block, box) else "")
+        link = box.called is not None and self._is_shown(panel.picture, box.called)
         if link:
-            yield f'<a href="#{self._block_id(box.called or 0)}">'
-        identity = self._id(panel.block.path(box.anchor))
+            yield f'<a href="#{block_id(panel.picture, box.called or 0)}">'
+        identity = self._id(panel.picture.prefix + panel.block.path(box.anchor))
         yield f"<g{identity}>{_title(box.steps)}{outline(laid, look)}"
         yield "".join(texts) + "</g>" + ("</a>" if link else "")
 
     # --- in common -----------------------------------------------------------------------------
+
+    def _is_shown(self, picture: Picture, place: int) -> bool:
+        """Whether a block is on the page: of the other picture only some are."""
+        return picture is self.page.picture or place in picture.remarked
 
     def _id(self, path: str) -> str:
         """The path as an id; what another box is called has none."""
@@ -163,7 +171,9 @@ class _Writer:
         return f' id="{escape(path)}"'
 
     def _text(self, line: TextLine, point: Point, anchor: str = "") -> str:
-        classes = " ".join(filter(None, [SIZES[line.size], "b" if line.bold else "", anchor]))
+        classes = " ".join(
+            filter(None, [SIZES[line.size], "b" if line.bold else "", anchor, "r" if line.remark else ""])
+        )
         shown = f' class="{classes}"' if classes else ""
         return f'<text{shown} x="{number(point[0])}" y="{number(point[1])}">{escape(line.text)}</text>'
 
@@ -190,12 +200,23 @@ def rectangle(look: str, place: Rectangle, radius: int) -> str:
     return f'<rect class="{look}" x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}"/>'
 
 
-def style() -> str:
-    """Return the style sheet: the colours of light, which are those of paper too, and of dark screens."""
+def block_id(picture: Picture, place: int) -> str:
+    """Return the id of a block."""
+    return f"{picture.prefix}drawing:{picture.letters[place]}"
+
+
+def style(picture: Picture) -> str:
+    """Return the style sheet: the colours of light, which are those of paper too, and of dark screens.
+
+    Where several pictures are within one page they have one style; only the tips of arrows are their own.
+    """
+    colours = (*COLOURS, REMARK) if picture.legend else COLOURS
     light, dark = (
-        "".join(f"{selector}{{{what}:{row[theme]}}}" for selector, what, *row in COLOURS) for theme in (0, 1)
+        "".join(f"{selector}{{{what}:{row[theme]}}}" for selector, what, *row in colours) for theme in (0, 1)
     )
-    return f"{STYLE}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    tip = f'[id="{picture.prefix}drawing"] {TIP}'.replace("#", f"#{picture.prefix}")
+    own = STYLE.replace(TIP, tip) if picture.prefix else STYLE
+    return f"{own}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
 
 
 def path(points: Sequence[Point]) -> str:
@@ -239,7 +260,8 @@ def number(value: float) -> str:
 
 def described(page: Sheet) -> str:
     """Return the picture in words: the parts in order, each with its size and blocks."""
-    return f"{page.picture.facts}. " + "; ".join(part_words(laid.part) for laid in page.strip.parts)
+    told = "".join(f" {line}." for line in page.picture.legend)
+    return f"{page.picture.facts}.{told} " + "; ".join(part_words(laid.part) for laid in page.strip.parts)
 
 
 def part_words(part: StripPart) -> str:

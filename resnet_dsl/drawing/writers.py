@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from resnet_dsl.diagnostics.errors import UsageError
@@ -13,6 +14,7 @@ from resnet_dsl.drawing.sheet import sheet_of
 from resnet_dsl.drawing.strip import picture_of
 from resnet_dsl.drawing.svg import svg_text
 from resnet_dsl.program import Program
+from resnet_dsl.records import replace
 
 
 def _svg(picture: Picture) -> str:
@@ -23,12 +25,20 @@ WRITERS: dict[str, Callable[[Picture], str]] = {"svg": _svg, "dot": dot_text, "m
 """By the suffix of a file: SVG, Graphviz, Mermaid."""
 
 
-def drawn(program: Program, format: str = "svg", marked: Iterable[str] = ()) -> str:
+def drawn(program: Program, format: str = "svg", marked: Iterable[str] = (), prefix: str = "") -> str:
     """Return the picture of a program; `marked` are canonical paths of steps and parts to stand out.
 
-    Raises UsageError for a format that there is not. The seal in its header is open.
+    The ids of an SVG begin with `prefix` and a colon, if there is one. Raises UsageError for a format that
+    there is not. The seal in its header is open.
     """
-    return writer(format)(picture_of(program, marked))
+    return writer(format)(replace(picture_of(program, marked), prefix=id_prefix(prefix)))
+
+
+def id_prefix(prefix: str) -> str:
+    """Return what the ids of a picture begin with, so that several can be on one page."""
+    if not re.fullmatch(r"([A-Za-z][\w-]*)?", prefix, re.ASCII):
+        raise UsageError(f"a prefix of ids has letters, digits, - and _, not {prefix!r}")
+    return f"{prefix}:" if prefix else ""
 
 
 def writer(format: str) -> Callable[[Picture], str]:
