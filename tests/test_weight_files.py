@@ -27,7 +27,7 @@ from tests.support.oracles import torchvision_models
 from tests.support.weight_cases import SUFFIXES, TEXT, program, same, state, written
 
 ROOT = Path(__file__).parents[1]
-NEEDS = {".pth": ["torch"], ".pt": ["torch"], ".weights.h5": ["keras"], ".h5": ["keras"], ".onnx": ["onnx"]}
+NEEDS = {".weights.h5": ["keras"], ".h5": ["keras"], ".onnx": ["onnx"]}
 
 
 @pytest.fixture(params=SUFFIXES)

@@ -42,11 +42,15 @@ def build(program: Program, dtype: str | None = None) -> keras.Model:
 
 def build_with(program: Program, state: Mapping[str, Array], dtype: str | None = None) -> keras.Model:
     """Return the model with these weights; none is started before."""
+    return load_state(build_unstarted(program, dtype), state)
+
+
+def build_unstarted(program: Program, dtype: str | None = None) -> keras.Model:
+    """Return the model with zeros for the weights that a seed would start."""
     policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
     module = module_of(render(program, policy.compute_dtype == "float64"), program.name)
     with unstarted(module):
-        model = _built(module, dtype, program.network.auxiliary)
-    return load_state(model, state)
+        return _built(module, dtype, program.network.auxiliary)
 
 
 def without_auxiliary(model: keras.Model) -> keras.Model:
@@ -88,12 +92,24 @@ class Named(NamedTuple):
 def named_variables(model: keras.Model) -> Iterator[Named]:
     """Yield all variables by layer name, never by order."""
     for layer in model.layers:
-        for kind, variable in variables_of(layer):
-            yield Named(f"{path_of(layer.name)}.{NAMES[kind]}", kind, variable)
+        yield from named_in(layer)
+
+
+def named_in(layer: keras.Layer) -> Iterator[Named]:
+    """Yield the variables of a layer, in its order."""
+    for kind, variable in variables_of(layer):
+        yield Named(f"{path_of(layer.name)}.{NAMES[kind]}", kind, variable)
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
     """Assign every tensor of `state`; raises ValueError naming what does not match."""
+    for named in matching_variables(model, state):
+        named.variable.assign(written(named, state[named.name]))
+    return model
+
+
+def matching_variables(model: keras.Model, state: Mapping[str, Array]) -> list[Named]:
+    """Return all variables, each with a tensor in `state`; raises ValueError naming what does not match."""
     variables = {named.name: named for named in named_variables(model)}
     wrong = [f"missing {name}" for name in variables if name not in state]
     wrong += [f"unexpected {name}" for name in state if name not in variables]
@@ -102,9 +118,7 @@ def load_state(model: keras.Model, state: Mapping[str, Array]) -> keras.Model:
             wrong.append(f"{name} has shape {np.asarray(state[name]).shape}")
     if wrong:
         raise ValueError("the weights do not fit the model: " + "; ".join(wrong))
-    for name, named in variables.items():
-        named.variable.assign(written(named, state[name]))
-    return model
+    return list(variables.values())
 
 
 def written(named: Named, value: Array) -> Array:

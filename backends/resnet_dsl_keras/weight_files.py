@@ -83,16 +83,16 @@ NUMBERED = re.compile(r"_\d+$")
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a file that Keras' own `load_weights` takes."""
-    from resnet_dsl_keras.runtime import build, load_state  # Keras; reading needs h5py alone
+    from resnet_dsl_keras.runtime import build_unstarted, load_state  # Keras; reading needs h5py alone
 
-    model = load_state(build(program, "float32"), program.renamed(state))
+    model, renamed = build_unstarted(program, "float32"), program.renamed(state)
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start
         if suffix == ".h5":
-            _write_legacy(file, model)
+            _write_legacy(file, model, renamed)
         else:
-            _write_saved(file, model)
+            _write_saved(file, load_state(model, renamed))
     return result.getvalue()
 
 
@@ -124,14 +124,20 @@ def _write_saved(file: h5py.File, model: LiveModel) -> None:
                 saved.copy(name, file)
 
 
-def _write_legacy(file: h5py.File, model: LiveModel) -> None:
-    """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise."""
+def _write_legacy(file: h5py.File, model: LiveModel, state: Mapping[str, Array]) -> None:
+    """Write groups by layer in the model's order, since Keras reads them by order unless told otherwise.
+
+    The values come from their arrays: of the model, only its layers and the shapes of their variables matter.
+    """
     import keras
 
-    from resnet_dsl_keras.runtime import variables_of
+    from resnet_dsl_keras.runtime import matching_variables, named_in, written
 
-    values = keras.ops.convert_to_numpy
-    layers = ((layer.name, {kind: values(v) for kind, v in variables_of(layer)}) for layer in model.layers)
+    matching_variables(model, state)
+    layers = (
+        (layer.name, {named.kind: written(named, state[named.name]) for named in named_in(layer)})
+        for layer in model.layers
+    )
     _write_layers(file, layers)
     file.attrs["backend"] = keras.backend.backend()
     file.attrs["keras_version"] = keras.__version__

@@ -38,7 +38,8 @@ def _weight_files() -> WeightFile:
 
 
 INSTALL = "resnet-dsl[torch]"
-_STATE_DICT = WeightFormat("a file of torch", ("numpy",), PACKAGES, _weight_files, INSTALL)
+NUMPY = ("numpy",)
+_STATE_DICT = WeightFormat("a file of torch", NUMPY, NUMPY, _weight_files, INSTALL)
 
 BACKEND = Backend(
     name="torch",

@@ -1,46 +1,45 @@
-"""Files of `torch.save`: read as tensors and nothing else, written as a state_dict with its counters."""
+"""Files of `torch.save`: read as tensors and nothing else, written as a state_dict with its counters.
+
+Neither takes torch.
+"""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from resnet_dsl.backend.artefacts import Pieces
 from resnet_dsl.backend.containers import contents_of, with_note
 from resnet_dsl.backend.contents import COUNTER, KEY, Contents, Metadata
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl.backend.refusals import UsageError, printable
 from resnet_dsl.backend.unpickling import PickledTensor, StandIn
 from resnet_dsl_torch.archives import Archive, read_archive
+from resnet_dsl_torch.written_archive import written_archive
 
 LISTED = 4
 STATISTIC = "running_var"
 
 
-def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> Pieces:
     """Return the bytes of a state_dict as the model's own would be saved."""
     return encode_named(state, metadata, suffix)
 
 
-def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
+def encode_named(state: Mapping[str, Array], metadata: Metadata, suffix: str) -> Pieces:
     """Return the bytes of a state_dict under whatever names, with the counters of batch norms.
 
-    torch names the folder within after the file, which tells later that the file is ours.
+    torch names the folder within after the file; that it is this one tells later that the file is ours.
     """
-    import torch  # reading does without
-
-    tensors: dict[str, torch.Tensor] = {}
+    tensors: dict[str, Array] = {}
     for name, value in state.items():
-        tensors[name] = torch.from_numpy(np.array(value, np.float32))
+        tensors[name] = np.asarray(value, np.float32, order="C")
         owner, _, last = name.rpartition(".")
         if last == STATISTIC:
-            tensors[f"{owner}{COUNTER}"] = torch.tensor(0)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"{KEY}{suffix}")
-        torch.save(tensors, path)
-        return path.read_bytes()
+            tensors[f"{owner}{COUNTER}"] = np.zeros((), np.int64)
+    return written_archive(KEY, tensors)
 
 
 def read(path: Path) -> Contents:

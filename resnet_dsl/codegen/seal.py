@@ -61,7 +61,9 @@ def _closed(pieces: Pieces, last: bool) -> Pieces:
         places = [place for place in _seals(piece) if piece[slice(*place)] == OPEN.encode()]
         if places:
             begin, end = places[-1 if last else 0]
-            before, behind = (*pieces[:index], piece[:begin]), (piece[end:], *pieces[index + 1 :])
+            around = memoryview(piece)  # which may be all of a large file
+            before = (*pieces[:index], around[:begin])
+            behind = (around[end:], *pieces[index + 1 :])
             return (*before, _hash(before, behind).encode(), *behind)
     return pieces
 
