@@ -35,6 +35,8 @@ from resnet_dsl.records import dataclass
 BYTES = 4  # of a float32
 UNKNOWN = "?"
 COLUMNS = ("output", "parameters", "MACs", "receptive field")
+NUMBERS = (1, 3, 4, 5)
+"""The columns of the table of parts that are numbers, which stand to the right."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +158,12 @@ def summary_text(program: Program, layers: bool = False) -> str:
     network = program.network
     title = f"{program.name}  (input {network.input.text(network.extent)})"
     # Names and words to the left; counts of blocks are a number, the kind of an op is none.
-    rows, right = (_layer_rows(program), (3, 4, 5)) if layers else (_part_rows(program), (1, 3, 4, 5))
+    rows, right = (_layer_rows(program), (3, 4, 5)) if layers else (part_rows(program), NUMBERS)
     return "\n".join([title, "", *headed(rows, right), "", *_totals(program), ""])
 
 
-def _part_rows(program: Program) -> list[tuple[str, ...]]:
+def part_rows(program: Program) -> list[tuple[str, ...]]:
+    """Return the table of parts: its header, then a row for each."""
     rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
     for part in parts(program):
         blocks = "" if part.blocks is None else f"{part.blocks:,}"
