@@ -41,7 +41,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
 
 
 def ran(shell: InteractiveShell, text: str) -> tuple[Any, str, dict[str, str]]:
-    """Run a cell: what became of it, the text that it printed, and its result by kind, as a notebook has it."""
+    """Run a cell: what became of it, the text that it printed, and its result by kind."""
     with capture_output() as seen:
         done = shell.run_cell(text, store_history=True)
     shown = {} if done.result is None else shell.display_formatter.format(done.result)[0]

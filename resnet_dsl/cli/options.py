@@ -36,6 +36,11 @@ class Parser(argparse.ArgumentParser):
         """Every option as it is written: `--set`, `-o`."""
         return [name for action in self._actions for name in action.option_strings]
 
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """What is read: options, and what stands without one."""
+        return list(self._actions)
+
 
 def _columns() -> int:
     """How wide the terminal is, or what is said to be one."""
@@ -401,6 +406,10 @@ def _fmt(parser: Parser) -> None:
     parser.add_argument("--diff", action="store_true", help="change nothing; show what would")
 
 
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+
+
 def _nothing(parser: Parser) -> None:
     """For a command without options."""
 
@@ -429,4 +438,5 @@ COMMANDS = {
     "fmt": Command("rewrite specs in the canonical form", _fmt, "fmt.fmt"),
     "backends": Command("list the backends and what each needs", _nothing, "backends.backends"),
     "explain": Command("explain the code of a diagnostic", _explain, "explain.explain"),
+    "completion": Command("print what completes commands in a shell", _completion, "completion.completion"),
 }
