@@ -224,6 +224,11 @@ def _partial(parser: Parser) -> None:
 
 def _force(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite files that are not ours")
+    _quiet(parser)
+
+
+def _quiet(parser: Parser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing of what was written")
 
 
 def _check(parser: Parser) -> None:
@@ -397,13 +402,14 @@ def _gen_test(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all there are)")
     parser.add_argument("-o", "--output", metavar="PATH", help="a file or a folder (default: here)")
-    parser.add_argument("--force", action="store_true", help="overwrite a file that is not ours")
+    _force(parser)
 
 
 def _fmt(parser: Parser) -> None:
     parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, or `-` for stdin to stdout")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something would")
     parser.add_argument("--diff", action="store_true", help="change nothing; show what would")
+    _quiet(parser)
 
 
 def _completion(parser: Parser) -> None:
@@ -421,6 +427,7 @@ def _explain(parser: Parser) -> None:
 COMMANDS = {
     "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
     "check": Command("report what is wrong with specs", _check, "check.check"),
+    "watch": Command("check a spec again whenever it changes", _spec, "watch.watch"),
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
     "draw": Command("draw the network and its blocks", _draw, "draw.draw"),
     "list": Command("list the shipped specs", _list, "list.list_"),

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from resnet_dsl.cli.programs import STDOUT, one_program
+from resnet_dsl.cli.programs import STDOUT, one_program, say
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
 
@@ -34,7 +34,7 @@ def draw(options: Namespace) -> int:
     check_targets([path], options.force)
     write_whole(Artefact(path, text))
     distinct = sum(bool(block.letter) for block in picture.blocks)
-    print(f"wrote {printable(str(path))} ({counted(distinct, 'distinct block')})")
+    say(options, f"wrote {printable(str(path))} ({counted(distinct, 'distinct block')})")
     return 0
 
 

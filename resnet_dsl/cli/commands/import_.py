@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resnet_dsl.backend.writing import Artefact, write_whole
 from resnet_dsl.cli.output import check_targets
-from resnet_dsl.cli.programs import STDOUT, parse_settings
+from resnet_dsl.cli.programs import STDOUT, parse_settings, say
 from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore_within
@@ -40,5 +40,5 @@ def import_(options: Namespace) -> int:
         print(restored.text, end="")
         return 0
     write_whole(Artefact(target, restored.text))
-    print(f"wrote {printable(str(target))} ({headline(restored.program)})")
+    say(options, f"wrote {printable(str(target))} ({headline(restored.program)})")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_dsl.cli.programs import STDOUT, one_program
+from resnet_dsl.cli.programs import STDOUT, one_program, say
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
@@ -27,7 +27,7 @@ def init(options: Namespace) -> int:
     check_choice(options.seed, None, False)
     path = _target(options.output, options.force)
     program = one_program(options)
-    return _write(program, weights_for(program, options.seed), path)
+    return _write(program, weights_for(program, options.seed), path, options)
 
 
 def convert(options: Namespace) -> int:
@@ -42,8 +42,8 @@ def convert(options: Namespace) -> int:
     weights = chosen_weights(program, options, replace(how, called={}) if options.to_library else how)
     assert weights is not None
     if options.to_library is None:
-        return _write(program, weights, path)
-    return _write_named(program, weights, path, options.to_library, how.called)
+        return _write(program, weights, path, options)
+    return _write_named(program, weights, path, options, how.called)
 
 
 def average(options: Namespace) -> int:
@@ -55,7 +55,7 @@ def average(options: Namespace) -> int:
     weights, notes = mean_of(program, options.files, asked(options))
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    return _write(program, weights, path)
+    return _write(program, weights, path, options)
 
 
 def inspect(options: Namespace) -> int:
@@ -99,16 +99,18 @@ def _target(text: str, force: bool) -> Path:
     return path
 
 
-def _write(program: Program, weights: Weights | None, path: Path) -> int:
+def _write(program: Program, weights: Weights | None, path: Path, options: Namespace) -> int:
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.registry import encode
 
     assert weights is not None
     write_whole(Artefact(path, encode(program, weights.state, weights.origin, path)))
-    return _wrote(path, weights.state)
+    return _wrote(path, weights.state, options)
 
 
-def _write_named(program: Program, weights: Weights, path: Path, library: str, called: Called) -> int:
+def _write_named(
+    program: Program, weights: Weights, path: Path, options: Namespace, called: Called
+) -> int:
     """Write weights under the names of a library, and say on stderr what was done to have them so."""
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe
@@ -116,16 +118,17 @@ def _write_named(program: Program, weights: Weights, path: Path, library: str, c
     from resnet_dsl.zoo.model_names import model_names
     from resnet_dsl.zoo.translate import to_library
 
+    library = options.to_library
     names = model_names(program, library, called=called)
     state, notes = to_library(weights.state, names, program.graph)
     content = encode_named(state, describe(program, weights.origin) | {"names": library}, path)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     write_whole(Artefact(path, content))
-    return _wrote(path, state)
+    return _wrote(path, state, options)
 
 
-def _wrote(path: Path, state: Mapping[str, Array]) -> int:
+def _wrote(path: Path, state: Mapping[str, Array], options: Namespace) -> int:
     elements = sum(value.size for value in state.values())
-    print(f"wrote {printable(str(path))} ({counted(len(state), 'tensor')}, {elements:,} elements)")
+    say(options, f"wrote {printable(str(path))} ({counted(len(state), 'tensor')}, {elements:,} elements)")
     return 0
