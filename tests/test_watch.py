@@ -148,7 +148,7 @@ def test_what_cannot_be_watched_is_refused(
         ["draw", "net.resnet"],
         ["weights", "init", "net.resnet", "-o", "net.safetensors"],
         ["weights", "convert", "w.safetensors", "other.safetensors", "--spec", "net.resnet"],
-        ["weights", "average", "w.safetensors", "w.safetensors", "-o", "m.safetensors", "--spec", "net.resnet"],
+        [*["weights", "average", "w.safetensors", "w.safetensors", "-o", "m.safetensors", "--spec", "net.resnet"]],
         ["import", "w.safetensors", "-o", "back.resnet"],
         ["gen-test", "net.resnet"],
         ["fmt", "net.resnet"],
