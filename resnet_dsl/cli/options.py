@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.limits import SEED, TRAINING, Limit
+from resnet_dsl.limits import ARGUMENT, SEED, TRAINING, Limit
 from resnet_dsl.version import __version__
 
 PROGRAM = "resnet-dsl"
 COLORS = ("auto", "always", "never")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+OPTIMIZERS = ("sgd", "momentum", "adam")
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         return list(self._actions)
 
 
-def _columns() -> int:
+def columns() -> int:
     """How wide the terminal is, or what is said to be one."""
     said = os.environ.get("COLUMNS", "")
     if said.isdigit() and int(said) > 0:
@@ -55,7 +57,7 @@ def _columns() -> int:
 
 def _help(prog: str) -> argparse.HelpFormatter:
     """What writes help; argparse makes one for every option, and asks `shutil` for a width not said."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+    return argparse.RawDescriptionHelpFormatter(prog, width=columns() - 2)
 
 
 class Command(NamedTuple):
@@ -168,6 +170,13 @@ def up_to(limit: Limit) -> Callable[[str], int]:
     return read
 
 
+def _batch(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 30 and 0 < int(text) <= ARGUMENT.most):
+        wanted = f"a whole number, 1 or more and at most {ARGUMENT.most:,}"
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text}")
+    return int(text)
+
+
 # --- options -----------------------------------------------------------------------------------
 
 
@@ -240,7 +249,17 @@ def _check(parser: Parser) -> None:
 def _summary(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "text", "json")
-    parser.add_argument("--layers", action="store_true", help="a line for each op")
+    tables = parser.add_mutually_exclusive_group()
+    tables.add_argument("--layers", action="store_true", help="a line for each op")
+    tables.add_argument("--blocks", action="store_true", help="a line for each distinct block")
+    tables.add_argument(
+        "--bars", action="store_true", help="bars for parameters and MACs, as on a wide terminal"
+    )
+    parser.add_argument("--batch", metavar="N", type=_batch, help="the memory for N images at once")
+    parser.add_argument("--dtype", choices=DTYPES, help="the memory for such numbers (default: float32)")
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, help="the memory with this one (default: momentum)"
+    )
 
 
 def _list(parser: Parser) -> None:

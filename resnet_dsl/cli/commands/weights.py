@@ -108,9 +108,7 @@ def _write(program: Program, weights: Weights | None, path: Path, options: Names
     return _wrote(path, weights.state, options)
 
 
-def _write_named(
-    program: Program, weights: Weights, path: Path, options: Namespace, called: Called
-) -> int:
+def _write_named(program: Program, weights: Weights, path: Path, options: Namespace, called: Called) -> int:
     """Write weights under the names of a library, and say on stderr what was done to have them so."""
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe

@@ -16,7 +16,7 @@ from resnet_dsl.ir.arguments import (
     choice,
     itself,
 )
-from resnet_dsl.ir.ops.base import Doubt, Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import Doubt, Init, Kept, Mistake, Op, TensorSpec, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.records import replace
 
@@ -26,6 +26,7 @@ class Relu(Op):
     """max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("rectifiedlinear", "rectify")
     activation: ClassVar[bool] = True
 
@@ -113,6 +114,7 @@ class Elu(Op):
     """x where it is positive, `alpha` times exp(x) - 1 elsewhere (Clevert et al. 2016)."""
 
     kind: ClassVar[str] = "elu"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     activation: ClassVar[bool] = True
     alpha: float = argument(REAL, 1.0)
 
@@ -138,6 +140,7 @@ class Sigmoid(Op):
     """1 / (1 + exp(-x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("logistic",)
     activation: ClassVar[bool] = True
 
@@ -147,6 +150,7 @@ class Tanh(Op):
     """Hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     activation: ClassVar[bool] = True
 
 
@@ -158,6 +162,7 @@ class Softmax(Op):
     """
 
     kind: ClassVar[str] = "softmax"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("softmax2d",)
     mixes_channels: ClassVar[bool] = True
     over: str = argument(choice("channels", "pixels", "parts"), "channels", aliases=("axis", "dim"))
@@ -195,6 +200,7 @@ class Dropout(Op):
     """Zero with probability `rate` in training and scale the rest up; nothing in evaluation."""
 
     kind: ClassVar[str] = "dropout"
+    keeps: ClassVar[tuple[Kept, ...]] = ("mask",)
     aliases: ClassVar[tuple[str, ...]] = ("spatialdropout", "alphadropout")
     random: ClassVar[bool] = True
     rate: float = argument(RATE, 0.5, aliases=OF_RATE)
@@ -214,6 +220,7 @@ class StochasticDepth(Op):
     """
 
     kind: ClassVar[str] = "stochastic_depth"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("droppath",)
     random: ClassVar[bool] = True
     rate: float = argument(RATE, 0.1, aliases=OF_RATE)
@@ -236,6 +243,7 @@ class Affine(Op):
     """scale * x + shift: what arithmetic of a tensor and a number is."""
 
     kind: ClassVar[str] = "affine"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     operator: ClassVar[str] = "scaled"
     arithmetic: ClassVar[bool] = True
     scale: float = argument(REAL, 1.0)
