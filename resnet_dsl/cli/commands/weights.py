@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import STDOUT, one_program, say
+from resnet_dsl.cli.progress_line import progress_shown
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.progress import LongTask
 from resnet_dsl.records import replace
 from resnet_dsl.weights.source import Weights, check_choice, compared, weights_for
 
 if TYPE_CHECKING:
+    from resnet_dsl.codegen.seal import Pieces
     from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
     from resnet_dsl.zoo.asked import Called
@@ -27,7 +30,9 @@ def init(options: Namespace) -> int:
     check_choice(options.seed, None, False)
     path = _target(options.output, options.force)
     program = one_program(options)
-    return _write(program, weights_for(program, options.seed), path, options)
+    with progress_shown():
+        weights = weights_for(program, options.seed)
+    return _write(program, weights, path, options)
 
 
 def convert(options: Namespace) -> int:
@@ -52,7 +57,8 @@ def average(options: Namespace) -> int:
 
     path = _target(options.output, options.force)
     program = one_program(options)
-    weights, notes = mean_of(program, options.files, asked(options))
+    with progress_shown():
+        weights, notes = mean_of(program, options.files, asked(options))
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return _write(program, weights, path, options)
@@ -104,7 +110,8 @@ def _write(program: Program, weights: Weights | None, path: Path, options: Names
     from resnet_dsl.weights.formats.registry import encode
 
     assert weights is not None
-    write_whole(Artefact(path, encode(program, weights.state, weights.origin, path)))
+    with progress_shown():
+        write_whole(Artefact(path, told(path, encode(program, weights.state, weights.origin, path))))
     return _wrote(path, weights.state, options)
 
 
@@ -122,8 +129,17 @@ def _write_named(program: Program, weights: Weights, path: Path, options: Namesp
     content = encode_named(state, describe(program, weights.origin) | {"names": library}, path)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    write_whole(Artefact(path, content))
+    with progress_shown():
+        write_whole(Artefact(path, told(path, content)))
     return _wrote(path, state, options)
+
+
+def told(path: Path, pieces: Pieces) -> Iterator[bytes | memoryview]:
+    """Yield the pieces of a file, and tell how much of it is written."""
+    task = LongTask(f"writing {path.name}", sum(memoryview(piece).nbytes for piece in pieces), "B")
+    for piece in pieces:
+        yield piece
+        task.advance(memoryview(piece).nbytes)
 
 
 def _wrote(path: Path, state: Mapping[str, Array], options: Namespace) -> int:
