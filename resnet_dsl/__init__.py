@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from resnet_dsl.decompile.tensors import NotExpressibleError
     from resnet_dsl.diagnostics.errors import CompileError, UsageError
     from resnet_dsl.diagnostics.model import Diagnostic
+    from resnet_dsl.notebook import Shell
     from resnet_dsl.weights.match_report import WeightsError
 
 __all__ = [
@@ -55,6 +56,13 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(shell: Shell) -> None:
+    """Have `%%resnet` in a notebook: what `%load_ext resnet_dsl` calls."""
+    from resnet_dsl.notebook import extend
+
+    extend(shell)
 
 
 def __dir__() -> list[str]:

@@ -236,6 +236,16 @@ class Model:
 
         return sealed(drawn(self.program, format, marked, prefix))
 
+    def _repr_svg_(self) -> str:
+        """Return what a notebook shows of a model: its picture."""
+        return self.draw()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows first: the picture, and the table of its parts."""
+        from resnet_dsl.printing.notebook_view import model_html
+
+        return model_html(self.program, self.draw())
+
     def __repr__(self) -> str:
         return f"<resnet_dsl.Model {self.name}: {self.params:,} parameters>"
 

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
-from resnet_dsl.limits import SEED, TRAINING, Limit
+from resnet_dsl.limits import ARGUMENT, SEED, TRAINING, Limit
 from resnet_dsl.version import __version__
 
 PROGRAM = "resnet-dsl"
 COLORS = ("auto", "always", "never")
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+OPTIMIZERS = ("sgd", "momentum", "adam")
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,8 +38,13 @@ class Parser(argparse.ArgumentParser):
         """Every option as it is written: `--set`, `-o`."""
         return [name for action in self._actions for name in action.option_strings]
 
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """What is read: options, and what stands without one."""
+        return list(self._actions)
 
-def _columns() -> int:
+
+def columns() -> int:
     """How wide the terminal is, or what is said to be one."""
     said = os.environ.get("COLUMNS", "")
     if said.isdigit() and int(said) > 0:
@@ -50,7 +57,7 @@ def _columns() -> int:
 
 def _help(prog: str) -> argparse.HelpFormatter:
     """What writes help; argparse makes one for every option, and asks `shutil` for a width not said."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+    return argparse.RawDescriptionHelpFormatter(prog, width=columns() - 2)
 
 
 class Command(NamedTuple):
@@ -163,6 +170,13 @@ def up_to(limit: Limit) -> Callable[[str], int]:
     return read
 
 
+def _batch(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 30 and 0 < int(text) <= ARGUMENT.most):
+        wanted = f"a whole number, 1 or more and at most {ARGUMENT.most:,}"
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text}")
+    return int(text)
+
+
 # --- options -----------------------------------------------------------------------------------
 
 
@@ -235,6 +249,11 @@ def _partial(parser: Parser) -> None:
 
 def _force(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite files that are not ours")
+    _quiet(parser)
+
+
+def _quiet(parser: Parser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing of what was written")
 
 
 def _check(parser: Parser) -> None:
@@ -246,7 +265,17 @@ def _check(parser: Parser) -> None:
 def _summary(parser: Parser) -> None:
     _spec(parser)
     _format(parser, "text", "json")
-    parser.add_argument("--layers", action="store_true", help="a line for each op")
+    tables = parser.add_mutually_exclusive_group()
+    tables.add_argument("--layers", action="store_true", help="a line for each op")
+    tables.add_argument("--blocks", action="store_true", help="a line for each distinct block")
+    tables.add_argument(
+        "--bars", action="store_true", help="bars for parameters and MACs, as on a wide terminal"
+    )
+    parser.add_argument("--batch", metavar="N", type=_batch, help="the memory for N images at once")
+    parser.add_argument("--dtype", choices=DTYPES, help="the memory for such numbers (default: float32)")
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, help="the memory with this one (default: momentum)"
+    )
     _optimize(parser)
 
 
@@ -434,13 +463,18 @@ def _gen_test(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("--backends", metavar="NAMES", help="torch,keras,onnx (default: all there are)")
     parser.add_argument("-o", "--output", metavar="PATH", help="a file or a folder (default: here)")
-    parser.add_argument("--force", action="store_true", help="overwrite a file that is not ours")
+    _force(parser)
 
 
 def _fmt(parser: Parser) -> None:
     parser.add_argument("specs", metavar="SPEC", nargs="+", help="a path, or `-` for stdin to stdout")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something would")
     parser.add_argument("--diff", action="store_true", help="change nothing; show what would")
+    _quiet(parser)
+
+
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
 
 
 def _nothing(parser: Parser) -> None:
@@ -454,6 +488,7 @@ def _explain(parser: Parser) -> None:
 COMMANDS = {
     "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
     "check": Command("report what is wrong with specs", _check, "check.check"),
+    "watch": Command("check a spec again whenever it changes", _spec, "watch.watch"),
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
     "draw": Command("draw the network and its blocks", _draw, "draw.draw"),
     "list": Command("list the shipped specs", _list, "list.list_"),
@@ -473,4 +508,5 @@ COMMANDS = {
     "lsp": Command("serve an editor: diagnostics, hover, completion, renaming", _nothing, "lsp.lsp"),
     "backends": Command("list the backends and what each needs", _nothing, "backends.backends"),
     "explain": Command("explain the code of a diagnostic", _explain, "explain.explain"),
+    "completion": Command("print what completes commands in a shell", _completion, "completion.completion"),
 }

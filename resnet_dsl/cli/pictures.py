@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
-from resnet_dsl.cli.programs import STDOUT
+from resnet_dsl.cli.programs import STDOUT, say
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 
 USUAL = "svg"
 
 
-def show_picture(text: str, output: str | None, name: str, force: bool, told: str) -> None:
+def show_picture(options: Namespace, text: str, output: str | None, name: str, told: str) -> None:
     """Print a picture or write it, whole or not at all; `name` is that of its file where none is said."""
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.cli.output import check_targets
@@ -22,9 +23,9 @@ def show_picture(text: str, output: str | None, name: str, force: bool, told: st
         sys.stdout.write(text)
         return
     path = _place(output, name)
-    check_targets([path], force)
+    check_targets([path], options.force)
     write_whole(Artefact(path, text))
-    print(f"wrote {printable(str(path))} ({told})")
+    say(options, f"wrote {printable(str(path))} ({told})")
 
 
 def format_of(output: str | None) -> str:

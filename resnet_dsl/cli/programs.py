@@ -1,4 +1,4 @@
-"""Specs compiled for a command, and what is said of them on stderr."""
+"""Specs compiled for a command, and what is said of them and of the files that are made of them."""
 
 from __future__ import annotations
 
@@ -97,6 +97,12 @@ def show_findings(outcome: Outcome, options: Namespace, diagnostics: bool = True
         print(render_all(outcome.diagnostics, wants_color(options.color, sys.stderr)), file=sys.stderr)
     for problem in outcome.problems:
         print(f"error: {problem}", file=sys.stderr)
+
+
+def say(options: Namespace, line: str) -> None:
+    """Say what was written, unless the person wants to hear nothing of it."""
+    if not options.quiet:
+        print(line)
 
 
 def one_program(options: Namespace) -> Program:

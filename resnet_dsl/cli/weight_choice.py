@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_dsl.backend.file_arrays import mapped_files
+from resnet_dsl.cli.progress_line import progress_shown
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.weights.source import Weights, weights_for
@@ -61,7 +62,7 @@ def check_asked(options: Namespace, without: str, renames: bool = False) -> None
 
 def chosen_weights(program: Program, options: Namespace, how: Asked) -> Weights | None:
     """Return the weights that the options ask for, and say on stderr what was done to get them."""
-    with mapped_files():
+    with mapped_files(), progress_shown():
         weights = weights_for(program, options.seed, options.weights, how)
     if weights is not None:
         for remark in weights.remarks():

@@ -19,6 +19,7 @@ from resnet_dsl.initial.normal import ROWS, Bits, Floats, normals, uniforms
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Init, TensorSpec
+from resnet_dsl.progress import LongTask
 
 Start = tuple[float, Init]
 CHUNK = 1 << 15  # what stays in a cache; the result does not depend on it
@@ -38,7 +39,13 @@ def random_state(graph: Graph, seed: int) -> dict[str, Array]:
 
 
 def _state(graph: Graph, seed: int, start: Callable[[TensorSpec], Start]) -> dict[str, Array]:
-    return {name: _tensor(f"{seed}:{name}", p.shape, *start(p)) for name, p in graph.parameters()}
+    tensors = dict(graph.parameters())
+    task = LongTask("drawing weights", sum(tensor.size for tensor in tensors.values()), "values")
+    state = {}
+    for name, tensor in tensors.items():
+        state[name] = _tensor(f"{seed}:{name}", tensor.shape, *start(tensor))
+        task.advance(tensor.size)
+    return state
 
 
 def _varied(tensor: TensorSpec) -> Start:

@@ -25,16 +25,23 @@ the receptive field of what has seen the whole map.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Literal
 
 from resnet_dsl.analysis.cost import Known, OpCost
 from resnet_dsl.analysis.input_sizes import InputSizes, input_sizes
+from resnet_dsl.printing.bars import share_column
 from resnet_dsl.printing.table import aligned, headed
 from resnet_dsl.program import Program
 from resnet_dsl.records import dataclass
 
 BYTES = 4  # of a float32
 UNKNOWN = "?"
+Bars = Literal["blocks", "plain"]
+"""What bars are drawn with: block characters, or signs that every terminal has."""
 COLUMNS = ("output", "parameters", "MACs", "receptive field")
+NUMBERS = (1, 3, 4, 5)
+"""The columns of the table of parts that are numbers, which stand to the right."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,10 @@ class PartCost:
     field: tuple[int, int] | None
 
 
-def summary_json(program: Program) -> str:
-    """Return the cost of a model as a JSON object, described above, a stage or op a line."""
-    entries = (f"  {_json(name)}: {_json(value)}" for name, value in summary_facts(program).items())
+def summary_json(program: Program, more: Mapping[str, object] | None = None) -> str:
+    """Return the cost of a model as a JSON object, described above, a stage or op a line; `more` ends it."""
+    facts = {**summary_facts(program), **(more or {})}
+    entries = (f"  {_json(name)}: {_json(value)}" for name, value in facts.items())
     return "{\n" + ",\n".join(entries) + "\n}"
 
 
@@ -151,21 +159,31 @@ def _part(name: str, blocks: int | None, layers: list[OpCost], last: OpCost | No
 # --- text --------------------------------------------------------------------------------------
 
 
-def summary_text(program: Program, layers: bool = False) -> str:
+def summary_text(program: Program, layers: bool = False, bars: Bars | None = None) -> str:
     """Return the table of a model's parts, or of its ops, and the totals."""
-    network = program.network
-    title = f"{program.name}  (input {network.input.text(network.extent)})"
     # Names and words to the left; counts of blocks are a number, the kind of an op is none.
-    rows, right = (_layer_rows(program), (3, 4, 5)) if layers else (_part_rows(program), (1, 3, 4, 5))
-    return "\n".join([title, "", *headed(rows, right), "", *_totals(program), ""])
+    rows, right = (_layer_rows(program), (3, 4, 5)) if layers else (part_rows(program, bars), NUMBERS)
+    return "\n".join([title(program), "", *headed(rows, right), "", *_totals(program), ""])
 
 
-def _part_rows(program: Program) -> list[tuple[str, ...]]:
+def title(program: Program) -> str:
+    """Return the first line of a summary: the name, and the input."""
+    network = program.network
+    return f"{program.name}  (input {network.input.text(network.extent)})"
+
+
+def part_rows(program: Program, bars: Bars | None = None) -> list[tuple[str, ...]]:
+    """Return the table of parts: its header, then a row for each, with bars behind if they are wanted."""
+    found = parts(program)
     rows: list[tuple[str, ...]] = [("part", "blocks", *COLUMNS)]
-    for part in parts(program):
+    for part in found:
         blocks = "" if part.blocks is None else f"{part.blocks:,}"
         rows.append((part.name, blocks, *_cells(part)))
-    return rows
+    if bars is None:
+        return rows
+    params = share_column("of parameters", [part.params for part in found], bars == "plain")
+    macs = share_column("of MACs", [part.macs for part in found], bars == "plain")
+    return [(*row, *shares) for row, *shares in zip(rows, params, macs, strict=True)]
 
 
 def _layer_rows(program: Program) -> list[tuple[str, ...]]:

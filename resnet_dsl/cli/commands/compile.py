@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, show_findings
+from resnet_dsl.cli.programs import STDOUT, Outcome, compiled, say, show_findings
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
@@ -169,7 +169,7 @@ def _to_files(rendered: list[Rendered], options: Namespace) -> int:
         check_targets((artefact.path for artefact in artefacts), options.force)
     write_together(artefacts)
     for artefact, note in written:
-        print(f"wrote {printable(str(artefact.path))}" + (f" ({note})" if note else ""))
+        say(options, f"wrote {printable(str(artefact.path))}" + (f" ({note})" if note else ""))
     return 0
 
 

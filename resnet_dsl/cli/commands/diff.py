@@ -72,4 +72,4 @@ def _show(found: Comparison, format: str, options: Namespace) -> None:
     else:
         name = f"{found.a.model}-{found.b.model}.{format}"
         told = counted(len(found.differences), "difference")
-        show_picture(found.draw(format), options.output or STDOUT, name, options.force, told)
+        show_picture(options, found.draw(format), options.output or STDOUT, name, told)

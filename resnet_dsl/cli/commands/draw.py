@@ -20,8 +20,6 @@ def draw(options: Namespace) -> int:
     program = one_program(options)
     picture = picture_of(program)
     distinct = sum(bool(block.letter) for block in picture.blocks)
-    show_picture(
-        sealed(written_as(picture)), options.output, f"{program.name}.{format}", options.force,
-        counted(distinct, "distinct block"),
-    )  # fmt: skip
+    told = counted(distinct, "distinct block")
+    show_picture(options, sealed(written_as(picture)), options.output, f"{program.name}.{format}", told)
     return 0

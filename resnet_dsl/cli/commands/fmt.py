@@ -38,7 +38,8 @@ def fmt(options: Namespace) -> int:
             print(text, end="")
     for spec, _, text in (item for item in changed if item[0] != STDOUT):
         write_whole(Artefact(Path(spec), text))
-        print(f"rewrote {spec}", file=sys.stderr if STDOUT in options.specs else sys.stdout)
+        if not options.quiet:
+            print(f"rewrote {spec}", file=sys.stderr if STDOUT in options.specs else sys.stdout)
     return 0
 
 

@@ -10,7 +10,7 @@ from resnet_dsl.backend.discovery import find_backend, sound_backends
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.backend.writing import Artefact, write_whole
 from resnet_dsl.cli.output import check_targets
-from resnet_dsl.cli.programs import one_program
+from resnet_dsl.cli.programs import one_program, say
 from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import printable
@@ -31,7 +31,7 @@ def gen_test(options: Namespace) -> int:
         print(f"note: {line}", file=sys.stderr)
     write_whole(Artefact(path, sealed(source_of(program, backends))))
     beside = ", ".join(program.name + backend.suffix for backend in backends)
-    print(f"wrote {printable(str(path))}: run it beside {beside}")
+    say(options, f"wrote {printable(str(path))}: run it beside {beside}")
     return 0
 
 

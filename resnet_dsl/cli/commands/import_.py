@@ -8,7 +8,8 @@ from pathlib import Path
 
 from resnet_dsl.backend.writing import Artefact, write_whole
 from resnet_dsl.cli.output import check_targets
-from resnet_dsl.cli.programs import STDOUT, parse_settings
+from resnet_dsl.cli.programs import STDOUT, parse_settings, say
+from resnet_dsl.cli.progress_line import progress_shown
 from resnet_dsl.decompile.facts import Hints
 from resnet_dsl.decompile.input_file import read_input_file
 from resnet_dsl.decompile.pipeline import NotExpressibleError, restore_within
@@ -27,8 +28,9 @@ def import_(options: Namespace) -> int:
     path = Path(options.file)
     given = Hints(options.stride_on or "", options.shortcut or "", options.input or "")
     try:
-        file = read_input_file(path, Asked(key=options.key, prefix=options.prefix, unfold=options.unfold))
-        restored = restore_within(file, options.name, given, settings)
+        asked = Asked(key=options.key, prefix=options.prefix, unfold=options.unfold)
+        with progress_shown():
+            restored = restore_within(read_input_file(path, asked), options.name, given, settings)
     except NotExpressibleError as error:
         print(f"error: {path}: cannot express: {error}", file=sys.stderr)
         return 1
@@ -40,5 +42,5 @@ def import_(options: Namespace) -> int:
         print(restored.text, end="")
         return 0
     write_whole(Artefact(target, restored.text))
-    print(f"wrote {printable(str(target))} ({headline(restored.program)})")
+    say(options, f"wrote {printable(str(target))} ({headline(restored.program)})")
     return 0

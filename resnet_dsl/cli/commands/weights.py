@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_dsl.cli.programs import STDOUT, one_program
+from resnet_dsl.cli.programs import STDOUT, one_program, say
+from resnet_dsl.cli.progress_line import progress_shown
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
+from resnet_dsl.progress import LongTask
 from resnet_dsl.records import replace
 from resnet_dsl.weights.source import Weights, check_choice, compared, weights_for
 
 if TYPE_CHECKING:
+    from resnet_dsl.codegen.seal import Pieces
     from resnet_dsl.ir.arrays import Array
     from resnet_dsl.program import Program
     from resnet_dsl.zoo.asked import Called
@@ -27,7 +30,9 @@ def init(options: Namespace) -> int:
     check_choice(options.seed, None, False)
     path = _target(options.output, options.force)
     program = one_program(options)
-    return _write(program, weights_for(program, options.seed), path)
+    with progress_shown():
+        weights = weights_for(program, options.seed)
+    return _write(program, weights, path, options)
 
 
 def convert(options: Namespace) -> int:
@@ -44,8 +49,8 @@ def convert(options: Namespace) -> int:
     weights = chosen_weights(program, options, replace(how, called={}) if options.to_library else how)
     assert weights is not None
     if options.to_library is None:
-        return _write(program, weights, path)
-    return _write_named(program, weights, path, options.to_library, how.called)
+        return _write(program, weights, path, options)
+    return _write_named(program, weights, path, options, how.called)
 
 
 def average(options: Namespace) -> int:
@@ -54,10 +59,11 @@ def average(options: Namespace) -> int:
 
     path = _target(options.output, options.force)
     program = one_program(options)
-    weights, notes = mean_of(program, options.files, asked(options))
+    with progress_shown():
+        weights, notes = mean_of(program, options.files, asked(options))
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    return _write(program, weights, path)
+    return _write(program, weights, path, options)
 
 
 def inspect(options: Namespace) -> int:
@@ -101,16 +107,17 @@ def _target(text: str, force: bool) -> Path:
     return path
 
 
-def _write(program: Program, weights: Weights | None, path: Path) -> int:
+def _write(program: Program, weights: Weights | None, path: Path, options: Namespace) -> int:
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.registry import encode
 
     assert weights is not None
-    write_whole(Artefact(path, encode(program, weights.state, weights.origin, path)))
-    return _wrote(path, weights.state)
+    with progress_shown():
+        write_whole(Artefact(path, told(path, encode(program, weights.state, weights.origin, path))))
+    return _wrote(path, weights.state, options)
 
 
-def _write_named(program: Program, weights: Weights, path: Path, library: str, called: Called) -> int:
+def _write_named(program: Program, weights: Weights, path: Path, options: Namespace, called: Called) -> int:
     """Write weights under the names of a library, and say on stderr what was done to have them so."""
     from resnet_dsl.backend.writing import Artefact, write_whole
     from resnet_dsl.weights.formats.metadata import describe
@@ -118,16 +125,26 @@ def _write_named(program: Program, weights: Weights, path: Path, library: str, c
     from resnet_dsl.zoo.model_names import model_names
     from resnet_dsl.zoo.translate import to_library
 
+    library = options.to_library
     names = model_names(program, library, called=called)
     state, notes = to_library(weights.state, names, program.graph)
     content = encode_named(state, describe(program, weights.origin) | {"names": library}, path)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    write_whole(Artefact(path, content))
-    return _wrote(path, state)
+    with progress_shown():
+        write_whole(Artefact(path, told(path, content)))
+    return _wrote(path, state, options)
 
 
-def _wrote(path: Path, state: Mapping[str, Array]) -> int:
+def told(path: Path, pieces: Pieces) -> Iterator[bytes | memoryview]:
+    """Yield the pieces of a file, and tell how much of it is written."""
+    task = LongTask(f"writing {path.name}", sum(memoryview(piece).nbytes for piece in pieces), "B")
+    for piece in pieces:
+        yield piece
+        task.advance(memoryview(piece).nbytes)
+
+
+def _wrote(path: Path, state: Mapping[str, Array], options: Namespace) -> int:
     elements = sum(value.size for value in state.values())
-    print(f"wrote {printable(str(path))} ({counted(len(state), 'tensor')}, {elements:,} elements)")
+    say(options, f"wrote {printable(str(path))} ({counted(len(state), 'tensor')}, {elements:,} elements)")
     return 0

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import COUNT, FLAG, INDEX, PAIR, PAIR_OR_NONE, ArgumentError, Pair, argument
 from resnet_dsl.ir.formulas import Formula
-from resnet_dsl.ir.ops.base import Init, Mistake, Op, TensorSpec, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import Init, Kept, Mistake, Op, TensorSpec, declared, divisors, needs_map
 from resnet_dsl.ir.ops.joins import Agreement, Join, disagreement
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import ONE, Size
@@ -123,6 +123,7 @@ class Positions(Op):
     """
 
     kind: ClassVar[str] = "positions"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("positionembedding", "positionalembedding", "posembed")
     takes: ClassVar[str] = "map of a known size"
     size: Pair = argument(PAIR)
@@ -143,6 +144,7 @@ class Tokens(Op):
     """A map as one column of its pixels, row by row; with `mean=true` below their mean."""
 
     kind: ClassVar[str] = "tokens"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("flattenpixels", "sequence")
     takes: ClassVar[str] = "map of a known size"
     gives: ClassVar[str] = "the channels, a column of all pixels, and of the mean"
@@ -167,6 +169,8 @@ class Pixel(Op):
     """One pixel of a map, by its row and column from 0 on: Cx1x1."""
 
     kind: ClassVar[str] = "pixel"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
+    within: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("select", "pick", "token")
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "the channels, one pixel"

@@ -26,6 +26,9 @@ from resnet_dsl.records import Field, dataclass, fields, replace
 
 USUAL_EPS = (1e-3, 1.001e-5, 1e-5, 0.0)  # of Keras, of keras.applications, of torch, and forgotten
 
+Kept = Literal["inputs", "result", "mask", "indices"]
+"""What a backward pass reads: inputs, the result, a number drawn for each of its values, a place for each."""
+
 Role = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
 
 
@@ -142,6 +145,8 @@ class Op:
     bound_by: ClassVar[str] = ""  # which bound of the result a number among the inputs is
     commutes: ClassVar[bool] = False  # whether its inputs may change places, and not a bit of the result
     joined: ClassVar[str] = ""  # what several inputs become, in words
+    keeps: ClassVar[tuple[Kept, ...]] = ("inputs",)  # what its backward needs of the forward pass
+    within: ClassVar[bool] = False  # whether its result may lie within its input, with no memory of its own
     fresh: ClassVar[bool] = False  # its result is new, and its own backward does not need it
     aliases: ClassVar[tuple[str, ...]] = ()  # what other libraries call it, as suggestions compare names
     absent: ClassVar[Mapping[str, str]] = {}  # arguments that it has elsewhere, with what to write here

@@ -20,6 +20,7 @@ from resnet_dsl.ir.ops.base import (
     ChannelMap,
     Doubt,
     Init,
+    Kept,
     Mistake,
     Op,
     TensorSpec,
@@ -36,6 +37,7 @@ class Relu(Op):
     """max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("rectifiedlinear", "rectify")
     activation: ClassVar[bool] = True
 
@@ -123,6 +125,7 @@ class Elu(Op):
     """x where it is positive, `alpha` times exp(x) - 1 elsewhere (Clevert et al. 2016)."""
 
     kind: ClassVar[str] = "elu"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     activation: ClassVar[bool] = True
     alpha: float = argument(REAL, 1.0)
 
@@ -148,6 +151,7 @@ class Sigmoid(Op):
     """1 / (1 + exp(-x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("logistic",)
     activation: ClassVar[bool] = True
 
@@ -157,6 +161,7 @@ class Tanh(Op):
     """Hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     activation: ClassVar[bool] = True
 
 
@@ -168,6 +173,7 @@ class Softmax(Op):
     """
 
     kind: ClassVar[str] = "softmax"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("softmax2d",)
     mixes_channels: ClassVar[bool] = True
     over: str = argument(choice("channels", "pixels", "parts"), "channels", aliases=("axis", "dim"))
@@ -205,6 +211,7 @@ class Dropout(Op):
     """Zero with probability `rate` in training and scale the rest up; nothing in evaluation."""
 
     kind: ClassVar[str] = "dropout"
+    keeps: ClassVar[tuple[Kept, ...]] = ("mask",)
     aliases: ClassVar[tuple[str, ...]] = ("spatialdropout", "alphadropout")
     random: ClassVar[bool] = True
     rate: float = argument(RATE, 0.5, aliases=OF_RATE)
@@ -224,6 +231,7 @@ class StochasticDepth(Op):
     """
 
     kind: ClassVar[str] = "stochastic_depth"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("droppath",)
     random: ClassVar[bool] = True
     rate: float = argument(RATE, 0.1, aliases=OF_RATE)
@@ -246,6 +254,7 @@ class Affine(Op):
     """scale * x + shift: what arithmetic of a tensor and a number is."""
 
     kind: ClassVar[str] = "affine"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     operator: ClassVar[str] = "scaled"
     arithmetic: ClassVar[bool] = True
     scale: float = argument(REAL, 1.0)

@@ -6,7 +6,7 @@ from math import inf, isinf
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import BOUND, REAL, ArgumentError, argument
-from resnet_dsl.ir.ops.base import Op, declared
+from resnet_dsl.ir.ops.base import Kept, Op, declared
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -20,6 +20,7 @@ class Exponential(Op):
     """The exponential function."""
 
     kind: ClassVar[str] = "exp"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("exponential",)
 
 
@@ -41,6 +42,7 @@ class SquareRoot(Op):
     """The square root."""
 
     kind: ClassVar[str] = "sqrt"
+    keeps: ClassVar[tuple[Kept, ...]] = ("result",)
     aliases: ClassVar[tuple[str, ...]] = ("squareroot",)
     takes: ClassVar[str] = "map or vector of positive values"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
-from resnet_dsl.ir.ops.base import Op, declared
+from resnet_dsl.ir.ops.base import Kept, Op, declared
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, first_difference, same, when_different, when_not_one
 from resnet_dsl.records import dataclass, replace
@@ -54,6 +54,7 @@ class Add(Join):
     """Sum of equal shapes: the residual addition. Nothing is ever broadcast."""
 
     kind: ClassVar[str] = "add"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     takes: ClassVar[str] = "two of one shape"
     gives: ClassVar[str] = "that shape"
     arithmetic: ClassVar[bool] = True
@@ -175,6 +176,7 @@ class Concat(Join):
     """The channels of all inputs one after the other."""
 
     kind: ClassVar[str] = "concat"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("concatenate", "cat")
     takes: ClassVar[str] = "two or more of one height and width, or vectors"
     gives: ClassVar[str] = "the channels of all"

@@ -22,7 +22,7 @@ from resnet_dsl.ir.arguments import (
     sides,
 )
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
-from resnet_dsl.ir.ops.base import Mistake, Op, Window, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import Kept, Mistake, Op, Window, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.records import replace
 
@@ -35,6 +35,8 @@ class Flatten(Op):
     """
 
     kind: ClassVar[str] = "flatten"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
+    within: ClassVar[bool] = True
     takes: ClassVar[str] = "map of a known size"
     gives: ClassVar[str] = "vector"
     order: str = argument(choice("chw", "hwc"), "chw")
@@ -71,6 +73,7 @@ class Subsample(Op):
     """Every `stride`-th row and column, from the first on: x[:, :, ::s, ::s]."""
 
     kind: ClassVar[str] = "subsample"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`ceil(n / s)`"
     stride: Pair = argument(PAIR, aliases=OF_STRIDE)
@@ -94,6 +97,7 @@ class PadChannels(Op):
     """Zeros as further channels up to `channels`, at the `end` or on `both` sides."""
 
     kind: ClassVar[str] = "pad_channels"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     gives: ClassVar[str] = "`channels`, not fewer than before"
     channels: int = argument(COUNT, aliases=OF_CHANNELS)
     side: str = argument(choice("end", "both"), "end")
@@ -125,6 +129,7 @@ class ZeroPad(Op):
     """
 
     kind: ClassVar[str] = "zeropad"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("zeropadding", "pad", "constantpad")
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`n + 2 * amount`, or `n` and both its amounts"
@@ -149,6 +154,8 @@ class Part(Op):
     """The channels of part `index`, from 0 on, of `of` equal parts."""
 
     kind: ClassVar[str] = "part"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
+    within: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("split", "chunk", "slice")
     gives: ClassVar[str] = "the channels divided by `of`"
     index: int = argument(INDEX)

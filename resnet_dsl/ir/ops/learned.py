@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from resnet_dsl.ir.arguments import FLAG, REAL, argument, itself
-from resnet_dsl.ir.ops.base import ChannelMap, Init, Op, TensorSpec, declared
+from resnet_dsl.ir.ops.base import ChannelMap, Init, Kept, Op, TensorSpec, declared
 from resnet_dsl.ir.shapes import Shape
 
 
@@ -37,6 +37,7 @@ class LearnedShift(Op):
     """x plus a learned number, one for each channel or one for all; `start` is what they start at."""
 
     kind: ClassVar[str] = "bias"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("learnedbias", "biaslayer", "addbias")
     fresh: ClassVar[bool] = True
     start: float = argument(REAL, 0.0, structure=itself, aliases=("init", "initvalue", "beta"), starts=True)

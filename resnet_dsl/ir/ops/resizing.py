@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from resnet_dsl.ir.arguments import FLAG, PAIR, PAIR_OR_NONE, ArgumentError, Pair, argument, choice
-from resnet_dsl.ir.ops.base import Op, Window, declared, needs_map
+from resnet_dsl.ir.ops.base import Kept, Op, Window, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size, when_less
 from resnet_dsl.limits import ARGUMENT
@@ -26,6 +26,7 @@ class Upsample(Op):
     """
 
     kind: ClassVar[str] = "upsample"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("upsampling", "interpolate")
     absent: ClassVar[Mapping[str, str]] = {"like": "`resize(like=…)` brings a map to the size of another"}
     takes: ClassVar[str] = "map"
@@ -68,6 +69,7 @@ class Resize(Op):
     """
 
     kind: ClassVar[str] = "resize"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("resizing", "interpolatelike", "upsamplelike")
     absent: ClassVar[Mapping[str, str]] = {"size": OF_LIKE, "factor": OF_LIKE, "scalefactor": OF_LIKE}
     takes: ClassVar[str] = "two maps"
@@ -104,6 +106,7 @@ class Crop(Op):
     """
 
     kind: ClassVar[str] = "crop"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("centercrop", "cropping")
     instead: ClassVar[str] = "`resize(like=…)` brings a map to any size"
     takes: ClassVar[str] = "map; or two, the first not the smaller"

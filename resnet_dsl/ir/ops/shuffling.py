@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from resnet_dsl.ir.arguments import COUNT, argument
 from resnet_dsl.ir.formulas import Fixed, Formula, operation
-from resnet_dsl.ir.ops.base import Op, Window, declared, divisors, needs_map
+from resnet_dsl.ir.ops.base import Kept, Op, Window, declared, divisors, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.limits import ARGUMENT
 
@@ -29,6 +29,7 @@ class PixelShuffle(Op):
     """
 
     kind: ClassVar[str] = "pixel_shuffle"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("pixelshuffle", "depthtospace", "subpixel")
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "the channels divided by `factor` squared, `n * factor`"
@@ -63,6 +64,7 @@ class PixelUnshuffle(Op):
     """Pixels as channels: the way back of `pixel_shuffle`; what makes no square is left out."""
 
     kind: ClassVar[str] = "pixel_unshuffle"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("pixelunshuffle", "spacetodepth", "reorg")
     takes: ClassVar[str] = "map"
     gives: ClassVar[str] = "`factor` squared times the channels, `floor(n / factor)`"
@@ -103,6 +105,7 @@ class ChannelShuffle(Op):
     """The first channel of each group, then the second of each, and so on (Zhang et al. 2018, ShuffleNet)."""
 
     kind: ClassVar[str] = "channel_shuffle"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ("channelshuffle", "shufflechannels")
     groups: int = argument(COUNT, aliases=("numgroups",))
 

@@ -21,7 +21,7 @@ from resnet_dsl.ir.arguments import (
     itself,
     sides,
 )
-from resnet_dsl.ir.ops.base import Mistake, Op, Window, declared, needs_map
+from resnet_dsl.ir.ops.base import Kept, Mistake, Op, Window, declared, needs_map
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
 from resnet_dsl.records import replace
@@ -82,6 +82,7 @@ class MaxPool(Pool):
     """The largest value of each window; padding counts as minus infinity."""
 
     kind: ClassVar[str] = "maxpool"
+    keeps: ClassVar[tuple[Kept, ...]] = ("inputs", "indices")
     aliases: ClassVar[tuple[str, ...]] = ("maxpooling",)
 
     def mistakes(self) -> Iterator[Mistake]:
@@ -171,6 +172,7 @@ class GlobalAvgPool(Op):
     """The mean over height and width: Cx1x1."""
 
     kind: ClassVar[str] = "gap"
+    keeps: ClassVar[tuple[Kept, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = (
         "globalavgpool",
         "globalaveragepool",

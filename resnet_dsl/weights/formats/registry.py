@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 
 from resnet_dsl.backend.bounds import AXES, check_tensors
@@ -20,6 +21,7 @@ from resnet_dsl.diagnostics.suggest import did_you_mean
 from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.program import Program
+from resnet_dsl.progress import LongTask
 from resnet_dsl.records import replace
 from resnet_dsl.weights.formats.metadata import describe
 from resnet_dsl.weights.formats.shards import read_shards
@@ -107,7 +109,8 @@ def _checked(path: Path, format: WeightFormat, contents: Contents) -> Contents:
     for name, stored in contents.tensors.items():
         if len(stored.shape) > AXES.most:
             raise UsageError(f"{path}: the tensor {printable(name)} has {len(stored.shape):,} axes")
-    tensors = {name: _guarded(path, format, name, stored) for name, stored in contents.tensors.items()}
+    task = LongTask(f"reading {path.name}", sum(prod(s.shape) for s in contents.tensors.values()), "values")
+    tensors = {name: _guarded(path, format, name, s, task) for name, s in contents.tensors.items()}
     return replace(contents, tensors=tensors)
 
 
@@ -157,15 +160,17 @@ def _need(path: Path, doing: str, packages: tuple[str, ...], install: str) -> No
         raise UsageError(f"{path}: {doing} it {needed(missing, install)}")
 
 
-def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored) -> Stored:
-    """A tensor whose reading, too, fails with a sentence."""
+def _guarded(path: Path, format: WeightFormat, name: str, stored: Stored, task: LongTask) -> Stored:
+    """A tensor whose reading, too, fails with a sentence, and counts as a part of the task."""
 
     def load() -> Array:
         with _reported(path, format, f" (tensor {printable(name)})"):
-            return stored.load()
+            found = stored.load()
+        task.advance(prod(stored.shape))
+        return found
 
     other = stored.otherwise
-    return replace(stored, load=load, otherwise=other and _guarded(path, format, name, other))
+    return replace(stored, load=load, otherwise=other and _guarded(path, format, name, other, task))
 
 
 @contextmanager
