@@ -13,7 +13,7 @@ import pytest
 
 import resnet_dsl
 from resnet_dsl.analysis import memory
-from resnet_dsl.cli import options
+from resnet_dsl.cli import command_options
 from resnet_dsl.cli.main import main
 from resnet_dsl.printing.bars import share_column
 
@@ -129,5 +129,5 @@ def test_what_cannot_be_shown_is_refused(
 
 
 def test_the_options_have_what_the_analysis_knows() -> None:
-    assert tuple(memory.DTYPES) == options.DTYPES
-    assert tuple(memory.OPTIMIZERS) == options.OPTIMIZERS
+    assert tuple(memory.DTYPES) == command_options.DTYPES
+    assert tuple(memory.OPTIMIZERS) == command_options.OPTIMIZERS

@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from resnet_dsl.cli.options import columns
+from resnet_dsl.cli.parser import columns
 from resnet_dsl.cli.programs import one_program
 from resnet_dsl.printing.summary import Bars, summary_json, summary_text, title
 
