@@ -74,9 +74,10 @@ def measured(row: Row, rounds: int, folder: Path) -> Result:
 def _pairs(row: Row, rounds: int, folder: Path) -> Iterator[tuple[Cost, Cost | None]]:
     """Yield what ours and theirs cost in each round."""
     if isinstance(row.ours, Turn):
-        command = [sys.executable, "-m", "benchmarks.turns", row.ours.name, str(rounds)]
-        for ours, theirs in json.loads(printed(command).splitlines()[-1]):
-            yield Cost(*ours), Cost(*theirs)
+        command = [sys.executable, "-m", "benchmarks.turns", row.ours.name]
+        for _ in range(rounds):
+            ours, theirs = (printed([*command, side]) for side in ("ours", "theirs"))
+            yield tuple(Cost(*json.loads(text.splitlines()[-1])) for text in (ours, theirs))
         return
     _cost(row.ours, folder)  # what is kept for the next run is kept by now
     for _ in range(rounds):

@@ -35,6 +35,9 @@ print(json.dumps([*used, (kilobytes("VmHWM") - held) / 1024]))
 """The second run is measured: imports, and what is compiled once, are the rows' of whole processes."""
 
 
+WARM, RUNS = 2, 5  # of work that is repeated in one process
+
+
 class BenchmarkError(Exception):
     """A piece of work that failed; the message is what it printed last."""
 
@@ -99,18 +102,14 @@ def second_run(source: str, folder: Path) -> Cost:
     return Cost(*json.loads(done.stdout.splitlines()[-1]))
 
 
-def in_turns(
-    ours: Callable[[], object], theirs: Callable[[], object], rounds: int
-) -> list[tuple[Cost, Cost]]:
-    """Run both in turns in this process, the first of a round in turns too; first runs do not count."""
-    ours(), theirs()
-    found: dict[Callable[[], object], list[Cost]] = {ours: [], theirs: []}
-    for number in range(rounds):
-        for work in (ours, theirs) if number % 2 == 0 else (theirs, ours):
-            cpu, wall = time.process_time(), time.perf_counter()
-            work()
-            found[work].append(Cost(time.process_time() - cpu, time.perf_counter() - wall, 0.0))
-    return list(zip(found[ours], found[theirs], strict=True))
+def repeated(work: Callable[[], object]) -> Cost:
+    """Run work a few times in this process and return the cost of the median run, without the first two."""
+    costs = []
+    for _ in range(WARM + RUNS):
+        cpu, wall = time.process_time(), time.perf_counter()
+        work()
+        costs.append(Cost(time.process_time() - cpu, time.perf_counter() - wall, 0.0))
+    return sorted(costs[WARM:], key=lambda cost: cost.cpu)[RUNS // 2]
 
 
 def printed(command: list[str]) -> str:

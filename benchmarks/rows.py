@@ -1,7 +1,7 @@
 """The rows of the table: a piece of work, what it is held against, and the ratio to reach.
 
 A work is a `Command`, a process of its own from start to end; a `Piece` of Python within one, run twice, the
-second run measured; or a `Turn` of two models in one process (`benchmarks/turns.py`).
+second run measured; or a `Turn` of two models (`benchmarks/turns.py`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Time a model that the compiler built against a library's own, in turns within this process.
+"""Time a model that the compiler built, or the library's own, in a process of its own.
 
-    python -m benchmarks.turns NAME ROUNDS
+    python -m benchmarks.turns NAME ours|theirs
 
-What else the machine does meets both alike. Names are those of `benchmarks/rows.py`; a list of pairs of
-costs, ours and theirs, is printed.
+Two models in one process would not meet the same memory: what the first one left decides how often the second
+one gets new pages. Names are those of `benchmarks/rows.py`; the cost of a run is printed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
-from benchmarks.measuring import in_turns
+from benchmarks.measuring import repeated
 
 Work = Callable[[], object]
 SIZE = 224
@@ -135,15 +135,15 @@ def _work(framework: str, model: Any, what: str) -> Work:
     return _torch_trains(model) if what == "train" else _torch_predicts(model, what == "predict-last")
 
 
-def pairs(name: str, rounds: int) -> list[list[tuple[float, ...]]]:
-    """Return what each round's two runs cost."""
+def work(name: str, side: str) -> Work:
+    """Return what `ours` or `theirs` does."""
     library, spec, what = name.split("/")
     framework, theirs = LIBRARIES[library]
+    if side == "theirs":
+        return _work(framework, theirs(spec), what)
     built = _ours(OPTIMISED.get(what, framework), spec, what)
-    ours = _onnx_predicts(built) if what == "predict-onnx" else _work(framework, built, what)
-    turns = in_turns(ours, _work(framework, theirs(spec), what), rounds)
-    return [[astuple(mine), astuple(other)] for mine, other in turns]
+    return _onnx_predicts(built) if what == "predict-onnx" else _work(framework, built, what)
 
 
 if __name__ == "__main__":
-    print(json.dumps(pairs(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(astuple(repeated(work(sys.argv[1], sys.argv[2])))))
