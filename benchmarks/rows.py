@@ -119,7 +119,7 @@ START = (
     ),
     Row(
         "check/n-orca",
-        "the same",
+        "`check resnet50`",
         "n-orca's `--help`",
         None,
         _cli("check", "resnet50"),

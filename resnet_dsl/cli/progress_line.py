@@ -64,7 +64,7 @@ def _amount(count: float, unit: str) -> str:
     for factor, prefix in PREFIXES:
         if count >= factor:
             return f"{count / factor:.1f} {prefix}{unit}"
-    return f"{count:.0f} {unit}"
+    return f"{count:.0f} {unit}" if count >= 1 else f"{count:.1g} {unit}"
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.programs import one_program, parse_settings
+from resnet_dsl.cli.progress_line import progress_shown
+from resnet_dsl.cli.verification_progress import VerificationProgress
 from resnet_dsl.cli.weight_choice import check_asked
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.driver import compile_source, read
@@ -38,18 +40,23 @@ def verify(options: Namespace) -> int:
     def work(announce: Announce) -> int:
         _one_thread()
         from resnet_dsl.verify.report import as_json, as_text
+        from resnet_dsl.verify.run import runners
         from resnet_dsl.verify.run import verify as run
-
-        def begin(backend: str, doing: str) -> None:
-            announce(backend, doing)
-            _say(f"{backend} {doing}" if backend else "")
 
         state = _weights(options, program) if options.weights else None
         engines, steps = options.engines == "all", options.train_steps
         optimize = bool(options.optimize)
-        report = run(
-            load, names, steps, options.seed, state, sizes, begin, engines, apart=True, optimize=optimize
-        )
+        with progress_shown():
+            progress = VerificationProgress(runners(names, engines)[0], steps)
+
+            def begin(backend: str, doing: str) -> None:
+                announce(backend, doing)
+                progress.begin(backend, doing)
+
+            report = run(
+                load, names, steps, options.seed, state, sizes, begin, engines, apart=True, optimize=optimize
+            )
+        progress.end()
         print(as_json(report) if options.format == "json" else as_text(report))
         return 0 if report.passed else 1
 
@@ -64,11 +71,6 @@ def _one_thread() -> None:
     """Have a thread a process: backends have a process each, and only one with a single thread is copied."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-
-
-def _say(what: str) -> None:
-    if what and sys.stderr.isatty():
-        print(f"running {what}", file=sys.stderr)
 
 
 def _names(text: str | None) -> list[str]:
