@@ -19,6 +19,7 @@ from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
+from resnet_dsl.progress import LongTask
 from resnet_dsl.records import dataclass
 from resnet_dsl.shipped import models
 from resnet_dsl.syntax import ast
@@ -56,8 +57,10 @@ def with_blocks(shapes: Shapes, model: str, comment: str) -> Iterator[OfShipped]
     if names is None:
         return
     labels, fits = _labels(names), False
+    task = LongTask("looking for its blocks", sum(map(len, specs_with_blocks())), "networks")
     for specs in specs_with_blocks():
         for spec in specs if not fits else ():
+            task.advance(1)
             if not labels <= words_for(models()[spec].path):
                 continue
             known = _names_of_shipped(spec)
