@@ -15,6 +15,7 @@ from resnet_dsl.driver import compile_source
 from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.reference import evaluate
 from resnet_dsl.verify.share import fresh_starts
+from tests.support.agreement import assert_agreement
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -217,3 +218,20 @@ def test_vectors_of_rows_and_of_columns_start_apart_on_a_square_map(backend: str
     program = compile_source(Source("m.resnet", f"{block}\n{text}"))
     assert sum(name.endswith("_rel") for name, _ in program.graph.parameters()) == 2
     assert fresh_starts(program, find_backend(backend)) == ()
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "pixel(row=1)",
+        "adaptive_avgpool(2x3)",
+        "upsample(size=4x5)",
+        "upsample(size=4x4) -> pixel_unshuffle(2)",
+    ],
+)
+def test_what_has_a_size_of_its_own_has_it_whatever_the_input_has(stem: str) -> None:
+    """A fully connected layer behind it has to know how many values there are."""
+    pytest.importorskip("keras")
+    text = f"model net {{ input: 3xHxW  stages: []  stem: x -> {stem}  head: flatten -> fc(3) }}"
+    program = compile_source(Source("net.resnet", text))
+    assert_agreement(program, [(7, 9), (5, 4)], [("keras", "float64")], {"float64": 1e-12})
