@@ -133,7 +133,7 @@ def _named(row: Row, names: Sequence[str]) -> bool:
 
 def table(names: Sequence[str], rounds: int, folder: Path) -> Iterator[str]:
     """Yield the table's lines, each when it is known."""
-    for spec in ("resnet50", "resnet152"):
+    for spec in ("resnet50", "resnet50_keras", "resnet152"):
         whole(
             [sys.executable, "-m", "resnet_dsl", "weights", "init", spec, "-o", f"{spec}.safetensors"], folder
         )

@@ -191,7 +191,7 @@ BUILDING = (
         "text to live Keras ResNet-50",
         "keras.applications",
         0.95,
-        _built("keras", "resnet50"),
+        _built("keras", "resnet50_keras"),
         APPLICATION,
     ),
     Row(
@@ -199,7 +199,7 @@ BUILDING = (
         "the same with a file of weights",
         "keras.applications",
         0.9,
-        _built("keras", "resnet50", ", weights='resnet50.safetensors'"),
+        _built("keras", "resnet50_keras", ", weights='resnet50_keras.safetensors'"),
         APPLICATION,
     ),
 )
