@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 
 from resnet_dsl.decompile.tensors import Shapes
@@ -11,7 +10,6 @@ from resnet_dsl.driver import compile_spec
 from resnet_dsl.program import Program
 from resnet_dsl.shipped import models
 
-PARAMS = re.compile(r"\bparams == ([0-9_]+)")
 STATISTICS = (".running_mean", ".running_var")
 
 
@@ -34,7 +32,7 @@ def with_tensors(shapes: Shapes) -> Iterator[Program]:
 def _having(shapes: Shapes, params: range) -> Iterator[Program]:
     """Yield those with these tensors among the networks of so many parameters."""
     for model in models().values():
-        if model.is_whole and any(int(count) in params for count in PARAMS.findall(model.text)):
+        if model.is_whole and model.expected("params") in params:
             program = compile_spec(model.name)
             if {name: parameter.shape for name, parameter in program.graph.parameters()} == shapes:
                 yield program
