@@ -130,7 +130,8 @@ def test_a_scripted_model_takes_images_too(run: Run) -> None:
 
 
 REFUSED = {
-    "": "net has no `preprocess`, which says what becomes of images",
+    "": "net has no `preprocess`, which says what becomes of images: write one, such as "
+    "`preprocess: { color: rgb  range: [0, 1] }`",
     "color: rgb": "`preprocess` of net does not say what range pixels are in: `range: [0, 1]`, or `[0, 255]` "
     "where they stay as they are",
     "range: [0, 1, 2]": "`range` in `preprocess` of net is no pair of numbers such as [0, 1]",

@@ -25,7 +25,9 @@ def taking_images(program: Program) -> Program:
 def _pixels(network: Network) -> PixelInput:
     said: dict[str, Any] = dict(network.preprocess)
     if not said:
-        raise UsageError(f"{network.name} has no `preprocess`, which says what becomes of images")
+        usual = "`preprocess: { color: rgb  range: [0, 1] }`"
+        wanted = "which says what becomes of images: write one, such as"
+        raise UsageError(f"{network.name} has no `preprocess`, {wanted} {usual}")
     if network.input.is_vector:
         raise UsageError(f"{network.name} takes vectors, and no images")
     low, high = _range(network.name, said)
