@@ -20,6 +20,7 @@ from resnet_dsl.program import Program
 from resnet_dsl.verify.case import Subject, calibrated_state, subject_of
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.sensitivity import moved
+from resnet_dsl.verify.step_errors import gradient_errors
 from resnet_dsl.verify.training import WholeRun, verify_training
 from resnet_dsl.verify.training_report import lines_of, verdict
 
@@ -227,6 +228,34 @@ def test_a_frozen_network_trains_the_same() -> None:
     backends = {name: find_backend(name) for name in ("torch", "keras")}
     found = verify_training(subject, backends, calibrated_state(subject, 0), 2, 0)
     assert all(trained.passed for trained in found), found
+
+
+SHIFTLESS = """block normed(width, stride = 1) {
+    return x + (x -> bn -> conv(width, 3x3) -> bn -> relu -> conv(width, 3x3) -> bn)
+}
+model m {
+    input: 3x12x12  stem: conv(8, 3x3) -> bn  stages: [2]  widths: [8]  block: normed
+    head: bn -> relu -> gap -> fc(4)
+}"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_what_rounding_leaves_of_a_gradient_of_zero_is_held_to_its_layer(backend: str) -> None:
+    """A batch norm takes away the shift of one before: that bias has no gradient, and its scale has one."""
+    subject = subject_of(lambda more: compile_source(Source("m.resnet", SHIFTLESS), overrides=more))
+    (found,) = verify_training(subject, {backend: find_backend(backend)}, calibrated_state(subject, 0), 1, 0)
+    assert found.errors["gradients"][0] < 1e-12
+
+
+def test_a_gradient_is_held_to_the_largest_of_its_own_layer() -> None:
+    truth = {"bn.weight": np.array([2.0, 1.0]), "bn.bias": np.array([1e-17, 0.0]), "fc.bias": np.array([8.0])}
+    off = {
+        "bn.weight": truth["bn.weight"] + 2e-9,
+        "bn.bias": truth["bn.bias"] + 4e-16,
+        "fc.bias": np.array([8.0]),
+    }
+    found = gradient_errors(off, truth, truth)
+    assert found == pytest.approx({"bn.weight": 1e-9, "bn.bias": 2e-16, "fc.bias": 0.0}, rel=1e-3)
 
 
 def test_what_is_kept_from_step_to_step_shows_in_the_run_alone() -> None:

@@ -64,7 +64,7 @@ def errors_of(graph: Graph, got: Left, truth: Left) -> Errors:
     state, velocity = truth.after
     return {
         "loss": (max(_number(abs(a - b) / max(abs(b), 1e-300)) for a, b in losses), ""),
-        "gradients": worst(got.gradients, truth.gradients, truth.gradients),
+        "gradients": largest_of(gradient_errors(got.gradients, truth.gradients, truth.gradients)),
         "weights": worst(got.after.state, state, learned),
         "velocity": worst(got.after.velocity, velocity, truth.gradients),
         "statistics": worst(got.after.state, state, set(state) - learned),
@@ -78,19 +78,45 @@ def largest(errors: Errors) -> float:
 
 def worst(got: Mapping[str, Array], truth: Mapping[str, Array], names: Iterable[str]) -> tuple[float, str]:
     """Return the largest error of any tensor, and its name."""
-    return max(((error, name) for name, error in each(got, truth, names).items()), default=(0.0, ""))
+    return largest_of(each(got, truth, names))
+
+
+def largest_of(errors: Mapping[str, float]) -> tuple[float, str]:
+    """Return the largest of errors by tensor, and its name."""
+    return max(((error, name) for name, error in errors.items()), default=(0.0, ""))
 
 
 def each(got: Mapping[str, Array], truth: Mapping[str, Array], names: Iterable[str]) -> dict[str, float]:
     """Return each tensor's largest difference relative to its largest value."""
+    return _relative(got, truth, {name: float(np.abs(truth[name]).max()) for name in names})
+
+
+def gradient_errors(
+    got: Mapping[str, Array], truth: Mapping[str, Array], names: Iterable[str]
+) -> dict[str, float]:
+    """Return each gradient's largest difference relative to the largest value of its layer's gradients.
+
+    They are sums of the same terms, each with weights of its own. Where a batch norm behind takes all
+    shifts away, those of a bias cancel: what is left of them is the rounding of terms as large as the others'.
+    """
     values = {name: float(np.abs(truth[name]).max()) for name in names}
-    # A gradient that is zero but for rounding (a bias before a batch norm) is held to the largest.
-    least = max(1e-5 * max(values.values(), default=0.0), 1e-300)
+    layers: dict[str, float] = {}
+    for name, value in values.items():
+        layer = name.rpartition(".")[0]
+        layers[layer] = max(value, layers.get(layer, 0.0))
+    return _relative(got, truth, {name: layers[name.rpartition(".")[0]] for name in values})
+
+
+def _relative(
+    got: Mapping[str, Array], truth: Mapping[str, Array], scales: Mapping[str, float]
+) -> dict[str, float]:
+    # What is zero but for rounding, with all of its layer, is held to the largest of all.
+    least = max(1e-5 * max(scales.values(), default=0.0), 1e-300)
     return {
-        name: _number(float(np.abs(got[name] - truth[name]).max()) / max(value, least))
+        name: _number(float(np.abs(got[name] - truth[name]).max()) / max(scale, least))
         if name in got and got[name].shape == truth[name].shape
         else float("inf")
-        for name, value in values.items()
+        for name, scale in scales.items()
     }
 
 

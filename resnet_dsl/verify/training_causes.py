@@ -16,7 +16,15 @@ from resnet_dsl.ir.graph import INPUT, Graph, GraphNode
 from resnet_dsl.ir.ops import RunningNorm
 from resnet_dsl.records import dataclass, replace
 from resnet_dsl.reference import TrainingStep
-from resnet_dsl.verify.step_errors import Images, Left, each, errors_of, referee_steps, state_after
+from resnet_dsl.verify.step_errors import (
+    Images,
+    Left,
+    each,
+    errors_of,
+    gradient_errors,
+    referee_steps,
+    state_after,
+)
 
 SAMPLE = 1 << 16  # values of a least squares fit
 SURE = 1e-6  # a factor is known as well as that, and a fit is one if it is as near as that
@@ -65,7 +73,7 @@ def _of_ops(case: StepTaken, wanted: TrainingStep, got: TrainedStep) -> str:
         except (ValueError, LookupError):  # such a mistake cannot be made here: the shapes do not fit
             continue
         names = step.gradients.keys() & wanted.gradients.keys()
-        near = max(each(got.gradients, step.gradients, names).values(), default=0.0)
+        near = max(gradient_errors(got.gradients, step.gradients, names).values(), default=0.0)
         if abs(got.loss - step.loss) <= case.bar * abs(step.loss) and near <= case.bar:
             return words
     return ""
