@@ -5,7 +5,7 @@
     python tools/verify_shelf.py --log FILE --table        the table of what was verified so far
 
 A deep network is shortened to as few blocks as have all its parts, by what settings decide its depth;
-one that takes its own size only is given a smaller one. What is done is a line of the log, so that a
+one that is too wide to hold is made narrower, one that takes its own size only is given a smaller one. What is done is a line of the log, so that a
 run goes on where the last one ended: what was stopped or failed is done again.
 """
 
@@ -43,6 +43,12 @@ PASSED = "passed"
 RANDOM = "random"
 DEEP = 60  # ops; what has fewer is verified as it is
 HEAVY = 150_000_000  # parameters, of which a verification holds some ten copies in double precision
+NARROW: tuple[Settings, ...] = (  # settings that decide widths, for what is heavier
+    {"first": 96},
+    {"factor": 1},
+    {"w0": 48, "wa": 24.0, "group": 8},
+    {"w0": 48, "wa": 24.0, "group_size": 8},
+)
 SMALL = (32, 64, 96, 128, 160, 192)  # inputs for a network that takes one size only
 A_PROCESS = 30  # networks: a framework never gives back all that it has built
 
@@ -80,9 +86,14 @@ def shortened(name: str) -> tuple[Settings, Program]:
     of its own, the kinds of ops with the kinds of what they take.
     """
     whole = compile_spec(name)
+    settings, best = _few_blocks(whole, name) if len(whole.graph.nodes) > DEEP else (Settings(), whole)
+    if best.cost.params > HEAVY:
+        settings, best = _narrower(name, settings, best)
+    return _at_a_small_size(name, settings, best)
+
+
+def _few_blocks(whole: Program, name: str) -> tuple[Settings, Program]:
     settings, best = Settings(), whole
-    if len(whole.graph.nodes) <= DEEP:
-        return _at_a_small_size(name, settings, best)
     for has_all in (_parts, _kinds):
         for shorter in _ways(whole):
             with suppress(CompileError):
@@ -92,7 +103,17 @@ def shortened(name: str) -> tuple[Settings, Program]:
                     settings, best = shorter, tried
         if settings:
             break
-    return _at_a_small_size(name, settings, best)
+    return settings, best
+
+
+def _narrower(name: str, settings: Settings, program: Program) -> tuple[Settings, Program]:
+    """The same with fewer channels and the same kinds of ops, where settings say so."""
+    for fewer in NARROW:
+        with suppress(CompileError):
+            tried = compile_spec(name, None, settings | fewer)
+            if tried.cost.params <= HEAVY and _kinds(tried.graph) == _kinds(program.graph):
+                return settings | fewer, tried
+    return settings, program
 
 
 def _ways(program: Program) -> Iterator[Settings]:
