@@ -6,7 +6,7 @@ without: an evaluation without a pipeline of its own takes that.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from resnet_dsl.ir.arguments import COUNT, PAIR, RATE, REAL, ArgumentRule, Pair, argument, choice
 from resnet_dsl.recipe.terms import Term, term
@@ -46,6 +46,7 @@ class RandomStep(ImageStep):
     draws: ClassVar[bool] = True
 
     def without_draws(self) -> ImageStep | None:
+        """Return None: nothing is done instead."""
         return None
 
 
@@ -93,6 +94,7 @@ class CropStep(RandomStep):
     size: Pair = argument(PAIR)
 
     def without_draws(self) -> ImageStep | None:
+        """Return the crop in the middle."""
         return CentreCropStep(self.size)
 
 
@@ -114,12 +116,13 @@ class ScaleJitterStep(RandomStep):
     filter: str = argument(FILTER, "bilinear")
 
     def without_draws(self) -> ImageStep | None:
+        """Return the smallest of the scales."""
         return ResizeStep(self.low, self.filter)
 
 
 @term
 class ResizedCropStep(RandomStep):
-    """A share of the area and an aspect drawn, cut out and resized to `size` (Inception, Szegedy et al. 2014).
+    """A share of the area and an aspect drawn, cut out and resized to `size` (Szegedy et al. 2014).
 
     As torchvision's RandomResizedCrop: ten tries, then the middle.
     """
@@ -131,12 +134,13 @@ class ResizedCropStep(RandomStep):
     filter: str = argument(FILTER, "bilinear")
 
     def without_draws(self) -> ImageStep | None:
+        """Return the crop in the middle."""
         return CentreCropStep(self.size)
 
 
 @term
 class ColourNoiseStep(RandomStep):
-    """AlexNet's: along each principal component of ImageNet's colours a draw of deviation `alpha` (2012, 4.1)."""
+    """Along each principal component of ImageNet's colours a draw of deviation `alpha` (AlexNet, 4.1)."""
 
     kind: ClassVar[str] = "colour_noise"
     alpha: float = argument(REAL, 0.1)
@@ -169,7 +173,7 @@ class TenCropStep(ImageStep):
 
 @term
 class ScalesStep(ImageStep):
-    """The shorter side at each of `sizes`, and the mirror images (He et al. 2015: 224, 256, 384, 480, 640)."""
+    """The shorter side at each of `sizes`, and the mirror images (He et al. 2015: 224 to 640)."""
 
     kind: ClassVar[str] = "scales"
     views: ClassVar[bool] = True
@@ -188,6 +192,3 @@ class NormaliseStep(ImageStep):
     mean: object = argument(NUMBERS, "model")
     std: object = argument(NUMBERS, "model")
     scale: float = argument(REAL, 1 / 255)
-
-    def normalised(self) -> Self:
-        return self

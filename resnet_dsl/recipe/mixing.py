@@ -9,7 +9,7 @@ from resnet_dsl.recipe.terms import Term, term
 
 
 class Mix(Term):
-    """Images 2k and 2k + 1 of a batch are partners, so that a process has both; one weight a batch is drawn."""
+    """Images 2k and 2k + 1 of a batch are partners, so that a process has both; a batch has one weight."""
 
 
 @term

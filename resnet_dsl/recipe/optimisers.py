@@ -20,7 +20,7 @@ class Optimiser(Term):
 
 @term
 class SGD(Optimiser):
-    """v = momentum v + (g + weight_decay w); w -= lr v, or with `nesterov` w -= lr (g + weight_decay w + momentum v).
+    """G = g + weight_decay w; v = momentum v + G; w -= lr v, with `nesterov` w -= lr (G + momentum v).
 
     L2 as in the papers, part of the gradient; v holds no rate, so that a change of rate counts at once.
     """
@@ -58,7 +58,10 @@ class AdamW(Optimiser):
 
 @term
 class RMSprop(Optimiser):
-    """torch.optim.RMSprop, not centred: s = alpha s + (1 - alpha) g²; v = momentum v + g / (sqrt(s) + eps)."""
+    """As torch.optim.RMSprop, not centred: s = alpha s + (1 - alpha) g²; w -= lr v.
+
+    v = momentum v + g / (sqrt(s) + eps), where g holds the L2.
+    """
 
     kind: ClassVar[str] = "rmsprop"
     lr: float = argument(REAL, 1e-2)

@@ -44,7 +44,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class DropPathRamp:
-    """The rates of `drop_path` are those of the network times a number that goes from `start` to 1 in `epochs`."""
+    """The network's rates of `drop_path` times a number that goes from `start` to 1 in `epochs`."""
 
     start: float
     epochs: int

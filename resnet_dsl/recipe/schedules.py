@@ -1,4 +1,4 @@
-"""Schedules: the rate of every step, a number alone of the recipe, the phase and the step, in double precision.
+"""Schedules: the rate of every step, in double precision, from the recipe, the phase and the step alone.
 
 t is the time from the start of a phase in epochs: step / (steps an epoch). After a warm-up of w epochs, those
 that go on in every step (`cosine`, `linear`, `one_cycle`) run from t = w to the phase's end.
@@ -76,7 +76,7 @@ class LinearRate(Schedule):
 
 @term
 class OneCycleRate(Schedule):
-    """Up from lr / `divide` to lr in the first `rise` of the phase, down to lr / (`divide` `end`) in the rest.
+    """Up from lr / `divide` to lr in the first `rise` of the phase, then down to lr / (`divide` `end`).
 
     Both by half a cosine, in every step, as torch.optim.lr_scheduler.OneCycleLR; momentum stays as it is.
     """
