@@ -23,6 +23,7 @@ KEYWORDS = {
     "`block:` is what the stages are made of.",
     "model": "`model name(parameters) { field: value … }`: a network. `model name = base(…)` is another with "
     "other settings.",
+    "recipe": "`recipe name { field: value … }`: how a network is trained. Elsewhere it is a name like any other.",
     "return": "`return` gives the result of a block: a tensor, or a record of several.",
     "if": "`if condition then one else other` chooses while the network is built.",
     "then": "`if condition then one else other` chooses while the network is built.",
