@@ -23,7 +23,6 @@ KEYWORDS = {
     "`block:` is what the stages are made of.",
     "model": "`model name(parameters) { field: value … }`: a network. `model name = base(…)` is another with "
     "other settings.",
-    "recipe": "`recipe name { field: value … }`: how a network is trained. Elsewhere it is a name like any other.",
     "return": "`return` gives the result of a block: a tensor, or a record of several.",
     "if": "`if condition then one else other` chooses while the network is built.",
     "then": "`if condition then one else other` chooses while the network is built.",
@@ -140,6 +139,9 @@ def _comment(at: Span) -> str:
         lines.insert(0, line.lstrip("#").strip())
         number -= 1
     return " ".join(line for line in lines if not line.startswith("resnet-dsl:"))
+
+
+RECIPE = "`recipe name { field: value … }`: how a network is trained. Elsewhere it is a name like any other."
 
 
 def keyword_text(word: str) -> str:

@@ -91,9 +91,7 @@ class Writer(Lines):
         self.write(node.result, INDENT)
         self._close(node, 0)
 
-    def _fields(
-        self, node: ast.Model | ast.Recipe | ast.Record, fields: Sequence[ast.Field], indent: int
-    ) -> None:
+    def _fields(self, node: ast.Node, fields: Sequence[ast.Field], indent: int) -> None:
         """Write `{ … }` with a field a line."""
         if not fields and not self.trivia.commented(node.span.start, node.span.end):
             self.line += "{}"

@@ -52,8 +52,8 @@ class Stop:
     def inside(self) -> str:
         """What is around, a letter a level, from the outermost.
 
-        T the file, V a value alone, P parameters, M a model or recipe, B a block, R a record, C a call, L a list,
-        G a group.
+        T the file, V a value alone, P parameters, M a model or recipe, B a block, R a record, C a call,
+        L a list, G a group.
         """
         return ("T" if self.start == "start" else "V") + "".join(opening.kind for opening in self.open)
 
