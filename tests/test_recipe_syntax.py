@@ -52,7 +52,7 @@ RECIPE = """
 # How it is trained.
 recipe m { model: m   batch: 128 epochs: 4   # short
   train: pad(4) -> crop(32) loss: { logits: cross_entropy recipe: 0.4 * cross_entropy }
-  phases: { head: { train: [fc] epochs: 5 optimiser: sgd(lr=0.1, momentum=0.9, nesterov=true, weight_decay=1e-4) }
+  phases: { head: { train: [fc] epochs: 5 optimiser: sgd(lr=0.1, momentum=0.9, nesterov=true) }
             last: { epochs: 4 } } }
 """
 
