@@ -14,14 +14,7 @@ from resnet_dsl.records import dataclass, replace
 
 SCALE = ArgumentRule(
     "two numbers above 0, the smallest and the largest, such as `[0.08, 1]`",
-    lambda value: (
-        value
-        if isinstance(value, tuple)
-        and len(value) == 2
-        and all(map(_is_positive, value))
-        and value[0] <= value[1]
-        else None
-    ),
+    lambda value: _range(value),
 )
 NUMBERS = ArgumentRule(
     "a number, a list with one for each channel, or `channel`, `pixel`: of the training images, or `model`",
@@ -45,8 +38,11 @@ SIZES = ArgumentRule(
 CROPPED = 0.875
 
 
-def _is_positive(value: object) -> bool:
-    return POSITIVE.accept(value) is not None
+def _range(value: object) -> tuple[float, float] | None:
+    if not isinstance(value, tuple) or len(value) != 2:
+        return None
+    low, high = map(POSITIVE.accept, value)
+    return (low, high) if isinstance(low, float) and isinstance(high, float) and low <= high else None
 
 
 def _numbers(value: object) -> float | tuple[float, ...] | None:
@@ -299,3 +295,12 @@ class NormaliseStep(ImageStep):
     mean: str | float | tuple[float, ...] = argument(NUMBERS, "model")
     std: str | float | tuple[float, ...] = argument(NUMBERS, "model")
     scale: float = argument(POSITIVE, 1 / 255)
+
+    def problem(self) -> tuple[str, str, str] | None:
+        """Return what is wrong: a deviation of nothing, or of each pixel."""
+        stds = self.std if isinstance(self.std, tuple) else (self.std,)
+        if 0 in stds:
+            return "std", "`std` is 0, by which nothing is divided", "`std=1`"
+        if self.std == "pixel":
+            return "std", "`std` is of channels alone: that of some pixels is 0", "`std=channel`"
+        return None

@@ -23,14 +23,13 @@ HELD_OUT = ArgumentRule(
 )
 NAMES = ArgumentRule(
     "a list of different texts in quotes",
-    lambda value: (
-        value
-        if isinstance(value, tuple)
-        and all(type(item) is str for item in value)
-        and len(set(value)) == len(value)
-        else None
-    ),
+    lambda value: value if _are_names(value) else None,
 )
+
+
+def _are_names(value: object) -> bool:
+    texts = isinstance(value, tuple) and all(type(item) is str for item in value)
+    return isinstance(value, tuple) and texts and len(set(value)) == len(value)
 
 
 @term

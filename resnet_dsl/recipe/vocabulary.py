@@ -82,9 +82,7 @@ class RecipeField(NamedTuple):
 
 
 FIELDS: dict[str, RecipeField] = {
-    "model": RecipeField(
-        "The network: the name of a model, shipped or of the file, or `name(setting=value)`."
-    ),
+    "model": RecipeField("The network: the name of a model, shipped or not, or `name(setting=value)`."),
     "data": RecipeField("Where images and their labels lie.", takes=DATA),
     "train": RecipeField(
         "What is done with an image in training, step by step. In a phase: the parts that learn.",
@@ -138,7 +136,8 @@ SPELLED = {"optimizer": "optimiser"}
 # What other libraries call the words here, in lower case and without underscores.
 FOREIGN = (
     ("learningrate", "lr"), ("decay", "weight_decay"), ("wd", "weight_decay"), ("l2", "weight_decay"),
-    ("epsilon", "eps"), ("rho", "alpha"), ("milestones", "at"), ("gamma", "factor"), ("labelsmoothing", "smoothing"),
+    ("epsilon", "eps"), ("rho", "alpha"), ("milestones", "at"), ("gamma", "factor"),
+    ("labelsmoothing", "smoothing"),
     ("batchsize", "batch"), ("dataset", "data"), ("network", "model"), ("lrscheduler", "schedule"),
     ("scheduler", "schedule"), ("criterion", "loss"), ("metrics", "evaluate"), ("metric", "evaluate"),
     ("validation", "test"), ("eval", "test"), ("dtype", "precision"), ("clipnorm", "clip"),
@@ -152,6 +151,7 @@ FOREIGN = (
     ("randomresizedcrop", "resized_crop"), ("centercrop", "centre_crop"), ("normalize", "normalise"),
     ("color", "colour"), ("grayscale", "colour"), ("tencrop", "ten_crop"), ("colorjitter", "colour_noise"),
     ("colornoise", "colour_noise"), ("imagefolder", "images"), ("folder", "images"),
-    ("fp32", "float32"), ("float", "float32"), ("bf16", "bfloat16"), ("fp64", "float64"), ("double", "float64"),
+    ("fp32", "float32"), ("float", "float32"), ("bf16", "bfloat16"), ("fp64", "float64"),
+    ("double", "float64"),
     ("acc", "top1"), ("accuracy", "top1"),
 )  # fmt: skip
