@@ -17,7 +17,7 @@ SCALE = ArgumentRule(
     lambda value: _range(value),
 )
 NUMBERS = ArgumentRule(
-    "a number, a list with one for each channel, `channel` or `pixel` of the training images, or `preprocess`",
+    "a number, a list with one for each channel, or `channel`, `pixel` or `preprocess`",
     lambda value: _numbers(value),
     ("channel", "pixel", "preprocess"),
 )
