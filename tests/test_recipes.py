@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import isclose
 
 import pytest
@@ -335,3 +336,67 @@ def test_steps_say_what_becomes_of_a_size() -> None:
     assert {step.kind for step in draws} == {
         "crop", "flip", "scale_jitter", "resized_crop", "colour_noise", "shear", "zoom",
     }  # fmt: skip
+
+
+# --- any recipe at all ---------------------------------------------------------------------------
+
+VALUES = st.sampled_from(
+    [
+        *(
+            "0",
+            "1",
+            "-1",
+            "0.5",
+            "1e9",
+            "32",
+            "3x3",
+            "none",
+            "true",
+            '"a"',
+            "[]",
+            "[1, 2]",
+            "{}",
+            "fc",
+            "layer1",
+        ),
+        *("n", "flip", "normalise", "sgd", "cosine", "[fc, fc]", "1 / 0", "a.b", "...", "x -> flip", "nope"),
+    ]
+)
+WORDS = st.sampled_from([term.kind for term in TERMS])
+ARGUMENTS = st.sampled_from(sorted({name for term in TERMS for name, _, _ in term.arguments()}))
+CALLS = st.builds(
+    lambda word, given_: f"{word}({', '.join(f'{name}={value}' for name, value in given_)})",
+    WORDS,
+    st.lists(st.tuples(ARGUMENTS, VALUES.filter(lambda value: "..." not in value)), max_size=3),
+)
+STEPS = st.lists(CALLS | WORDS, min_size=1, max_size=4).map(" -> ".join)
+TEXTS = VALUES.filter(lambda value: value != "...") | CALLS | STEPS | CALLS.map(lambda call: f"[{call}]")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from([*FIELDS, "optimizer", "other"]), TEXTS, max_size=6))
+def test_any_fields_are_a_recipe_or_errors_with_places(fields: dict[str, str]) -> None:
+    usual = {
+        "model": "cifar_resnet",
+        "data": 'images("data")',
+        "batch": "8",
+        "epochs": "2",
+        "optimiser": "adam",
+    }
+    lines = "\n".join(f"{name}: {value}" for name, value in {**usual, **fields}.items())
+    text = f"const n = 3 recipe r {{ {lines} }}"
+    try:
+        made = compiled(text)
+    except CompileError as error:
+        assert all(found.span is not None and found.message for found in error.diagnostics)
+        assert any(found.severity == "error" for found in error.diagnostics)
+    else:
+        assert made.epochs > 0
+        assert made.losses
+
+
+def test_a_deep_network_is_divided_into_what_learns_in_no_time() -> None:
+    start = time.monotonic()
+    made = recipe("weights: none  phases: { a: { train: [layer3, fc] } }", "cifar_resnet(n=200)")
+    assert made.phases[0].frozen == ("conv1", "bn1", "layer1", "layer2")
+    assert time.monotonic() - start < 20  # about two seconds on an idle machine
