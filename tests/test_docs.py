@@ -358,9 +358,9 @@ def _term_argument(name: str, usual: Any) -> str:
         return name
     if isinstance(usual, tuple):
         return f"{name}=[{', '.join(f'{each:.4g}' for each in usual)}]"
-    return (
-        f"{name}={'1/255' if usual == 1 / 255 else str(usual).lower() if isinstance(usual, bool) else usual}"
-    )
+    if usual == 1 / 255:
+        return f"{name}=1/255"
+    return f"{name}={str(usual).lower() if isinstance(usual, bool) else usual}"
 
 
 def mistakes_table() -> str:

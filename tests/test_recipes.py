@@ -173,14 +173,14 @@ def test_what_is_frozen_has_the_highest_paths_that_are_frozen_as_a_whole(
     assert phase.frozen == paths
 
 
-LAYERS = sorted(LearningParts(compile_spec("cifar_resnet")).layers)
+PARTS = LearningParts(compile_spec("cifar_resnet"))
+LAYERS = sorted(PARTS.layers)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.sets(st.sampled_from(LAYERS)))
 def test_the_paths_of_frozen_layers_freeze_those_and_no_other(frozen: set[str]) -> None:
-    parts = LearningParts(compile_spec("cifar_resnet"))
-    paths = parts.paths(frozen)
+    paths = PARTS.paths(frozen)
     assert {layer for layer in LAYERS if any(f"{layer}.".startswith(f"{path}.") for path in paths)} == frozen
 
 
@@ -342,24 +342,32 @@ def test_steps_say_what_becomes_of_a_size() -> None:
 
 VALUES = st.sampled_from(
     [
-        *(
-            "0",
-            "1",
-            "-1",
-            "0.5",
-            "1e9",
-            "32",
-            "3x3",
-            "none",
-            "true",
-            '"a"',
-            "[]",
-            "[1, 2]",
-            "{}",
-            "fc",
-            "layer1",
-        ),
-        *("n", "flip", "normalise", "sgd", "cosine", "[fc, fc]", "1 / 0", "a.b", "...", "x -> flip", "nope"),
+        "0",
+        "1",
+        "-1",
+        "0.5",
+        "1e9",
+        "32",
+        "3x3",
+        "none",
+        "true",
+        '"a"',
+        "[]",
+        "[1,2]",
+        "{}",
+        "fc",
+        "layer1",
+        "[layer1]",
+        "n",
+        "flip",
+        "normalise",
+        "sgd",
+        "cosine",
+        "[fc,fc]",
+        "1/0",
+        "a.b",
+        "nope",
+        "x->flip",
     ]
 )
 WORDS = st.sampled_from([term.kind for term in TERMS])
@@ -367,13 +375,13 @@ ARGUMENTS = st.sampled_from(sorted({name for term in TERMS for name, _, _ in ter
 CALLS = st.builds(
     lambda word, given_: f"{word}({', '.join(f'{name}={value}' for name, value in given_)})",
     WORDS,
-    st.lists(st.tuples(ARGUMENTS, VALUES.filter(lambda value: "..." not in value)), max_size=3),
+    st.lists(st.tuples(ARGUMENTS, VALUES), max_size=3),
 )
 STEPS = st.lists(CALLS | WORDS, min_size=1, max_size=4).map(" -> ".join)
-TEXTS = VALUES.filter(lambda value: value != "...") | CALLS | STEPS | CALLS.map(lambda call: f"[{call}]")
+TEXTS = VALUES | CALLS | STEPS | CALLS.map(lambda call: f"[{call}]")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from([*FIELDS, "optimizer", "other"]), TEXTS, max_size=6))
 def test_any_fields_are_a_recipe_or_errors_with_places(fields: dict[str, str]) -> None:
     usual = {
@@ -388,11 +396,13 @@ def test_any_fields_are_a_recipe_or_errors_with_places(fields: dict[str, str]) -
     try:
         made = compiled(text)
     except CompileError as error:
-        assert all(found.span is not None and found.message for found in error.diagnostics)
-        assert any(found.severity == "error" for found in error.diagnostics)
+        failure = error
     else:
         assert made.epochs > 0
         assert made.losses
+        return
+    assert all(found.span is not None and found.message for found in failure.diagnostics)
+    assert any(found.severity == "error" for found in failure.diagnostics)
 
 
 def test_a_deep_network_is_divided_into_what_learns_in_no_time() -> None:
