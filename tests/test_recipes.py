@@ -340,36 +340,11 @@ def test_steps_say_what_becomes_of_a_size() -> None:
 
 # --- any recipe at all ---------------------------------------------------------------------------
 
-VALUES = st.sampled_from(
-    [
-        "0",
-        "1",
-        "-1",
-        "0.5",
-        "1e9",
-        "32",
-        "3x3",
-        "none",
-        "true",
-        '"a"',
-        "[]",
-        "[1,2]",
-        "{}",
-        "fc",
-        "layer1",
-        "[layer1]",
-        "n",
-        "flip",
-        "normalise",
-        "sgd",
-        "cosine",
-        "[fc,fc]",
-        "1/0",
-        "a.b",
-        "nope",
-        "x->flip",
-    ]
-)
+SAMPLES = """
+0 1 -1 0.5 1e9 32 3x3 none true "a" [] [1,2] {} fc layer1 [layer1] [fc,fc] n flip normalise sgd cosine
+1/0 a.b nope x->flip
+"""
+VALUES = st.sampled_from(SAMPLES.split())
 WORDS = st.sampled_from([term.kind for term in TERMS])
 ARGUMENTS = st.sampled_from(sorted({name for term in TERMS for name, _, _ in term.arguments()}))
 CALLS = st.builds(
