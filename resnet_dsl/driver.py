@@ -215,7 +215,8 @@ def _choose(scope: Scope, name: str | None) -> ast.Model:
     if name is not None:
         if name in scope.models:
             return scope.models[name][0]
-        hint = did_you_mean(name, scope.models) or f"there are {', '.join(scope.models)}"
+        known = f"there are {', '.join(scope.models)}" if scope.models else "it declares none"
+        hint = did_you_mean(name, scope.models) or known
         raise UsageError(f"{scope.source.name}: no model `{name}`; {hint}")
     if not scope.models:
         span = Span(scope.source, 0, 0)

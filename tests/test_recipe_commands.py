@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet_dsl.cli.main import main
+from resnet_dsl.driver import compile_spec
 from tests.support.plugins import ROOT, install, run_cli
 
 RECIPE = """recipe short {
@@ -105,6 +106,15 @@ def test_a_recipe_is_asked_for_where_there_is_a_model(
     assert capsys.readouterr().out.startswith("recipe other: ok")
     assert main(["check", "both.resnet", "--recipe", "othr"]) == 2
     assert "did you mean `other`?" in capsys.readouterr().err
+
+
+def test_verify_takes_the_network_of_a_recipe_with_its_settings(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "short.resnet").write_text(RECIPE.replace("n=1", "n=1, classes=7"))
+    assert main(["verify", "short.resnet", "--backends", "torch"]) == 0
+    params = compile_spec("cifar_resnet", None, {"n": 1, "classes": 7}).cost.params
+    assert capsys.readouterr().out.startswith(f"cifar_resnet: {params:,} parameters")
 
 
 COMMANDS = [["summary"], ["expand"], ["draw", "-o", "-"], ["compile", "--emit", "graph"]]
