@@ -8,12 +8,12 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from resnet_dsl.cli.programs import one_program, parse_settings
+from resnet_dsl.cli.programs import one_program
 from resnet_dsl.cli.progress_line import progress_shown
 from resnet_dsl.cli.verification_progress import VerificationProgress
 from resnet_dsl.cli.weight_choice import check_asked
 from resnet_dsl.diagnostics.errors import UsageError
-from resnet_dsl.driver import compile_source, read
+from resnet_dsl.driver import compile_source
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.limits import ARGUMENT, DIGITS
 from resnet_dsl.program import Program
@@ -31,8 +31,8 @@ def verify(options: Namespace) -> int:
     program = one_program(options)  # what is wrong with the spec itself, as every command says it
     if program.original is not None:
         program = program.original.program  # it is optimised at each size
-    source, home = program.network.source, read(options.spec)[1] if options.spec != "-" else None
-    overrides = parse_settings(options.settings)
+    source, overrides = program.network.source, dict(program.network.settings)  # perhaps those of a recipe
+    home = None if source.path is None else source.path.parent
 
     def load(more: Mapping[str, object]) -> Program:
         return compile_source(source, home, program.name, {**overrides, **more})
