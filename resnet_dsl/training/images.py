@@ -44,12 +44,12 @@ class PictureFiles:
 def read_picture(path: str, channels: int = 3) -> Array:
     """Return a picture as bytes, H x W x C: upright, without transparency, grey or RGB as asked for."""
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            bytes_of = as_grey(upright) if channels == 1 else as_rgb(upright)
+        with Image.open(path) as picture:
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels = as_grey(picture) if channels == 1 else as_rgb(picture)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as why:
         raise BrokenPicture(f"{path}: {why}") from why
-    return bytes_of.reshape(*bytes_of.shape[:2], channels)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def as_rgb(picture: Image.Image) -> Array:

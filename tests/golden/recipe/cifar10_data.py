@@ -59,12 +59,12 @@ class PictureFiles:
 def read_picture(path: str, channels: int = 3) -> Array:
     """Return a picture as bytes, H x W x C: upright, without transparency, grey or RGB as asked for."""
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            bytes_of = as_grey(upright) if channels == 1 else as_rgb(upright)
+        with Image.open(path) as picture:
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels = as_grey(picture) if channels == 1 else as_rgb(picture)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as why:
         raise BrokenPicture(f"{path}: {why}") from why
-    return bytes_of.reshape(*bytes_of.shape[:2], channels)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def as_rgb(picture: Image.Image) -> Array:
@@ -727,9 +727,15 @@ def normalise(image: Array, mean: Number, std: Number, scale: float = 1 / 255) -
     """Return (image * scale - mean) / std in double precision; of one image or of many."""
     made: Numbers = image.astype(np.float64)
     made *= scale
-    made -= mean
-    made /= std
+    made -= along_rows(mean, made)
+    made /= along_rows(std, made)
     return made
+
+
+def along_rows(number: Number, images: Numbers) -> Numbers:
+    """Return a number for each place of a row at least, with which NumPy computes many at once."""
+    extents = images.shape[-max(2, np.ndim(number)) :]
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(number, np.float64), extents))
 
 
 # --- mean and deviation of the training images, by sums of whole numbers -------------------------
@@ -770,6 +776,8 @@ def prepared_images(images: Images, steps: Callable[[Array], Array]) -> Iterator
 
 # --- batches -------------------------------------------------------------------------------------
 
+PIECE = 2**15  # numbers in double precision: 256 KiB
+
 
 def slice_of_process(batch: int, rank: int, world: int, parts: int = 1) -> tuple[int, int]:
     """Return where the slice of a process begins in a batch, and how many images it has."""
@@ -803,6 +811,15 @@ def viewed_images(
     found = [images.next_readable(index) for index in indices]
     views = zip(*(steps(image) for image, _ in found), strict=True)
     return [stacked(view, channels) for view in views], np.array([label for _, label in found], np.int64)
+
+
+def in_pieces(images: Array, numbers: Callable[[Array], Numbers], dtype: str) -> Array:
+    """Return the numbers of images, made of a few at a time: so many as stay in a processor's cache."""
+    made = np.empty(images.shape, dtype)
+    count = max(PIECE // images[0].size, 1)
+    for first in range(0, len(images), count):
+        made[first : first + count] = numbers(images[first : first + count])
+    return made
 
 
 def stacked(images: Sequence[Array], channels: int) -> Array:
@@ -918,7 +935,11 @@ class TrainBatches:
         draws = Draws(self.seed, IMAGE, self.epoch, first, count)
         indices = self.order[first : first + count]
         images, labels = drawn_images(self.data.train, indices, draws, train_image, CHANNELS)
-        return numbers(images, self.data.train.statistics).astype(self.dtype), labels
+        return in_pieces(images, self.numbers, self.dtype), labels
+
+    def numbers(self, images: Array) -> Numbers:
+        """Return bytes as numbers, by what is known of the training images."""
+        return numbers(images, self.data.train.statistics)
 
 
 @dataclass(frozen=True)
@@ -942,8 +963,11 @@ class TestBatches:
             raise IndexError(index)
         own = indices_of_process(len(self.images), index, self.batch, self.rank, self.world)
         views, labels = viewed_images(self.images, own, test_views, CHANNELS)
-        made = [numbers(images, self.images.statistics) for images in views]
-        return [images.astype(self.dtype) for images in made], labels
+        return [in_pieces(images, self.numbers, self.dtype) for images in views], labels
+
+    def numbers(self, images: Array) -> Numbers:
+        """Return bytes as numbers, by what is known of the training images."""
+        return numbers(images, self.images.statistics)
 
 
 def rate(phase: int, step: int, steps_per_epoch: int, epochs: int | None = None) -> float:
