@@ -47,7 +47,7 @@ def read_picture(path: str, channels: int = 3) -> Array:
         with Image.open(path) as picture:
             ImageOps.exif_transpose(picture, in_place=True)
             pixels = as_grey(picture) if channels == 1 else as_rgb(picture)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as why:
+    except Exception as why:  # a broken file may make a decoder raise anything
         raise BrokenPicture(f"{path}: {why}") from why
     return pixels.reshape(*pixels.shape[:2], channels)
 
@@ -70,7 +70,7 @@ SAID: set[str] = set()
 
 
 def say_once(message: str) -> None:
-    """Tell the user, once in a process."""
+    """Tell the user something, once in a process."""
     if message not in SAID:
         SAID.add(message)
         print(f"warning: {message}", file=sys.stderr)
@@ -85,6 +85,7 @@ class ImageStatistics:
 
 
 BYTES = ImageStatistics(np.zeros(1), np.ones(1))
+"""Those that leave numbers as they are."""
 
 
 @dataclass(frozen=True)
