@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.diagnostics.model import Source
+from resnet_dsl.optimize.preprocessing import taking_images
 from resnet_dsl.recipe.assembly import all_definitions, assembled, modules
+from resnet_dsl.recipe.compilation import compile_recipe_source
 from resnet_dsl.recipe.files import data_file
 from resnet_dsl.recipe.image_steps import (
     CentreCropStep,
@@ -51,7 +54,7 @@ from resnet_dsl.training.draws import IMAGE, Draws, order
 from resnet_dsl.training.geometry import crop, flip, pad
 from resnet_dsl.training.images import DataError as PackageDataError
 from resnet_dsl.training.reading import read_data
-from tests.support.training_data import coloured, module, program, recipe, save_npz, save_pictures
+from tests.support.training_data import NORMALISE, coloured, module, program, recipe, save_npz, save_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "recipe" / "cifar10_data.py"
@@ -79,7 +82,7 @@ def recipes() -> Iterator[Recipe]:
     yield recipe(
         name="scaled",
         train=LARGE,
-        test=(ScalesStep((32, 40)), NormaliseStep("pixel", scale=1.0)),
+        test=(ScalesStep((32, 40)), NormaliseStep("pixel", 1.0, 1.0)),
         mixes=(CutMix(0.5),),
         phases=(Phase("", 5, SGD(0.1), CosineRate(0.01), WarmUp(1, 0.1)),),
     )
@@ -156,12 +159,12 @@ def test_every_definition_can_be_assembled_alone() -> None:
 
 def test_normalise_has_to_be_the_last_step() -> None:
     with pytest.raises(UsageError, match="`normalise` is not the last step of `train` in recipe cifar10"):
-        data_file(recipe(train=(NormaliseStep(), PadStep(4))))
+        data_file(recipe(train=(NORMALISE, PadStep(4))))
 
 
 def test_statistics_are_of_one_kind() -> None:
     with pytest.raises(UsageError, match="by channel and one by pixel"):
-        data_file(recipe(train=(NormaliseStep("pixel"),), test=(NormaliseStep("channel"),)))
+        data_file(recipe(train=(NormaliseStep("pixel", 1.0),), test=(NORMALISE,)))
 
 
 # --- what the model says of images -------------------------------------------------------------
@@ -173,56 +176,67 @@ def numbers_of(of: Recipe) -> str:
     return ast.unparse(last).removeprefix("return ")
 
 
-def with_preprocess(**said: Any) -> Recipe:
-    from resnet_dsl.records import replace
-
-    known = program()
-    network = replace(known.network, preprocess=tuple(said.items()))
-    return recipe(program=replace(known, network=network))
+def written(normalise: str, said: str = "") -> Recipe:
+    """A recipe of a model that says something of its images."""
+    preprocess = f"preprocess: {{ {said} }}" if said else ""
+    text = f"""
+        model net {{ stages: [1]  block: basic  {preprocess} }}
+        recipe r {{
+            model: net  data: images("x")  batch: 4  epochs: 1  optimiser: adam
+            train: resize(224x224) -> {normalise}
+        }}"""
+    return compile_recipe_source(Source("t.resnet", text))
 
 
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        ({"range": (0, 1), "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.1)},
+        ("color: rgb  range: [0, 1]  mean: [0.5, 0.4, 0.3]  std: [0.2, 0.2, 0.1]",
          "normalise(images, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.1))"),
-        ({"range": (-1, 1)}, "normalise(images, mean=1.0, std=1.0, scale=2 / 255)"),
-        ({"color": "bgr", "range": (0, 255), "mean": (103.939, 116.779, 123.68)},
+        ("color: rgb  range: [-1, 1]", "normalise(images, mean=1.0, std=1.0, scale=2 / 255)"),
+        ("color: bgr  range: [0, 255]  mean: [103.939, 116.779, 123.68]",
          "normalise(images[..., ::-1], mean=(103.939, 116.779, 123.68), std=1.0, scale=1.0)"),
     ],
 )  # fmt: skip
-def test_normalise_is_what_the_model_says_of_its_images(said: dict[str, Any], wanted: str) -> None:
-    assert numbers_of(with_preprocess(**said)) == wanted
+def test_normalise_is_what_the_model_says_of_its_images(said: str, wanted: str) -> None:
+    assert numbers_of(written("normalise", said)) == wanted
 
 
 @pytest.mark.parametrize(
-    "said", [{"range": (0, 1), "std": (0.2, 0.2, 0.1)}, {"range": (-1, 1)}, {"range": (0, 255)}]
+    "said", ["color: rgb  range: [0, 1]  std: [0.2, 0.3, 0.1]", "color: bgr  range: [-1, 1]"]
 )
-def test_a_recipe_normalises_as_an_artefact_that_takes_images(said: dict[str, Any]) -> None:
-    from resnet_dsl.optimize.preprocessing import taking_images
-
-    of = with_preprocess(**said, mean=(0.1, 0.2, 0.3))
+def test_a_recipe_normalises_as_an_artefact_that_takes_images(said: str) -> None:
+    of = written("normalise", f"{said}  mean: [0.1, 0.2, 0.3]")
     pixels = taking_images(of.program).network.pixels
     assert pixels is not None
-    image = coloured(1)
-    made = module(of)
+    image, made = coloured(1), module(of)
     own = made.numbers(image, made.Images(image, np.zeros(1)).statistics)
-    assert np.allclose(own, image * np.array(pixels.scale) + np.array(pixels.shift), atol=1e-12)
+    taken = image[..., ::-1] if pixels.reversed else image
+    assert np.allclose(own, taken * np.array(pixels.scale) + np.array(pixels.shift), atol=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("step", "wanted"),
+    ("normalise", "wanted"),
     [
-        (NormaliseStep(), "normalise(images, mean=statistics.mean / 255, std=statistics.std / 255)"),
-        (NormaliseStep("pixel"), "normalise(images, mean=statistics.mean / 255, std=1.0)"),
-        (NormaliseStep(0.5), "normalise(images, mean=0.5, std=1.0)"),
-        (NormaliseStep("channel", scale=1.0),
+        ("normalise", "normalise(images, mean=statistics.mean / 255, std=statistics.std / 255)"),
+        ("normalise(mean=pixel)", "normalise(images, mean=statistics.mean / 255, std=1.0)"),
+        ("normalise(mean=0.5)", "normalise(images, mean=0.5, std=1.0)"),
+        ("normalise(mean=channel, scale=1)",
          "normalise(images, mean=statistics.mean, std=statistics.std, scale=1.0)"),
-        (NormaliseStep(0.5, "channel"), "normalise(images, mean=0.5, std=statistics.std / 255)"),
+        ("normalise(mean=0.5, std=channel)", "normalise(images, mean=0.5, std=statistics.std / 255)"),
     ],
 )  # fmt: skip
-def test_normalise_is_by_the_training_images(step: NormaliseStep, wanted: str) -> None:
-    assert numbers_of(recipe(train=(step,), test=(step,))) == wanted
+def test_normalise_is_by_the_training_images(normalise: str, wanted: str) -> None:
+    assert numbers_of(written(normalise)) == wanted
+
+
+def test_the_recipe_of_the_golden_file_is_that_of_its_text() -> None:
+    """What the tests have by hand is what the compiler makes of it."""
+    text = recipe().text.replace("resnet20", "cifar_resnet(n=3)")
+    made = compile_recipe_source(Source("t.resnet", text))
+    assert (made.train, made.test, made.data, made.phases) == (
+        recipe().train, recipe().test, recipe().data, recipe().phases,
+    )  # fmt: skip
 
 
 # --- it runs alone -----------------------------------------------------------------------------
@@ -294,7 +308,7 @@ MODULES: dict[Any, Any] = {}
 
 
 def test_an_epoch_takes_each_image_once_and_another_epoch_in_another_order(noise: str) -> None:
-    plain = NormaliseStep(0.0, scale=1.0)
+    plain = NormaliseStep(0.0, 1.0, 1.0)
     own = module(recipe(batch=20, train=(plain,), test=(plain,)))
     data = own.load(noise)
     wanted = sorted(image.astype(np.float32).tobytes() for image in data.train.source)
@@ -354,7 +368,7 @@ def test_mixed_labels_are_shares_of_classes(noise: str) -> None:
 
 
 def test_both_ways_of_mixing_are_drawn(noise: str) -> None:
-    own = module(recipe(batch=4, mixes=(MixUp(1.0), CutMix(1.0)), train=(NormaliseStep(0.0),)))
+    own = module(recipe(batch=4, mixes=(MixUp(1.0), CutMix(1.0)), train=(NormaliseStep(0.0, 1.0),)))
     data = own.load(noise)
     cut = [
         np.isin(x, own.numbers(data.train.source, None).astype(x.dtype)).all()
@@ -364,7 +378,7 @@ def test_both_ways_of_mixing_are_drawn(noise: str) -> None:
 
 
 def test_views_are_scored_apart(noise: str) -> None:
-    test = (PadStep(2), TenCropStep((32, 32)), NormaliseStep())
+    test = (PadStep(2), TenCropStep((32, 32)), NORMALISE)
     own = module(recipe(test=test))
     data = own.load(noise)
     views, labels = own.TestBatches(data.test, 8)[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from resnet_dsl.codegen.printer import quoted
 from resnet_dsl.codegen.provenance import MARK, plain
+from resnet_dsl.codegen.seal import LINE
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.recipe.assembly import all_definitions, definitions_of, imports_of, names_in_text, needed
 from resnet_dsl.recipe.pipeline_source import WIDTH, call, fitted, pipeline_source
@@ -16,8 +17,9 @@ IMPORTS = "from dataclasses import dataclass\nfrom functools import cached_prope
 def data_file(recipe: Recipe) -> str:
     """Return the source of the module NAME_data.py: images, batches and rates of a recipe.
 
-    It has the functions of `resnet_dsl.training` that the recipe uses, and the recipe's own at its end.
-    Raises UsageError where a pipeline makes no sense.
+    It has the functions of `resnet_dsl.training` that the recipe uses, and the recipe's own at its end:
+    `load`, `TrainBatches`, `TestBatches`, `rate`, and `plateau` where a phase follows its evaluations. Raises
+    UsageError where a pipeline makes no sense.
     """
     own = filled(recipe, "", "")
     chosen = needed(name for name in names_in_text(own) if name in all_definitions())
@@ -30,6 +32,7 @@ def filled(recipe: Recipe, imports: str, definitions: str) -> str:
     return template("resnet_dsl.recipe", "data_file.py.jinja").render(
         recipe=recipe,
         mark=MARK,
+        seal=LINE,
         imports=imports,
         definitions=definitions,
         text=[plain(line.rstrip()) for line in recipe.text.strip("\n").split("\n")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from resnet_dsl.codegen.printer import quoted
 from resnet_dsl.diagnostics.errors import UsageError
@@ -36,11 +35,10 @@ def pipeline_source(recipe: Recipe) -> PipelineSource:
     """Return a recipe's pipelines as Python; raises UsageError where `normalise` is not the last step."""
     train, last = split(recipe.name, "train", recipe.train)
     test, test_last = split(recipe.name, "test", recipe.test)
-    numbers, test_numbers = NumbersOf(recipe, last), NumbersOf(recipe, test_last)
-    asked = {each.statistics for each in (numbers, test_numbers)} - {""}
+    asked = {statistics_of(each) for each in (last, test_last)} - {""}
     if len(asked) > 1:
         raise UsageError(f"{recipe.name} asks for a mean by channel and one by pixel: one of them is known")
-    own, of_test = numbers.lines(), test_numbers.lines()
+    own, of_test = number_lines(last), number_lines(test_last)
     return PipelineSource(
         train=chain("image", (step_call(step) for step in train)),
         test=tuple(view_lines(test)),
@@ -73,9 +71,7 @@ def split(
 def undrawn(steps: tuple[ImageStep, ...]) -> Iterator[ImageStep]:
     """Yield what takes the place of steps where nothing is drawn."""
     for step in steps:
-        instead = step.without_draws()
-        if instead is not None:
-            yield instead
+        yield from step.without_draws()
 
 
 def view_lines(steps: tuple[ImageStep, ...]) -> Iterator[str]:
@@ -132,55 +128,25 @@ def fitted(start: str, items: list[str], end: str, width: int) -> list[str]:
 # --- numbers -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class NumbersOf:
-    """What `normalise` does, once it is known what the model says of its images."""
+def statistics_of(step: NormaliseStep | None) -> str:
+    """Return the function that takes the statistics that a step needs, or nothing."""
+    if step is None:
+        return ""
+    asked = {step.mean, step.std}
+    return "pixel_means" if "pixel" in asked else "channel_statistics" if "channel" in asked else ""
 
-    recipe: Recipe
-    step: NormaliseStep | None
 
-    @property
-    def statistics(self) -> str:
-        """The function that takes the statistics it needs, or nothing."""
-        if self.step is None:
-            return ""
-        mean, std, *_ = self.given
-        if "pixel" in (mean, std):
-            if "channel" in (mean, std):
-                raise UsageError(
-                    "`normalise` takes mean and std by channel, or the mean by pixel: one of them"
-                )
-            return "pixel_means"
-        return "channel_statistics" if "channel" in (mean, std) else ""
-
-    @property
-    def given(self) -> tuple[Any, Any, float, bool]:
-        """Mean, deviation, scale, and whether channels come in the other order."""
-        assert self.step is not None
-        said = dict(self.recipe.program.network.preprocess)
-        mean, std, scale, swapped = self.step.mean, self.step.std, self.step.scale, False
-        if mean == "model" and said:
-            low, high = said.get("range", (0, 1))
-            scale, swapped = (high - low) / LARGEST, said.get("color") == "bgr"
-            mean = shifted(said.get("mean", 0.0), low)
-            std = said.get("std", 1.0) if std == "model" else std
-        mean = "channel" if mean == "model" else mean
-        if std == "model":
-            std = "channel" if mean == "channel" else 1.0
-        return mean, std, scale, swapped
-
-    def lines(self) -> tuple[str, ...]:
-        """Return the lines that return numbers for `images`, with what `statistics` knows."""
-        if self.step is None:
-            return ("return images.astype(np.float64)",)
-        mean, std, scale, swapped = self.given
-        arguments = [
-            "images[..., ::-1]" if swapped else "images",
-            f"mean={known('mean', mean, scale)}",
-            f"std={known('std', std, scale)}",
-            *([] if scale == 1 / LARGEST else [f"scale={literal(scale)}"]),
-        ]
-        return tuple(fitted("return normalise(", arguments, ")", WIDTH - 4))
+def number_lines(step: NormaliseStep | None) -> tuple[str, ...]:
+    """Return the lines that return numbers for `images`, with what `statistics` knows."""
+    if step is None:
+        return ("return images.astype(np.float64)",)
+    arguments = [
+        "images[..., ::-1]" if step.order == "bgr" else "images",
+        f"mean={known('mean', step.mean, step.scale)}",
+        f"std={known('std', step.std, step.scale)}",
+        *([] if step.scale == 1 / LARGEST else [f"scale={literal(step.scale)}"]),
+    ]
+    return tuple(fitted("return normalise(", arguments, ")", WIDTH - 4))
 
 
 def known(name: str, value: object, scale: float) -> str:
@@ -190,10 +156,3 @@ def known(name: str, value: object, scale: float) -> str:
     if scale == 1 / LARGEST:
         return f"statistics.{name} / {LARGEST}"
     return f"statistics.{name}" if scale == 1 else f"{literal(scale)} * statistics.{name}"
-
-
-def shifted(mean: object, low: float) -> object:
-    """Return means of numbers that begin at `low`, for numbers that begin at 0."""
-    if isinstance(mean, tuple):
-        return tuple(each - low for each in mean)
-    return float(mean) - low if isinstance(mean, int | float) else mean

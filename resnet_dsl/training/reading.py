@@ -28,7 +28,7 @@ def read_data(path: str, channels: int = 3) -> Data:
             return read_idx_files(files)
         if (batches := cifar_folder(path)) is not None:
             return read_cifar(batches)
-        return read_folders(path, channels)
+        return read_folders(path, 1 if channels == 1 else 3)
     except OSError as why:
         raise DataError(f"{path}: cannot be read: {why.strerror or why}") from why
 

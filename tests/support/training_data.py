@@ -20,8 +20,9 @@ from resnet_dsl.recipe.optimisers import SGD
 from resnet_dsl.recipe.recipe import ImageData, Phase, Recipe
 from resnet_dsl.recipe.schedules import StepRate
 
-TRAIN = (PadStep(4), CropStep((32, 32)), FlipStep(), NormaliseStep())
-TEST = (PadStep(4), CentreCropStep((32, 32)), NormaliseStep())
+NORMALISE = NormaliseStep("channel", "channel")
+TRAIN = (PadStep(4), CropStep((32, 32)), FlipStep(), NORMALISE)
+TEST = (PadStep(4), CentreCropStep((32, 32)), NORMALISE)
 TEXT = """recipe cifar10 {
     model: resnet20
     data: images("data/cifar10")
