@@ -176,8 +176,11 @@ def test_a_picture_that_is_cut_off_is_broken(tmp_path: Path, suffix: str) -> Non
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp", "tif"])
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_whatever_is_in_a_file_it_is_a_picture_or_a_broken_one(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+def test_whatever_is_in_a_file_it_is_a_picture_or_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**6)  # what a byte makes larger is not waited for
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(coloured(1, 16, 16)[0]).save(path)
     whole, random = path.read_bytes(), np.random.default_rng(0)
