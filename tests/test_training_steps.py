@@ -214,6 +214,7 @@ def smooth(height: int, width: int) -> Array:
     return np.stack(waves, axis=2).round().astype(np.uint8)
 
 
+@pytest.mark.slow  # Keras is imported
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_shear_and_zoom_are_those_of_keras() -> None:
     image_module = pytest.importorskip("keras.src.legacy.preprocessing.image")

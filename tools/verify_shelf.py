@@ -5,8 +5,9 @@
     python tools/verify_shelf.py --log FILE --table        the table of what was verified so far
 
 A deep network is shortened to as few blocks as have all its parts, by what settings decide its depth;
-one that is too wide to hold is made narrower, one that takes its own size only is given a smaller one. What is done is a line of the log, so that a
-run goes on where the last one ended: what was stopped or failed is done again.
+one that is too wide to hold is made narrower, one that takes its own size only is given a smaller one.
+What is done is a line of the log, so that a run goes on where the last one ended: what was stopped or
+failed is done again.
 """
 
 from __future__ import annotations

@@ -96,8 +96,8 @@ def gradient_errors(
 ) -> dict[str, float]:
     """Return each gradient's largest difference relative to the largest value of its layer's gradients.
 
-    They are sums of the same terms, each with weights of its own. Where a batch norm behind takes all
-    shifts away, those of a bias cancel: what is left of them is the rounding of terms as large as the others'.
+    They are sums of the same terms, each with weights of its own. Where a batch norm behind takes
+    all shifts away, those of a bias cancel: what is left is the rounding of terms as large as the others'.
     """
     values = {name: float(np.abs(truth[name]).max()) for name in names}
     layers: dict[str, float] = {}
