@@ -20,7 +20,7 @@ from resnet_dsl.reference import (
     RootMeanSquare,
     optimise,
 )
-from resnet_dsl.verify.recipe_referee import criterion_of, graph_of, optimisation_of, rule_of
+from resnet_dsl.recipe.recipe_referee import criterion_of, graph_of, optimisation_of, rule_of
 
 TEXT = "model m { input: 2x8x8  stages: [1]  widths: [4]  block: basic  classes: 3  freeze: conv1 }"
 
