@@ -20,6 +20,7 @@ from resnet_dsl.records import dataclass, field
 
 if TYPE_CHECKING:
     from resnet_dsl.codegen.seal import Pieces
+    from resnet_dsl.recipe.recipe import Recipe
 
 LiveModel: TypeAlias = Any
 """A framework's own model; only the backend that built it looks inside."""
@@ -239,6 +240,8 @@ class Backend:
     without_auxiliary: Capability[Callable[[LiveModel], LiveModel]] | None = None
     """Makes of a live model one without its auxiliary outputs, where the framework has no mode for them."""
     graph_reader: Capability[GraphReader] | None = None
+    recipe_script: Capability[Callable[[Recipe], str]] | None = None
+    """Returns the script that trains by a recipe; it imports the artefact, and the data file beside it."""
     self_test: SelfTest | None = None
 
     precisions: tuple[str, ...] = ("float64", "float32")
