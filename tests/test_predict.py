@@ -115,7 +115,9 @@ def test_a_folder_gives_a_table_and_broken_pictures_do_not_stop_it(folder, capsy
 def test_one_logit_speaks_for_the_second_of_two_classes(ending, folder, capsys):
     write_network(folder, f"gap -> flatten -> fc(1){ending}")
     assert predict(folder, photo(folder), "--format", "json") == 0
-    found = {c["class"]: c["probability"] for c in json.loads(capsys.readouterr().out)["predictions"][0]["classes"]}
+    found = {
+        c["class"]: c["probability"] for c in json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
+    }
     value = logits_by_hand(folder)[0]
     second = float(value if ending else value.sigmoid())
     assert found == {"0": pytest.approx(1 - second, abs=1e-6), "1": pytest.approx(second, abs=1e-6)}

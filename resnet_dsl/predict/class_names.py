@@ -1,4 +1,4 @@
-"""What the classes of a network are called: by a file, by the weights' metadata, by the folders of the data."""
+"""What the classes of a network are called: by a file, the weights' metadata, or the folders of the data."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from resnet_dsl.training.picture_folders import SUFFIXES, pictures_below
 
 
 def pictures_meant(given: Iterable[str]) -> tuple[str, ...]:
-    """Return the paths of pictures in the order given, a folder's sorted; raises UsageError for an empty one."""
+    """Return paths in the order given, those of a folder sorted; raises UsageError for an empty one."""
     found: list[str] = []
     for path in given:
         if not os.path.isdir(path):

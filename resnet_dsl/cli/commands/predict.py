@@ -16,10 +16,7 @@ from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from resnet_dsl.backend.contents import Metadata
-    from resnet_dsl.predict.prediction import Prediction
 
 
 def predict(options: Namespace) -> int:
