@@ -65,8 +65,8 @@ def _own_imports(recipe: Recipe) -> Iterator[str]:
     file = f"{program.name}_torch"
     constants = "FROZEN_NORMS, " if program.network.frozen_norms else ""
     yield f"import {file} as network_file"
-    yield f"from {recipe.name}_data import {DATA}"
-    yield f"from {file} import {constants}{model_class(program)[0]}"
+    data = f"from {recipe.name}_data import {DATA}"
+    yield from sorted([data, f"from {file} import {constants}{model_class(program)[0]}"])
 
 
 def _names(source: str) -> Iterator[str]:
