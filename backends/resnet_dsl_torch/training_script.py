@@ -112,7 +112,7 @@ def _facts(recipe: Recipe) -> dict[str, object]:
         "freezes": any(phase["frozen"] for phase in phases) or network.frozen_norms,
         "frozen_norms": network.frozen_norms,
         "plateau": any(isinstance(phase.schedule, PlateauRate) for phase in recipe.phases),
-        "watched": _watched(recipe),
+        "watched": json.dumps(_watched(recipe)),
         "losses": losses,
         "logarithm": "logarithm(" in "".join([*losses, view]),
         "binary": any(isinstance(each.loss, BinaryCrossEntropy) for each in recipe.losses),
