@@ -153,7 +153,7 @@ def test_weights_of_a_run_are_read_as_the_compiler_reads_its_own(runs: Runs) -> 
     assert set(contents.tensors) == {name for name, _ in program_of().graph.parameters()}
 
 
-@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_are_one_with_groups_of_batch_norm(runs: Runs, world: int) -> None:
     one = runs("grouped", "one", "--precision", "float64")
     more = runs("grouped", "more", "--precision", "float64", world=world)
@@ -168,7 +168,9 @@ def test_accumulated_parts_are_one_batch_with_groups_of_batch_norm(runs: Runs) -
     assert largest_difference(one, runs("parts", "parts", "--precision", "float64", world=2)) < 1e-10
 
 
-@pytest.mark.parametrize("name", ["parts", "phases", "two"])
+@pytest.mark.parametrize(
+    "name", ["parts", *(pytest.param(each, marks=pytest.mark.slow) for each in ("phases", "two"))]
+)
 def test_sharded_weights_learn_the_same(runs: Runs, name: str) -> None:
     ddp = runs(name, "ddp", "--precision", "float64", world=2)
     fsdp = runs(name, "fsdp", "--precision", "float64", "--fsdp", world=2)
@@ -191,7 +193,7 @@ def test_torchrun_starts_the_script(runs: Runs, world: int) -> None:
 KILLED = [
     ("dropping", 1, ()),
     ("dropping", 1, ("--workers", "2")),
-    ("dropping", 2, ()),
+    pytest.param("dropping", 2, (), marks=pytest.mark.slow),
     ("parts", 2, ("--fsdp",)),
 ]
 
@@ -284,7 +286,7 @@ def test_options_that_cannot_be_are_refused_in_a_line(runs: Runs) -> None:
     assert runs.refused("plain", "run", "--epochs", "3") == "--epochs 3: the recipe has 2 epochs"
     alone = "--fsdp shares weights out over processes: start them by torchrun"
     assert runs.refused("plain", "run", "--fsdp") == alone
-    assert "there are 160 images for training" in runs.refused("plain", "run", "--batch", "320")
+    assert "there are 96 images for training" in runs.refused("plain", "run", "--batch", "320")
     assert "none" in runs.refused("plain", "run", "--data", str(runs.folder / "none"))
     wanted = "10 images are no whole groups of 4 (bn_batch)"
     assert runs.refused("grouped", "run", "--batch", "10") == wanted

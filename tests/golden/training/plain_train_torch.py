@@ -116,20 +116,23 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 @torch.no_grad()
 def average_statistics(model: nn.Module, *states: Tensors) -> None:
     """Give all processes the mean of their running statistics, in the network and in other states of it."""
+    values = []
     for name, module in model.named_modules():
         if isinstance(module, BATCH_NORMS) and module.training:
             for statistic in ("running_mean", "running_var"):
-                averaged(getattr(module, statistic))
-                for state in states:
-                    averaged(state[f"{name}.{statistic}" if name else statistic])
+                values.append(getattr(module, statistic))
+                values += [state[f"{name}.{statistic}"] for state in states]
+    average(values)
 
 
-def averaged(value: torch.Tensor) -> torch.Tensor:
-    """Return a value, overwritten by its mean over all processes."""
-    if dist.is_initialized():
-        dist.all_reduce(value)
-        value /= dist.get_world_size()
-    return value
+def average(values: list[torch.Tensor]) -> None:
+    """Overwrite values by their means over all processes."""
+    if dist.is_initialized() and values:
+        together = torch.cat([value.flatten() for value in values])
+        dist.all_reduce(together)
+        parts = torch.split(together / dist.get_world_size(), [value.numel() for value in values])
+        for value, part in zip(values, parts, strict=True):
+            value.copy_(part.view_as(value))
 
 
 # --- steps and evaluation --------------------------------------------------------------------------
@@ -302,12 +305,18 @@ def prepare(run: Run, weights: Tensors) -> None:
 def train(run: Run) -> None:
     """Train from where the run is to its end."""
     while not run.done:
-        if run.epoch == run.step == 0:
-            prepare(run, whole(run.model.state_dict()))
+        if run.epoch == PHASES[run.phase].epochs:
+            next_phase(run)
         started, run.waited = time.perf_counter(), 0.0
         lr = train_epoch(run)
         close_epoch(run, lr, time.perf_counter() - started)
         write_checkpoint(run)
+
+
+def next_phase(run: Run) -> None:
+    """Go on with the weights of a phase in the next."""
+    run.phase, run.epoch = run.phase + 1, 0
+    prepare(run, whole(run.model.state_dict()))
 
 
 def train_epoch(run: Run) -> float:
@@ -322,6 +331,7 @@ def train_epoch(run: Run) -> float:
         batch=options.batch,
         seed=options.seed,
     )
+    set_training(run.model, PHASES[run.phase])
     stops = range(0, len(batches), options.checkpoint_every or len(batches))
     lr, label = 0.0, f"epoch {epoch + 1}/{options.epochs}"
     with ProgressBar(label, len(batches) * options.batch, place.rank == 0, run.step * options.batch) as bar:
@@ -352,8 +362,6 @@ def close_epoch(run: Run, lr: float, seconds: float) -> None:
     run.rows.append(row | {"seconds": round(seconds, 3), "waited": round(run.waited, 3)})
     run.totals.zero_()
     run.epoch, run.step = run.epoch + 1, 0
-    if run.epoch == PHASES[run.phase].epochs and run.phase + 1 < len(PHASES):
-        run.phase, run.epoch = run.phase + 1, 0
     write_log(run)
 
 
@@ -490,8 +498,7 @@ def resume(run: Run) -> None:
         check_settings(path, saved["settings"], settings(run.options))
         (run.phase, run.epoch, run.step), run.rows = saved["place"], saved["rows"]
         prepare(run, saved["weights"])
-        if run.epoch or run.step:
-            set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
+        set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
         take_own(run, saved["processes"])
     except RunError:
         raise
