@@ -41,6 +41,8 @@ ADAM = (Phase("", 2, Adam(1e-2), CosineRate()),)
 KIND = WeightedLoss("kind", CrossEntropy())
 RECIPES = [
     recipe_of("plain"),
+    recipe_of("bare", phases=(Phase("", 2, SGD(0.1), ConstantRate()),)),
+    recipe_of("exploding", phases=(Phase("", 2, SGD(1e30), ConstantRate()),)),
     recipe_of("grouped", bn_batch=4, phases=ADAM, ema=0.9),
     recipe_of("parts", bn_batch=4, phases=ADAM, ema=0.9, accumulate=2),
     recipe_of("dropping", DROPPING, ema=0.9, drop_path=DropPathRamp(0.0, 2)),
@@ -219,10 +221,11 @@ def test_killed_and_resumed_is_as_if_nothing_had_been(
     assert largest_difference(killed, whole) == 0
 
 
-def test_a_run_may_be_stopped_early_and_go_on(runs: Runs) -> None:
-    whole = runs("phases", "whole")
-    runs("phases", "parts", "--epochs", "1")
-    parts = runs("phases", "parts", "--resume")
+@pytest.mark.parametrize("name", ["phases", "bare"])
+def test_a_run_may_be_stopped_early_and_go_on(runs: Runs, name: str) -> None:
+    whole = runs(name, "whole")
+    runs(name, "parts", "--epochs", "1")
+    parts = runs(name, "parts", "--resume")
     assert log_of(parts) == log_of(whole)
     assert largest_difference(parts, whole) == 0
 
@@ -292,6 +295,7 @@ def test_options_that_cannot_be_are_refused_in_a_line(runs: Runs) -> None:
     assert runs.refused("grouped", "run", "--batch", "10") == wanted
     (runs.folder / "text").write_text("no weights")
     assert "no file of weights" in runs.refused("plain", "run", "--weights", str(runs.folder / "text"))
+    assert "the loss became nan in epoch 1" in runs.refused("exploding", "run", "--checkpoint-every", "2")
     assert not (runs.folder / "run" / "checkpoint.pt").exists()
 
 

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -53,7 +53,7 @@ NAME = "whole"
 RECIPE = """\
 recipe whole { }
 """
-RECIPE_SHA256 = "20a717ee2caafe8fd6463f2ea37472236eb4cfb6fadaca58ccb533ec9fb46eab"
+RECIPE_SHA256 = "77b59d289fc370ed71b96ea9d39f90f261e18b752155c7b4bf9661fa6a095cb6"
 SPEC: dict[str, object] = {
     "version": "0.1.0",
     "model": "little",
@@ -261,7 +261,7 @@ def ramp_drop_path(epoch: int) -> None:
 
 
 def criterion(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the loss of a batch; y are classes, or a share of each where images are mixed."""
+    """Return the loss of a batch; y are its classes, or the share of each: images are mixed."""
     if y.dim() == 1:
         y = F.one_hot(y, 10)  # the share of its class is 1
     return F.binary_cross_entropy_with_logits(outputs, 0.9 * y.to(outputs.dtype) + 0.05)
@@ -517,9 +517,7 @@ def train_epoch(run: Run) -> float:
 
 def close_epoch(run: Run, lr: float, seconds: float) -> None:
     """Evaluate, log what came out of an epoch, and go on to the next."""
-    loss, right, count = summed(run.totals.clone()).tolist()
-    if not math.isfinite(loss):
-        raise RunError(f"the loss became {loss} in epoch {len(run.rows) + 1}; the last checkpoint is kept")
+    loss, right, count = totals_of(run)
     row: dict[str, float | str] = {"epoch": len(run.rows) + 1, "phase": PHASES[run.phase].name}
     row |= {"lr": lr, "train_loss": loss / count, "train_top1": right / count}
     found = scores_of(run, run.data.evaluated)
@@ -530,6 +528,14 @@ def close_epoch(run: Run, lr: float, seconds: float) -> None:
     run.totals.zero_()
     run.epoch, run.step = run.epoch + 1, 0
     write_log(run)
+
+
+def totals_of(run: Run) -> list[float]:
+    """Return the sums of an epoch so far, over all processes; a loss that is no number ends the run."""
+    loss, right, count = summed(run.totals.clone()).tolist()
+    if not math.isfinite(loss):
+        raise RunError(f"the loss became {loss} in epoch {len(run.rows) + 1}; the last checkpoint is kept")
+    return [loss, right, count]
 
 
 def scores_of(run: Run, images: Images) -> dict[str, float]:
@@ -631,6 +637,7 @@ def settings(options: argparse.Namespace) -> dict[str, object]:
 
 def write_checkpoint(run: Run) -> None:
     """Write a checkpoint, from which a run goes on as if it had not stopped."""
+    totals_of(run)
     content = {
         "settings": settings(run.options),
         "place": (run.phase, run.epoch, run.step),
@@ -709,14 +716,21 @@ def write_log(run: Run) -> None:
     if run.place.rank:
         return
     write_whole(run.options.out / "log.csv", csv_text(run.rows).encode())
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return
-    with SummaryWriter(str(run.options.out)) as writer:
+    if (writer := board(run.options.out)) is not None:
         for name, value in run.rows[-1].items():
             if isinstance(value, float):
                 writer.add_scalar(name, value, len(run.rows))
+        writer.flush()
+
+
+@cache
+def board(folder: Path) -> Any:
+    """Return what writes for TensorBoard, if that is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))
 
 
 def finish(run: Run) -> None:
@@ -813,6 +827,9 @@ def run_recipe(options: argparse.Namespace, place: Place) -> None:
     """Train, or go on training, and write what came out."""
     check(options, place)
     run = Run(options, place, load(options.data))
+    for images in (run.data.validation, run.data.test):
+        if 0 < len(images) < place.world:
+            raise RunError(f"{len(images)} images to evaluate are too few for {place.world} processes")
     if (options.out / CHECKPOINT).exists():
         resume(run)
     else:
@@ -829,6 +846,8 @@ def main() -> None:
         run_recipe(options, place)
     except (RunError, DataError) as error:
         sys.exit(f"error: {error}" if place.rank == 0 else f"error in process {place.rank}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
