@@ -175,6 +175,35 @@ def test_a_picture_that_is_cut_off_is_broken(tmp_path: Path, suffix: str) -> Non
         read_picture(str(path))
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp", "tif"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_whatever_is_in_a_file_it_is_a_picture_or_a_broken_one(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(coloured(1, 16, 16)[0]).save(path)
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    broken = 0
+    for _ in range(60):
+        changed = bytearray(whole)
+        for _ in range(3):
+            changed[int(random.integers(min(len(whole), 300)))] = int(random.integers(256))
+        path.write_bytes(changed)
+        try:
+            assert read_picture(str(path)).shape[2] == 3
+        except BrokenPicture:
+            broken += 1
+    assert broken
+
+
+def test_a_link_to_nothing_is_a_broken_picture_and_one_in_a_circle_ends(tmp_path: Path) -> None:
+    save_pictures(tmp_path)
+    (tmp_path / "cat" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "cat" / "circle").symlink_to(tmp_path / "cat")
+    data = read_data(str(tmp_path))
+    assert np.bincount(data.train.labels).tolist() == [5, 4]
+    with pytest.raises(BrokenPicture, match=r"gone\.png"):
+        [data.train.image(index) for index in range(9)]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_each_kind_of_picture_can_be_read(tmp_path: Path, suffix: str) -> None:
     picture = Image.fromarray(coloured(1, 8, 8)[0])
@@ -504,3 +533,28 @@ def test_the_last_images_are_held_out(tmp_path: Path) -> None:
 def test_more_images_than_there_are_is_said(tmp_path: Path, validation: int, subset: int) -> None:
     with pytest.raises(DataError, match=r"^here: there are 60 images for training, fewer than "):
         held_out(read_data(save_npz(tmp_path / "a.npz")), "here", validation, subset)
+
+
+# --- real images -------------------------------------------------------------------------------
+
+
+def test_the_digits_of_scikit_learn_are_read(tmp_path: Path) -> None:
+    """By the lines of the documentation."""
+    pytest.importorskip("sklearn")
+    text = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    code = next(part for part in text.split("```") if "load_digits" in part).removeprefix("python")
+    exec(code.replace('"digits.npz"', repr(str(tmp_path / "digits.npz"))), {})
+    data = read_data(str(tmp_path / "digits.npz"), channels=1)
+    assert (len(data.train), len(data.test), data.classes) == (1500, 297, tuple("0123456789"))
+    assert data.train.image(0).shape == (8, 8, 1)
+    assert max(data.train.image(index).max() for index in range(20)) == 255
+
+
+def test_photographs_of_scikit_learn_are_read(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    for name in ("china", "flower"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(datasets.load_sample_image(f"{name}.jpg")).save(tmp_path / name / "a.png")
+    data = read_data(str(tmp_path))
+    assert data.classes == ("china", "flower")
+    assert np.array_equal(data.train.image(0), datasets.load_sample_image("china.jpg"))

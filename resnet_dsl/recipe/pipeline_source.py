@@ -118,7 +118,7 @@ def literal(value: object) -> str:
 
 
 def fitted(start: str, items: list[str], end: str, width: int) -> list[str]:
-    """Return items between brackets as a formatter sets them: on one line, on one of their own, or a line each."""
+    """Return items between brackets as a formatter sets them: on one line, on their own, or a line each."""
     line = ", ".join(items)
     if len(start) + len(line) + len(end) <= width:
         return [f"{start}{line}{end}"]

@@ -29,7 +29,7 @@ def read_npz(path: str) -> Data:
             opened = np.load(path, allow_pickle=False)
         with opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as why:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as why:
         if "allow_pickle" in str(why):
             refused = "it holds Python objects, which can run code; save plain arrays"
             raise DataError(f"{path}: {refused}") from why

@@ -59,12 +59,12 @@ class PictureFiles:
 def read_picture(path: str, channels: int = 3) -> Array:
     """Return a picture as bytes, H x W x C: upright, without transparency, grey or RGB as asked for."""
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            bytes_of = as_grey(upright) if channels == 1 else as_rgb(upright)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as why:
+        with Image.open(path) as picture:
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels = as_grey(picture) if channels == 1 else as_rgb(picture)
+    except Exception as why:  # a broken file may make a decoder raise anything
         raise BrokenPicture(f"{path}: {why}") from why
-    return bytes_of.reshape(*bytes_of.shape[:2], channels)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def as_rgb(picture: Image.Image) -> Array:
@@ -85,7 +85,7 @@ SAID: set[str] = set()
 
 
 def say_once(message: str) -> None:
-    """Tell the user, once in a process."""
+    """Tell the user something, once in a process."""
     if message not in SAID:
         SAID.add(message)
         print(f"warning: {message}", file=sys.stderr)
@@ -100,6 +100,7 @@ class ImageStatistics:
 
 
 BYTES = ImageStatistics(np.zeros(1), np.ones(1))
+"""Those that leave numbers as they are."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def read_npz(path: str) -> Data:
             opened = np.load(path, allow_pickle=False)
         with opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as why:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as why:
         if "allow_pickle" in str(why):
             refused = "it holds Python objects, which can run code; save plain arrays"
             raise DataError(f"{path}: {refused}") from why
@@ -261,9 +262,7 @@ def read_folders(path: str, channels: int) -> Data:
     splits = {split: split_folder(path, names) for split, names in SPLITS.items()}
     train = splits["train"] or (path if not any(splits.values()) else "")
     if not train:
-        raise DataError(
-            f"{path}: there is no folder `train` beside the others; images for training are needed"
-        )
+        raise DataError(f"{path}: there is no folder `train` beside the others; add it")
     classes = subfolders(train)
     if not classes:
         raise DataError(f"{train}: no folder of a class is in it; put the pictures of each class in a folder")
@@ -282,9 +281,8 @@ def split_folder(path: str, names: tuple[str, ...]) -> str:
 def subfolders(path: str) -> tuple[str, ...]:
     """Return the names of the folders in a folder, sorted."""
     with os.scandir(path) as entries:
-        return tuple(
-            sorted(each.name for each in entries if each.is_dir() and not each.name.startswith((".", "__")))
-        )
+        names = [each.name for each in entries if each.is_dir()]
+    return tuple(sorted(name for name in names if not name.startswith((".", "__"))))
 
 
 def pictures_of(path: str, classes: tuple[str, ...], channels: int) -> Images:
@@ -301,9 +299,8 @@ def pictures_of(path: str, classes: tuple[str, ...], channels: int) -> Images:
         for place, file in enumerate(some)
     ]
     rows.sort()  # classes take turns, so that the last images are of all of them
-    return Images(
-        PictureFiles(tuple(file for *_, file in rows), channels), np.array([label for _, label, _ in rows])
-    )
+    labels = np.array([label for _, label, _ in rows], np.int64)
+    return Images(PictureFiles(tuple(file for *_, file in rows), channels), labels)
 
 
 def differing(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
@@ -315,9 +312,14 @@ def differing(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
 
 
 def pictures_below(path: str) -> list[str]:
-    """Return the paths of the pictures in a folder and those in it, sorted."""
-    found = []
+    """Return the paths of the pictures in a folder and in those below it, sorted."""
+    found: list[str] = []
+    seen: set[str] = set()
     for folder, folders, files in os.walk(path, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         found += [os.path.join(folder, file) for file in sorted(files) if is_picture(file)]
     return found
@@ -341,17 +343,21 @@ UNSIGNED_BYTE = 8  # the code of the only element type images have
 
 def idx_folder(path: str) -> dict[str, str] | None:
     """Return the four files of a folder by what is in them; None if it has none of the kind."""
-    found = {}
-    for name, usual in IDX_NAMES.items():
-        spellings = (usual, usual.replace("-idx", ".idx"))
-        names = (spelling + suffix for spelling in spellings for suffix in ("", ".gz"))
-        file = next((each for each in names if os.path.isfile(os.path.join(path, each))), None)
-        if file is not None:
-            found[name] = os.path.join(path, file)
-    if found and len(found) < len(IDX_NAMES):
-        missing = ", ".join(IDX_NAMES[name] for name in IDX_NAMES if name not in found)
-        raise DataError(f"{path}: {missing} is missing; all four files of IDX are needed")
-    return found or None
+    for folder in (path, os.path.join(path, "raw")):
+        found = {name: file for name, usual in IDX_NAMES.items() if (file := idx_file(folder, usual))}
+        if found and len(found) < len(IDX_NAMES):
+            missing = ", ".join(usual for name, usual in IDX_NAMES.items() if name not in found)
+            raise DataError(f"{folder}: {missing} is missing; all four files of IDX are needed")
+        if found:
+            return found
+    return None
+
+
+def idx_file(folder: str, usual: str) -> str:
+    """Return the path of a file under one of its names, zipped or not; nothing if it is not there."""
+    spellings = (usual, usual.replace("-idx", ".idx"))
+    paths = (os.path.join(folder, each + suffix) for each in spellings for suffix in ("", ".gz"))
+    return next((each for each in paths if os.path.isfile(each)), "")
 
 
 def read_idx_files(files: dict[str, str]) -> Data:
@@ -541,6 +547,7 @@ class DataUnpickler(pickle.Unpickler):
 
 def read_data(path: str, channels: int = 3) -> Data:
     """Return the images at a path: folders by class, .npz, IDX or CIFAR's own files."""
+    path = os.path.expanduser(path)
     if not os.path.exists(path):
         raise DataError(f"{path}: nothing is there; give the folder or the file of the images with --data")
     if os.path.isfile(path):
@@ -727,9 +734,15 @@ def normalise(image: Array, mean: Number, std: Number, scale: float = 1 / 255) -
     """Return (image * scale - mean) / std in double precision; of one image or of many."""
     made: Numbers = image.astype(np.float64)
     made *= scale
-    made -= mean
-    made /= std
+    made -= along_rows(mean, made)
+    made /= along_rows(std, made)
     return made
+
+
+def along_rows(number: Number, images: Numbers) -> Numbers:
+    """Return a number for each place of a row at least, with which NumPy computes many at once."""
+    extents = images.shape[-max(2, np.ndim(number)) :]
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(number, np.float64), extents))
 
 
 # --- mean and deviation of the training images, by sums of whole numbers -------------------------
@@ -770,6 +783,8 @@ def prepared_images(images: Images, steps: Callable[[Array], Array]) -> Iterator
 
 # --- batches -------------------------------------------------------------------------------------
 
+PIECE = 2**15  # numbers in double precision: 256 KiB
+
 
 def slice_of_process(batch: int, rank: int, world: int, parts: int = 1) -> tuple[int, int]:
     """Return where the slice of a process begins in a batch, and how many images it has."""
@@ -803,6 +818,15 @@ def viewed_images(
     found = [images.next_readable(index) for index in indices]
     views = zip(*(steps(image) for image, _ in found), strict=True)
     return [stacked(view, channels) for view in views], np.array([label for _, label in found], np.int64)
+
+
+def in_pieces(images: Array, numbers: Callable[[Array], Numbers], dtype: str) -> Array:
+    """Return the numbers of images, made of a few at a time: so many as stay in a processor's cache."""
+    made = np.empty(images.shape, dtype)
+    count = max(PIECE // images[0].size, 1)
+    for first in range(0, len(images), count):
+        made[first : first + count] = numbers(images[first : first + count])
+    return made
 
 
 def stacked(images: Sequence[Array], channels: int) -> Array:
@@ -918,7 +942,11 @@ class TrainBatches:
         draws = Draws(self.seed, IMAGE, self.epoch, first, count)
         indices = self.order[first : first + count]
         images, labels = drawn_images(self.data.train, indices, draws, train_image, CHANNELS)
-        return numbers(images, self.data.train.statistics).astype(self.dtype), labels
+        return in_pieces(images, self.numbers, self.dtype), labels
+
+    def numbers(self, images: Array) -> Numbers:
+        """Return bytes as numbers, by what is known of the training images."""
+        return numbers(images, self.data.train.statistics)
 
 
 @dataclass(frozen=True)
@@ -942,8 +970,11 @@ class TestBatches:
             raise IndexError(index)
         own = indices_of_process(len(self.images), index, self.batch, self.rank, self.world)
         views, labels = viewed_images(self.images, own, test_views, CHANNELS)
-        made = [numbers(images, self.images.statistics) for images in views]
-        return [images.astype(self.dtype) for images in made], labels
+        return [in_pieces(images, self.numbers, self.dtype) for images in views], labels
+
+    def numbers(self, images: Array) -> Numbers:
+        """Return bytes as numbers, by what is known of the training images."""
+        return numbers(images, self.images.statistics)
 
 
 def rate(phase: int, step: int, steps_per_epoch: int, epochs: int | None = None) -> float:
