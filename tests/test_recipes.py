@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import isclose
 
 import pytest
@@ -172,14 +173,14 @@ def test_what_is_frozen_has_the_highest_paths_that_are_frozen_as_a_whole(
     assert phase.frozen == paths
 
 
-LAYERS = sorted(LearningParts(compile_spec("cifar_resnet")).layers)
+PARTS = LearningParts(compile_spec("cifar_resnet"))
+LAYERS = sorted(PARTS.layers)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.sets(st.sampled_from(LAYERS)))
 def test_the_paths_of_frozen_layers_freeze_those_and_no_other(frozen: set[str]) -> None:
-    parts = LearningParts(compile_spec("cifar_resnet"))
-    paths = parts.paths(frozen)
+    paths = PARTS.paths(frozen)
     assert {layer for layer in LAYERS if any(f"{layer}.".startswith(f"{path}.") for path in paths)} == frozen
 
 
@@ -335,3 +336,52 @@ def test_steps_say_what_becomes_of_a_size() -> None:
     assert {step.kind for step in draws} == {
         "crop", "flip", "scale_jitter", "resized_crop", "colour_noise", "shear", "zoom",
     }  # fmt: skip
+
+
+# --- any recipe at all ---------------------------------------------------------------------------
+
+SAMPLES = """
+0 1 -1 0.5 1e9 32 3x3 none true "a" [] [1,2] {} fc layer1 [layer1] [fc,fc] n flip normalise sgd cosine
+1/0 a.b nope x->flip
+"""
+VALUES = st.sampled_from(SAMPLES.split())
+WORDS = st.sampled_from([term.kind for term in TERMS])
+ARGUMENTS = st.sampled_from(sorted({name for term in TERMS for name, _, _ in term.arguments()}))
+CALLS = st.builds(
+    lambda word, given_: f"{word}({', '.join(f'{name}={value}' for name, value in given_)})",
+    WORDS,
+    st.lists(st.tuples(ARGUMENTS, VALUES), max_size=3),
+)
+STEPS = st.lists(CALLS | WORDS, min_size=1, max_size=4).map(" -> ".join)
+TEXTS = VALUES | CALLS | STEPS | CALLS.map(lambda call: f"[{call}]")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dictionaries(st.sampled_from([*FIELDS, "optimizer", "other"]), TEXTS, max_size=6))
+def test_any_fields_are_a_recipe_or_errors_with_places(fields: dict[str, str]) -> None:
+    usual = {
+        "model": "cifar_resnet",
+        "data": 'images("data")',
+        "batch": "8",
+        "epochs": "2",
+        "optimiser": "adam",
+    }
+    lines = "\n".join(f"{name}: {value}" for name, value in {**usual, **fields}.items())
+    text = f"const n = 3 recipe r {{ {lines} }}"
+    try:
+        made = compiled(text)
+    except CompileError as error:
+        failure = error
+    else:
+        assert made.epochs > 0
+        assert made.losses
+        return
+    assert all(found.span is not None and found.message for found in failure.diagnostics)
+    assert any(found.severity == "error" for found in failure.diagnostics)
+
+
+def test_a_deep_network_is_divided_into_what_learns_in_no_time() -> None:
+    start = time.monotonic()
+    made = recipe("weights: none  phases: { a: { train: [layer3, fc] } }", "cifar_resnet(n=200)")
+    assert made.phases[0].frozen == ("conv1", "bn1", "layer1", "layer2")
+    assert time.monotonic() - start < 20  # about two seconds on an idle machine

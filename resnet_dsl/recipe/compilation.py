@@ -52,7 +52,7 @@ SEEDS = number_rule(
     f"a whole number from 0 to {SEED.most}", lambda value: value == int(value) and 0 <= value <= SEED.most
 )
 EXAMPLES = {
-    "model": "resnet50",
+    "model": "name_of_a_model",
     "data": DATA.example,
     "batch": "128",
     "epochs": "90",
