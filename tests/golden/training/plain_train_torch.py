@@ -213,7 +213,7 @@ def join_processes(device: str) -> Place:
     if cuda:
         chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(chosen)
-    if "RANK" in os.environ:
+    if "RANK" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     return Place(rank, world, chosen)
 
@@ -498,7 +498,8 @@ def resume(run: Run) -> None:
         check_settings(path, saved["settings"], settings(run.options))
         (run.phase, run.epoch, run.step), run.rows = saved["place"], saved["rows"]
         prepare(run, saved["weights"])
-        set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
+        if any(saved["optimiser"]["state"].values()):  # SGD without momentum keeps nothing
+            set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
         take_own(run, saved["processes"])
     except RunError:
         raise
