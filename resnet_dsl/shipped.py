@@ -19,7 +19,7 @@ from resnet_dsl.records import dataclass
 SUFFIX = ".resnet"
 PACKAGE = Path(__file__).parent
 
-DECLARATION = r"(?m)^(?:use|const|block|model (\w+))\b"
+DECLARATION = r"(?m)^(?:use|const|block|model (\w+)|recipe \w+(?= \{))\b"
 ALIAS = r"model \w+ = (\w+)"
 HEADER = r"model \w+\("
 SIGN = r'"[^"\n]*"|#[^\n]*|[=!<>]=|\w+|[^\w\s]'

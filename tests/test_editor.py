@@ -307,7 +307,7 @@ def _labels(text: str, offset: int) -> list[str]:
         ("layer1, deep, head", "", ["classes", "stem", "layer1", "deep"]),
         ("return if", "ret", ["return"]),
         ("if kind == slow", "x.", ["channels", "height", "width"]),
-        ("const wide = 64", "con", ["use", "const", "block", "model"]),
+        ("const wide = 64", "con", ["use", "const", "block", "model", "recipe"]),
         ("classes = 10", "", []),
         ("const wide = 64", "# ", []),
     ],

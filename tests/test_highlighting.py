@@ -36,6 +36,7 @@ SCOPES = {
     "REST": ("keyword.operator.rest",),
     "BLOCK": ("keyword.declaration", "variable.other.property"),
     "MODEL": ("keyword.declaration", "variable.other.property"),
+    "RECIPE": ("keyword.declaration", "variable.other.property"),
 }
 
 

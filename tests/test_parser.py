@@ -251,7 +251,22 @@ def test_a_bracket_is_not_blamed_for_other_mistakes(text):
 
 
 TOKENS = (
-    *("use", "const", "block", "model", "return", "if", "then", "else", "and", "or", "not", "true", "none"),
+    *(
+        "use",
+        "const",
+        "block",
+        "model",
+        "recipe",
+        "return",
+        "if",
+        "then",
+        "else",
+        "and",
+        "or",
+        "not",
+        "true",
+        "none",
+    ),
     *("a", "b", "1", "2.5", "3x3", '"s"', "(", ")", "[", "]", "{", "}", "->", "=", "==", ":", ",", ".", "|"),
     *("+", "-", "*", "//", "**", "#c\n"),
 )

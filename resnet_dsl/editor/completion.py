@@ -21,7 +21,7 @@ from resnet_dsl.records import dataclass
 from resnet_dsl.shipped import known, shipped
 from resnet_dsl.syntax import ast
 
-DECLARING = ("use", "const", "block", "model")
+DECLARING = ("use", "const", "block", "model", "recipe")
 VALUES = ("if", "true", "false", "none")
 OF_A_TENSOR = ("channels", "height", "width")
 PART_FIELDS = ("outputs", "freeze", "auxiliary", "head")  # whose values name parts

@@ -11,7 +11,8 @@ from resnet_dsl.syntax.mistakes.place import Stop, without_comments
 
 WORD_BEFORE = re.compile(r"\w*\Z")
 TOKEN = re.compile(r"\"[^\"\n]*\"?|->|\.\.\.|[=!<>]=|\*\*|//|\w+|[^\w\s]")
-DECLARATION = re.compile(r"\b(use|const|block|model)\s+(\w+)")
+DECLARATION = re.compile(r"\b(use|const|block|model|recipe)\s+(?!=)(\w+)")
+NEXT = re.compile(r"^(?:use|const|block|model|recipe(?=\s+\w+\s*\{))\b", re.MULTILINE)
 FIELD = re.compile(r"(\w+)\s*:")
 STEP = re.compile(r"^[ \t]*(\w+)\s*=(?!=)", re.MULTILINE)
 SIGNS = "= -> ( [ , : + - * / // % ** == != < > <= >= | ."
@@ -89,7 +90,7 @@ class Context:
         """The text of the declaration around, up to the next one."""
         opened = self.stop.open[0].offset if self.stop.open else self.start
         starts = [match.start() for match in DECLARATION.finditer(self.stop.text[:opened])]
-        after = re.compile(r"^(?:use|const|block|model)\b", re.MULTILINE).search(self.text, self.start)
+        after = NEXT.search(self.text, self.start)
         end = after.start() if after else len(self.text)
         return without_comments(self.text[starts[-1] if starts else 0 : end])
 

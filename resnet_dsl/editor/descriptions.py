@@ -141,6 +141,9 @@ def _comment(at: Span) -> str:
     return " ".join(line for line in lines if not line.startswith("resnet-dsl:"))
 
 
+RECIPE = "`recipe name { field: value … }`: how a network is trained. Elsewhere it is a name like any other."
+
+
 def keyword_text(word: str) -> str:
     """Return what a word of the language means."""
     return KEYWORDS.get(word, "")

@@ -10,7 +10,7 @@ from resnet_dsl.records import dataclass, field
 from resnet_dsl.syntax import ast
 
 Kind = Literal[
-    "block", "constant", "model", "parameter", "variable", "input", "label", "stage",
+    "block", "constant", "model", "recipe", "parameter", "variable", "input", "label", "stage",
     "op", "argument", "field", "choice", "file",
 ]  # fmt: skip
 

@@ -37,6 +37,8 @@ RULES = (
     Rule(r"#[^\n]*", Comment.Single, "comment.line.number-sign.resnet"),
     Rule(r'"[^"\n]*"', String.Double, "string.quoted.double.resnet"),
     Rule(r"\b(?:block|model)(?=\s*:)", Name.Attribute, "variable.other.property.resnet"),
+    # A word only where it declares; elsewhere it is a name like any other.
+    Rule(r"\brecipe(?=\s+[A-Za-z_][A-Za-z0-9_]*\s*\{)", Keyword.Declaration, "keyword.declaration.resnet"),
     Rule(_words(*DECLARING), Keyword.Declaration, "keyword.declaration.resnet"),
     Rule(_words(*CONSTANTS), Keyword.Constant, "constant.language.resnet"),
     Rule(_words(*WORDS), Operator.Word, "keyword.operator.word.resnet"),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.editor.analysis import Analysis
 from resnet_dsl.editor.context import Context
-from resnet_dsl.editor.descriptions import described, keyword_text, numbered
+from resnet_dsl.editor.descriptions import RECIPE, described, keyword_text, numbered
 from resnet_dsl.editor.entities import Entity, Occurrence
 from resnet_dsl.editor.name_uses import global_entity, occurrence_at, occurrences
 from resnet_dsl.editor.step_facts import StepFacts, facts_of, facts_of_body
@@ -36,6 +36,8 @@ class Hover(NamedTuple):
 def hover(found: Analysis, text: str, offset: int) -> Hover | None:
     """Return what to show at a place of a text, of which `found` is the last that could be parsed."""
     word = next((match for match in WORD.finditer(text) if match.start() <= offset <= match.end()), None)
+    if word is not None and _is_recipe(text, word):
+        return Hover(RECIPE, word.start(), word.end())
     if word is not None and (about := keyword_text(word[0])) and _is_word(text, word):
         return Hover(about, word.start(), word.end())
     before = found.then(text, offset)
@@ -62,6 +64,12 @@ def _by_name(word: re.Match[str], scope: Scope) -> Hover | None:
     """What a name is that was written since the text could be parsed."""
     entity = global_entity(word[0], scope)
     return None if entity is None else Hover(described(entity, scope), word.start(), word.end())
+
+
+def _is_recipe(text: str, word: re.Match[str]) -> bool:
+    """Whether `recipe` declares one here: it is a name like any other elsewhere."""
+    declares = word[0] == "recipe" and re.match(r"\s+\w+\s*\{", text[word.end() :]) is not None
+    return declares and Context(text, word.start()).is_code
 
 
 def _is_word(text: str, word: re.Match[str]) -> bool:

@@ -43,6 +43,8 @@ def _of_declaration(declaration: ast.Declaration, scope: Scope) -> Iterator[Occu
             yield from _of_block(declaration, scope)
         case ast.Model():
             yield from _of_model(declaration, scope)
+        case ast.Recipe():
+            yield from _of_recipe(declaration, scope)
 
 
 def _of_use(use: ast.Use, scope: Scope) -> Iterator[Occurrence]:
@@ -155,6 +157,23 @@ def _stages(chain: Chain) -> dict[str, Entity]:
         else:
             found[f"layer{index + 1}"] = Entity.declared("stage", f"layer{index + 1}", item.span)
     return found
+
+
+# --- recipes -------------------------------------------------------------------------------------
+
+
+def _of_recipe(recipe: ast.Recipe, scope: Scope) -> Iterator[Occurrence]:
+    """The names of a recipe that mean something else too: its model, and constants."""
+    own = Entity.declared("recipe", recipe.name, recipe.name_at)
+    yield Occurrence(recipe.name_at, own, declares=True)
+    for item in recipe.fields:
+        if item.name == "model":
+            yield from _NamesAround(scope).of_base(item.value)
+            continue
+        for node in ast.below(item.value):
+            entity = global_entity(node.id, scope) if isinstance(node, ast.Name) else None
+            if entity is not None and entity.kind == "constant":
+                yield Occurrence(node.span, entity)
 
 
 # --- expressions ---------------------------------------------------------------------------------

@@ -48,6 +48,11 @@ def _of(declaration: ast.Declaration) -> Iterator[Entry]:
                 declaration.name, "model", signature_of(declaration), declaration.span, declaration.name_at,
                 (*parameters, *([] if isinstance(declaration, ast.Row) else fields)),
             )  # fmt: skip
+        case ast.Recipe():
+            fields = [_entry(each, "field", each.value) for each in declaration.fields]
+            yield Entry(
+                declaration.name, "recipe", "", declaration.span, declaration.name_at, tuple(fields)
+            )  # fmt: skip
 
 
 def _entry(node: ast.Parameter | ast.Assign | ast.Field, kind: Kind, value: ast.Expr | None) -> Entry:

@@ -26,11 +26,13 @@ MAX_TEXTS = 15  # whose positions are kept
 SEVERITIES = {"error": types.DiagnosticSeverity.Error, "warning": types.DiagnosticSeverity.Warning}
 SYMBOL_KINDS = {
     "block": types.SymbolKind.Function, "model": types.SymbolKind.Class,
+    "recipe": types.SymbolKind.Event,
     "constant": types.SymbolKind.Constant, "parameter": types.SymbolKind.TypeParameter,
     "variable": types.SymbolKind.Variable, "field": types.SymbolKind.Field, "file": types.SymbolKind.Module,
 }  # fmt: skip
 COMPLETION_KINDS = {
     "block": types.CompletionItemKind.Function, "op": types.CompletionItemKind.Function,
+    "recipe": types.CompletionItemKind.Event,
     "model": types.CompletionItemKind.Class, "constant": types.CompletionItemKind.Constant,
     "parameter": types.CompletionItemKind.Variable, "variable": types.CompletionItemKind.Variable,
     "input": types.CompletionItemKind.Variable, "field": types.CompletionItemKind.Field,

@@ -21,7 +21,7 @@ from resnet_dsl.records import dataclass
 from resnet_dsl.shipped import specs_folder
 from resnet_dsl.syntax.words import KEYWORDS
 
-RENAMED = ("block", "constant", "model", "parameter", "variable", "label", "stage")
+RENAMED = ("block", "constant", "model", "recipe", "parameter", "variable", "label", "stage")
 MAX_CHECKED = 8  # models of a file that are compared before and after
 
 

@@ -1,4 +1,4 @@
-"""Names of a file: its constants, blocks and models, what it uses, then the library and the ops."""
+"""Names of a file: its constants, blocks, models and recipes, what it uses, then the library and the ops."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Scope:
     models: Mapping[str, tuple[ast.Model, Scope]] = field(default_factory=dict)
     parents: list[Scope] = field(default_factory=list)
     uses: tuple[ast.Use, ...] = ()
+    recipes: dict[str, ast.Recipe] = field(default_factory=dict)
 
     def find(self, name: str) -> tuple[Scope, Definition | ast.Const | type[Op]] | None:
         """Return what `name` means here and the scope it was declared in."""
@@ -83,6 +84,8 @@ def declare(file: ast.File, source: Source, parents: list[Scope], findings: Find
                 scope.constants.setdefault(name, declaration)
             case ast.Model(name=name):
                 models.setdefault(name, (declaration, scope))
+            case ast.Recipe(name=name):
+                scope.recipes.setdefault(name, declaration)
     if any(definition.block.rest is not None for definition in blocks.values()):
         signatures = Signatures(blocks, findings)
         scope.blocks = {name: Definition(signatures.complete(name), scope) for name in blocks}
@@ -91,19 +94,26 @@ def declare(file: ast.File, source: Source, parents: list[Scope], findings: Find
 
 # --- names given twice ---------------------------------------------------------------------------
 
-Item = ast.Const | ast.Block | ast.Model | ast.Parameter | ast.Assign | ast.Field
+Item = ast.Const | ast.Block | ast.Model | ast.Recipe | ast.Parameter | ast.Assign | ast.Field
 
 
 def check_duplicates(file: ast.File, findings: Findings) -> None:
     """Report every name of a file that is taken where it is given."""
     declared: list[ast.Const | ast.Block | ast.Model] = []
+    recipes: list[ast.Recipe] = []  # their names stand beside those of the networks they train
     for declaration in file.declarations:
         if isinstance(declaration, ast.Use):
+            continue
+        if isinstance(declaration, ast.Recipe):
+            recipes.append(declaration)
             continue
         if declaration.name in RESERVED and not isinstance(declaration, ast.Model):
             _report(findings, declaration, f"`{declaration.name}` is an op of the language")
         declared.append(declaration)
     _each_once(findings, declared, "is declared twice")
+    _each_once(findings, recipes, "is declared twice")
+    for recipe in recipes:
+        _each_once(findings, recipe.fields, "is given twice", "keep one")
     for declaration in declared:
         if isinstance(declaration, ast.Model):
             _each_once(findings, (*declaration.parameters, *declaration.fields), "is given twice", "keep one")

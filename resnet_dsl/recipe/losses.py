@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from resnet_dsl.ir.arguments import RATE, argument
-from resnet_dsl.recipe.terms import Term, term
+from resnet_dsl.ir.arguments import argument
+from resnet_dsl.recipe.terms import BELOW_ONE, Term, term
 from resnet_dsl.records import dataclass
 
 
@@ -18,7 +18,7 @@ class CrossEntropy(Loss):
     """-sum(y log softmax(logits)); `smoothing` s makes y of the classes (1 - s) y + s / K."""
 
     kind: ClassVar[str] = "cross_entropy"
-    smoothing: float = argument(RATE, 0.0)
+    smoothing: float = argument(BELOW_ONE, 0.0)
 
 
 @term
@@ -26,7 +26,7 @@ class BinaryCrossEntropy(Loss):
     """The mean over classes of -(y log s + (1 - y) log(1 - s)), s the sigmoid of the logits; y is one-hot."""
 
     kind: ClassVar[str] = "binary_cross_entropy"
-    smoothing: float = argument(RATE, 0.0)
+    smoothing: float = argument(BELOW_ONE, 0.0)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from resnet_dsl.ir.arguments import REAL, argument
-from resnet_dsl.recipe.terms import Term, term
+from resnet_dsl.ir.arguments import argument
+from resnet_dsl.recipe.terms import POSITIVE, Term, term
 
 
 class Mix(Term):
@@ -17,7 +17,7 @@ class MixUp(Mix):
     """Zhang et al. 2017: weight x + (1 - weight) partner, the labels too; weight from Beta(alpha, alpha)."""
 
     kind: ClassVar[str] = "mixup"
-    alpha: float = argument(REAL, 0.2)
+    alpha: float = argument(POSITIVE, 0.2)
 
 
 @term
@@ -25,4 +25,4 @@ class CutMix(Mix):
     """Yun et al. 2019: a rectangle of the partner of 1 - weight of the area; labels by the true area."""
 
     kind: ClassVar[str] = "cutmix"
-    alpha: float = argument(REAL, 1.0)
+    alpha: float = argument(POSITIVE, 1.0)

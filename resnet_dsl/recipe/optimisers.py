@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from resnet_dsl.ir.arguments import FLAG, RATE, REAL, argument
-from resnet_dsl.recipe.terms import Term, term
+from resnet_dsl.ir.arguments import FLAG, argument
+from resnet_dsl.recipe.terms import BELOW_ONE, FROM_ZERO, POSITIVE, Term, term
 
 
 class Optimiser(Term):
@@ -26,10 +26,16 @@ class SGD(Optimiser):
     """
 
     kind: ClassVar[str] = "sgd"
-    lr: float = argument(REAL)
-    momentum: float = argument(RATE, 0.0)
+    lr: float = argument(POSITIVE)
+    momentum: float = argument(BELOW_ONE, 0.0)
     nesterov: bool = argument(FLAG, False)
-    weight_decay: float = argument(REAL, 0.0)
+    weight_decay: float = argument(FROM_ZERO, 0.0)
+
+    def problem(self) -> tuple[str, str, str] | None:
+        """Return what is wrong: Nesterov's step is one of momentum."""
+        if self.nesterov and not self.momentum:
+            return "nesterov", "`nesterov` is a form of momentum, and there is none", "`momentum=0.9`"
+        return None
 
 
 @term
@@ -37,11 +43,11 @@ class Adam(Optimiser):
     """Kingma & Ba 2014 as torch.optim.Adam: eps outside the root of the corrected second moment; L2 in g."""
 
     kind: ClassVar[str] = "adam"
-    lr: float = argument(REAL, 1e-3)
-    beta1: float = argument(RATE, 0.9)
-    beta2: float = argument(RATE, 0.999)
-    eps: float = argument(REAL, 1e-8)
-    weight_decay: float = argument(REAL, 0.0)
+    lr: float = argument(POSITIVE, 1e-3)
+    beta1: float = argument(BELOW_ONE, 0.9)
+    beta2: float = argument(BELOW_ONE, 0.999)
+    eps: float = argument(POSITIVE, 1e-8)
+    weight_decay: float = argument(FROM_ZERO, 0.0)
 
 
 @term
@@ -49,11 +55,11 @@ class AdamW(Optimiser):
     """Loshchilov & Hutter 2017 as torch.optim.AdamW: w -= lr weight_decay w before Adam's step."""
 
     kind: ClassVar[str] = "adamw"
-    lr: float = argument(REAL, 1e-3)
-    beta1: float = argument(RATE, 0.9)
-    beta2: float = argument(RATE, 0.999)
-    eps: float = argument(REAL, 1e-8)
-    weight_decay: float = argument(REAL, 1e-2)
+    lr: float = argument(POSITIVE, 1e-3)
+    beta1: float = argument(BELOW_ONE, 0.9)
+    beta2: float = argument(BELOW_ONE, 0.999)
+    eps: float = argument(POSITIVE, 1e-8)
+    weight_decay: float = argument(FROM_ZERO, 1e-2)
 
 
 @term
@@ -64,11 +70,11 @@ class RMSprop(Optimiser):
     """
 
     kind: ClassVar[str] = "rmsprop"
-    lr: float = argument(REAL, 1e-2)
-    alpha: float = argument(RATE, 0.99)
-    eps: float = argument(REAL, 1e-8)
-    momentum: float = argument(RATE, 0.0)
-    weight_decay: float = argument(REAL, 0.0)
+    lr: float = argument(POSITIVE, 1e-2)
+    alpha: float = argument(BELOW_ONE, 0.99)
+    eps: float = argument(POSITIVE, 1e-8)
+    momentum: float = argument(BELOW_ONE, 0.0)
+    weight_decay: float = argument(FROM_ZERO, 0.0)
 
 
 @term
@@ -79,8 +85,8 @@ class LAMB(Optimiser):
     """
 
     kind: ClassVar[str] = "lamb"
-    lr: float = argument(REAL, 1e-3)
-    beta1: float = argument(RATE, 0.9)
-    beta2: float = argument(RATE, 0.999)
-    eps: float = argument(REAL, 1e-6)
-    weight_decay: float = argument(REAL, 1e-2)
+    lr: float = argument(POSITIVE, 1e-3)
+    beta1: float = argument(BELOW_ONE, 0.9)
+    beta2: float = argument(BELOW_ONE, 0.999)
+    eps: float = argument(POSITIVE, 1e-6)
+    weight_decay: float = argument(FROM_ZERO, 1e-2)

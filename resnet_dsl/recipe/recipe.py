@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from resnet_dsl.diagnostics.model import Diagnostic
+from resnet_dsl.ir.arguments import COUNT, INDEX, RATE, ArgumentRule, argument
 from resnet_dsl.program import Program
 from resnet_dsl.recipe.image_steps import ImageStep
 from resnet_dsl.recipe.losses import WeightedLoss
 from resnet_dsl.recipe.mixing import Mix
 from resnet_dsl.recipe.optimisers import Optimiser
 from resnet_dsl.recipe.schedules import Schedule, WarmUp
-from resnet_dsl.records import dataclass
+from resnet_dsl.recipe.terms import TEXT, Term, term
+from resnet_dsl.records import dataclass, field
+
+HELD_OUT = ArgumentRule(
+    "a whole number of images, or a share of them below 1",
+    lambda value: (
+        value if (type(value) is int and value >= 0) or (type(value) is float and 0 <= value < 1) else None
+    ),
+)
+NAMES = ArgumentRule(
+    "a list of different texts in quotes",
+    lambda value: value if _are_names(value) else None,
+)
 
 
-@dataclass(frozen=True)
-class ImageData:
+def _are_names(value: object) -> bool:
+    texts = isinstance(value, tuple) and all(type(item) is str for item in value)
+    return isinstance(value, tuple) and texts and len(set(value)) == len(value)
+
+
+@term
+class ImageData(Term):
     """Where images lie: a folder by class, .npz, IDX or CIFAR's own files; which is found when it is read.
 
     `validation` are so many images of the training set, its last ones, that are held out; below 1 a share
@@ -20,10 +41,11 @@ class ImageData:
     images are used, 0 for all. `classes` are those that are expected, if any are named.
     """
 
-    path: str
-    validation: float = 0
-    subset: int = 0
-    classes: tuple[str, ...] = ()
+    kind: ClassVar[str] = "images"
+    path: str = argument(TEXT)
+    validation: float = argument(HELD_OUT, 0)
+    subset: int = argument(INDEX, 0)
+    classes: tuple[str, ...] = argument(NAMES, ())
 
 
 @dataclass(frozen=True)
@@ -42,12 +64,13 @@ class Phase:
     frozen: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class DropPathRamp:
+@term
+class DropPathRamp(Term):
     """The network's rates of `drop_path` times a number that goes from `start` to 1 in `epochs`."""
 
-    start: float
-    epochs: int
+    kind: ClassVar[str] = "ramp"
+    start: float = argument(RATE)
+    epochs: int = argument(COUNT)
 
 
 @dataclass(frozen=True)
@@ -86,6 +109,8 @@ class Recipe:
     seed: int = 0
     weights: str = ""
     """A file of weights to start from; what it lacks starts by the seed."""
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+    """What the check remarked on without refusing, of the network too."""
 
     @property
     def epochs(self) -> int:

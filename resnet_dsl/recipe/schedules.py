@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from resnet_dsl.ir.arguments import COUNT, INDEX, RATE, REAL, ArgumentRule, argument, choice
-from resnet_dsl.recipe.terms import Term, term
+from resnet_dsl.ir.arguments import COUNT, INDEX, RATE, ArgumentRule, argument, choice
+from resnet_dsl.recipe.terms import BELOW_ONE, FROM_ZERO, POSITIVE, Term, number_rule, term
 
+FACTOR = number_rule("a number above 0 and below 1", lambda value: 0 < value < 1)
 EPOCHS = ArgumentRule(
     "a list of epochs, each after the one before, such as `[82, 123]`",
     lambda value: (
@@ -24,6 +25,11 @@ EPOCHS = ArgumentRule(
 
 class Schedule(Term):
     """What becomes of the optimiser's rate in the course of a phase."""
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch, counted from 0, with which it changes something for the last time, if it says one."""
+        return 0
 
 
 @term
@@ -39,7 +45,12 @@ class StepRate(Schedule):
 
     kind: ClassVar[str] = "steps"
     at: tuple[int, ...] = argument(EPOCHS)
-    factor: float = argument(RATE, 0.1)
+    factor: float = argument(FACTOR, 0.1)
+
+    @property
+    def last_epoch(self) -> int:
+        """The last of the epochs in `at`."""
+        return self.at[-1]
 
 
 @term
@@ -51,11 +62,11 @@ class PlateauRate(Schedule):
     """
 
     kind: ClassVar[str] = "plateau"
-    factor: float = argument(RATE, 0.1)
+    factor: float = argument(FACTOR, 0.1)
     patience: int = argument(INDEX, 10)
-    threshold: float = argument(RATE, 1e-4)
+    threshold: float = argument(BELOW_ONE, 1e-4)
     watch: str = argument(choice("loss", "metric"), "loss")
-    least: float = argument(REAL, 0.0)
+    least: float = argument(FROM_ZERO, 0.0)
 
 
 @term
@@ -82,9 +93,9 @@ class OneCycleRate(Schedule):
     """
 
     kind: ClassVar[str] = "one_cycle"
-    rise: float = argument(RATE, 0.3)
-    divide: float = argument(REAL, 25.0)
-    end: float = argument(REAL, 1e4)
+    rise: float = argument(FACTOR, 0.3)
+    divide: float = argument(POSITIVE, 25.0)
+    end: float = argument(POSITIVE, 1e4)
 
 
 @term

@@ -6,12 +6,15 @@ A term declares its arguments as an op does (`argument`, with a rule) and gets i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
-from resnet_dsl.ir.arguments import argument
-from resnet_dsl.records import Field, dataclass
+from resnet_dsl.ir.arguments import ArgumentRule, argument
+from resnet_dsl.records import Field, dataclass, fields
 
 ATerm = TypeVar("ATerm", bound="Term")
+LARGEST = 1e9
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(argument,))
@@ -26,4 +29,46 @@ class Term:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     kind: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def arguments(cls) -> Iterator[tuple[str, ArgumentRule, Any]]:
+        """Yield name, rule and default (MISSING where it must be given) of each argument."""
+        for each in fields(cls):
+            yield each.name, each.metadata["rule"], each.default
+
+    def problem(self) -> tuple[str, str, str] | None:
+        """Return what is wrong with the arguments together: which, what is said of it, what to write."""
+        return None
+
+    @property
+    def written(self) -> str:
+        """The term as a recipe has it, with the arguments that are not the usual ones."""
+        said = ((name, getattr(self, name), usual) for name, _, usual in self.arguments())
+        given = [f"{name}={_written(value)}" for name, value, usual in said if value != usual]
+        return f"{self.kind}({', '.join(given)})" if given else self.kind
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    return str(value)
+
+
+def number_rule(what: str, allowed: Callable[[float], bool]) -> ArgumentRule:
+    """Return the rule for a real number of which something holds; `what` completes “must be …”."""
+
+    def accept(value: object) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if isfinite(value) and abs(value) <= LARGEST and allowed(value) else None
+
+    return ArgumentRule(what, accept)
+
+
+POSITIVE = number_rule("a number above 0", lambda value: value > 0)
+FROM_ZERO = number_rule("0 or a number above it", lambda value: value >= 0)
+BELOW_ONE = number_rule("a number from 0 on and below 1", lambda value: 0 <= value < 1)
+SHARE = number_rule("a number above 0 and up to 1", lambda value: 0 < value <= 1)
+TEXT = ArgumentRule("a text in quotes", lambda value: value if type(value) is str and value else None)

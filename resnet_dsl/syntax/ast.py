@@ -254,7 +254,15 @@ class Row(Model):
     """`model name = base(arguments)`: a model of the one field `base`, as a row of a table has it."""
 
 
-Declaration = Use | Const | Block | Model
+@dataclass(frozen=True)
+class Recipe(Named):
+    """`recipe name { fields }`: how a network is trained."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+
+Declaration = Use | Const | Block | Model | Recipe
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,9 @@ class Builder:
         fields = (ast.Field(base.span, "base", base, name_span=base.span),)
         return ast.Row(span, self._name(name), (), fields, name_span=self._at(name))
 
+    def recipe(self, span: Span, name: Word, fields: tuple[ast.Field, ...]) -> ast.Recipe:
+        return ast.Recipe(span, self._name(name), fields, name_span=self._at(name))
+
     def parameters(self, span: Span, *items: ast.Parameter | Word) -> tuple[ast.Parameter | ast.Rest, ...]:
         return tuple(ast.Rest(self._at(i)) if isinstance(i, Word) else i for i in items)
 

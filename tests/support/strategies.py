@@ -17,7 +17,7 @@ NOWHERE = Span(Source("generated", ""), 0, 0)
 # --- syntax trees ------------------------------------------------------------------------------
 
 NAMES = (
-    *("x", "x3", "e5", "H", "_", "returned", "usef", "a_long_name"),
+    *("x", "x3", "e5", "H", "_", "recipe", "returned", "usef", "a_long_name"),
     *("conv", "bn", "relu", "gap", "fc", "concat", "maxpool", "se", "basic", "B", "A"),
     *("width", "stride", "stage", "channels", "min", "round", "post", "he", "n"),
 )
@@ -142,7 +142,7 @@ def arguments(depth: int = 2) -> st.SearchStrategy[ast.Argument]:
 
 def fields(depth: int = 3) -> st.SearchStrategy[ast.Field]:
     """A field; `block` and `model` are words of the language that may name one."""
-    called = names | st.sampled_from(["block", "model"])
+    called = names | st.sampled_from(["block", "model", "recipe"])
     return st.builds(ast.Field, st.just(NOWHERE), called, expressions(0, depth))
 
 
@@ -160,7 +160,7 @@ def parameters(draw: Draw) -> ast.Parameter:
 def declarations(draw: Draw) -> ast.Declaration:
     """Any declaration."""
     name = draw(names)
-    match draw(st.sampled_from(["use", "const", "block", "model", "row"])):
+    match draw(st.sampled_from(["use", "const", "block", "model", "row", "recipe"])):
         case "use":
             shipped = draw(st.booleans())
             return ast.Use(NOWHERE, name if shipped else draw(quoted), shipped)
@@ -171,6 +171,8 @@ def declarations(draw: Draw) -> ast.Declaration:
             given = _several(draw, parameters(), 4)
             rest = draw(st.none() | st.just(ast.Rest(NOWHERE)))
             return ast.Block(NOWHERE, name, given, _several(draw, steps, 3), draw(expressions()), rest)
+        case "recipe":
+            return ast.Recipe(NOWHERE, name, _several(draw, fields(), 4))
         case "row":
             base = ast.Field(NOWHERE, "base", draw(expressions()))
             return ast.Row(NOWHERE, name, (), (base,))
@@ -221,6 +223,8 @@ def tokens(node: ast.Node, chance: random.Random) -> Iterator[str]:
             yield from ("model", node.name, "=", *one(node.fields[0].value))
         case ast.Model():
             yield from ("model", node.name, *header(node), "{", *several(node.fields), "}")
+        case ast.Recipe():
+            yield from ("recipe", node.name, "{", *several(node.fields), "}")
         case ast.Parameter():
             yield node.name
             if node.default is not None:

@@ -53,6 +53,9 @@ class Writer(Lines):
                 self.line += f"model {node.name}"
                 self._parameters(node)
                 self._fields(node, node.fields, 0)
+            case ast.Recipe():
+                self.line += f"recipe {node.name} "
+                self._fields(node, node.fields, 0)
             case ast.Block():
                 self.line += f"block {node.name}"
                 self._block_body(node, self._parameters(node))
@@ -88,7 +91,7 @@ class Writer(Lines):
         self.write(node.result, INDENT)
         self._close(node, 0)
 
-    def _fields(self, node: ast.Model | ast.Record, fields: Sequence[ast.Field], indent: int) -> None:
+    def _fields(self, node: ast.Node, fields: Sequence[ast.Field], indent: int) -> None:
         """Write `{ … }` with a field a line."""
         if not fields and not self.trivia.commented(node.span.start, node.span.end):
             self.line += "{}"

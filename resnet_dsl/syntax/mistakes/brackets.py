@@ -12,7 +12,7 @@ from resnet_dsl.syntax.words import OPENING
 TERMINALS = {")": "RPAR", "]": "RSQB", "}": "RBRACE"}
 BEGINS = re.compile(rf"\s*(?:return\b|(?:{FIELDS})\s*:)")
 BEGINS_ON_A_NEW_LINE = re.compile(r"\s*[A-Za-z_]\w*\s*(?:[:=](?!=)|->)")
-DECLARATION = re.compile(r"\s*(?:(?:block|model|const)\s+[A-Za-z_]\w*\s*[({=]|use\s+\S)")
+DECLARATION = re.compile(r"\s*(?:(?:block|model|const)\s+[A-Za-z_]\w*\s*[({=]|recipe\s+\w+\s*\{|use\s+\S)")
 
 
 def bracket(stop: Stop) -> Found | None:

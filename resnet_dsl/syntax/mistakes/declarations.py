@@ -42,13 +42,17 @@ DECLARATIONS = (
     Slip(r"(?P<slip>(?P<a>\b(?:base|stride|drop|zero|num)<tab>§(?:width|on|path|gamma|classes)))(?= :)", NAMES, _named, inside="[MR]"),
     Slip(r"\buse (?P<slip><name>§(?:\.\w+|/[\w./]+))", "a file is named in quotes", '"{slip}"', inside="T"),
     Slip(r"\buse (?P<slip><name>(?:,|§,) <name>)", "a line of `use` names one spec", None, "write `use` again", inside="T"),
+    # Recipes
+    Slip(r"recipe(?P<slip> )§\{", "the recipe has no name", " mine ", inside="T"),
+    Slip(r"recipe<gap><name>(?P<slip> §\([^()\n]*\))", "a recipe has no parameters", "", "its model may have some: `model: name(n=3)`", inside="T"),
+    Slip(r"recipe<gap><name>(?P<slip> §=)", "the fields of a recipe stand in braces", "", inside="T", wants="LBRACE"),
     # Models of a table
     Slip(r"model<gap>(?P<a><name>)(?P<slip>(?P<p> \([^()\n]*\))) §=(?!=)", "a model that is another's call has no parameters of its own", None, "`model {a}{p} {{ base: … }}` has some", inside="T"),
     Slip(r"model<gap>(?P<a><name>) = (?P<b><call>) (?P<slip>§\{)", "no fields follow the call that `{a}` is", None, "give them in the call, `{a} = name(field=value)`, or write `model {a} {{ base: {b}  field: value }}`", inside="T"),
     Slip(r"model<gap><name>(?P<slip>)(?=<gap>§<name> \([^{{}}\n]*\)[\t\x20]*(?:\n|#|\Z))", "`=` is missing", " =", inside="T", wants="EQUAL|LBRACE"),
     # Braces
     Slip(r"block<gap><name>(?P<slip><gap>§(?P<p>[\w,=]+?))\s*(?=\{|\n)", "parameters stand in parentheses", "({p})", inside="T", wants="LPAR"),
-    Slip(r"(?:block|model)<gap><name>(?: \([^()\n]*\))?(?P<slip>)(?=<gap>§\w)", "`{{` is missing", " {{", inside="T", wants="LBRACE"),
+    Slip(r"(?:block|model|recipe)<gap><name>(?: \([^()\n]*\))?(?P<slip>)(?=<gap>§\w)", "`{{` is missing", " {{", inside="T", wants="LBRACE"),
     Slip(r"(?P<slip>§)\{", "`{{` follows a word and a name: `model net {{`", "model net ", inside="T", wants="MODEL"),
     Slip(r"(?:block|model)<gap><name>(?P<slip> )§(?:=|-)", "`{{` stands here", None, inside="T", wants="LBRACE"),
     Slip(r"(?:block|model)<gap><name> (?P<slip>§\[[^\]\n]*\])", "parameters stand in round parentheses", None, inside="T"),

@@ -12,7 +12,7 @@ MARK = "§"  # stands where the parser stopped; one that a text has itself is ta
 BEFORE, AFTER = 600, 300
 
 STRING_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
-TOKEN = re.compile(r'"[^"\n]*"|[\[({\])}]|\b(?:block|model|const|use)\b')
+TOKEN = re.compile(r'"[^"\n]*"|[\[({\])}]|\b(?:block|model|const|use|recipe(?=\s+\w+\s*\{))\b')
 CALLED = re.compile(r"(?:\w|\))\s*\Z")
 NOT_CALLED = re.compile(r"\b(?:return|if|then|else|and|or|not)\s*\Z")
 CLOSERS = {")": "(", "]": "[", "}": "{"}
@@ -52,8 +52,8 @@ class Stop:
     def inside(self) -> str:
         """What is around, a letter a level, from the outermost.
 
-        T the file, V a value alone, P parameters, M a model, B a block, R a record, C a call, L a list,
-        G a group.
+        T the file, V a value alone, P parameters, M a model or recipe, B a block, R a record, C a call,
+        L a list, G a group.
         """
         return ("T" if self.start == "start" else "V") + "".join(opening.kind for opening in self.open)
 
@@ -99,7 +99,7 @@ def _kind(bracket: str, declared: str, before: str, still: list[Opening]) -> str
     if bracket == "[":
         return "L"
     if bracket == "{":
-        return "R" if still else {"block": "B", "model": "M"}.get(declared, "R")
+        return "R" if still else {"block": "B", "model": "M", "recipe": "M"}.get(declared, "R")
     if not still and declared in ("block", "model"):
         return "P"
     return "C" if CALLED.search(before) and not NOT_CALLED.search(before) else "G"

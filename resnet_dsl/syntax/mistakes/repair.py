@@ -15,7 +15,7 @@ MAX_ROUNDS = 12  # mistakes on one line
 MAX_REGION = 4_000  # characters that are parsed again in each round
 MAX_LINE = 110
 
-DECLARATION = re.compile(r"^(?:use|const|block|model)\b", re.MULTILINE)
+DECLARATION = re.compile(r"^(?:use|const|block|model|recipe(?=\s+\w+\s*\{))\b", re.MULTILINE)
 
 FindStop = Callable[[Source, str], Stop | None]
 Explain = Callable[[Stop], Found | None]

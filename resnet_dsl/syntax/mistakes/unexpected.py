@@ -37,9 +37,9 @@ OPERATORS = frozenset(
 )
 
 # Terminals that can start the same thing are called by its name, once.
-FIELD = frozenset({"NAME", "BLOCK", "MODEL"})
-DECLARATION = frozenset({"USE", "CONST", "BLOCK", "MODEL"})
-STEP = frozenset({"NAME", "RETURN"})
+FIELD = frozenset({"NAME", "BLOCK", "MODEL", "RECIPE"})
+DECLARATION = frozenset({"USE", "CONST", "BLOCK", "MODEL", "RECIPE"})
+STEP = frozenset({"NAME", "RECIPE", "RETURN"})
 GROUPS = (
     (DECLARATION, ("a declaration",)),
     (FIELD, ("a field",)),
@@ -72,7 +72,7 @@ def _hint(stop: Stop, word: str) -> str:
     if word in ("=", ":") and before is not None and before[1] in KEYWORDS:
         return f"`{before[1]}` is a word of the language; take another name"
     if stop.expected >= DECLARATION:
-        return did_you_mean(word, ("use", "const", "block", "model"))
+        return did_you_mean(word, ("use", "const", "block", "model", "recipe"))
     if stop.terminal in ("PLUS", "MINUS", "TIMES", "DIVIDE") and "__ANON_0" in stop.expected:
         return "a step is a name or a call; put the pipeline in parentheses: `(x -> a) + y`"
     return ""
