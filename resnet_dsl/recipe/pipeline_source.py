@@ -1,0 +1,182 @@
+"""Pipelines of images as Python: each step a call of the function of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.recipe.image_steps import ImageStep, NormaliseStep, ScalesStep
+from resnet_dsl.recipe.recipe import Recipe
+from resnet_dsl.recipe.terms import Term
+from resnet_dsl.records import MISSING, dataclass, fields
+
+LARGEST = 255  # of a pixel that is a byte
+
+
+@dataclass(frozen=True)
+class PipelineSource:
+    """Lines of the functions of a recipe's pipelines, and the expressions that make numbers of images.
+
+    `statistics` is the function that takes those of the training images, where any are asked for; `single`
+    says that views differ in size between images, so that each is evaluated alone.
+    """
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    prepared: tuple[str, ...]
+    statistics: str
+    single: bool
+    numbers: tuple[tuple[str, str], ...]
+
+
+def pipeline_source(recipe: Recipe) -> PipelineSource:
+    """Return a recipe's pipelines as Python; raises UsageError where `normalise` is not the last step."""
+    train, last = split(recipe.name, "train", recipe.train)
+    test, test_last = split(recipe.name, "test", recipe.test)
+    numbers, test_numbers = NumbersOf(recipe, last), NumbersOf(recipe, test_last)
+    asked = {each.statistics for each in (numbers, test_numbers)} - {""}
+    if len(asked) > 1:
+        raise UsageError(f"{recipe.name} asks for a mean by channel and one by pixel: one of them is known")
+    text, test_text = numbers.text(), test_numbers.text()
+    return PipelineSource(
+        train=chain("image", (step_call(step) for step in train)),
+        test=tuple(view_lines(test)),
+        prepared=chain("image", (step_call(step) for step in undrawn(train))),
+        statistics=next(iter(asked), ""),
+        single=any(isinstance(step, ScalesStep) for step in test),
+        numbers=(("numbers", text), *([("test_numbers", test_text)] if test_text != text else [])),
+    )
+
+
+def chain(name: str, calls: Iterable[str]) -> tuple[str, ...]:
+    """Return the lines that make one value of another, and return the last."""
+    *first, last = [*calls] or [name]
+    return *(f"{name} = {each}" for each in first), f"return {last}"
+
+
+def split(
+    name: str, pipeline: str, steps: tuple[ImageStep, ...]
+) -> tuple[tuple[ImageStep, ...], NormaliseStep | None]:
+    """Return the steps on bytes, and the one that makes numbers of them, which has to be the last."""
+    if steps and isinstance(steps[-1], NormaliseStep):
+        first, last = steps[:-1], steps[-1]
+    else:
+        first, last = steps, None
+    if any(isinstance(step, NormaliseStep) for step in first):
+        raise UsageError(f"`normalise` is not the last step of `{pipeline}` in recipe {name}: write it last")
+    return first, last
+
+
+def undrawn(steps: tuple[ImageStep, ...]) -> Iterator[ImageStep]:
+    """Yield what takes the place of steps where nothing is drawn."""
+    for step in steps:
+        instead = step.without_draws()
+        if instead is not None:
+            yield instead
+
+
+def view_lines(steps: tuple[ImageStep, ...]) -> Iterator[str]:
+    """Yield the lines of an evaluation: from the first step that makes several views on, of each view."""
+    several = False
+    for step in steps:
+        if not several:
+            yield f"{'views' if step.views else 'image'} = {step_call(step)}"
+        elif step.views:
+            yield f"views = [each for view in views for each in {step_call(step, 'view')}]"
+        else:
+            yield f"views = [{step_call(step, 'view')} for view in views]"
+        several = several or step.views
+    yield f"return {'views' if several else '[image]'}"
+
+
+def step_call(step: ImageStep, image: str = "image") -> str:
+    """Return the call of a step's function on an image."""
+    return call(step, image, *(["draw"] if step.draws else []))
+
+
+def call(term: Term, *given: str) -> str:
+    """Return the call of a term's function: what it needs by place, what differs from defaults by name."""
+    arguments = list(given)
+    for each in fields(term):
+        value = getattr(term, each.name)
+        if each.default is MISSING:
+            arguments.append(literal(value))
+        elif value != each.default:
+            arguments.append(f"{each.name}={literal(value)}")
+    return f"{term.kind}({', '.join(arguments)})"
+
+
+def literal(value: object) -> str:
+    """Return a value as Python; a fraction of bytes as one."""
+    if isinstance(value, float) and value and value == 1 / LARGEST:
+        return f"1 / {LARGEST}"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return repr(value)
+
+
+# --- numbers -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NumbersOf:
+    """What `normalise` does, once it is known what the model says of its images."""
+
+    recipe: Recipe
+    step: NormaliseStep | None
+
+    @property
+    def statistics(self) -> str:
+        """The function that takes the statistics it needs, or nothing."""
+        if self.step is None:
+            return ""
+        mean, std, *_ = self.given
+        if "pixel" in (mean, std):
+            if "channel" in (mean, std):
+                raise UsageError(
+                    "`normalise` takes mean and std by channel, or the mean by pixel: one of them"
+                )
+            return "pixel_means"
+        return "channel_statistics" if "channel" in (mean, std) else ""
+
+    @property
+    def given(self) -> tuple[Any, Any, float, bool]:
+        """Mean, deviation, scale, and whether channels come in the other order."""
+        assert self.step is not None
+        said = dict(self.recipe.program.network.preprocess)
+        mean, std, scale, swapped = self.step.mean, self.step.std, self.step.scale, False
+        if mean == "model" and said:
+            low, high = said.get("range", (0, 1))
+            scale, swapped = (high - low) / LARGEST, said.get("color") == "bgr"
+            mean = shifted(said.get("mean", 0.0), low)
+            std = said.get("std", 1.0) if std == "model" else std
+        mean = "channel" if mean == "model" else mean
+        if std == "model":
+            std = "channel" if mean == "channel" else 1.0
+        return mean, std, scale, swapped
+
+    def text(self) -> str:
+        """Return the expression for `images`, with what `statistics` knows."""
+        if self.step is None:
+            return "images.astype(np.float64)"
+        mean, std, scale, swapped = self.given
+        given = f"mean={known('mean', mean, scale)}, std={known('std', std, scale)}"
+        factor = "" if scale == 1 / LARGEST else f", scale={literal(scale)}"
+        return f"normalise({'images[..., ::-1]' if swapped else 'images'}, {given}{factor})"
+
+
+def known(name: str, value: object, scale: float) -> str:
+    """Return a number of `normalise` as Python, one of the statistics where it is of the training images."""
+    if value not in ("channel", "pixel"):
+        return literal(value)
+    return (
+        f"statistics.{name} / {LARGEST}" if scale == 1 / LARGEST else f"{literal(scale)} * statistics.{name}"
+    )
+
+
+def shifted(mean: object, low: float) -> object:
+    """Return means of numbers that begin at `low`, for numbers that begin at 0."""
+    if isinstance(mean, tuple):
+        return tuple(each - low for each in mean)
+    return float(mean) - low if isinstance(mean, int | float) else mean
