@@ -31,6 +31,15 @@ from resnet_dsl.reference.meaning import (
     statistics,
     weight_used,
 )
+from resnet_dsl.reference.objectives import BinaryEntropy, CategoricalEntropy, Criterion, Objective
+from resnet_dsl.reference.optimising import (
+    Division,
+    Optimisation,
+    OptimisedStep,
+    OptimiserState,
+    RatedBatch,
+    optimise,
+)
 from resnet_dsl.reference.training import (
     Batch,
     Derivatives,
@@ -43,16 +52,39 @@ from resnet_dsl.reference.training import (
     steps,
     train,
 )
+from resnet_dsl.reference.update_rules import (
+    AdaptiveMoments,
+    HeavyBall,
+    LayerwiseMoments,
+    RootMeanSquare,
+    UpdateRule,
+    averaged,
+)
 
 __all__ = [
+    "AdaptiveMoments",
     "Array",
     "Batch",
+    "BinaryEntropy",
+    "CategoricalEntropy",
+    "Criterion",
     "Derivatives",
+    "Division",
     "Gradients",
+    "HeavyBall",
+    "LayerwiseMoments",
+    "Objective",
     "OpCall",
+    "Optimisation",
+    "OptimisedStep",
+    "OptimiserState",
+    "RatedBatch",
+    "RootMeanSquare",
     "Tape",
     "TrainingResult",
     "TrainingStep",
+    "UpdateRule",
+    "averaged",
     "backpropagate",
     "backward",
     "cross_entropy",
@@ -60,6 +92,7 @@ __all__ = [
     "evaluate_all",
     "forward",
     "missing_rules",
+    "optimise",
     "record",
     "statistics",
     "steps",

@@ -44,9 +44,11 @@ def evaluate_all(graph: Graph, state: State, x: ArrayLike) -> dict[str, Array]:
     return values
 
 
-def called(node: GraphNode, tensors: Tensors, values: Mapping[str, Array], training: bool = False) -> OpCall:
+def called(
+    node: GraphNode, tensors: Tensors, values: Mapping[str, Array], training: bool = False, groups: int = 1
+) -> OpCall:
     """Return an op's call on earlier results."""
-    return OpCall(tuple(values[name] for name in node.inputs), tensors[node.name], training)
+    return OpCall(tuple(values[name] for name in node.inputs), tensors[node.name], training, groups)
 
 
 def apply(node: GraphNode, call: OpCall, extent: Extent) -> Array:

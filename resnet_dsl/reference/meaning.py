@@ -24,13 +24,15 @@ class OpCall:
     """What an op is applied to: its inputs, and the tensors it owns by their own names.
 
     `training` matters to ops that behave differently there; an op that draws at random has its
-    draw among `tensors`, since a referee draws nothing. How far rounding moves a norm is looked at
+    draw among `tensors`, since a referee draws nothing. Norms by the batch take each of its `groups`, equal
+    and of neighbours, by itself. How far rounding moves a norm is looked at
     with other ways to `standardise` and to `add_channels`.
     """
 
     inputs: tuple[Array, ...]
     tensors: Mapping[str, Array] = field(default_factory=dict)
     training: bool = False
+    groups: int = 1
     standardise: Callable[[Array, Axes, float], tuple[Array, Array]] = standardised
     add_channels: Callable[[Array, int], Array] = channel_sums
 

@@ -32,7 +32,10 @@ def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array
     normal, deviation = _by_batch(op, call)
     by_normal = gradient * _spread(call.tensors["weight"], call.x) if op.scale else gradient
     if call.training and not op.frozen:
-        by_x = by_original(by_normal, normal, deviation, _axes(call.x))
+        grouped = by_original(
+            _by_group(call, by_normal), _by_group(call, normal), deviation, _group_axes(call.x)
+        )
+        by_x = grouped.reshape(call.x.shape)
     else:
         by_x = by_normal / deviation
     by_own = {} if op.frozen else _by_scale_and_shift(normal, gradient)
@@ -40,11 +43,13 @@ def _batch_norm_back(op: BatchNorm, call: OpCall, result: Array, gradient: Array
 
 
 def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
-    """Normal values and deviation; a batch goes by its biased variance in every framework."""
+    """Normal values and deviation; a batch goes by its biased variance in every framework, group by group."""
+    deviation: Array
     if call.training and not op.frozen:
-        return call.standardise(call.x, _axes(call.x), op.eps)
+        normal, deviation = call.standardise(_by_group(call, call.x), _group_axes(call.x), op.eps)
+        return normal.reshape(call.x.shape), deviation
     mean, variance = (_spread(call.tensors[name], call.x) for name in ("running_mean", "running_var"))
-    deviation: Array = np.sqrt(variance + op.eps)
+    deviation = np.sqrt(variance + op.eps)
     return (call.x - mean) / deviation, deviation
 
 
@@ -52,9 +57,10 @@ def _by_batch(op: BatchNorm, call: OpCall) -> tuple[Array, Array]:
 def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mapping[str, Array]:
     if op.frozen or not call.training:
         return {}
-    mean, variance = call.x.mean(_axes(call.x)), call.x.var(_axes(call.x))
+    grouped, axes = _by_group(call, call.x), _group_axes(call.x)
+    mean, variance = grouped.mean(axes).mean(0), grouped.var(axes).mean(0)
     if unbiased:
-        count = call.x.size // call.x.shape[1]
+        count = call.x.size // call.x.shape[1] // call.groups
         if count < 2:
             raise ValueError("batch norm over one value a channel has no unbiased variance")
         variance = variance * (count / (count - 1))
@@ -62,6 +68,16 @@ def _batch_norm_statistics(op: BatchNorm, call: OpCall, unbiased: bool) -> Mappi
         "running_mean": (1 - op.momentum) * call.tensors["running_mean"] + op.momentum * mean,
         "running_var": (1 - op.momentum) * call.tensors["running_var"] + op.momentum * variance,
     }
+
+
+def _by_group(call: OpCall, x: Array) -> Array:
+    """(g N, C, H, W) or (g N, C) → (g, N, C, H, W) or (g, N, C)."""
+    return x.reshape(call.groups, -1, *x.shape[1:])
+
+
+def _group_axes(x: Array) -> tuple[int, ...]:
+    """Of x by group, every axis but those of the groups and of the channels."""
+    return tuple(axis + 1 for axis in _axes(x))
 
 
 @forward.register

@@ -84,9 +84,17 @@ class TrainingResult:
 
 
 def record(
-    graph: Graph, state: State, x: ArrayLike, masks: Masks | None = None, training: bool = True
+    graph: Graph,
+    state: State,
+    x: ArrayLike,
+    masks: Masks | None = None,
+    training: bool = True,
+    groups: int = 1,
 ) -> Tape:
-    """Run a batch (N, C, H, W) forward, in training mode unless told otherwise, and keep everything."""
+    """Run a batch (N, C, H, W) forward, in training mode unless told otherwise, and keep everything.
+
+    Batch norms take their statistics over each of `groups` equal groups of neighbours in the batch.
+    """
     tensors, results = tensors_of(graph, state), {INPUT: as_batch(graph, x)}
     extent = Extent(*results[INPUT].shape[2:])
     calls: dict[str, OpCall] = {}
@@ -95,7 +103,7 @@ def record(
         if node.op.random and alive:
             alive = masks is not None
             tensors[node.name] = {} if masks is None else {"mask": _mask(node, masks)}
-        calls[node.name] = called(node, tensors, results, alive)
+        calls[node.name] = called(node, tensors, results, alive, groups)
         results[node.name] = apply(node, calls[node.name], extent)
     return Tape(graph, calls, results)
 
@@ -108,11 +116,17 @@ def _mask(node: GraphNode, masks: Masks) -> Array:
 
 def backpropagate(tape: Tape, by_outputs: Mapping[str, Array]) -> Derivatives:
     """Return the derivatives of a loss whose gradient by each output, by name, is given."""
-    pending: dict[str, Array] = {}
-    learned: dict[str, Array] = {}
+    by_results: dict[str, Array] = {}
     results = dict(tape.graph.outputs)
     for output, gradient in by_outputs.items():
-        _gather(pending, results[output], gradient)
+        _gather(by_results, results[output], gradient)
+    return backpropagate_results(tape, by_results)
+
+
+def backpropagate_results(tape: Tape, by_results: Mapping[str, Array]) -> Derivatives:
+    """Return the derivatives of a loss whose gradient by each of some ops' results is given."""
+    pending = dict(by_results)
+    learned: dict[str, Array] = {}
     for node in reversed(tape.graph.nodes):
         if node.name not in pending:
             continue
