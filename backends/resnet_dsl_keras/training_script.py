@@ -19,13 +19,10 @@ from resnet_dsl.backend.recipes import (
     PlateauRate,
     Recipe,
     WeightedLoss,
-    definitions_of,
-    imports_of,
-    needed,
-    ruler,
 )
-from resnet_dsl.backend.records import dataclass
+from resnet_dsl.backend.records import dataclass, fields
 from resnet_dsl.backend.refusals import UsageError
+from resnet_dsl.backend.training_parts import definitions_of, imports_of, needed
 from resnet_dsl_keras.functions import function_name
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.render import render
@@ -33,7 +30,9 @@ from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import lowered
 from resnet_dsl_keras.tensor_names import NAMES, NORM_VARIABLES, POSITIONS
 
-SHARED = ("write_whole", "csv_text", "curves_png", "card_text", "RunError")
+SHARED = (
+    "RunError", "write_whole", "csv_text", "curves_png", "card_text", "Array", "mean_of_views", "right_among",
+)  # fmt: skip
 # The classes of the script by the recipe's words, and what their numbers are called there.
 CLASSES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "lamb": "LAMB"}
 ARGUMENTS = {"weight_decay": "decay"}  # of Keras' own optimisers it is another one
@@ -46,6 +45,7 @@ import io
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -57,13 +57,12 @@ from zipfile import BadZipFile
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 """
 DATA = (
-    "Data", "DataError", "Images", "Plateau", "TestBatches", "TrainBatches", "load", "mean_of_views", "plateau",
-    "rate", "right_among",
+    "Data", "DataError", "Images", "Plateau", "TestBatches", "TrainBatches", "load", "plateau", "rate",
 )  # fmt: skip
 
 
@@ -96,10 +95,9 @@ def context(recipe: Recipe) -> dict[str, Any]:
         "file": f"{recipe.name}_train_keras.py",
         "origin": list(origin(program))[:1],
         "recipe_text": in_quotes(recipe.text),
-        "recipe_digest": hashlib.sha256(recipe.text.encode("utf-8", "surrogatepass")).hexdigest(),
+        "recipe_digest": recipe_digest(recipe),
         "spec": {key: quoted(value) for key, value in specification(recipe).items()},
         "seed": recipe.seed,
-        "epochs": recipe.epochs,
         "batch": f"{recipe.batch:_}",
         "accumulate": recipe.accumulate,
         "bn_batch": recipe.bn_batch,
@@ -109,7 +107,6 @@ def context(recipe: Recipe) -> dict[str, Any]:
         "weights": quoted(recipe.weights) if recipe.weights else "",
         "metrics": {metric: METRICS[metric] for metric in recipe.metrics},
         "definitions": definitions_of(needed(SHARED)).rstrip(),
-        "ruler": ruler,
         "norms": "layers.BatchNormalization" in source,
         "depthwise": "layers.DepthwiseConv2D" in source,
         "again": AGAIN if any(node.owner for node in program.graph.nodes) else "",
@@ -124,6 +121,13 @@ def context(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def recipe_digest(recipe: Recipe) -> str:
+    """Return a hash of all that a recipe says and of its network: what a run must be of to go on."""
+    said = [repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")]
+    text = "\0".join([*said, digest(recipe.program.network), recipe.program.name])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def specification(recipe: Recipe) -> dict[str, Any]:
     """Return what the file of weights says of itself, as `resnet-dsl weights` writes it."""
     network = recipe.program.network
@@ -133,7 +137,6 @@ def specification(recipe: Recipe) -> dict[str, Any]:
         "spec": PurePath(network.source.name).name,
         "spec_sha256": digest(network),
         "settings": {name: str(value) for name, value in dict(network.settings).items()},
-        "origin": {"recipe": recipe.name},
     }
 
 
@@ -203,6 +206,8 @@ def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
         "shares": shares,
         "classes": program.graph.shape_of(result).channels,
         "binary": bool(binary),
+        "main_binary": isinstance(losses[0].loss, BinaryCrossEntropy),
+        "main_is_map": not program.graph.shape_of(result).is_vector,
         "smoothings": sorted({loss.smoothing for loss in binary}),
         "accuracy": "CategoricalAccuracy" if shares else "SparseCategoricalAccuracy",
     }
@@ -249,8 +254,16 @@ def phase_context(recipe: Recipe, names: ScriptNames) -> dict[str, Any]:
         "drops": bool(random),
         "ramp": recipe.drop_path if ramped else None,
         "rates": {names.at(node.name): node.op.rate for node in nodes if node in random | ramped},
-        "plateau": bool(plateaus),
+        "plateau": watched(plateaus, recipe.metrics[0]),
     }
+
+
+def watched(schedules: list[PlateauRate], metric: str) -> str:
+    """Return what the schedules that wait for a plateau watch, as an expression in the script."""
+    found = {"loss" if schedule.watch == "loss" else metric for schedule in schedules}
+    if len(found) > 1:
+        raise UsageError("a training script watches one figure: the phases watch loss and metric")
+    return quoted(*found) if found else ""
 
 
 def is_below(path: str, parts: Iterable[str]) -> bool:

@@ -16,7 +16,7 @@ class RunError(Exception):
     """What ends a run, in one line."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write a file beside its place and put it there: whoever reads it sees the old one or the new one."""
     beside = path.with_name(f"{path.name}.tmp")
     try:
@@ -63,10 +63,12 @@ def curves_png(rows: Sequence[Row], title: str) -> bytes:
     return picture.getvalue()
 
 
-def card_text(title: str, facts: Row, rows: Sequence[Row], recipe: str) -> str:
-    """Return a page in Markdown: what was run, what came out in the last and the best epoch, the recipe."""
-    score = next((name for name in rows[-1] if name.startswith("test_top")), "")
-    best = max(rows, key=lambda row: float(row[score])) if score else rows[-1]
+def card_text(title: str, facts: Row, rows: Sequence[Row], recipe: str, score: str) -> str:
+    """Return a page in Markdown: what was run, what came out in the last and the best epoch, the recipe.
+
+    The best epoch is that of the highest `score`, a column of the log if it has it.
+    """
+    best = max(rows, key=lambda row: float(row[score])) if score in rows[-1] else rows[-1]
     lines = [f"# {title}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts.items()]
     lines += ["", "| | last epoch | best epoch |", "|---|---|---|"]
