@@ -8,6 +8,7 @@ from resnet_dsl.initial.seeded import random_state
 from resnet_dsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Loss, WeightedLoss
 from resnet_dsl.recipe.optimisers import LAMB, SGD, Adam, AdamW, Optimiser, RMSprop
 from resnet_dsl.recipe.recipe import ImageData, Phase, Recipe
+from resnet_dsl.recipe.recipe_referee import criterion_of, graph_of, optimisation_of, rule_of
 from resnet_dsl.recipe.schedules import ConstantRate
 from resnet_dsl.reference import (
     AdaptiveMoments,
@@ -20,7 +21,6 @@ from resnet_dsl.reference import (
     RootMeanSquare,
     optimise,
 )
-from resnet_dsl.verify.recipe_referee import criterion_of, graph_of, optimisation_of, rule_of
 
 TEXT = "model m { input: 2x8x8  stages: [1]  widths: [4]  block: basic  classes: 3  freeze: conv1 }"
 

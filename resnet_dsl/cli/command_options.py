@@ -190,6 +190,28 @@ def _verify(parser: Parser) -> None:
     _format(parser, "text", "json")
 
 
+def _predict(parser: Parser) -> None:
+    _spec(parser)
+    parser.add_argument("pictures", metavar="PICTURE", nargs="+", help="a picture, or a folder of pictures")
+    parser.add_argument("--weights", metavar="FILE", required=True, help="the weights of the network")
+    parser.add_argument("--recipe", metavar="NAME", help="prepare pictures as this recipe of the file does")
+    parser.add_argument(
+        "--data", metavar="PATH", help="the data of the recipe, if it is not where the recipe says"
+    )
+    parser.add_argument(
+        "--backend", metavar="NAME",
+        help="torch, keras, onnx, … or reference (default: the first that is installed)",
+    )  # fmt: skip
+    parser.add_argument("--top", metavar="K", type=batch, default=5, help="the K best classes (default: 5)")
+    parser.add_argument("--labels", metavar="FILE", help="the names of the classes, one a line")
+    parser.add_argument("--format", choices=("text", "csv", "json"), help="(default: text, csv of a folder)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="a file, or `-` for stdout")
+    _from(parser)
+    _partial(parser)
+    _force(parser)
+    parser.set_defaults(seed=None)
+
+
 def _weights_init(parser: Parser) -> None:
     _spec(parser)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="its suffix is the format")
@@ -325,6 +347,7 @@ COMMANDS = {
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
     "diff": Command("say what differs between two networks", _diff, "diff.diff"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
+    "predict": Command("say what pictures show, with probabilities", _predict, "predict.predict"),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
     "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),
     "weights convert": Command("rewrite weights in another format", _weights_convert, "weights.convert"),
