@@ -26,9 +26,11 @@ def steps(folder: Path, name: str, count: int) -> None:
         parts = len(of_epoch) // len(of_epoch.batches)
         for step in range(len(of_epoch.batches)):
             optimiser.learning_rate = script.rate(0, epoch * len(of_epoch.batches) + step, len(of_epoch.batches))
-            found = [model.train_on_batch(*of_epoch[step * parts + part])[0] for part in range(parts)]
-            model.reset_metrics()
-            losses.append(float(np.asarray(found[-1])))
+            found = []
+            for part in range(parts):
+                model.reset_metrics()
+                found.append(float(model.train_on_batch(*of_epoch[step * parts + part], return_dict=True)["loss"]))
+            losses.append(sum(found) / parts)
     np.savez(folder / f"{name}_end.npz", losses=losses, **script.state_of(model))
 
 
