@@ -27,7 +27,7 @@ EXAMPLE = re.compile(r"^```resnet[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WORD = re.compile(r'\s+|#[^\n]*|"[^"\n]*"|->|//|\*\*|[=!<>]=|[0-9][0-9a-zA-Z_.]*|\w+|.', re.DOTALL)
 SIGNS = ("(", ")", "[", "]", "{", "}", "->", ",", ":", "=", "+", "-", "*", "/", "//", "%", "**", "|", ".",
          "==", "!=", "<", "<=", "...", "\n", "#", '"')  # fmt: skip
-WORDS = ("use", "const", "block", "model", "return", "if", "then", "else", "and", "or", "not", "true",
+WORDS = ("use", "const", "block", "model", "recipe", "return", "if", "then", "else", "and", "or", "not", "true",
          "false", "none", "x", "stage", "index", "min", "max", "round", "share", "floor", "ceil", "log2",
          "sqrt", "blocks", "block_number", "same", "half", "valid", "base", "auxiliary",
          "channels", "height", "width", "outputs", "freeze", "expect", "preprocess", "input", "stem",

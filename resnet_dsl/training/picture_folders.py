@@ -67,10 +67,8 @@ def differing(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
     """Say which classes differ from those for training."""
     lacking = [name for name in expected if name not in found]
     new = [name for name in found if name not in expected]
-    parts = [f"it lacks {', '.join(lacking)}"] * bool(lacking) + [f"it has {', '.join(new)} beside"] * bool(
-        new
-    )
-    return f"the classes differ from those for training: {' and '.join(parts)}"
+    parts = [f"{verb} {', '.join(names)}" for verb, names in (("lacks", lacking), ("adds", new)) if names]
+    return f"its classes differ from those for training: it {' and '.join(parts)}"
 
 
 def pictures_below(path: str) -> list[str]:

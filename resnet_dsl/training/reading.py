@@ -21,9 +21,7 @@ def read_data(path: str, channels: int = 3) -> Data:
     if os.path.isfile(path):
         if path.endswith(".npz"):
             return read_npz(path)
-        raise DataError(
-            f"{path}: a file of an unknown kind; give a folder or an .npz file, archives unpacked"
-        )
+        raise DataError(f"{path}: a file of an unknown kind; give a folder or .npz, archives unpacked")
     try:
         if (files := idx_folder(path)) is not None:
             return read_idx_files(files)
