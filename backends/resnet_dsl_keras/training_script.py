@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from resnet_dsl.backend.artefacts import __version__, digest, origin
-from resnet_dsl.backend.ir import AGAIN, GraphNode, Program, ops
+from resnet_dsl.backend.ir import AGAIN, GraphNode, Program
 from resnet_dsl.backend.python_source import classes_of, quoted, template
 from resnet_dsl.backend.recipes import (
     BinaryCrossEntropy,
@@ -28,6 +28,7 @@ from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.render import render
 from resnet_dsl_keras.reserved_names import RESERVED
 from resnet_dsl_keras.rules import lowered
+from resnet_dsl_keras.rules.scores import activation_of, drop_rate, drops_branches
 from resnet_dsl_keras.tensor_names import NAMES, NORM_VARIABLES, POSITIONS
 
 SHARED = (
@@ -123,7 +124,9 @@ def context(recipe: Recipe) -> dict[str, Any]:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return a hash of all that a recipe says and of its network: what a run must be of to go on."""
-    said = [repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")]
+    said = [
+        repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")
+    ]
     text = "\0".join([*said, digest(recipe.program.network), recipe.program.name])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -182,11 +185,9 @@ class ScriptNames:
 
     def logits(self, losses: Iterable[WeightedLoss]) -> Iterator[tuple[str, str]]:
         """Yield the outputs that are the activation of their loss, and the layer of that."""
-        results = dict(self.program.graph.outputs)
-        nodes = {node.name: node for node in self.program.graph.nodes}
         for loss in losses:
-            node = nodes[results[loss.output]]
-            if node.op == (ops.Softmax() if isinstance(loss.loss, CrossEntropy) else ops.Sigmoid()):
+            binary = isinstance(loss.loss, BinaryCrossEntropy)
+            if node := activation_of(self.program.graph, loss.output, binary):
                 yield loss.output, self.at(node.name)
 
 
@@ -195,7 +196,7 @@ class ScriptNames:
 
 def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
     """Return what the template asks about losses: shares of classes where whole classes do not do."""
-    plain = all(loss.loss == CrossEntropy() for loss in losses)
+    plain = all(loss.loss == CrossEntropy(0.0) for loss in losses)
     shares = bool(recipe.mixes) or not plain
     binary = [loss.loss for loss in losses if isinstance(loss.loss, BinaryCrossEntropy)]
     program = recipe.program
@@ -236,7 +237,7 @@ def phase_context(recipe: Recipe, names: ScriptNames) -> dict[str, Any]:
     freezable = sorted({path for phase in recipe.phases for path in phase.frozen})
     inside = [node for node in nodes if is_below(node.home.name, freezable)]
     random = {node for node in inside if node.op.random}
-    ramped = {node for node in nodes if isinstance(node.op, ops.StochasticDepth) and recipe.drop_path}
+    ramped = {node for node in nodes if recipe.drop_path and drops_branches(node)}
     kinds = used_arguments(recipe.phases)
     return {
         "optimisers": kinds,
@@ -254,7 +255,7 @@ def phase_context(recipe: Recipe, names: ScriptNames) -> dict[str, Any]:
         "stays": frozen_layers(recipe.program, inside, names),
         "drops": bool(random),
         "ramp": recipe.drop_path if ramped else None,
-        "rates": {names.at(node.name): node.op.rate for node in nodes if node in random | ramped},
+        "rates": {names.at(node.name): drop_rate(node) for node in nodes if node in random | ramped},
         "plateau": any(isinstance(phase.schedule, PlateauRate) for phase in recipe.phases),
     }
 
@@ -273,7 +274,9 @@ def is_below(path: str, parts: Iterable[str]) -> bool:
 
 def frozen_layers(program: Program, nodes: Iterable[GraphNode], names: ScriptNames) -> str:
     """Return the layers, of some, that the network itself freezes, as a tuple in text."""
-    found = {node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())}
+    found = {
+        node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())
+    }
     return text_of(map(names.at, found))
 
 

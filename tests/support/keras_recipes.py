@@ -61,7 +61,9 @@ def stepped() -> dict[str, Recipe]:
     softmax = network("soft", head="head: gap -> fc(3) -> softmax")
     sigmoid = network("sig", head="head: gap -> fc(3) -> sigmoid")
     grouped = network("grouped", PLAIN.replace("conv(4, 3x3)", "conv(4, 3x3) -> conv(4, 3x3, groups=2)"))
-    heads = network("heads", f"{PLAIN}  auxiliary: aux", "head: { logits: gap -> fc(3)  aux: layer1 -> gap -> fc(3) }")
+    heads = network(
+        "heads", f"{PLAIN}  auxiliary: aux", "head: { logits: gap -> fc(3)  aux: layer1 -> gap -> fc(3) }"
+    )
     weighted = (WeightedLoss("logits", CrossEntropy()), WeightedLoss("aux", CrossEntropy(0.1), 0.4))
     found = [
         recipe("sgd", SGD(0.1), softmax),
@@ -81,7 +83,9 @@ def full() -> Recipe:
     """Return a recipe that asks for most of what a script may hold: two phases, a mean, drops, parts."""
     fields = """stem: conv(4, 3x3) -> bn -> relu  stages: [1, 1]  widths: [4, 6]  strides: [1, 2]
         block: basic  drop_path: 0.4  auxiliary: aux"""
-    program = network("full_net", fields, "head: { logits: gap -> dropout(0.3) -> fc(3)  aux: layer1 -> gap -> fc(3) }")
+    program = network(
+        "full_net", fields, "head: { logits: gap -> dropout(0.3) -> fc(3)  aux: layer1 -> gap -> fc(3) }"
+    )
     losses = (WeightedLoss("logits", CrossEntropy(0.1)), WeightedLoss("aux", CrossEntropy(), 0.4))
     phases = (
         Phase("head", 2, SGD(0.1, 0.9), ConstantRate(), frozen=("conv1", "bn1", "layer1")),

@@ -40,7 +40,7 @@ from full_net_keras import build
 RECIPE = """\
 recipe full { }
 """
-RECIPE_SHA256 = "56fd96598266f7ab6a3b54e22e68bf381b537ee0bbaaad077930ddd5c9f16569"
+RECIPE_SHA256 = "b3ed4a1406dbbf583861314c212e30478c40f2e8ed20180bdab65e696672e05c"
 SPEC: dict[str, object] = {
     "version": "VERSION",
     "model": "full_net",
@@ -429,6 +429,7 @@ def evaluate(model: keras.Model, images: Images, batch: int) -> dict[str, float]
     for place in range(len(batches)):
         views, labels = batches[place]
         found = [logits_of(model.predict_on_batch(view)) for view in views]
+        found = [logits[: len(labels)] for logits in found]  # each device gives all, where there are several
         scores = mean_of_views(found)
         own = scores[np.arange(len(labels)), labels]
         loss -= float(np.log(np.maximum(own, 1e-300)).sum())
@@ -611,21 +612,21 @@ class Record(keras.callbacks.Callback):
         self.average = average
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Draw the epoch; in the middle of one, go on with the means of loss and accuracy so far."""
+        """Draw the epoch."""
         self.started = time.perf_counter()
         self.steps.start(epoch)
-        for place, variable in enumerate(self.model.metrics_variables):
-            if f"metrics/{place}" in self.run.kept:
-                variable.assign(self.run.kept[f"metrics/{place}"])
-        self.run.kept = {}
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Count the step, and keep it now and then."""
+        """Count the step, and keep it now and then; in an epoch that goes on, add what was before."""
+        if self.run.kept:  # sums and counts, which Keras makes with the first batch
+            for place, variable in enumerate(self.model.metrics_variables):
+                variable.assign(variable + self.run.kept[f"metrics/{place}"])
+            self.run.kept = {}
         if (batch + 1) % ACCUMULATE:
             return
         self.run.step += 1
         every = self.options.checkpoint_every
-        if every and self.run.step % every == 0:
+        if every and self.run.step % every == 0 and self.run.step < len(self.steps.batches):
             save_checkpoint(self.run, self.model, self.average)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -662,8 +663,8 @@ class Record(keras.callbacks.Callback):
 
 def save_checkpoint(run: Run, model: keras.Model, average: Average) -> None:
     """Write all that a run needs to go on, in one file."""
-    place = run.phase, run.epoch, run.step
-    state: dict[str, object] = {"place": place, "rows": run.rows, "settings": settings(run.options)}
+    far = run.phase, run.epoch, run.step
+    state: dict[str, object] = {"place": far, "rows": run.rows, "settings": settings(run.options)}
     state["plateau"] = None if run.plateau is None else run.plateau.state()
     arrays: dict[str, Any] = {"state": np.array(json.dumps(state))}
     for group, variables in variables_of(model, average).items():
@@ -703,7 +704,8 @@ def resume(run: Run, model: keras.Model, average: Average) -> None:
         for place, variable in enumerate(variables):
             if group != "metrics":
                 variable.assign(arrays[f"{group}/{place}"])
-    run.kept = {name: value for name, value in arrays.items() if name.startswith("metrics/")}
+    if run.step:
+        run.kept = {name: value for name, value in arrays.items() if name.startswith("metrics/")}
 
 
 def settings(options: argparse.Namespace) -> dict[str, object]:

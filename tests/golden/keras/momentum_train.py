@@ -40,7 +40,7 @@ from momentum_net_keras import build
 RECIPE = """\
 recipe momentum { }
 """
-RECIPE_SHA256 = "f66d3c1a8a243373126b20bbc2e48bffffdf092c52d97d4f798e44a3b48c4b16"
+RECIPE_SHA256 = "d3c608fa18a65c920b4a48edd20a2789a9df89a4a9bc2975f8e634956a00736e"
 SPEC: dict[str, object] = {
     "version": "VERSION",
     "model": "momentum_net",
@@ -327,6 +327,7 @@ def evaluate(model: keras.Model, images: Images, batch: int) -> dict[str, float]
     for place in range(len(batches)):
         views, labels = batches[place]
         found = [logits_of(model.predict_on_batch(view)) for view in views]
+        found = [logits[: len(labels)] for logits in found]  # each device gives all, where there are several
         scores = mean_of_views(found)
         own = scores[np.arange(len(labels)), labels]
         loss -= float(np.log(np.maximum(own, 1e-300)).sum())
@@ -456,19 +457,19 @@ class Record(keras.callbacks.Callback):
         self.run, self.images, self.options, self.steps = run, images, run.options, steps
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Draw the epoch; in the middle of one, go on with the means of loss and accuracy so far."""
+        """Draw the epoch."""
         self.started = time.perf_counter()
         self.steps.start(epoch)
-        for place, variable in enumerate(self.model.metrics_variables):
-            if f"metrics/{place}" in self.run.kept:
-                variable.assign(self.run.kept[f"metrics/{place}"])
-        self.run.kept = {}
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Count the step, and keep it now and then."""
+        """Count the step, and keep it now and then; in an epoch that goes on, add what was before."""
+        if self.run.kept:  # sums and counts, which Keras makes with the first batch
+            for place, variable in enumerate(self.model.metrics_variables):
+                variable.assign(variable + self.run.kept[f"metrics/{place}"])
+            self.run.kept = {}
         self.run.step += 1
         every = self.options.checkpoint_every
-        if every and self.run.step % every == 0:
+        if every and self.run.step % every == 0 and self.run.step < len(self.steps.batches):
             save_checkpoint(self.run, self.model)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -500,8 +501,8 @@ class Record(keras.callbacks.Callback):
 
 def save_checkpoint(run: Run, model: keras.Model) -> None:
     """Write all that a run needs to go on, in one file."""
-    place = run.phase, run.epoch, run.step
-    state: dict[str, object] = {"place": place, "rows": run.rows, "settings": settings(run.options)}
+    far = run.phase, run.epoch, run.step
+    state: dict[str, object] = {"place": far, "rows": run.rows, "settings": settings(run.options)}
     arrays: dict[str, Any] = {"state": np.array(json.dumps(state))}
     for group, variables in variables_of(model).items():
         for place, variable in enumerate(variables):
@@ -536,7 +537,8 @@ def resume(run: Run, model: keras.Model) -> None:
         for place, variable in enumerate(variables):
             if group != "metrics":
                 variable.assign(arrays[f"{group}/{place}"])
-    run.kept = {name: value for name, value in arrays.items() if name.startswith("metrics/")}
+    if run.step:
+        run.kept = {name: value for name, value in arrays.items() if name.startswith("metrics/")}
 
 
 def settings(options: argparse.Namespace) -> dict[str, object]:
