@@ -19,7 +19,8 @@ datasets = pytest.importorskip("sklearn.datasets")
 NET = """model net {
     input: 3x64x64  stem: conv(8, 7x7, stride=4) -> bn -> relu
     stages: [1, 1]  widths: [8, 16]  block: basic  head: HEAD
-    preprocess: { color: bgr  range: [0, 1]  mean: [0.4, 0.45, 0.5]  std: [0.2, 0.25, 0.3]  size: 64  crop: 0.875 }
+    preprocess: { color: bgr  range: [0, 1]  size: 64  crop: 0.875
+                  mean: [0.4, 0.45, 0.5]  std: [0.2, 0.25, 0.3] }
 }
 """
 CLASSES = "gap -> flatten -> fc(7)"
@@ -115,9 +116,8 @@ def test_a_folder_gives_a_table_and_broken_pictures_do_not_stop_it(folder, capsy
 def test_one_logit_speaks_for_the_second_of_two_classes(ending, folder, capsys):
     write_network(folder, f"gap -> flatten -> fc(1){ending}")
     assert predict(folder, photo(folder), "--format", "json") == 0
-    found = {
-        c["class"]: c["probability"] for c in json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
-    }
+    classes = json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
+    found = {each["class"]: each["probability"] for each in classes}
     value = logits_by_hand(folder)[0]
     second = float(value if ending else value.sigmoid())
     assert found == {"0": pytest.approx(1 - second, abs=1e-6), "1": pytest.approx(second, abs=1e-6)}

@@ -149,7 +149,8 @@ def _pair(value: object) -> tuple[int, int] | None:
 def pixel_numbers(image: Array, pixels: PixelInput) -> Array:
     """Return what a network takes of bytes (H, W, C), in double precision."""
     ordered = image[..., ::-1] if pixels.reversed else image
-    return ordered.astype(np.float64) * np.array(pixels.scale) + np.array(pixels.shift)
+    numbers: Array = ordered.astype(np.float64) * np.array(pixels.scale) + np.array(pixels.shift)
+    return numbers
 
 
 def channels_first(image: Array) -> Array:
