@@ -17,7 +17,7 @@ from resnet_dsl.records import dataclass
 HOME = "resnet_dsl.training"
 READING_ORDER = (
     "images", "array_files", "picture_folders", "idx", "cifar", "reading", "draws", "geometry", "warps",
-    "colours", "views", "statistics", "mixtures", "batches", "rates", "metrics",
+    "colours", "views", "statistics", "mixtures", "batches", "rates", "metrics", "run_files", "progress_bar",
 )  # fmt: skip
 
 

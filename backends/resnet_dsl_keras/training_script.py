@@ -1,0 +1,334 @@
+"""The script that trains by a recipe: what its template is given, and the imports of what came of it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import Any
+
+from resnet_dsl.backend.artefacts import __version__, digest, origin
+from resnet_dsl.backend.ir import AGAIN, GraphNode, Program, ops
+from resnet_dsl.backend.python_source import classes_of, quoted, template
+from resnet_dsl.backend.recipes import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Optimiser,
+    Phase,
+    PlateauRate,
+    Recipe,
+    WeightedLoss,
+)
+from resnet_dsl.backend.records import dataclass, fields
+from resnet_dsl.backend.refusals import UsageError
+from resnet_dsl.backend.training_parts import definitions_of, imports_of, needed
+from resnet_dsl_keras.functions import function_name
+from resnet_dsl_keras.layer_names import LayerNames
+from resnet_dsl_keras.render import render
+from resnet_dsl_keras.reserved_names import RESERVED
+from resnet_dsl_keras.rules import lowered
+from resnet_dsl_keras.tensor_names import NAMES, NORM_VARIABLES, POSITIONS
+
+SHARED = (
+    "RunError", "write_whole", "csv_text", "curves_png", "card_text", "Array", "mean_of_views", "right_among",
+)  # fmt: skip
+# The classes of the script by the recipe's words, and what their numbers are called there.
+CLASSES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "lamb": "LAMB"}
+ARGUMENTS = {"weight_decay": "decay"}  # of Keras' own optimisers it is another one
+METRICS = {"top1": 1, "top5": 5}
+
+# All that a script may import; one has what it uses.
+IMPORTS = """
+import argparse
+import io
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+from keras import ops
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+"""
+DATA = (
+    "Data", "DataError", "Images", "Plateau", "TestBatches", "TrainBatches", "load", "plateau", "rate",
+)  # fmt: skip
+
+
+IMPORTS_HERE = "# imports here\n"  # in the template
+WIDTH = 110
+
+
+def render_recipe(recipe: Recipe) -> str:
+    """Return the source of the script, which imports the network's file and the data's beside it."""
+    text = template("resnet_dsl_keras", "training/script.py.jinja").render(context(recipe))
+    head, body = text.split(IMPORTS_HERE)
+    own = [
+        import_of(f"{recipe.name}_data", names_used(DATA, body)),
+        import_of(f"{recipe.program.name}_keras", ["build"]),
+    ]
+    outside = imports_of(needed(SHARED), "\n".join(imports_used(body)))
+    return "\n".join([f"{head}{outside}\n", *own, body])
+
+
+def context(recipe: Recipe) -> dict[str, Any]:
+    """Return what the template asks for."""
+    program = recipe.program
+    source = render(program)
+    names = ScriptNames.of(program)
+    main = program.graph.inference.outputs[0][0]
+    losses = sorted(recipe.losses, key=lambda loss: loss.output != main)
+    return {
+        "name": recipe.name,
+        "network": program.name,
+        "file": f"{recipe.name}_train_keras.py",
+        "origin": list(origin(program))[:1],
+        "recipe_text": in_quotes(recipe.text),
+        "recipe_digest": recipe_digest(recipe),
+        "spec": {key: quoted(value) for key, value in specification(recipe).items()},
+        "seed": recipe.seed,
+        "batch": f"{recipe.batch:_}",
+        "accumulate": recipe.accumulate,
+        "bn_batch": recipe.bn_batch,
+        "ema": recipe.ema,
+        "clip": recipe.clip,
+        "precision": recipe.precision,
+        "weights": quoted(recipe.weights) if recipe.weights else "",
+        "metrics": {metric: METRICS[metric] for metric in recipe.metrics},
+        "definitions": definitions_of(needed(SHARED)).rstrip(),
+        "norms": "layers.BatchNormalization" in source,
+        "depthwise": "layers.DepthwiseConv2D" in source,
+        "again": AGAIN if any(node.owner for node in program.graph.nodes) else "",
+        "auxiliary": any(loss.output in program.network.auxiliary for loss in losses),
+        "named": bool(program.network.outputs),
+        "main": losses[0].output,
+        "grouped": any(getattr(node.op, "groups", 1) > 1 for node in program.graph.nodes),
+        "canonical": canonical_names(program),
+        "logits": [*names.logits(recipe.losses)],
+        **loss_context(losses, recipe),
+        **phase_context(recipe, names),
+    }
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Return a hash of all that a recipe says and of its network: what a run must be of to go on."""
+    said = [repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")]
+    text = "\0".join([*said, digest(recipe.program.network), recipe.program.name])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def specification(recipe: Recipe) -> dict[str, Any]:
+    """Return what the file of weights says of itself, as `resnet-dsl weights` writes it."""
+    network = recipe.program.network
+    return {
+        "version": __version__,
+        "model": network.name,
+        "spec": PurePath(network.source.name).name,
+        "spec_sha256": digest(network),
+        "settings": {name: str(value) for name, value in dict(network.settings).items()},
+    }
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+def canonical_names(program: Program) -> dict[str, str]:
+    """Return what Keras calls the variables of this network, and what PyTorch does."""
+    tensors: dict[str, set[str]] = {}
+    vectors: set[str] = set()
+    for node in program.graph.nodes:
+        for full, spec in node.parameters():
+            tensors.setdefault(node.home.name, set()).add(full.rpartition(".")[2])
+            if len(spec.shape) > 1:
+                vectors.add(node.home.name)
+    found: dict[str, str] = {}
+    for layer, own in tensors.items():
+        alone = own == {"weight"} and layer not in vectors
+        usual = {"weight": "kernel", "bias": "bias"} if layer in vectors else NORM_VARIABLES
+        found |= {"alpha" if alone else usual.get(name, name): name for name in sorted(own)}
+    order = [*NAMES, *POSITIONS]
+    return {name: found[name] for name in sorted(found, key=lambda name: (name not in order, name))}
+
+
+@dataclass(frozen=True)
+class ScriptNames:
+    """What the network's file calls its layers."""
+
+    program: Program
+    layers: LayerNames
+
+    @classmethod
+    def of(cls, program: Program) -> ScriptNames:
+        """Return the names of a program's layers; raises UsageError where they are another library's."""
+        if program.names:
+            raise UsageError("a training script calls layers as PyTorch does: leave out --names")
+        classes = classes_of(program.network, lowered, RESERVED, function_name)
+        return cls(program, LayerNames(program, classes))
+
+    def at(self, path: str) -> str:
+        """Return the name of a layer, or the front of those in a part."""
+        return self.layers.at(path)
+
+    def logits(self, losses: Iterable[WeightedLoss]) -> Iterator[tuple[str, str]]:
+        """Yield the outputs that are the activation of their loss, and the layer of that."""
+        results = dict(self.program.graph.outputs)
+        nodes = {node.name: node for node in self.program.graph.nodes}
+        for loss in losses:
+            node = nodes[results[loss.output]]
+            if node.op == (ops.Softmax() if isinstance(loss.loss, CrossEntropy) else ops.Sigmoid()):
+                yield loss.output, self.at(node.name)
+
+
+# --- losses ------------------------------------------------------------------------------------
+
+
+def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
+    """Return what the template asks about losses: shares of classes where whole classes do not do."""
+    plain = all(loss.loss == CrossEntropy() for loss in losses)
+    shares = bool(recipe.mixes) or not plain
+    binary = [loss.loss for loss in losses if isinstance(loss.loss, BinaryCrossEntropy)]
+    program = recipe.program
+    result = dict(program.graph.outputs)[losses[0].output]
+    return {
+        "losses": {loss.output: loss_text(loss, shares) for loss in losses},
+        "weights_of_losses": {loss.output: loss.weight for loss in losses if loss.weight != 1.0},
+        "shares": shares,
+        "classes": program.graph.shape_of(result).channels,
+        "binary": bool(binary),
+        "main_binary": isinstance(losses[0].loss, BinaryCrossEntropy),
+        "main_is_map": not program.graph.shape_of(result).is_vector,
+        "smoothings": sorted({loss.smoothing for loss in binary}),
+        "accuracy": "CategoricalAccuracy" if shares else "SparseCategoricalAccuracy",
+    }
+
+
+def loss_text(loss: WeightedLoss, shares: bool) -> str:
+    """Return the expression of a loss."""
+    match loss.loss:
+        case BinaryCrossEntropy(smoothing=0):
+            return "binary_cross_entropy"
+        case BinaryCrossEntropy(smoothing=amount):
+            return f"partial(binary_cross_entropy, smoothing={amount})"
+        case CrossEntropy(smoothing=amount) if amount:
+            return f"keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing={amount})"
+    kind = "CategoricalCrossentropy" if shares else "SparseCategoricalCrossentropy"
+    return f"keras.losses.{kind}(from_logits=True)"
+
+
+# --- phases ------------------------------------------------------------------------------------
+
+
+def phase_context(recipe: Recipe, names: ScriptNames) -> dict[str, Any]:
+    """Return what the template asks about phases, optimisers and what is frozen."""
+    nodes = recipe.program.graph.nodes
+    freezable = sorted({path for phase in recipe.phases for path in phase.frozen})
+    inside = [node for node in nodes if is_below(node.home.name, freezable)]
+    random = {node for node in inside if node.op.random}
+    ramped = {node for node in nodes if isinstance(node.op, ops.StochasticDepth) and recipe.drop_path}
+    kinds = used_arguments(recipe.phases)
+    plateaus = [phase.schedule for phase in recipe.phases if isinstance(phase.schedule, PlateauRate)]
+    return {
+        "optimisers": kinds,
+        "phases": [
+            {
+                "name": phase.name,
+                "epochs": phase.epochs,
+                "optimiser": optimiser_text(phase.optimiser, kinds[phase.optimiser.kind]),
+                "frozen": quoted(tuple(map(names.at, phase.frozen))) if phase.frozen else "",
+            }
+            for phase in recipe.phases
+        ],
+        "freezable": quoted(tuple(map(names.at, freezable))) if freezable else "",
+        "stays": frozen_layers(recipe.program, inside, names),
+        "drops": bool(random),
+        "ramp": recipe.drop_path if ramped else None,
+        "rates": {names.at(node.name): node.op.rate for node in nodes if node in random | ramped},
+        "plateau": watched(plateaus, recipe.metrics[0]),
+    }
+
+
+def watched(schedules: list[PlateauRate], metric: str) -> str:
+    """Return what the schedules that wait for a plateau watch, as an expression in the script."""
+    found = {"loss" if schedule.watch == "loss" else metric for schedule in schedules}
+    if len(found) > 1:
+        raise UsageError("a training script watches one figure: the phases watch loss and metric")
+    return quoted(*found) if found else ""
+
+
+def is_below(path: str, parts: Iterable[str]) -> bool:
+    """Whether a canonical path is one of the parts or within."""
+    return any(path == part or path.startswith(f"{part}.") for part in parts)
+
+
+def frozen_layers(program: Program, nodes: Iterable[GraphNode], names: ScriptNames) -> str:
+    """Return the layers, of some, that the network itself freezes, as a tuple in text."""
+    found = {node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())}
+    return quoted(tuple(map(names.at, found))) if found else ""
+
+
+def used_arguments(phases: Iterable[Phase]) -> dict[str, list[str]]:
+    """Return the arguments of each kind of optimiser, without those that are off in all phases."""
+    kinds: dict[str, list[str]] = {}
+    for phase in phases:
+        found = kinds.setdefault(phase.optimiser.kind, [])
+        for name in phase.optimiser.__dataclass_fields__:
+            if name != "lr" and getattr(phase.optimiser, name) and name not in found:
+                found.append(name)
+    return kinds
+
+
+def optimiser_text(optimiser: Optimiser, arguments: Iterable[str]) -> str:
+    """Return the call that makes an optimiser of the script."""
+    named = [f"{ARGUMENTS.get(name, name)}={getattr(optimiser, name)!r}" for name in arguments]
+    return f"{CLASSES[optimiser.kind]}({', '.join([repr(float(optimiser.lr)), *named])})"
+
+
+# --- imports -----------------------------------------------------------------------------------
+
+
+def words_of(source: str) -> set[str]:
+    """Return the names that a source reads."""
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
+def names_used(names: Iterable[str], source: str) -> list[str]:
+    """Return those of the names that a source uses, classes first."""
+    found = words_of(source)
+    return sorted((name for name in names if name in found), key=lambda name: (not name[0].isupper(), name))
+
+
+def imports_used(source: str) -> list[str]:
+    """Return the lines of `IMPORTS` that a source needs, each with what it needs of it."""
+    found, lines = words_of(source), []
+    for node in ast.parse(IMPORTS).body:
+        assert isinstance(node, ast.Import | ast.ImportFrom)
+        kept = [each for each in node.names if (each.asname or each.name).partition(".")[0] in found]
+        if kept:
+            node.names = kept
+            lines.append(ast.unparse(node))
+    return lines
+
+
+def import_of(module: str, names: list[str]) -> str:
+    """Return an import, on one line or on several."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
+
+
+def in_quotes(text: str) -> str:
+    """Return text as it stands in a literal of three quotes."""
+    safe = text.rstrip().replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in safe)
