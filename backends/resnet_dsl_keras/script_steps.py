@@ -1,0 +1,71 @@
+"""Steps by a script for Keras on TensorFlow, in double precision; run as a program with a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from resnet_dsl.backend.ir import Array
+from resnet_dsl.backend.script_steps import ScriptAsked, asked_in, batch_digest, leave
+
+
+def take_steps(asked: ScriptAsked) -> None:
+    """Take all steps that are asked for; one that is computed in parts is so many calls."""
+    script, file = asked.modules()
+    script.set_precision("float64")
+    data, parts = file.load(asked.data), getattr(script, "ACCUMULATE", 1)
+    per_epoch = len(file.TrainBatches(data, 0))
+    model = script.network()
+    script.load_state(model, asked.state(), "the state to start from")
+    phase, gradients = -1, dict
+    for step in asked.steps(per_epoch):
+        if step.phase != phase:
+            phase = step.phase
+            gradients = watched_gradients(script, model, script.begin(model, phase))
+        model.optimizer.learning_rate = file.rate(
+            phase, step.step, per_epoch, plateau=file.plateau(phase)
+        )
+        x, y = file.TrainBatches(data, step.epoch, dtype="float64")[step.batch]
+        batches = script.Steps(data, step.epoch)
+        model.reset_metrics()
+        for part in range(parts):
+            found = model.train_on_batch(*batches[parts * step.batch + part], return_dict=True)
+        loss = float(found["loss"])
+        leave(asked, 0, step.number, batch_digest(x, y), loss, gradients(), script.state_of(model))
+
+
+def watched_gradients(
+    script: Any, model: keras.Model, optimiser: keras.optimizers.Optimizer
+) -> Callable[[], dict[str, Array]]:
+    """Have an optimiser keep the gradients that it moves weights by; return what reads them."""
+    named = {id(variable): (name, shape) for name, variable, shape in script.named_variables(model)}
+    kept = {
+        id(each): keras.Variable(np.zeros(each.shape), dtype=each.dtype, trainable=False)
+        for each in model.trainable_variables
+    }
+    move = optimiser.update_step
+
+    def watched(gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
+        kept[id(variable)].assign(gradient)
+        move(gradient, variable, learning_rate)
+
+    optimiser.update_step = watched
+
+    def read() -> dict[str, Array]:
+        found = {}
+        for variable, gradient in kept.items():
+            name, shape = named[variable]
+            value = keras.ops.convert_to_numpy(gradient).reshape(shape)
+            found[name] = value.transpose(script.AXES.get(value.ndim, range(value.ndim)))
+        return found
+
+    return read
+
+
+if __name__ == "__main__":
+    take_steps(asked_in(Path(sys.argv[1])))
