@@ -22,7 +22,7 @@ READING_ORDER = (
 
 
 @dataclass(frozen=True)
-class Definition:
+class TrainingDefinition:
     """A function, class or constant at the top of a module: its text, and the names that stand in it."""
 
     name: str
@@ -32,7 +32,7 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Import:
+class ScriptImport:
     """A module, or a name that is taken from it."""
 
     module: str
@@ -50,8 +50,8 @@ class TrainingModule:
     """A module as its definitions and its imports, both by name."""
 
     title: str
-    definitions: tuple[Definition, ...]
-    imports: dict[str, Import]
+    definitions: tuple[TrainingDefinition, ...]
+    imports: dict[str, ScriptImport]
 
 
 def assembled(names: Iterable[str]) -> str:
@@ -60,10 +60,10 @@ def assembled(names: Iterable[str]) -> str:
     return f"{imports_of(chosen)}\n\n{definitions_of(chosen)}"
 
 
-def needed(names: Iterable[str]) -> tuple[Definition, ...]:
+def needed(names: Iterable[str]) -> tuple[TrainingDefinition, ...]:
     """Return the definitions of these names and of all that stand in them; raises KeyError for others."""
     known = all_definitions()
-    found: dict[str, Definition] = {}
+    found: dict[str, TrainingDefinition] = {}
     waiting = [known[name] for name in names]
     while waiting:
         definition = waiting.pop()
@@ -73,7 +73,7 @@ def needed(names: Iterable[str]) -> tuple[Definition, ...]:
     return tuple(each for each in known.values() if each.name in found)
 
 
-def imports_of(chosen: Iterable[Definition], more: str = "") -> str:
+def imports_of(chosen: Iterable[TrainingDefinition], more: str = "") -> str:
     """Return the imports that definitions need, and those of the text `more`, as linters expect them."""
     found = set(imports_in(ast.parse(more)).values())
     for each in chosen:
@@ -85,7 +85,7 @@ def imports_of(chosen: Iterable[Definition], more: str = "") -> str:
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 
-def import_lines(found: set[Import]) -> Iterator[str]:
+def import_lines(found: set[ScriptImport]) -> Iterator[str]:
     """Yield the lines of imports: whole modules first, then what is taken from them."""
     for each in sorted(found, key=lambda each: each.module):
         if not each.name:
@@ -99,7 +99,7 @@ def import_lines(found: set[Import]) -> Iterator[str]:
         yield f"from {module} import {', '.join(names)}"
 
 
-def definitions_of(chosen: Iterable[Definition]) -> str:
+def definitions_of(chosen: Iterable[TrainingDefinition]) -> str:
     """Return the text of definitions, a ruler with the module's subject before those of each."""
     parts: list[str] = []
     module = ""
@@ -133,7 +133,7 @@ def ruler(title: str, width: int = 99) -> str:
 
 
 @cache
-def all_definitions() -> dict[str, Definition]:
+def all_definitions() -> dict[str, TrainingDefinition]:
     """Return every definition of `training` by its name, in reading order."""
     return {each.name: each for module in modules().values() for each in module.definitions}
 
@@ -152,7 +152,7 @@ def read_module(name: str) -> TrainingModule:
     return TrainingModule(title, tuple(definitions_in(tree, lines, name)), imports_in(tree))
 
 
-def definitions_in(tree: ast.Module, lines: list[str], module: str) -> Iterator[Definition]:
+def definitions_in(tree: ast.Module, lines: list[str], module: str) -> Iterator[TrainingDefinition]:
     """Yield the definitions of a module; a text below a constant, and a comment above, are part of it."""
     body = tree.body
     for place, node in enumerate(body):
@@ -162,7 +162,7 @@ def definitions_in(tree: ast.Module, lines: list[str], module: str) -> Iterator[
             last = after if after is not None and is_text(after) else node
             start = first_line(node)
             text = "\n".join(lines[start - 1 : last.end_lineno])
-            yield Definition(name, module, text, frozenset(names_in(node, text)) - {name})
+            yield TrainingDefinition(name, module, text, frozenset(names_in(node, text)) - {name})
 
 
 def name_of(node: ast.stmt) -> str:
@@ -208,15 +208,15 @@ def annotations_in(node: ast.AST) -> Iterator[ast.expr]:
                 yield found
 
 
-def imports_in(tree: ast.Module) -> dict[str, Import]:
+def imports_in(tree: ast.Module) -> dict[str, ScriptImport]:
     """Return the imports of a module by the name they bind; those of `training` are none."""
     found = {}
     for node in tree.body:
         if isinstance(node, ast.Import):
             for each in node.names:
-                found[each.asname or each.name] = Import(each.name, "", each.asname or "")
+                found[each.asname or each.name] = ScriptImport(each.name, "", each.asname or "")
         elif isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith(HOME):
-            found |= {each.name: Import(node.module, each.name) for each in node.names}
+            found |= {each.name: ScriptImport(node.module, each.name) for each in node.names}
     return {name: each for name, each in found.items() if each.module != "__future__"}
 
 

@@ -170,9 +170,9 @@ def known(name: str, value: object, scale: float) -> str:
     """Return a number of `normalise` as Python, one of the statistics where it is of the training images."""
     if value not in ("channel", "pixel"):
         return literal(value)
-    return (
-        f"statistics.{name} / {LARGEST}" if scale == 1 / LARGEST else f"{literal(scale)} * statistics.{name}"
-    )
+    if scale == 1 / LARGEST:
+        return f"statistics.{name} / {LARGEST}"
+    return f"{literal(scale)} * statistics.{name}"
 
 
 def shifted(mean: object, low: float) -> object:

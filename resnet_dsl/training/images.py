@@ -77,14 +77,14 @@ def say_once(message: str) -> None:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class ImageStatistics:
     """Mean and deviation of the training images as bytes, of each channel; or the mean of each pixel."""
 
     mean: Numbers
     std: Numbers
 
 
-BYTES = Statistics(np.zeros(1), np.ones(1))
+BYTES = ImageStatistics(np.zeros(1), np.ones(1))
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Images:
 
     source: Array | PictureFiles
     labels: Labels
-    statistics: Statistics = BYTES
+    statistics: ImageStatistics = BYTES
 
     def __len__(self) -> int:
         return len(self.labels)

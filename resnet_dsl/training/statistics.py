@@ -7,10 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from resnet_dsl.training.images import Array, BrokenPicture, Data, DataError, Images, Statistics, say_once
+from resnet_dsl.training.images import (
+    Array,
+    BrokenPicture,
+    Data,
+    DataError,
+    Images,
+    ImageStatistics,
+    say_once,
+)
 
 
-def with_statistics(data: Data, statistics: Statistics) -> Data:
+def with_statistics(data: Data, statistics: ImageStatistics) -> Data:
     """Return the data, every row of images with what `normalise` is to know of the training images."""
     train, validation, test = (
         replace(images, statistics=statistics) for images in (data.train, data.validation, data.test)
@@ -18,7 +26,7 @@ def with_statistics(data: Data, statistics: Statistics) -> Data:
     return replace(data, train=train, validation=validation, test=test)
 
 
-def channel_statistics(images: Images, steps: Callable[[Array], Array]) -> Statistics:
+def channel_statistics(images: Images, steps: Callable[[Array], Array]) -> ImageStatistics:
     """Return mean and deviation of each channel over all pixels of the images after some steps."""
     count, total, squares = 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
     for image in prepared_images(images, steps):
@@ -31,10 +39,10 @@ def channel_statistics(images: Images, steps: Callable[[Array], Array]) -> Stati
     variances = [int(s) * count - int(t) ** 2 for s, t in zip(squares, total, strict=True)]
     if not all(variances):
         raise DataError("all pixels of a channel are alike in the training images; `normalise` cannot divide")
-    return Statistics(mean, np.array([np.sqrt(float(v) / count**2) for v in variances]))
+    return ImageStatistics(mean, np.array([np.sqrt(float(v) / count**2) for v in variances]))
 
 
-def pixel_means(images: Images, steps: Callable[[Array], Array]) -> Statistics:
+def pixel_means(images: Images, steps: Callable[[Array], Array]) -> ImageStatistics:
     """Return the mean image; all images need one size after the steps. Nothing is divided by."""
     total, count = np.zeros(0, np.int64), 0
     for image in prepared_images(images, steps):
@@ -44,7 +52,7 @@ def pixel_means(images: Images, steps: Callable[[Array], Array]) -> Statistics:
             )
         total = image.astype(np.int64) + (total if count else 0)
         count += 1
-    return Statistics(total / count, np.ones(1))
+    return ImageStatistics(total / count, np.ones(1))
 
 
 def prepared_images(images: Images, steps: Callable[[Array], Array]) -> Iterator[Array]:
