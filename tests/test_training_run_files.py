@@ -29,7 +29,7 @@ def test_curves_are_a_picture() -> None:
 
 
 def test_a_card_shows_the_last_epoch_beside_the_best() -> None:
-    text = card_text("digits", {"seed": 0}, ROWS, "recipe digits { }\n")
+    text = card_text("digits", {"seed": 0}, ROWS, "recipe digits { }\n", "test_top1")
     assert "| seed | 0 |" in text
     assert "| test top1 | 0.625 | 0.75 |" in text
     assert text.endswith("```\nrecipe digits { }\n```\n")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_torch.rules import lower
 from resnet_dsl_torch.self_test import SELF_TEST
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend.recipes import Recipe
 
 PACKAGES = ("torch",)
 
@@ -31,6 +35,12 @@ def _trainer() -> Trainer:
     return trainer
 
 
+def _recipe_script() -> Callable[[Recipe], str]:
+    from resnet_dsl_torch.training_script import render_recipe
+
+    return render_recipe
+
+
 def _weight_files() -> WeightFile:
     from resnet_dsl_torch import weight_files
 
@@ -52,5 +62,6 @@ BACKEND = Backend(
     runtime=Capability(PACKAGES, _runtime),
     trainer=Capability(PACKAGES, _trainer),
     weight_formats={".pth": _STATE_DICT, ".pt": _STATE_DICT},
+    recipe_script=Capability((), _recipe_script),
     self_test=SELF_TEST,
 )

@@ -37,7 +37,6 @@ from resnet_dsl_torch.rules import TorchLowering, lowered
 def render(program: Program) -> str:
     """Return the source of a program's model."""
     classes = classes_of(program.network, lowered, RESERVED | MODULE)
-    taken = RESERVED.union(block.name for block in classes.classes)
     body = model_body(program, classes, RESERVED | MODULE)
     used = used_helpers(body, classes)
     helpers = [HELPERS[name] for name in HELPERS if name in used]
@@ -59,7 +58,7 @@ def render(program: Program) -> str:
         helpers=helpers,
         classes=texts,
         model=ModelText(
-            name=class_name(program.name, taken, "Model"),
+            name=class_name(program.name, _taken(classes), "Model"),
             doc=docstring(model.doc(program), 4),
             opening=model.opening(body),
             init="\n".join(model.init_lines(body, classes)),
@@ -68,6 +67,18 @@ def render(program: Program) -> str:
             forward=forward,
         ),
     ).text()
+
+
+def model_class(program: Program) -> tuple[str, bool]:
+    """Return what the model's class is called, and whether it returns its results by name."""
+    classes = classes_of(program.network, lowered, RESERVED | MODULE)
+    body = model_body(program, classes, RESERVED | MODULE)
+    return class_name(program.name, _taken(classes), "Model"), bool(body.outputs)
+
+
+def _taken(classes: Classes) -> frozenset[str]:
+    """The names that the model's class cannot have."""
+    return RESERVED.union(block.name for block in classes.classes)
 
 
 def _pixels(program: Program) -> PixelText | None:

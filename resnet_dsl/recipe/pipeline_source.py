@@ -71,9 +71,7 @@ def split(
 def undrawn(steps: tuple[ImageStep, ...]) -> Iterator[ImageStep]:
     """Yield what takes the place of steps where nothing is drawn."""
     for step in steps:
-        instead = step.without_draws()
-        if instead is not None:
-            yield instead
+        yield from step.without_draws()
 
 
 def view_lines(steps: tuple[ImageStep, ...]) -> Iterator[str]:
