@@ -112,7 +112,19 @@ def _compiled(
     scope = Files(findings, _library(), texts).declare(source, home)
     findings.check()
     chosen = _choose(scope, model)
-    settings = {name: _override(name, value, scope) for name, value in overrides.items()}
+    settings = {name: override(name, value, scope) for name, value in overrides.items()}
+    return compile_model(chosen, scope, settings, findings, watch, max_work)
+
+
+def compile_model(
+    chosen: ast.Model,
+    scope: Scope,
+    settings: dict[str, Setting],
+    findings: Findings,
+    watch: Watch | None = None,
+    max_work: int = EVALUATIONS.most,
+) -> Program:
+    """Take a model that `scope` declares through the stages behind that; `settings` come before its own."""
     try:
         network, state = elaborate(chosen, scope, settings, _library(), findings, max_work, watch)
     except RecursionError:
@@ -131,7 +143,7 @@ def _compiled(
     cost = cost_of(lowered.runs)
     check_size(state, cost.params, cost.largest)
     check_expectations(state, figures_of(cost))
-    for diagnostic in (*advise(scope, state, lowered), *misunderstood(source)):
+    for diagnostic in (*advise(scope, state, lowered), *misunderstood(scope.source)):
         findings.add(diagnostic)
     return Program(network, lowered, cost, findings.shown)
 
@@ -214,8 +226,8 @@ def _choose(scope: Scope, name: str | None) -> ast.Model:
     return chosen[0]
 
 
-def _override(name: str, value: object, scope: Scope) -> Setting:
-    """A setting from the command line or from Python, in the words of the language."""
+def override(name: str, value: object, scope: Scope) -> Setting:
+    """Return a setting from the command line or from Python, in the words of the language."""
     source = Source(f"--set {name}", value if isinstance(value, str) else _spell(value))
     expr = parse_value(source)
     return Setting(expr, scope, expr.span, "field")

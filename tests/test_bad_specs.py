@@ -14,6 +14,7 @@ from resnet_dsl.diagnostics.errors import CompileError, Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.driver import compile_source
+from tests.support.checked_texts import checked
 
 Golden = Callable[[str | Path, str], None]
 BAD = sorted((Path(__file__).parent / "bad").glob("*.resnet"))
@@ -22,7 +23,7 @@ BAD = sorted((Path(__file__).parent / "bad").glob("*.resnet"))
 def diagnostics(path: Path) -> tuple[Diagnostic, ...]:
     source = Source(path.name, path.read_text(encoding="utf-8"))
     try:
-        return compile_source(source, path.parent).warnings
+        return checked(source, path.parent)[1]
     except CompileError as error:
         return error.diagnostics
 
@@ -96,6 +97,12 @@ FIXES = [
     ("stride_by_default", "stride = 2", "stride = 1"),
     ("stride_for_every_block", "stride: [1, 2, 2, 2]", "strides: [1, 2, 2, 2]"),
     ("unknown_block", "bottelneck", "bottleneck"),
+    ("recipe_with_an_unknown_optimiser", "sdg", "sgd"),
+    ("recipe_that_ends_without_numbers", "-> flip", "-> flip -> normalise"),
+    ("recipe_of_a_half_that_draws", "test: resize(36) -> crop(32)", "test: resize(36) -> centre_crop(32)"),
+    ("recipe_of_colour_images_for_a_grey_network", "colour(rgb)", "colour(grey)"),
+    ("recipe_in_unequal_parts", "accumulate: 3", "accumulate: 2"),
+    ("recipe_with_a_precision_of_torch", "bf16", "bfloat16"),
 ]
 
 
@@ -106,7 +113,7 @@ def test_what_a_hint_says_helps(name: str, old: str, new: str) -> None:
     written = re.findall(r"`(?:-> )?([^`]*)`", hints)
     assert any(word in new or new in word for word in written), hints
     text = path.read_text(encoding="utf-8").replace(old, new)
-    assert compile_source(Source(path.name, text), path.parent).warnings == ()
+    assert checked(Source(path.name, text), path.parent)[1] == ()
 
 
 def refused(text: str) -> CompileError:

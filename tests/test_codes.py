@@ -12,17 +12,18 @@ from resnet_dsl.diagnostics.codes import PAGES, render_page
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Source
 from resnet_dsl.diagnostics.page import Page
-from resnet_dsl.driver import compile_source
+from tests.support.checked_texts import checked
 
-PAGES_AT = ("codes.py", "advice_pages.py")
+PAGES_AT = ("codes.py", "advice_pages.py", "recipe_pages.py")
 PACKAGE = Path(__file__).parents[1] / "resnet_dsl"
 
 
 def reported(text: str, folder: Path) -> list[str]:
     try:
-        program = compile_source(Source("a.resnet", text), folder)
-        find_backend("torch").render(program, None)
-        return [found.code for found in program.warnings]
+        programs, warnings = checked(Source("a.resnet", text), folder)
+        for program in programs:
+            find_backend("torch").render(program, None)
+        return [found.code for found in warnings]
     except CompileError as error:
         return [found.code for found in error.diagnostics]
 

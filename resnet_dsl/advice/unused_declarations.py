@@ -47,7 +47,7 @@ def _is_of(parent: Scope, use: ast.Use) -> bool:
 def _needed(scope: Scope, state: ModelState) -> set[str]:
     """The names that the models of a file, and what is set from outside, lead to."""
     overrides = state.settings.layers[0].values()
-    roots: list[ast.Node] = [model for model, _ in scope.models.values()]
+    roots: list[ast.Node] = [*(model for model, _ in scope.models.values()), *scope.recipes.values()]
     roots += [setting.value for setting in overrides if setting.value is not None]
     found: set[str] = set()
     while roots:
@@ -63,7 +63,7 @@ def _needed(scope: Scope, state: ModelState) -> set[str]:
 def _everywhere(scope: Scope) -> Iterator[str]:
     """Every name that any declaration of the file mentions."""
     nodes: list[ast.Node] = [*scope.constants.values(), *(model for model, _ in scope.models.values())]
-    nodes += [definition.block for definition in scope.blocks.values()]
+    nodes += [*(definition.block for definition in scope.blocks.values()), *scope.recipes.values()]
     return (name for node in nodes for name in ast.names(node))
 
 

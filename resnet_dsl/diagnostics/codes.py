@@ -1,14 +1,15 @@
 """The catalogue of diagnostics: every code with a title, why it is one, a wrong and a right spec.
 
 E01xx the text, E02xx names and values, E03xx shapes, E04xx expectations, E05xx limits,
-W06xx warnings (from W0610 on in `advice_pages.py`). A code keeps its meaning for ever; `explain`
-prints these pages.
+W06xx warnings (from W0610 on in `advice_pages.py`), E07xx recipes (`recipe_pages.py`). A code keeps
+its meaning for ever; `explain` prints these pages.
 """
 
 from __future__ import annotations
 
 from resnet_dsl.diagnostics.advice_pages import ADVICE
 from resnet_dsl.diagnostics.page import Page, model, with_block
+from resnet_dsl.diagnostics.recipe_pages import RECIPE_ADVICE, RECIPES
 
 
 def render_page(page: Page) -> str:
@@ -318,7 +319,9 @@ _ALL = (
         model("stages: [1, 1]  block: basic  outputs: [layer1]"),
         model("stages: [1, 1]  block: basic  outputs: [layer1, head]"),
     ),
+    *RECIPES,
     *ADVICE,
+    *RECIPE_ADVICE,
 )  # fmt: skip
 
 PAGES: dict[str, Page] = {page.code: page for page in _ALL}

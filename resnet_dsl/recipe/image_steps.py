@@ -17,9 +17,9 @@ SCALE = ArgumentRule(
     lambda value: _range(value),
 )
 NUMBERS = ArgumentRule(
-    "a number, a list with one for each channel, or `channel`, `pixel`: of the training images, or `model`",
+    "a number, a list with one for each channel, `channel` or `pixel` of the training images, or `preprocess`",
     lambda value: _numbers(value),
-    ("channel", "pixel", "model"),
+    ("channel", "pixel", "preprocess"),
 )
 FILTER = choice("bilinear", "bicubic", "nearest", "lanczos")
 SIDE_OR_SIZE = ArgumentRule(
@@ -286,14 +286,15 @@ class ScalesStep(ImageStep):
 class NormaliseStep(ImageStep):
     """Bytes as numbers, (image * `scale` - mean) / std; always the last step.
 
-    `channel` and `pixel` are mean (and deviation, of `channel`) of the training images; `model` is what the
-    network's own `preprocess` says. Left out both are the model's, or else `channel`; if one of them is
-    given, the other is no change, but `channel` where that is. In a checked recipe the model's are numbers.
+    `channel` and `pixel` are mean (and deviation, of `channel`) of the training images; `preprocess` is what
+    the network says of its images. Left out both are that, or `channel` where it says nothing; if one of them
+    is given, the other changes nothing, but is `channel` where that is. A checked recipe has numbers, or
+    `channel` and `pixel`.
     """
 
     kind: ClassVar[str] = "normalise"
-    mean: str | float | tuple[float, ...] = argument(NUMBERS, "model")
-    std: str | float | tuple[float, ...] = argument(NUMBERS, "model")
+    mean: str | float | tuple[float, ...] = argument(NUMBERS, "preprocess")
+    std: str | float | tuple[float, ...] = argument(NUMBERS, "preprocess")
     scale: float = argument(POSITIVE, 1 / 255)
 
     def problem(self) -> tuple[str, str, str] | None:

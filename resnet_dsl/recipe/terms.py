@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
-from resnet_dsl.ir.arguments import ArgumentRule, argument
-from resnet_dsl.records import Field, dataclass, fields
+from resnet_dsl.ir.arguments import ArgumentRule, Dims, argument
+from resnet_dsl.records import MISSING, Field, dataclass, fields
 
 ATerm = TypeVar("ATerm", bound="Term")
 LARGEST = 1e9
@@ -43,17 +43,30 @@ class Term:
     @property
     def written(self) -> str:
         """The term as a recipe has it, with the arguments that are not the usual ones."""
-        said = ((name, getattr(self, name), usual) for name, _, usual in self.arguments())
-        given = [f"{name}={_written(value)}" for name, value, usual in said if value != usual]
+        given = []
+        for name, rule, usual in self.arguments():
+            value = getattr(self, name)
+            if value != usual:
+                text = _written(value, rule)
+                given.append(text if usual is MISSING else f"{name}={text}")
         return f"{self.kind}({', '.join(given)})" if given else self.kind
 
 
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
+def _written(value: object, rule: ArgumentRule) -> str:
+    """A value of an argument as the language has it."""
+    if isinstance(value, tuple) and rule.accept(Dims((1, 1))) is not None:  # a size
+        return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))
+    if isinstance(value, str) and value in rule.choices:
+        return value
+    return _literal(value)
+
+
+def _literal(value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_written, value))}]"
-    return str(value)
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def number_rule(what: str, allowed: Callable[[float], bool]) -> ArgumentRule:
