@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
+from resnet_dsl.backend.interface import (
+    Backend,
+    Capability,
+    Runtime,
+    ScriptSteps,
+    Trainer,
+    WeightFile,
+    WeightFormat,
+)
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_keras.rules import lower
 from resnet_dsl_keras.self_test import SELF_TEST
+
+if TYPE_CHECKING:
+    from resnet_dsl.backend.recipes import Recipe
 
 PACKAGES = ("keras",)
 ENGINES = ("tensorflow", "jax", "torch")
@@ -33,6 +44,12 @@ def _trainer() -> Trainer:
     from resnet_dsl_keras import trainer
 
     return trainer
+
+
+def _recipe_script() -> Callable[[Recipe], str]:
+    from resnet_dsl_keras.training_script import render_recipe
+
+    return render_recipe
 
 
 def _without_auxiliary() -> Callable[[Any], Any]:
@@ -91,6 +108,8 @@ BACKEND = Backend(
     trainer=Capability(PACKAGES, _trainer),
     without_auxiliary=Capability(PACKAGES, _without_auxiliary),
     weight_formats={".weights.h5": _hdf5(".weights.h5"), ".h5": _hdf5("legacy .h5")},
+    recipe_script=Capability((), _recipe_script),
+    script_steps=ScriptSteps("resnet_dsl_keras.script_steps", (*PACKAGES, "tensorflow", "numpy", "PIL")),
     self_test=SELF_TEST,
     engines={engine: _on(engine) for engine in ENGINES},
     engine=_own_engine,

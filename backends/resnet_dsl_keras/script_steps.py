@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from resnet_dsl.backend.ir import Array
-from resnet_dsl.backend.script_steps import ScriptAsked, asked_in, batch_digest, leave
+from resnet_dsl.backend.script_steps import ScriptAsked, asked_in, batch_digest, leave, rate_of
 
 
 def take_steps(asked: ScriptAsked) -> None:
@@ -26,15 +26,13 @@ def take_steps(asked: ScriptAsked) -> None:
     for step in asked.steps(per_epoch):
         if step.phase != phase:
             phase = step.phase
-            gradients = watched_gradients(script, model, script.begin(model, phase))
-        model.optimizer.learning_rate = file.rate(
-            phase, step.step, per_epoch, plateau=file.plateau(phase)
-        )
+            gradients = watched_gradients(script, model, script.begin(model, script.PHASES[phase]))
+        model.optimizer.learning_rate = rate_of(file, step, per_epoch)
         x, y = file.TrainBatches(data, step.epoch, dtype="float64")[step.batch]
-        batches = script.Steps(data, step.epoch)
         model.reset_metrics()
         for part in range(parts):
-            found = model.train_on_batch(*batches[parts * step.batch + part], return_dict=True)
+            some = slice(part * len(x) // parts, (part + 1) * len(x) // parts)
+            found = model.train_on_batch(x[some], script.targets(y[some]), return_dict=True)
         loss = float(found["loss"])
         leave(asked, 0, step.number, batch_digest(x, y), loss, gradients(), script.state_of(model))
 
@@ -44,22 +42,21 @@ def watched_gradients(
 ) -> Callable[[], dict[str, Array]]:
     """Have an optimiser keep the gradients that it moves weights by; return what reads them."""
     named = {id(variable): (name, shape) for name, variable, shape in script.named_variables(model)}
-    kept = {
-        id(each): keras.Variable(np.zeros(each.shape), dtype=each.dtype, trainable=False)
-        for each in model.trainable_variables
-    }
+    learned = list(model.trainable_variables)
+    kept = [keras.Variable(np.zeros(v.shape), dtype=v.dtype, trainable=False) for v in learned]
     move = optimiser.update_step
 
     def watched(gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
-        kept[id(variable)].assign(gradient)
+        # What comes here may be TensorFlow's variable of Keras' own.
+        kept[optimiser._get_variable_index(variable)].assign(gradient)
         move(gradient, variable, learning_rate)
 
     optimiser.update_step = watched
 
     def read() -> dict[str, Array]:
         found = {}
-        for variable, gradient in kept.items():
-            name, shape = named[variable]
+        for variable, gradient in zip(learned, kept, strict=True):
+            name, shape = named[id(variable)]
             value = keras.ops.convert_to_numpy(gradient).reshape(shape)
             found[name] = value.transpose(script.AXES.get(value.ndim, range(value.ndim)))
         return found

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from resnet_dsl.backend.script_steps import ScriptAsked, asked_in, batch_digest, leave
+from resnet_dsl.backend.script_steps import ScriptAsked, asked_in, batch_digest, leave, rate_of
 from resnet_dsl_torch.runtime import load_state, read_state
 
 
@@ -31,7 +31,7 @@ def take_steps(asked: ScriptAsked) -> None:
             phase = step.phase
             optimiser = script.begin(model, script.PHASES[phase])
             learner = in_hands_of_ddp(model) if world > 1 else model
-        lr = file.rate(phase, step.step, per_epoch, plateau=file.plateau(phase))
+        lr = rate_of(file, step, per_epoch)
         x, y = file.TrainBatches(data, step.epoch, rank, world, "float64", parts)[step.batch]
         loss, _ = script.step(learner, optimiser, images(x, model), torch.from_numpy(y), lr)
         found = {n: w.grad.numpy() for n, w in model.named_parameters() if w.grad is not None}

@@ -112,7 +112,7 @@ def verify_recipe(
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="resnet-dsl-")))
         if random:
             data = str(home / "random.npz")
-            random_images(recipe, data_module(recipe), Path(data))
+            random_images(recipe, data_module(recipe), Path(data), steps)
         elif data is not None:
             data = str(Path(data).resolve())
         else:

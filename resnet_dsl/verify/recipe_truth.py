@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_dsl.backend.script_steps import StepAsked, batch_digest, steps_of
+from resnet_dsl.backend.script_steps import StepAsked, batch_digest, rate_of, steps_of
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.ir.arrays import Array
 from resnet_dsl.recipe.recipe import Recipe
@@ -45,7 +45,7 @@ def recipe_batches(module: ModuleType, data: Any, counts: tuple[int, ...]) -> It
     per_epoch = len(module.TrainBatches(data, 0))
     for step in steps_of(counts, module.EPOCHS, per_epoch):
         x, y = module.TrainBatches(data, step.epoch, dtype="float64")[step.batch]
-        lr = module.rate(step.phase, step.step, per_epoch, plateau=module.plateau(step.phase))
+        lr = rate_of(module, step, per_epoch)
         yield RecipeBatch(step, x, y, lr)
 
 
@@ -79,10 +79,11 @@ def data_of(module: ModuleType, path: str | None) -> Any:
         raise UsageError(f"{why}; --random takes random images of the recipe's sizes") from None
 
 
-def random_images(recipe: Recipe, module: ModuleType, path: Path) -> None:
-    """Write random images that a recipe can be tried on: two batches for training, of every class some."""
+def random_images(recipe: Recipe, module: ModuleType, path: Path, steps: int) -> None:
+    """Write random images that a recipe can be tried on for some steps: of every class, for several epochs."""
     data, classes = recipe.data, module.CLASSES
-    count = max(2 * recipe.batch, classes, data.subset)
+    per_epoch = max(2, -(-steps // min(phase.epochs for phase in recipe.phases)))
+    count = max(per_epoch * recipe.batch, classes, data.subset)
     held_out = data.validation if data.validation >= 1 else count * data.validation / (1 - data.validation)
     total = count + int(np.ceil(held_out)) + 1
     network = recipe.program.network
