@@ -22,7 +22,8 @@ def take_steps(asked: ScriptAsked) -> None:
     per_epoch = len(file.TrainBatches(data, 0))
     model = script.network()
     script.load_state(model, asked.state(), "the state to start from")
-    phase, gradients = -1, dict
+    phase = -1
+    gradients: Callable[[], dict[str, Array]] = dict
     for step in asked.steps(per_epoch):
         if step.phase != phase:
             phase = step.phase

@@ -123,7 +123,9 @@ def context(recipe: Recipe) -> dict[str, Any]:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return a hash of all that a recipe says and of its network: what a run must be of to go on."""
-    said = [repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")]
+    said = [
+        repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")
+    ]
     text = "\0".join([*said, digest(recipe.program.network), recipe.program.name])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -273,7 +275,9 @@ def is_below(path: str, parts: Iterable[str]) -> bool:
 
 def frozen_layers(program: Program, nodes: Iterable[GraphNode], names: ScriptNames) -> str:
     """Return the layers, of some, that the network itself freezes, as a tuple in text."""
-    found = {node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())}
+    found = {
+        node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())
+    }
     return quoted(tuple(map(names.at, found))) if found else ""
 
 

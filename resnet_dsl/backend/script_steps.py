@@ -75,7 +75,7 @@ class ScriptAsked:
 
 
 def steps_of(counts: tuple[int, ...], epochs: tuple[int, ...], per_epoch: int) -> Iterator[StepAsked]:
-    """Yield so many steps of each phase, or all if it has fewer; a phase starts after all epochs before it."""
+    """Yield so many steps of each phase, or all that it has; a phase starts after all epochs before it."""
     number = first = 0
     for phase, (count, length) in enumerate(zip(counts, epochs, strict=True)):
         for step in range(min(count, length * per_epoch)):
@@ -88,9 +88,7 @@ def asked_in(folder: Path) -> ScriptAsked:
     """Return what is asked in a folder."""
     said = json.loads((folder / ASKED).read_text())
     counts, epochs = tuple(said["counts"]), tuple(said["epochs"])
-    return ScriptAsked(
-        folder, said["recipe"], said["script"], said["data"], counts, epochs, said["watcher"]
-    )
+    return ScriptAsked(folder, said["recipe"], said["script"], said["data"], counts, epochs, said["watcher"])
 
 
 def rate_of(file: Any, step: StepAsked, per_epoch: int) -> float:
@@ -102,8 +100,8 @@ def rate_of(file: Any, step: StepAsked, per_epoch: int) -> float:
 
 def batch_digest(x: Array, y: Array) -> str:
     """Return the SHA-256 of images and labels as they lie in memory."""
-    found = hashlib.sha256(np.ascontiguousarray(x))
-    found.update(np.ascontiguousarray(y))
+    found = hashlib.sha256(x.tobytes())
+    found.update(y.tobytes())
     return found.hexdigest()
 
 
@@ -116,7 +114,7 @@ def leave(
         os.kill(asked.watcher, 0)  # raises where nobody looks on any more
         time.sleep(PAUSE)
     path = step_file(asked.folder, rank, number)
-    arrays = {f"gradients/{name}": value for name, value in gradients.items()}
+    arrays: dict[str, Any] = {f"gradients/{name}": value for name, value in gradients.items()}
     arrays |= {f"state/{name}": value for name, value in state.items()}
     unfinished = path.with_suffix(".part.npz")
     np.savez(unfinished, loss=loss, digest=digest, **arrays)

@@ -13,6 +13,8 @@ from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.predict.engines import Engine
 from resnet_dsl.predict.preparation import Preparation
+from resnet_dsl.recipe.recipe import Recipe
+from resnet_dsl.recipe.recipe_referee import criterion_of
 from resnet_dsl.records import dataclass
 from resnet_dsl.reference import BinaryEntropy, CategoricalEntropy, Criterion, Objective, OpCall, forward
 from resnet_dsl.training.images import BrokenPicture
@@ -62,6 +64,12 @@ def classifier_of(graph: Graph, output: str | None = None, criterion: Criterion 
     given = criterion or _criterion(graph, output, channels)
     there = Objective(output, given).result(graph) != result
     return Classifier(output, max(channels, 2), None if there else given.activation)
+
+
+def classifier_of_recipe(recipe: Recipe) -> Classifier:
+    """Return how the output is read that a recipe has its first loss on."""
+    first = recipe.losses[0]
+    return classifier_of(recipe.program.graph, first.output, criterion_of(first.loss))
 
 
 def _criterion(graph: Graph, output: str, channels: int) -> Criterion:

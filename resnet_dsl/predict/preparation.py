@@ -14,6 +14,8 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.network import PixelInput
 from resnet_dsl.optimize.preprocessing import taking_images
 from resnet_dsl.program import Program
+from resnet_dsl.recipe.data_module import data_module
+from resnet_dsl.recipe.recipe import Recipe
 from resnet_dsl.records import dataclass
 from resnet_dsl.training.geometry import FILTERS, centre_crop, resize
 from resnet_dsl.training.images import read_picture
@@ -78,11 +80,12 @@ class ModelPreparation:
         return [channels_first(pixel_numbers(image, self.pixels))]
 
 
-def by_recipe(module: ModuleType, metadata: Metadata, data: str | None) -> RecipePreparation:
+def by_recipe(recipe: Recipe, metadata: Metadata, data: str | None) -> RecipePreparation:
     """Return the pipeline of a recipe; what `normalise` knows of the training images is in the weights.
 
     Where it is not it is found from the data. Raises UsageError where these are not there either.
     """
+    module = data_module(recipe)
     if not hasattr(module, "with_statistics"):
         return RecipePreparation(module, module.BYTES)
     ours: Any = metadata.get(KEY)

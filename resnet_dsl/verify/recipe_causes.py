@@ -24,7 +24,7 @@ TRIES = (1.0, 0.5, 0.0, 2.0, 10.0, 1e3)  # times the right value
 
 @dataclass(frozen=True, eq=False)
 class MovedWeights:
-    """Tensors of a phase so far: at its start, their gradients and the rate of each step, and what came of it."""
+    """Tensors at a phase's start, their gradients and the rate of each step since, and what came of them."""
 
     start: Mapping[str, Array]
     gradients: tuple[Mapping[str, Array], ...]

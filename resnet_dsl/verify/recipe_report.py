@@ -23,15 +23,17 @@ def recipe_text(report: RecipeReport) -> str:
         f"{report.recipe} trains {report.network}: {counted(count, 'step')} in float64 on {report.data}", "",
     ]  # fmt: skip
     rows = [("largest error against the referee", *(script.name for script in report.scripts))]
-    rows += [(f"step {i + 1}{_phase(report, i)}", *(_step(s, i) for s in report.scripts)) for i in _listed(count)]
+    rows += [
+        (f"step {i + 1}{_phase(report, i)}", *(_step(s, i) for s in report.scripts)) for i in _listed(count)
+    ]
     rows += [(kind, *(_kind(script, kind) for script in report.scripts)) for kind in ("batch", *KINDS)]
     rows.append(("bar of a step", *(_bar(script) for script in report.scripts)))
     lines += aligned(rows, right=range(1, len(report.scripts) + 1))
     lines += [f"{name}: left out, {why}" for name, why in report.left_out]
     if report.sensitivity:
         lines.append(
-            f"The bar is {MARGIN} times what the referee differs from itself by in {RUNS} runs with its weights"
-            f" moved in the last bit, at least {BAR:.0e}."
+            f"The bar is {MARGIN} times what the referee differs from itself by in {RUNS} runs with its"
+            f" weights moved in the last bit, at least {BAR:.0e}."
         )
     faults = [fault_of(script) for script in report.scripts if not script.passed]
     verdict = "every script takes the referee's steps" if report.passed else "\n".join(faults)
@@ -48,7 +50,11 @@ def fault_of(script: ScriptVerified) -> str:
     step, bar = script.steps[first], script.bars[first]
     words = [_off(kind, *error) for kind, error in step.items() if error[0] > bar]
     right = [kind for kind in KINDS if step[kind][0] <= bar]
-    agree = f"; {' and '.join(right)} {'agree' if len(right) > 1 or right[0] != 'loss' else 'agrees'}" if right else ""
+    agree = (
+        f"; {' and '.join(right)} {'agree' if len(right) > 1 or right[0] != 'loss' else 'agrees'}"
+        if right
+        else ""
+    )
     cause = f"; likely cause: {script.cause}" if script.cause else ""
     return f"{script.name}: step {first + 1} is the first that parts: {', '.join(words)}{agree}{cause}"
 

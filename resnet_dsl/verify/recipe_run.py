@@ -1,11 +1,10 @@
-"""A recipe verified: the scripts of all backends take the same steps as the referee, on the recipe's batches."""
+"""A recipe verified: the scripts of all backends take the referee's steps, on the recipe's own batches."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 
 from resnet_dsl.backend.discovery import find_backend, missing_packages, needed, sound_backends
@@ -18,7 +17,7 @@ from resnet_dsl.progress import LongTask
 from resnet_dsl.recipe.data_module import data_module
 from resnet_dsl.recipe.recipe import Recipe
 from resnet_dsl.recipe.recipe_referee import graph_of, rule_of
-from resnet_dsl.records import dataclass, field, replace
+from resnet_dsl.records import dataclass, field
 from resnet_dsl.reference import OptimisedStep
 from resnet_dsl.verify.recipe_causes import MovedWeights, cause_in_rule, sampled
 from resnet_dsl.verify.recipe_truth import (
@@ -34,12 +33,13 @@ from resnet_dsl.verify.step_errors import Errors, largest, worst
 from resnet_dsl.verify.training import check_not_random
 
 BAR = 1e-9  # of every step of a run
+STEPS = 20  # of each phase, if nobody says how many
 SEVERAL = 2  # processes that a batch is shared by, beside one
 
 
 @dataclass(frozen=True)
 class ScriptVerified:
-    """A script in so many processes: the errors of each step, and where it parts from the referee, and why."""
+    """A script in so many processes: the errors of each step, what bounds them, and what went wrong."""
 
     name: str
     steps: tuple[Errors, ...] = ()
@@ -219,9 +219,7 @@ class Followed:
         if largest(errors) > BAR:
             self.cause = self._cause(left[0], truth, errors, batch)
 
-    def _cause(
-        self, left: LeftByScript, truth: OptimisedStep, errors: Errors, batch: RecipeBatch
-    ) -> str:
+    def _cause(self, left: LeftByScript, truth: OptimisedStep, errors: Errors, batch: RecipeBatch) -> str:
         if errors["batch"][0]:
             return "the script sees another batch"
         if errors["gradients"][0] > BAR:
@@ -313,12 +311,10 @@ def _verified(each: Followed, sensitivity: Sequence[float]) -> ScriptVerified:
 
 
 def _sensitivity(trial: RecipeTrial) -> tuple[float, ...]:
-    """The largest error of each step, and of those before it, of the referee with weights moved in the last bit."""
+    """The largest error up to each step of the referee with its weights moved in the last bit."""
     recipe = trial.recipe
     truth = RecipeTruth(recipe, trial.state)
-    near = [
-        RecipeTruth(recipe, moved(recipe.program.graph, trial.state, run)) for run in range(RUNS)
-    ]
+    near = [RecipeTruth(recipe, moved(recipe.program.graph, trial.state, run)) for run in range(RUNS)]
     found: list[float] = []
     for batch in trial.batches():
         wanted = truth.step(batch)

@@ -80,7 +80,7 @@ def data_of(module: ModuleType, path: str | None) -> Any:
 
 
 def random_images(recipe: Recipe, module: ModuleType, path: Path, steps: int) -> None:
-    """Write random images that a recipe can be tried on for some steps: of every class, for several epochs."""
+    """Write random images of every class that a recipe can take some steps of a phase on."""
     data, classes = recipe.data, module.CLASSES
     per_epoch = max(2, -(-steps // min(phase.epochs for phase in recipe.phases)))
     count = max(per_epoch * recipe.batch, classes, data.subset)

@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
-import resnet_dsl
 from resnet_dsl.backend.discovery import CHECKOUT
 from resnet_dsl.backend.interface import Backend
 from resnet_dsl.backend.script_steps import PAUSE, STATE, ScriptAsked, step_file
@@ -23,6 +23,8 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.recipe.files import data_file
 from resnet_dsl.recipe.recipe import Recipe
 from resnet_dsl.records import dataclass
+
+PACKAGE = Path(__file__).parents[1]
 
 
 class ScriptFailed(Exception):
@@ -112,7 +114,8 @@ def started(
     folder.mkdir()
     for name, text in written_files(recipe, backend, script).items():
         (folder / name).write_text(text, encoding="utf-8")
-    np.savez(folder / STATE, **{name: np.asarray(value, np.float64) for name, value in state.items()})
+    doubles: dict[str, Any] = {name: np.asarray(value, np.float64) for name, value in state.items()}
+    np.savez(folder / STATE, **doubles)
     epochs = tuple(phase.epochs for phase in recipe.phases)
     name = f"{recipe.name}_train_{backend.name}"
     ScriptAsked(folder, recipe.name, name, data, counts, epochs, os.getpid()).write()
@@ -128,7 +131,7 @@ def started(
 
 def _environment() -> dict[str, str]:
     """Ours, with the compiler and the backends of a checkout on the path, and one thread a process."""
-    places = [str(Path(resnet_dsl.__file__).parents[1]), str(CHECKOUT)]
+    places = [str(PACKAGE.parent), str(CHECKOUT)]
     given = os.environ.get("PYTHONPATH", "")
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = os.pathsep.join([*places, *([given] if given else [])])

@@ -25,7 +25,9 @@ def steps(folder: Path, name: str, count: int) -> None:
         of_epoch = script.Steps(images, options, epoch)
         parts = len(of_epoch) // len(of_epoch.batches)
         for step in range(len(of_epoch.batches)):
-            optimiser.learning_rate = script.rate(0, epoch * len(of_epoch.batches) + step, len(of_epoch.batches))
+            optimiser.learning_rate = script.rate(
+                0, epoch * len(of_epoch.batches) + step, len(of_epoch.batches)
+            )
             found = [model.train_on_batch(*of_epoch[step * parts + part])[0] for part in range(parts)]
             model.reset_metrics()
             losses.append(float(np.asarray(found[-1])))
