@@ -108,22 +108,22 @@ def resized_crop(
     filter: str = "bilinear",
 ) -> Array:
     """Resize a window of a share of the area (`scale`) and an aspect (`ratio`) that are drawn."""
-    height, width = image.shape[:2]
+    box = drawn_box(image.shape[0], image.shape[1], draw, scale, ratio)
+    return resampled(image, box, size, filter)
+
+
+def drawn_box(
+    height: int, width: int, draw: Draw, scale: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a window; the largest in the middle if ten do not fit."""
     for _ in range(10):
         area = height * width * draw.between(*scale)
         aspect = math.exp(draw.between(math.log(ratio[0]), math.log(ratio[1])))
         columns, rows = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < columns <= width and 0 < rows <= height:
             top, left = draw.below(height - rows + 1), draw.below(width - columns + 1)
-            return resampled(image, (left, top, left + columns, top + rows), size, filter)
-    return resize(middle(image, ratio), size, filter)
-
-
-def middle(image: Array, ratio: tuple[float, float]) -> Array:
-    """Cut out the largest middle whose aspect is one of `ratio`."""
-    height, width = image.shape[:2]
-    if width < ratio[0] * height:
-        return centre_crop(image, (round(width / ratio[0]), width))
-    if width > ratio[1] * height:
-        return centre_crop(image, (height, round(height * ratio[1])))
-    return image
+            return left, top, left + columns, top + rows
+    columns = min(width, round(height * ratio[1]))
+    rows = min(height, round(width / ratio[0]))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return left, top, left + columns, top + rows

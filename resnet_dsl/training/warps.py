@@ -27,17 +27,21 @@ def zoom(image: Array, draw: Draw, amount: float = 0.2) -> Array:
 
 
 def warped(image: Array, matrix: Matrix) -> Array:
-    """Take each pixel from where `matrix` puts it, (x, y) from the middle of the image."""
+    """Take each pixel from where a matrix puts it: (a x + b y, c x + d y), from the middle of the image."""
     height, width, channels = image.shape
     a, b, c, d = matrix
-    # a border as wide as any warp reaches, so that Pillow finds the edge's pixels there
-    rows = math.ceil(height * (abs(c) + abs(d))) + 2
-    columns = math.ceil(width * abs(a) + height * abs(b)) + 2
+    # a border as far as the warp reaches, in which Pillow finds the pixels of the edge
+    columns = border(width, abs(a) * width + abs(b) * height)
+    rows = border(height, abs(c) * width + abs(d) * height)
     bordered = np.pad(image, ((rows, rows), (columns, columns), (0, 0)), "edge")
-    x, y = width / 2, height / 2
-    left = columns + x - a * x - b * y
-    top = rows + y - c * x - d * y
+    left = columns + (width - a * width - b * height) / 2
+    top = rows + (height - c * width - d * height) / 2
     picture = Image.fromarray(bordered.squeeze(2) if channels == 1 else bordered)
     coefficients = (a, b, left, c, d, top)
     made = picture.transform((width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
     return np.asarray(made).reshape(height, width, channels)
+
+
+def border(extent: int, reach: float) -> int:
+    """Return how many pixels a warp that reaches so far takes beyond each edge."""
+    return max(math.ceil((reach - extent) / 2), 0) + 2
