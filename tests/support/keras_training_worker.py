@@ -25,12 +25,12 @@ def steps(folder: Path, name: str, count: int) -> None:
         of_epoch = script.Steps(images, options, epoch)
         parts = len(of_epoch) // len(of_epoch.batches)
         for step in range(len(of_epoch.batches)):
-            optimiser.learning_rate = script.rate(
-                0, epoch * len(of_epoch.batches) + step, len(of_epoch.batches)
-            )
-            found = [model.train_on_batch(*of_epoch[step * parts + part])[0] for part in range(parts)]
-            model.reset_metrics()
-            losses.append(float(np.asarray(found[-1])))
+            optimiser.learning_rate = script.rate(0, epoch * len(of_epoch.batches) + step, len(of_epoch.batches))
+            found = []
+            for part in range(parts):
+                model.reset_metrics()
+                found.append(float(model.train_on_batch(*of_epoch[step * parts + part], return_dict=True)["loss"]))
+            losses.append(sum(found) / parts)
     np.savez(folder / f"{name}_end.npz", losses=losses, **script.state_of(model))
 
 
