@@ -27,6 +27,10 @@ def _settings(parser: Parser) -> None:
     parser.add_argument("--model", metavar="NAME", help="the model, of a file with several")
 
 
+def _recipe(parser: Parser) -> None:
+    parser.add_argument("--recipe", metavar="NAME", help="the recipe, of a file with several or with a model")
+
+
 def _format(parser: Parser, *names: str) -> None:
     parser.add_argument("--format", choices=names, default=names[0], help=f"(default: {names[0]})")
 
@@ -40,6 +44,7 @@ def _warnings(parser: Parser) -> None:
 
 def _compile(parser: Parser) -> None:
     _specs(parser)
+    _recipe(parser)
     _warnings(parser)
     parser.add_argument("--backend", metavar="NAME", help="torch, keras, onnx, … or all")
     parser.add_argument("--emit", metavar="STAGE", help="ast, network, graph or a backend, to stdout")
@@ -87,8 +92,18 @@ def _quiet(parser: Parser) -> None:
 
 def _check(parser: Parser) -> None:
     _specs(parser)
+    _recipe(parser)
     _warnings(parser)
     _format(parser, "text", "json", "github", "sarif")
+
+
+def _train(parser: Parser) -> None:
+    _spec(parser)
+    _recipe(parser)
+    parser.add_argument("--backend", metavar="NAME", required=True, help="torch or keras")
+    parser.add_argument("--out", metavar="DIR", help="the folder of the run (default: runs/NAME-BACKEND)")
+    _warnings(parser)
+    _force(parser)
 
 
 def _summary(parser: Parser) -> None:
@@ -351,6 +366,12 @@ def _explain(parser: Parser) -> None:
 COMMANDS = {
     "compile": Command("check specs, then write the artefacts of a backend", _compile, "compile.compile_"),
     "check": Command("report what is wrong with specs", _check, "check.check"),
+    "train": Command(
+        "compile a recipe and run its script; other options are the script's",
+        _train,
+        "train.train",
+        passes_on=True,
+    ),
     "watch": Command("check a spec again whenever it changes", _spec, "watch.watch"),
     "summary": Command("show stages, parameters, multiply-adds and memory", _summary, "summary.summary"),
     "draw": Command("draw the network and its blocks", _draw, "draw.draw"),

@@ -34,6 +34,8 @@ def parse(argv: Sequence[str]) -> tuple[Command, Namespace]:
         parser.error(f"no command `{name}`; {hint}")
     parser = command_parser(name)
     options, unknown = parser.parse_known_args(rest)
+    if COMMANDS[name].passes_on:
+        options.passed_on, unknown = unknown, []
     if unknown:  # perhaps words behind options; to read those, argparse writes its help first
         options, unknown = parser.parse_known_intermixed_args(rest)
     if unknown:

@@ -57,6 +57,8 @@ class Command(NamedTuple):
     help: str
     options: Callable[[Parser], None]
     place: str
+    passes_on: bool = False
+    """Whether it takes options that it does not know, as `options.passed_on`."""
 
     @property
     def function(self) -> Callable[[Namespace], int]:

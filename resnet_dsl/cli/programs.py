@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
@@ -12,9 +13,15 @@ from resnet_dsl.diagnostics.model import Diagnostic
 from resnet_dsl.records import dataclass, field, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from resnet_dsl.diagnostics.model import Source
     from resnet_dsl.program import Program
+    from resnet_dsl.recipe.recipe import Recipe
 
 STDOUT = "-"
+RECIPE = re.compile(r"\brecipe\s+\w+\s*\{")
 
 
 @dataclass
@@ -27,6 +34,7 @@ class Outcome:
 
     warnings: str = "default"
     programs: list[tuple[str, Program]] = field(default_factory=list)
+    recipes: list[Recipe] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -49,31 +57,77 @@ class Outcome:
 
 
 def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = False) -> Outcome:
-    """Compile every spec, whatever becomes of the others; `blocks_alone` takes files without a model too."""
+    """Compile every spec, whatever becomes of the others; `blocks_alone` takes files without a model too.
+
+    What has recipes and no model is compiled as a recipe; where blocks alone are fine, a recipe beside a
+    model is looked at as well.
+    """
     from resnet_dsl.driver import NoModelError, check_blocks, chosen_model, compile_source, read
 
     settings = parse_settings(options.settings)
-    blocks_alone = blocks_alone and options.model is None and not settings
+    all_of_them = blocks_alone and options.model is None
+    blocks_alone = all_of_them and not settings
     outcome = Outcome(options.warnings)
     optimize = getattr(options, "optimize", None)
     for spec in specs:
         try:
             source, home = read(spec)
+            if getattr(options, "recipe", None) is not None:
+                _add_recipe(outcome, source, home, options.recipe, settings)
+                continue
             try:
                 program = compile_source(source, home, options.model or chosen_model(spec), settings)
             except NoModelError:
-                if not blocks_alone:
+                if options.model is None and _may_declare_recipes(source):
+                    _add_recipes(outcome, source, home, settings, all_of_them)
+                elif not blocks_alone:
                     raise
-                if outcome.add(check_blocks(source, home)):
+                elif outcome.add(check_blocks(source, home)):
                     outcome.blocks.append(spec)
             else:
                 if outcome.add(program.warnings):
                     outcome.programs.append((spec, optimised(program, optimize)))
+                if all_of_them and _may_declare_recipes(source):
+                    _add_recipes(outcome, source, home, {}, True)
         except CompileError as error:
             outcome.add(error.diagnostics)
         except UsageError as error:
             outcome.problems.append(str(error))
     return outcome
+
+
+def _may_declare_recipes(source: Source) -> bool:
+    """Whether the word stands in a text: nothing of recipes is imported for one without it."""
+    return "recipe" in source.text and RECIPE.search(source.text) is not None
+
+
+def _add_recipes(
+    outcome: Outcome, source: Source, home: Path | None, settings: Mapping[str, object], every: bool
+) -> None:
+    """Add the recipes of a text, every one or the one that is meant; raises NoModelError if it has none."""
+    from resnet_dsl.driver import check_blocks
+    from resnet_dsl.recipe.compilation import recipe_names
+
+    names = recipe_names(source, home)
+    if names:
+        for name in names if every else [None]:
+            _add_recipe(outcome, source, home, name, settings)
+    elif not outcome.programs:
+        outcome.add(check_blocks(source, home))
+
+
+def _add_recipe(
+    outcome: Outcome, source: Source, home: Path | None, name: str | None, settings: Mapping[str, object]
+) -> None:
+    from resnet_dsl.recipe.compilation import compile_recipe_source
+
+    try:
+        recipe = compile_recipe_source(source, home, name, settings)
+    except CompileError as error:
+        outcome.add(error.diagnostics)
+    else:
+        if outcome.add(recipe.warnings):
+            outcome.recipes.append(recipe)
 
 
 def parse_settings(texts: Iterable[str], option: str = "--set") -> dict[str, str]:
@@ -107,11 +161,27 @@ def say(options: Namespace, line: str) -> None:
 
 def one_program(options: Namespace) -> Program:
     """Compile the one spec of a command and show its warnings; raises CompileError if it is wrong."""
-    from resnet_dsl.driver import compile_spec
-
-    program = compile_spec(options.spec, options.model, parse_settings(options.settings))
+    program = program_of(options.spec, options.model, parse_settings(options.settings))
     show_findings(Outcome(diagnostics=list(program.warnings)), options)
     return optimised(program, getattr(options, "optimize", None))
+
+
+def program_of(spec: str, model: str | None, settings: Mapping[str, object]) -> Program:
+    """Compile a spec; of a file of recipes without a model the network of the recipe that is meant."""
+    from resnet_dsl.driver import NoModelError, compile_spec
+
+    try:
+        return compile_spec(spec, model, settings)
+    except NoModelError as error:
+        source = None if error.diagnostics[0].span is None else error.diagnostics[0].span.source
+        if model is not None or spec == STDOUT or source is None or not _may_declare_recipes(source):
+            raise
+        from resnet_dsl.recipe.compilation import compile_recipe, recipe_names
+
+        home = None if source.path is None else source.path.parent
+        if not recipe_names(source, home):
+            raise
+        return compile_recipe(spec, None, settings).program
 
 
 def optimised(program: Program, target: str | None) -> Program:

@@ -48,7 +48,8 @@ def pipelines(
 def _steps(reader: RecipeReader, field: ast.Field | None) -> list[PlacedStep] | None:
     """The steps of a pipeline as they are written; None after an error."""
     if field is None:
-        return [PlacedStep(NormaliseStep("preprocess", "preprocess", 1 / LARGEST), reader.recipe.name_at)]
+        usual = NormaliseStep("preprocess", "preprocess", 1 / LARGEST, "rgb")
+        return [PlacedStep(usual, reader.recipe.name_at)]
     value = field.value
     exprs = (value.first, *value.steps) if isinstance(value, ast.Pipe) else (value,)
     if is_none(value):
@@ -145,10 +146,8 @@ def _of_model(
     wrong = ""
     if not said:
         wrong = f"`{network.name}` has no `preprocess`, which `normalise` is to take"
-    elif said.get("color") == "bgr":
-        wrong = f"`preprocess` of `{network.name}` is for images with blue first, and those here have red"
-    elif "scale" in placed.given or {step.mean, step.std} != {"preprocess"}:
-        wrong = "`mean`, `std` and `scale` are the model's together"
+    elif {"scale", "order"} & {*placed.given} or {step.mean, step.std} != {"preprocess"}:
+        wrong = "`mean`, `std`, `scale` and `order` are the model's together"
     elif not isinstance(said.get("range", ()), tuple) or len(said.get("range", (0, 1))) != 2:
         wrong = f"`preprocess` of `{network.name}` does not say what range pixels are in"
     if wrong:
@@ -158,7 +157,8 @@ def _of_model(
     mean, std = said.get("mean", 0.0), said.get("std", 1.0)
     less = tuple(float(m) - low for m in mean) if isinstance(mean, tuple) else float(mean) - low
     each = tuple(map(float, std)) if isinstance(std, tuple) else float(std)
-    return _checked(reader, NormaliseStep(less, each, (high - low) / LARGEST), placed, network)
+    order = "bgr" if said.get("color") == "bgr" else "rgb"
+    return _checked(reader, NormaliseStep(less, each, (high - low) / LARGEST, order), placed, network)
 
 
 def _checked(

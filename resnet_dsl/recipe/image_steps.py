@@ -17,7 +17,7 @@ SCALE = ArgumentRule(
     lambda value: _range(value),
 )
 NUMBERS = ArgumentRule(
-    "a number, a list with one for each channel, `channel` or `pixel` of the training images, or `preprocess`",
+    "a number, a list with one for each channel, or `channel`, `pixel` or `preprocess`",
     lambda value: _numbers(value),
     ("channel", "pixel", "preprocess"),
 )
@@ -296,6 +296,8 @@ class NormaliseStep(ImageStep):
     mean: str | float | tuple[float, ...] = argument(NUMBERS, "preprocess")
     std: str | float | tuple[float, ...] = argument(NUMBERS, "preprocess")
     scale: float = argument(POSITIVE, 1 / 255)
+    order: str = argument(choice("rgb", "bgr"), "rgb")
+    """The order of channels that the network takes; images have red first."""
 
     def problem(self) -> tuple[str, str, str] | None:
         """Return what is wrong: a deviation of nothing, or of each pixel."""
@@ -304,4 +306,6 @@ class NormaliseStep(ImageStep):
             return "std", "`std` is 0, by which nothing is divided", "`std=1`"
         if self.std == "pixel":
             return "std", "`std` is of channels alone: that of some pixels is 0", "`std=channel`"
+        if (self.mean, self.std) == ("pixel", "channel"):
+            return "std", "a mean by pixel goes with a number, and `std` is by channel", "`mean=channel`"
         return None

@@ -45,8 +45,8 @@ class LearningParts:
             if node.owner is not None:
                 continue
             names = node.name.split(".")
-            paths = {".".join(names[: end + 1]) for end in range(len(names))} | {node.part}
-            for path in paths - {NORMS}:
+            paths = (node.part, *(".".join(names[: end + 1]) for end in range(len(names))))
+            for path in paths:
                 found.setdefault(path, set()).update({node.name} & self.layers.keys())
         if NORMS not in found:
             norms = {path for path, node in self.layers.items() if node.op.normalises}

@@ -142,17 +142,7 @@ class NumbersOf:
     def given(self) -> tuple[Any, Any, float, bool]:
         """Mean, deviation, scale, and whether channels come in the other order."""
         assert self.step is not None
-        said = dict(self.recipe.program.network.preprocess)
-        mean, std, scale, swapped = self.step.mean, self.step.std, self.step.scale, False
-        if mean == "model" and said:
-            low, high = said.get("range", (0, 1))
-            scale, swapped = (high - low) / LARGEST, said.get("color") == "bgr"
-            mean = shifted(said.get("mean", 0.0), low)
-            std = said.get("std", 1.0) if std == "model" else std
-        mean = "channel" if mean == "model" else mean
-        if std == "model":
-            std = "channel" if mean == "channel" else 1.0
-        return mean, std, scale, swapped
+        return self.step.mean, self.step.std, self.step.scale, self.step.order == "bgr"
 
     def text(self) -> str:
         """Return the expression for `images`, with what `statistics` knows."""
@@ -171,10 +161,3 @@ def known(name: str, value: object, scale: float) -> str:
     if scale == 1 / LARGEST:
         return f"statistics.{name} / {LARGEST}"
     return f"{literal(scale)} * statistics.{name}"
-
-
-def shifted(mean: object, low: float) -> object:
-    """Return means of numbers that begin at `low`, for numbers that begin at 0."""
-    if isinstance(mean, tuple):
-        return tuple(each - low for each in mean)
-    return float(mean) - low if isinstance(mean, int | float) else mean

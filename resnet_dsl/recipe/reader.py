@@ -98,7 +98,7 @@ class RecipeReader:
             fine &= name is not None
             given[name or ""] = argument
         values: dict[str, Any] = {}
-        for name in rules.keys() & given.keys():
+        for name in (name for name in given if name):
             values[name] = self.checked(given[name].value, rules[name], f"`{name}` of {cls.kind}")
         missing = [name for name, _, usual in cls.arguments() if usual is MISSING and name not in given]
         if missing and fine:

@@ -10,6 +10,7 @@ from resnet_dsl.diagnostics.model import Diagnostic
 
 def check(options: Namespace) -> int:
     """Report what is wrong; diagnostics in a machine's format are the result, so on stdout."""
+    from resnet_dsl.diagnostics.wording import counted
     from resnet_dsl.printing.headline import headline
 
     outcome = compiled(options.specs, options, blocks_alone=True)
@@ -21,6 +22,9 @@ def check(options: Namespace) -> int:
         return outcome.status
     for _, program in outcome.programs:
         print(f"{program.name}: ok ({headline(program)})")
+    for recipe in outcome.recipes:
+        epochs, of = counted(recipe.epochs, "epoch"), recipe.program.name
+        print(f"recipe {recipe.name}: ok ({epochs} of {of}, batch {recipe.batch})")
     for spec in outcome.blocks:
         print(f"{spec}: ok (no model)")
     return outcome.status

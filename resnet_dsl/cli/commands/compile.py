@@ -30,6 +30,10 @@ def compile_(options: Namespace) -> int:
     if stage == "ast":
         return _emit_ast(options)
     outcome = compiled(options.specs, options)
+    if outcome.recipes and stage is None:
+        from resnet_dsl.cli.recipe_files import check_recipe_options
+
+        check_recipe_options(options)
     rendered = [] if outcome.status else _rendered(outcome, stage, backends, options)
     show_findings(outcome, options)
     if outcome.status:
@@ -105,7 +109,8 @@ def _rendered(
         from resnet_dsl.printing.stages import print_graph, print_network
 
         printer = print_network if stage == "network" else print_graph
-        return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for _, p in outcome.programs]
+        programs = [p for _, p in outcome.programs] + [recipe.program for recipe in outcome.recipes]
+        return [Rendered(f"{p.name}.{stage}.txt", printer(p)) for p in programs]
     how = asked(options)
     made = []
     for _, program in outcome.programs:
@@ -123,7 +128,21 @@ def _rendered(
                 outcome.problems.append(f"{backend.name} {needed(missing, backend.install)}")
             else:
                 made.append(Rendered(program.name + backend.suffix, content, headline(program), extra))
-    return made
+    return made + (_of_recipes(outcome, backends) if outcome.recipes else [])
+
+
+def _of_recipes(outcome: Outcome, backends: list[Backend]) -> list[Rendered]:
+    """Render the files of every recipe; one that several backends or recipes need is there once."""
+    from resnet_dsl.cli.recipe_files import recipe_files
+
+    made: dict[str, Rendered] = {}
+    for recipe in outcome.recipes:
+        try:
+            for name, content, note in recipe_files(recipe, backends):
+                made[name] = Rendered(name, content, note)
+        except CompileError as error:
+            outcome.add(error.diagnostics)
+    return list(made.values())
 
 
 def _emit_ast(options: Namespace) -> int:

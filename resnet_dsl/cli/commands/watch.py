@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from resnet_dsl.cli.programs import STDOUT, Outcome, parse_settings, show_findings
+from resnet_dsl.cli.programs import STDOUT, Outcome, parse_settings, program_of, show_findings
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.sources import read
 from resnet_dsl.syntax import ast
@@ -102,12 +102,11 @@ def _look(options: Namespace, spec: Path, files: State) -> None:
 
 
 def _check(options: Namespace) -> None:
-    from resnet_dsl.driver import compile_spec
     from resnet_dsl.printing.summary import summary_text
 
     outcome = Outcome()
     try:
-        program = compile_spec(options.spec, options.model, parse_settings(options.settings))
+        program = program_of(options.spec, options.model, parse_settings(options.settings))
     except CompileError as error:
         outcome.add(error.diagnostics)
     except UsageError as error:
