@@ -19,6 +19,7 @@ from resnet_dsl.reference.update_rules import Slots
 SAMPLE = 1 << 18  # numbers of the tensors that are looked at: the smallest ones
 SURE = 1e-5  # of how far the weights have moved
 ROUNDS = 30
+STILL = 1e-8  # a value that changes by less than this share of it is found
 TRIES = (1.0, 0.5, 0.0, 2.0, 10.0, 1e3)  # times the right value
 
 
@@ -101,8 +102,11 @@ def _fitted(by: Any, right: float, wanted: Array, bar: float) -> float | None:
     """The value, another than the right one, for which the weights are those that are wanted."""
     for scale in TRIES:
         value = right * scale if right else scale * 1e-3
-        with np.errstate(all="ignore"):
-            found = _newton(by, value, wanted, bar)
+        try:
+            with np.errstate(all="ignore"):
+                found = _newton(by, value, wanted, bar)
+        except ArithmeticError:  # a beta of 1 or more has no correction
+            continue
         if found is not None and abs(found - right) > 1e-6 * max(abs(right), 1e-12):
             return found
     return None
@@ -111,13 +115,12 @@ def _fitted(by: Any, right: float, wanted: Array, bar: float) -> float | None:
 def _newton(by: Any, value: float, wanted: Array, bar: float) -> float | None:
     for _ in range(ROUNDS):
         found = by(value)
-        rest = wanted - found
-        if np.linalg.norm(rest) <= bar:
-            return value
         step = 1e-4 * abs(value) or 1e-7
         slope = (by(value + step) - found) / step
-        change = float(rest @ slope / max(float(slope @ slope), 1e-300))
+        change = float((wanted - found) @ slope / max(float(slope @ slope), 1e-300))
         if not np.isfinite(change):
             return None
         value += change
-    return None
+        if abs(change) <= STILL * abs(value):
+            break
+    return value if np.linalg.norm(wanted - by(value)) <= bar else None

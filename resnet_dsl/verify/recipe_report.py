@@ -7,7 +7,8 @@ from typing import Any
 
 from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.printing.table import aligned
-from resnet_dsl.verify.recipe_run import BAR, RecipeReport, ScriptVerified
+from resnet_dsl.verify.recipe_run import RecipeReport, ScriptVerified
+from resnet_dsl.verify.script_errors import BAR
 from resnet_dsl.verify.sensitivity import MARGIN, RUNS
 from resnet_dsl.verify.step_errors import Errors, largest
 from resnet_dsl.verify.training_report import finite

@@ -16,23 +16,15 @@ from resnet_dsl.limits import TRAINING
 from resnet_dsl.progress import LongTask
 from resnet_dsl.recipe.data_module import data_module
 from resnet_dsl.recipe.recipe import Recipe
-from resnet_dsl.recipe.recipe_referee import graph_of, rule_of
-from resnet_dsl.records import dataclass, field
-from resnet_dsl.reference import OptimisedStep
-from resnet_dsl.verify.recipe_causes import MovedWeights, cause_in_rule, sampled
-from resnet_dsl.verify.recipe_truth import (
-    RecipeBatch,
-    RecipeTruth,
-    data_of,
-    random_images,
-    recipe_batches,
-)
-from resnet_dsl.verify.script_process import LeftByScript, ScriptFailed, ScriptRun, started
+from resnet_dsl.records import dataclass
+from resnet_dsl.verify.followed_script import Followed
+from resnet_dsl.verify.recipe_truth import RecipeBatch, RecipeTruth, data_of, random_images, recipe_batches
+from resnet_dsl.verify.script_errors import BAR, step_errors
+from resnet_dsl.verify.script_process import LeftByScript, ScriptRun, started
 from resnet_dsl.verify.sensitivity import RUNS, allowed, moved
-from resnet_dsl.verify.step_errors import Errors, largest, worst
+from resnet_dsl.verify.step_errors import Errors, largest
 from resnet_dsl.verify.training import check_not_random
 
-BAR = 1e-9  # of every step of a run
 STEPS = 20  # of each phase, if nobody says how many
 SEVERAL = 2  # processes that a batch is shared by, beside one
 
@@ -96,13 +88,13 @@ class RecipeTrial:
 
 def verify_recipe(
     recipe: Recipe, steps: int, names: Sequence[str] = (), data: str | None = None,
-    random: bool = False, scripts: Mapping[str, str] | None = None,
+    random: bool = False, scripts: Mapping[str, str] | None = None, several: bool = True,
 ) -> RecipeReport:  # fmt: skip
     """Verify so many steps of each phase by the scripts of the named backends, or of all that have one.
 
-    `data` is where the images are, if not where the recipe says; with `random` they are random.
-    `scripts` are texts in place of those that backends write. Raises UsageError where nothing can be
-    verified.
+    `data` is where the images are, if not where the recipe says; with `random` they are random. `scripts` are
+    texts in place of those that backends write; without `several` each is one process. Raises UsageError
+    where nothing can be verified.
     """
     if not 1 <= steps <= TRAINING.most:
         raise UsageError(f"a recipe is verified for 1 to {TRAINING.most:,} steps, not {steps}")
@@ -110,26 +102,22 @@ def verify_recipe(
     backends, left_out = script_backends(names)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="resnet-dsl-")))
+        path = str(Path(data or recipe.data.path).resolve())
         if random:
-            data = str(home / "random.npz")
-            random_images(recipe, data_module(recipe), Path(data), steps)
-        elif data is not None:
-            data = str(Path(data).resolve())
-        else:
-            data = str(Path(recipe.data.path).resolve())
+            path = str(home / "random.npz")
+            random_images(recipe, data_module(recipe), Path(path), steps)
         state = initial_state(recipe.program.graph, recipe.seed)
-        trial = RecipeTrial(recipe, state, (steps,) * len(recipe.phases), data)
+        trial = RecipeTrial(recipe, state, (steps,) * len(recipe.phases), path)
         next(trial.batches())  # what is wrong with the data is said before anything is started
         runs: list[ScriptRun] = []
         for backend in backends:
             text = (scripts or {}).get(backend.name) or _script(backend, recipe)
-            for processes in _processes(backend, recipe):
-                folder = home / f"{backend.name}{processes}"
-                run = started(recipe, backend, text, state, folder, data, trial.counts, processes)
-                stack.callback(run.end)
-                runs.append(run)
+            for count in _processes(backend, recipe) if several else [1]:
+                folder = home / f"{backend.name}{count}"
+                runs.append(started(recipe, backend, text, state, folder, path, trial.counts, count))
+                stack.callback(runs[-1].end)
         verified, phases, sensitivity = _followed(trial, runs)
-    said = "random images" if random else data
+    said = "random images" if random else path
     left = (*left_out.items(), *_not_shared(recipe, backends))
     return RecipeReport(recipe.name, recipe.program.name, said, phases, verified, left, sensitivity)
 
@@ -180,94 +168,6 @@ def _not_shared(recipe: Recipe, backends: Sequence[Backend]) -> list[tuple[str, 
 
 
 # --- step by step ------------------------------------------------------------------------------
-
-
-@dataclass
-class Followed:
-    """A script while it is followed: its errors so far, and what tells why it parts."""
-
-    run: ScriptRun
-    truth: RecipeTruth
-    steps: list[Errors] = field(default_factory=list)
-    failure: str = ""
-    cause: str = ""
-    start: dict[str, Array] = field(default_factory=dict)
-    gradients: list[dict[str, Array]] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-
-    def begin_phase(self, state: Mapping[str, Array], recipe: Recipe, phase: int) -> None:
-        """Keep a sample of the weights that learn in a phase."""
-        graph = graph_of(recipe, recipe.phases[phase])
-        nodes = (node for node in graph.nodes if not graph.is_frozen(node))
-        learned = {name for node in nodes for name, tensor in node.parameters() if tensor.learned}
-        self.start = {name: state[name] for name in sampled(sorted(learned), state)}
-        self.gradients, self.rates = [], []
-
-    def take(self, batch: RecipeBatch, truth: OptimisedStep) -> None:
-        """Take a step of the script and hold it against the referee's."""
-        try:
-            left = self.run.step(batch.asked.number)
-        except ScriptFailed as error:
-            self.failure = str(error)
-            return
-        errors = step_errors(left, truth, batch, self.truth.recipe)
-        self.steps.append(errors)
-        if self.cause or any(largest(step) > BAR for step in self.steps[:-1]):
-            return
-        self.gradients.append({n: v for n, v in left[0].gradients.items() if n in self.start})
-        self.rates.append(batch.lr)
-        if largest(errors) > BAR:
-            self.cause = self._cause(left[0], truth, errors, batch)
-
-    def _cause(self, left: LeftByScript, truth: OptimisedStep, errors: Errors, batch: RecipeBatch) -> str:
-        if errors["batch"][0]:
-            return "the script sees another batch"
-        if errors["gradients"][0] > BAR:
-            factor = common_factor(left.gradients, truth.gradients)
-            return f"all gradients are {factor:.6g} times what they should be" if factor else ""
-        if errors["weights"][0] <= BAR or not left.state.keys() >= self.start.keys():
-            return ""
-        rule = rule_of(self.truth.recipe.phases[batch.asked.phase].optimiser)
-        weights = {name: left.state[name] for name in self.start}
-        return cause_in_rule(
-            rule, MovedWeights(self.start, tuple(self.gradients), tuple(self.rates), weights)
-        )
-
-
-def step_errors(
-    left: Sequence[LeftByScript], truth: OptimisedStep, batch: RecipeBatch, recipe: Recipe
-) -> Errors:
-    """Return the largest error of each kind over all processes.
-
-    The loss is the mean over them, and so are running statistics: those move in each on its own.
-    """
-    learned = {name for name, tensor in recipe.program.graph.parameters() if tensor.learned}
-    others = sorted(set(truth.state) - learned)
-    count = len(left)
-    loss = sum(each.loss for each in left) / count
-    statistics = {
-        name: sum((each.state[name] for each in left[1:]), left[0].state[name]) / count
-        for name in others
-        if all(name in each.state for each in left)
-    }
-    digests = [each.digest == batch.digest(rank, count) for rank, each in enumerate(left)]
-    return {
-        "batch": (0.0 if all(digests) else float("inf"), ""),
-        "loss": (abs(loss - truth.loss) / max(abs(truth.loss), 1e-300), ""),
-        "gradients": max(worst(each.gradients, truth.gradients, truth.gradients) for each in left),
-        "weights": max(worst(each.state, truth.state, sorted(learned)) for each in left),
-        "statistics": worst(statistics, truth.state, others),
-    }
-
-
-def common_factor(got: Mapping[str, Array], truth: Mapping[str, Array]) -> float | None:
-    """Return by how much all gradients are too large, if it is the same for all."""
-    if not truth or got.keys() < truth.keys():
-        return None
-    products = sum(float((got[name] * value).sum()) for name, value in truth.items())
-    factor = products / max(sum(float((value * value).sum()) for value in truth.values()), 1e-300)
-    scaled = {name: factor * value for name, value in truth.items()}
-    return factor if worst(got, scaled, scaled)[0] <= BAR else None
 
 
 def _followed(
