@@ -88,16 +88,25 @@ def by_recipe(recipe: Recipe, metadata: Metadata, data: str | None) -> RecipePre
     module = data_module(recipe)
     if not hasattr(module, "with_statistics"):
         return RecipePreparation(module, module.BYTES)
-    ours: Any = metadata.get(KEY)
-    found = ours.get(STATISTICS) if isinstance(ours, dict) else None
-    if isinstance(found, dict) and found.keys() >= {"mean", "std"} and data is None:
-        mean, std = (np.asarray(found[name], np.float64) for name in ("mean", "std"))
-        return RecipePreparation(module, module.Statistics(mean, std))
+    told = _statistics_told(metadata) if data is None else None
+    if told is not None and {each.shape[-1] for each in told} <= {1, module.CHANNELS}:
+        return RecipePreparation(module, type(module.BYTES)(*told))
     try:
         return RecipePreparation(module, module.load(data).train.statistics)
     except module.DataError as why:
         wanted = "`normalise` takes mean and deviation of the training images"
         raise UsageError(f"{wanted}, which the weights do not tell: {why}") from None
+
+
+def _statistics_told(metadata: Metadata) -> tuple[Array, Array] | None:
+    """Mean and deviation of the training images, if a file of weights has them: by channel or by pixel."""
+    ours: Any = metadata.get(KEY)
+    found = ours.get(STATISTICS) if isinstance(ours, dict) else None
+    try:
+        mean, std = (np.asarray(found[name], np.float64) for name in ("mean", "std"))  # type: ignore[index]
+    except (TypeError, KeyError, ValueError):
+        return None
+    return (mean, std) if {mean.ndim, std.ndim} <= {1, 3} else None
 
 
 def by_model(program: Program) -> ModelPreparation:
