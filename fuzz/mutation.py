@@ -27,9 +27,9 @@ EXAMPLE = re.compile(r"^```resnet[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WORD = re.compile(r'\s+|#[^\n]*|"[^"\n]*"|->|//|\*\*|[=!<>]=|[0-9][0-9a-zA-Z_.]*|\w+|.', re.DOTALL)
 SIGNS = ("(", ")", "[", "]", "{", "}", "->", ",", ":", "=", "+", "-", "*", "/", "//", "%", "**", "|", ".",
          "==", "!=", "<", "<=", "...", "\n", "#", '"')  # fmt: skip
-WORDS = ("use", "const", "block", "model", "return", "if", "then", "else", "and", "or", "not", "true",
-         "false", "none", "x", "stage", "index", "min", "max", "round", "share", "floor", "ceil", "log2",
-         "sqrt", "blocks", "block_number", "same", "half", "valid", "base", "auxiliary",
+WORDS = ("use", "const", "block", "model", "recipe", "return", "if", "then", "else", "and", "or", "not",
+         "true", "false", "none", "x", "stage", "index", "min", "max", "round", "share", "floor", "ceil",
+         "log2", "sqrt", "blocks", "block_number", "same", "half", "valid", "base", "auxiliary",
          "channels", "height", "width", "outputs", "freeze", "expect", "preprocess", "input", "stem",
          "stages", "head", "class", "__x", "H", "params", "output")  # fmt: skip
 NUMBERS = ("0", "1", "2", "3", "4", "5", "7", "8", "16", "33", "0.5", "1e-5", "1e9", "1_000", "08",

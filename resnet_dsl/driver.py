@@ -219,8 +219,9 @@ def _choose(scope: Scope, name: str | None) -> ast.Model:
         raise UsageError(f"{scope.source.name}: no model `{name}`; {hint}")
     if not scope.models:
         span = Span(scope.source, 0, 0)
+        what = "recipes, and no model" if scope.recipes else "no model"
         hint = "`model name { stages: [2, 2]  block: basic }`"
-        raise NoModelError([Diagnostic("E0203", "the file declares no model", span, hint=hint)])
+        raise NoModelError([Diagnostic("E0203", f"the file declares {what}", span, hint=hint)])
     stem = Path(scope.source.name).stem
     chosen = scope.models.get(stem) or list(scope.models.values())[-1]
     return chosen[0]

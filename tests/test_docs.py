@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,16 @@ from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.diagnostics.render.terminal import render_all
-from resnet_dsl.driver import compile_source
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE, RESERVED
+from resnet_dsl.recipe import vocabulary
+from resnet_dsl.recipe.vocabulary import FIELDS, REQUIRED, Family
 from resnet_dsl.records import MISSING
 from resnet_dsl.shipped import known
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
 from tests.support import shelf_page, timm_registry
+from tests.support.checked_texts import checked
 from tests.support.mistakes import examples
 from tests.support.plugins import install
 
@@ -103,7 +107,7 @@ def _whole(text: str) -> str:
 
 def _diagnostics(name: str, text: str) -> tuple[Diagnostic, ...]:
     try:
-        return compile_source(Source(name, text), ROOT / "specs").warnings
+        return checked(Source(name, text), ROOT / "specs")[1]
     except CompileError as error:
         return error.diagnostics
 
@@ -331,6 +335,34 @@ def codes_table() -> str:
     return "\n".join(rows)
 
 
+def recipe_fields() -> str:
+    rows = ["| field | | without it |", "|---|---|---|"]
+    for name, each_field in FIELDS.items():
+        usual = each_field.usual or ("it has to be given" if name in REQUIRED else "")
+        rows.append(f"| `{name}` | {_cell(each_field.about)} | {usual} |")
+    return "\n".join(rows)
+
+
+def terms_table(*families: Family) -> str:
+    rows = ["| term | |", "|---|---|"]
+    for family in families:
+        for kind, term in family.terms.items():
+            given = ", ".join(_term_argument(name, usual) for name, _, usual in term.arguments())
+            about = " ".join(inspect.cleandoc(term.__doc__ or "").split())
+            rows.append(f"| `{kind}{f'({given})' if given else ''}` | {_cell(about)} |")
+    return "\n".join(rows)
+
+
+def _term_argument(name: str, usual: Any) -> str:
+    if usual is MISSING:
+        return name
+    if isinstance(usual, tuple):
+        return f"{name}=[{', '.join(f'{each:.4g}' for each in usual)}]"
+    if usual == 1 / 255:
+        return f"{name}=1/255"
+    return f"{name}={str(usual).lower() if isinstance(usual, bool) else usual}"
+
+
 def mistakes_table() -> str:
     rows: list[str] = []
     for subject, group in groupby(examples(), lambda example: example.subject):
@@ -374,11 +406,22 @@ GENERATED: dict[str, Callable[[], str]] = {
     "codes": codes_table,
     "grammar": grammar,
     "mistakes": mistakes_table,
+    "recipe fields": recipe_fields,
+    "recipe image steps": partial(terms_table, vocabulary.IMAGE_STEPS),
+    "recipe optimisers": partial(terms_table, vocabulary.OPTIMISERS),
+    "recipe schedules": partial(terms_table, vocabulary.SCHEDULES),
+    "recipe terms": partial(
+        terms_table, vocabulary.DATA, vocabulary.LOSSES, vocabulary.MIXES, vocabulary.RAMPS
+    ),
     "timm": timm_registry.page,
     "shelf": shelf_page.page,
 }
 PAGE_OF = {
     "mistakes": MISTAKES,
+    **dict.fromkeys(
+        ("recipe fields", "recipe image steps", "recipe optimisers", "recipe schedules", "recipe terms"),
+        ROOT / "docs" / "training-recipes.md",
+    ),
     "timm": ROOT / "docs" / "timm.md",
     "shelf": ROOT / "docs" / "shelf.md",
 }

@@ -75,7 +75,7 @@ def test_one_cycle(rise: float) -> None:
         ),
         total,
     )
-    assert [LR * one_cycle_factor(step, total, rise) for step in range(total)] == pytest.approx(
+    assert [LR * one_cycle_factor(step, STEPS, EPOCHS, rise) for step in range(total)] == pytest.approx(
         wanted, abs=EXACT
     )
 

@@ -22,7 +22,7 @@ SHARED = ("RunError", "write_whole", "csv_text", "curves_png", "card_text", "Pro
 STANDARD = (
     "import argparse", "import io", "import json", "import math", "import os", "import sys", "import time",
     "from collections.abc import Callable, Iterable, Iterator, Sequence",
-    "from contextlib import contextmanager", "from functools import partial", "from pathlib import Path",
+    "from contextlib import contextmanager", "from functools import cache, partial", "from pathlib import Path",
     "from typing import Any, NamedTuple",
 )  # fmt: skip
 PACKAGES = (
@@ -112,7 +112,7 @@ def _facts(recipe: Recipe) -> dict[str, object]:
         "freezes": any(phase["frozen"] for phase in phases) or network.frozen_norms,
         "frozen_norms": network.frozen_norms,
         "plateau": any(isinstance(phase.schedule, PlateauRate) for phase in recipe.phases),
-        "watched": _watched(recipe),
+        "watched": json.dumps(_watched(recipe)),
         "losses": losses,
         "logarithm": "logarithm(" in "".join([*losses, view]),
         "binary": any(isinstance(each.loss, BinaryCrossEntropy) for each in recipe.losses),

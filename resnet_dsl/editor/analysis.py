@@ -85,13 +85,16 @@ def analyses(source: Source, buffers: Buffers, wanted: Callable[[], bool] = alwa
         yield found
         return
     if findings.failed or not names:
-        yield found if findings.failed else _without_models(found, home, buffers)
+        without = found if findings.failed or scope.recipes else _without_models(found, home, buffers)
+        yield without if findings.failed else _with_recipes(without, home, buffers)
         return
     for name in names:
         found = _with_model(found, name, home, buffers)
         yield found
         if not wanted():
             return
+    if scope.recipes:
+        yield _with_recipes(found, home, buffers)
 
 
 def analysis(source: Source, buffers: Buffers) -> Analysis:
@@ -133,6 +136,28 @@ def _without_models(found: Analysis, home: Path | None, buffers: Buffers) -> Ana
         return found if patterns else replace(found, diagnostics=error.diagnostics)
     except CompileError as error:
         return replace(found, diagnostics=error.diagnostics)
+
+
+def _with_recipes(found: Analysis, home: Path | None, buffers: Buffers) -> Analysis:
+    """The analysis with what is to be said of its recipes."""
+    if found.scope is None or not found.scope.recipes:
+        return found
+    from resnet_dsl.recipe.compilation import check_recipes
+
+    findings = Findings()
+    for diagnostic in found.diagnostics:
+        findings.add(diagnostic)
+    try:
+        recipes = check_recipes(found.source, home, buffers)
+    except CompileError as error:
+        more = error.diagnostics
+    except UsageError:
+        more = ()
+    else:
+        more = tuple(warning for recipe in recipes for warning in recipe.warnings)
+    for diagnostic in more:
+        findings.add(diagnostic)
+    return replace(found, diagnostics=findings.shown)
 
 
 def _with_model(found: Analysis, name: str, home: Path | None, buffers: Buffers) -> Analysis:

@@ -58,6 +58,8 @@ def _candidates(context: Context, scope: Scope) -> Iterator[Completion]:
         yield from (_named(name, "attribute", "of a tensor") for name in OF_A_TENSOR)
     elif context.inside == "T":
         yield from _at_top(context, scope)
+    elif context.declaration[0] == "recipe":
+        yield from _in_recipe(context, scope)
     elif context.inside == "TM" and not context.continues:
         yield from _fields(context, scope)
     elif context.inside == "TB" and not context.continues:
@@ -75,6 +77,24 @@ def _at_top(context: Context, scope: Scope) -> Iterator[Completion]:
         yield from _globals(scope)
     else:
         yield from (Completion(word, "keyword") for word in DECLARING)
+
+
+def _in_recipe(context: Context, scope: Scope) -> Iterator[Completion]:
+    """The fields of a recipe, the terms that one takes, their arguments; of its model those of a base."""
+    from resnet_dsl.editor.recipe_words import arguments_here, fields_here, values_here
+
+    if context.field == "model" and context.continues:
+        yield from _models(scope) if context.last == ":" else _arguments(context, scope)
+        yield from (_named(n, "model", "shipped") for n in (shipped() if context.last == ":" else ()))
+        return
+    yield from (Completion(name, "field", about, f"{name}: ") for name, about in fields_here(context))
+    yield from (Completion(name, "argument", what, f"{name}=") for name, what in arguments_here(context))
+    if context.continues:
+        yield from (Completion(name, "choice", about) for name, about in values_here(context))
+        constants = ((n, c) for each in scope.visible for n, c in each.constants.items())
+        for name, const in constants:
+            entity = Entity.declared("constant", name, const.name_at)
+            yield Completion(name, "constant", "constant", entity=entity)
 
 
 def _files(home: Path | None) -> Iterator[Completion]:
@@ -153,7 +173,8 @@ def _arguments(context: Context, scope: Scope) -> Iterator[Completion]:
 
 
 def _callee(context: Context, scope: Scope) -> tuple[Callee | None, Scope | None]:
-    is_base = context.field == "base" or (context.declaration[0] == "model" and context.inside == "TC")
+    names_model = context.field in ("base", "model")
+    is_base = names_model or (context.declaration[0] == "model" and context.inside == "TC")
     if is_base and (found := scope.find_model(context.callee)) is not None:
         return found
     parameters = {each.name: each for each in _parameters(context, scope)}

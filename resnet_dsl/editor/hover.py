@@ -38,6 +38,8 @@ def hover(found: Analysis, text: str, offset: int) -> Hover | None:
     word = next((match for match in WORD.finditer(text) if match.start() <= offset <= match.end()), None)
     if word is not None and _is_recipe(text, word):
         return Hover(RECIPE, word.start(), word.end())
+    if word is not None and (about := _of_recipe(text, word)):
+        return Hover(about, word.start(), word.end())
     if word is not None and (about := keyword_text(word[0])) and _is_word(text, word):
         return Hover(about, word.start(), word.end())
     before = found.then(text, offset)
@@ -70,6 +72,17 @@ def _is_recipe(text: str, word: re.Match[str]) -> bool:
     """Whether `recipe` declares one here: it is a name like any other elsewhere."""
     declares = word[0] == "recipe" and re.match(r"\s+\w+\s*\{", text[word.end() :]) is not None
     return declares and Context(text, word.start()).is_code
+
+
+def _of_recipe(text: str, word: re.Match[str]) -> str:
+    """What a field or term of a recipe is, nothing elsewhere."""
+    context = Context(text, word.start())
+    if "recipe" not in text or context.declaration[0] != "recipe" or not context.is_code:
+        return ""
+    from resnet_dsl.editor.recipe_words import is_in_recipe, word_text
+
+    is_field = text[word.end() :].lstrip().startswith(":")
+    return word_text(context, word[0], is_field) if is_in_recipe(context) else ""
 
 
 def _is_word(text: str, word: re.Match[str]) -> bool:

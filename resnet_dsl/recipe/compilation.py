@@ -25,11 +25,21 @@ from resnet_dsl.recipe.image_pipelines import pipelines
 from resnet_dsl.recipe.mixing import Mix
 from resnet_dsl.recipe.output_losses import check_classes, metrics_of, output_losses
 from resnet_dsl.recipe.phases import phases
-from resnet_dsl.recipe.reader import RecipeReader, is_none, items_of
+from resnet_dsl.recipe.reader import RecipeReader, is_none, items_of, listed
 from resnet_dsl.recipe.recipe import DropPathRamp, ImageData, Phase, Recipe
 from resnet_dsl.recipe.terms import POSITIVE, TEXT, Term, number_rule
 from resnet_dsl.recipe.trained_network import trained_network
-from resnet_dsl.recipe.vocabulary import DATA, FIELDS, MIXES, PRECISIONS, RAMPS, REQUIRED, SPELLED, Family
+from resnet_dsl.recipe.vocabulary import (
+    DATA,
+    FIELDS,
+    MIXES,
+    OPTIMISERS,
+    PRECISIONS,
+    RAMPS,
+    REQUIRED,
+    SPELLED,
+    Family,
+)
 from resnet_dsl.records import replace
 from resnet_dsl.sources import DISK, Texts, read
 from resnet_dsl.syntax import ast
@@ -41,7 +51,13 @@ DECAY = number_rule("a number above 0 and below 1, such as `0.9999`", lambda val
 SEEDS = number_rule(
     f"a whole number from 0 to {SEED.most}", lambda value: value == int(value) and 0 <= value <= SEED.most
 )
-EXAMPLES = {"model": "`model: resnet50`", "batch": "`batch: 128`", "data": f"`data: {DATA.example}`"}
+EXAMPLES = {
+    "model": "name_of_a_model",
+    "data": DATA.example,
+    "batch": "128",
+    "epochs": "90",
+    "optimiser": OPTIMISERS.example,
+}
 
 
 def compile_recipe(
@@ -152,11 +168,13 @@ def _fields(reader: RecipeReader, settings: Mapping[str, Setting]) -> Iterator[t
         name = SPELLED.get(given, given)
         if name in FIELDS and setting.value is not None:
             found[name] = ast.Field(setting.span, name, setting.value, name_span=setting.span)
-    needed = [name for name in REQUIRED if name not in found]
-    for name in needed:
-        if name in EXAMPLES:  # the phases may have the others
-            message = f"recipe `{reader.recipe.name}` has no `{name}`"
-            reader.error("E0203", message, reader.recipe.name_at, f"write {EXAMPLES[name]}")
+    missing = [name for name in REQUIRED if name not in found]
+    if "phases" in found:  # which may have the rest
+        missing = [name for name in missing if not FIELDS[name].in_phases]
+    if missing:
+        message = f"recipe `{reader.recipe.name}` has no {listed(missing)}"
+        hint = f"write `{'  '.join(f'{name}: {EXAMPLES[name]}' for name in missing)}`"
+        reader.error("E0203", message, reader.recipe.name_at, hint)
     yield from ((name, item) for name, item in found.items() if name in FIELDS)
 
 

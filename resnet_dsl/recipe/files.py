@@ -6,7 +6,7 @@ from resnet_dsl.codegen.printer import quoted
 from resnet_dsl.codegen.provenance import MARK, plain
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.recipe.assembly import all_definitions, definitions_of, imports_of, names_in_text, needed
-from resnet_dsl.recipe.pipeline_source import call, pipeline_source
+from resnet_dsl.recipe.pipeline_source import WIDTH, call, fitted, pipeline_source
 from resnet_dsl.recipe.rate_source import rate_source
 from resnet_dsl.recipe.recipe import ImageData, Recipe
 
@@ -37,6 +37,7 @@ def filled(recipe: Recipe, imports: str, definitions: str) -> str:
         channels=recipe.program.network.input.channels,
         outputs=outputs_of(recipe),
         epochs=repr(tuple(phase.epochs for phase in recipe.phases)),
+        names=name_lines(recipe.data.classes),
         loading=loading_lines(recipe.data, source.statistics),
         pipelines=source,
         mixes=[call(mix, "images", "labels", "draw") for mix in recipe.mixes],
@@ -46,7 +47,7 @@ def filled(recipe: Recipe, imports: str, definitions: str) -> str:
 
 def loading_lines(data: ImageData, statistics: str) -> list[str]:
     """Return the lines that read, check and divide the images."""
-    expected = f", {data.classes!r}" if data.classes else ""
+    expected = ", NAMES" if data.classes else ""
     made = [f"expect_classes(read_data(where, CHANNELS), where, CLASSES{expected})"]
     given = {"validation": data.validation, "subset": data.subset}
     held_out = ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
@@ -55,6 +56,12 @@ def loading_lines(data: ImageData, statistics: str) -> list[str]:
     if statistics:
         made.append(f"with_statistics(data, {statistics}(data.train, prepared_image))")
     return [*(f"data = {text}" for text in made[:-1]), f"return {made[-1]}"]
+
+
+def name_lines(classes: tuple[str, ...]) -> list[str]:
+    """Return the lines of the constant of expected classes, if there are any."""
+    items = [quoted(name) for name in classes]
+    return fitted("NAMES = (", items, ",)" if len(items) == 1 else ")", WIDTH) if items else []
 
 
 def outputs_of(recipe: Recipe) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from resnet_dsl.diagnostics.model import Span
@@ -44,9 +44,7 @@ class LearningParts:
         for node in self.program.graph.nodes:
             if node.owner is not None:
                 continue
-            names = node.name.split(".")
-            paths = (node.part, *(".".join(names[: end + 1]) for end in range(len(names))))
-            for path in paths:
+            for path in (node.part, *above(node.name)):
                 found.setdefault(path, set()).update({node.name} & self.layers.keys())
         if NORMS not in found:
             norms = {path for path, node in self.layers.items() if node.op.normalises}
@@ -85,18 +83,16 @@ class LearningParts:
 
     def paths(self, frozen: set[str]) -> tuple[str, ...]:
         """Return the highest paths that freeze these layers and no other, in the order of the network."""
-        kept = self.layers.keys() - frozen
+        kept = {path for layer in self.layers.keys() - frozen for path in above(layer)}
         found: dict[str, None] = {}
         for layer in (layer for layer in self.layers if layer in frozen):
-            found[next(self._above(layer, kept))] = None
+            # A step of the stem or head may be called as a part is: backends know the layers alone.
+            own = (path for path in above(layer) if path not in kept and path not in PARTS)
+            found[next(own, layer)] = None
         return tuple(found)
 
-    def _above(self, layer: str, kept: Iterable[str]) -> Iterator[str]:
-        """The paths above a layer below which nothing is kept, the highest first; then its own."""
-        names = layer.split(".")
-        for end in range(1, len(names)):
-            path = ".".join(names[:end])
-            # A step of the stem or head may be called as a part is: backends know the layers alone.
-            if path not in PARTS and not any(other.startswith(f"{path}.") for other in kept):
-                yield path
-        yield layer
+
+def above(layer: str) -> Iterator[str]:
+    """Yield the paths that a layer is below, the highest first, and its own."""
+    names = layer.split(".")
+    return (".".join(names[:end]) for end in range(1, len(names) + 1))

@@ -105,10 +105,10 @@ def _phase(
     reader: RecipeReader, name: str, fields: Fields, parts: LearningParts | None, at: Span
 ) -> Phase | None:
     what = f"phase `{name}`" if name else "the recipe"
-    for needed in ("epochs", "optimiser"):
-        if needed not in fields:
-            hint = "`epochs: 90`" if needed == "epochs" else f"`optimiser: {OPTIMISERS.example}`"
-            reader.error("E0203", f"{what} needs `{needed}`", at, f"write {hint}")
+    missing = [each for each in ("epochs", "optimiser") if each not in fields]
+    if missing and name:  # of the recipe that is said elsewhere
+        hint = "give it one, or the recipe one for all phases"
+        reader.error("E0203", f"{what} has no {listed(missing)}", at, hint)
     epochs = reader.checked(fields["epochs"].value, COUNT, "`epochs`") if "epochs" in fields else None
     optimiser = reader.term(fields["optimiser"].value, OPTIMISERS) if "optimiser" in fields else None
     rates = _rates(reader, fields["schedule"].value) if "schedule" in fields else Rates(ConstantRate())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from resnet_dsl.codegen.printer import quoted
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.recipe.image_steps import ImageStep, NormaliseStep, ScalesStep
 from resnet_dsl.recipe.recipe import Recipe
@@ -12,6 +13,7 @@ from resnet_dsl.recipe.terms import Term
 from resnet_dsl.records import MISSING, dataclass, fields
 
 LARGEST = 255  # of a pixel that is a byte
+WIDTH = 110  # of a line of a generated file
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PipelineSource:
     prepared: tuple[str, ...]
     statistics: str
     single: bool
-    numbers: tuple[tuple[str, str], ...]
+    numbers: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def pipeline_source(recipe: Recipe) -> PipelineSource:
@@ -38,14 +40,14 @@ def pipeline_source(recipe: Recipe) -> PipelineSource:
     asked = {each.statistics for each in (numbers, test_numbers)} - {""}
     if len(asked) > 1:
         raise UsageError(f"{recipe.name} asks for a mean by channel and one by pixel: one of them is known")
-    text, test_text = numbers.text(), test_numbers.text()
+    own, of_test = numbers.lines(), test_numbers.lines()
     return PipelineSource(
         train=chain("image", (step_call(step) for step in train)),
         test=tuple(view_lines(test)),
         prepared=chain("image", (step_call(step) for step in undrawn(train))),
         statistics=next(iter(asked), ""),
         single=any(isinstance(step, ScalesStep) for step in test),
-        numbers=(("numbers", text), *([("test_numbers", test_text)] if test_text != text else [])),
+        numbers=(("numbers", own), *([("test_numbers", of_test)] if of_test != own else [])),
     )
 
 
@@ -76,16 +78,18 @@ def undrawn(steps: tuple[ImageStep, ...]) -> Iterator[ImageStep]:
 
 def view_lines(steps: tuple[ImageStep, ...]) -> Iterator[str]:
     """Yield the lines of an evaluation: from the first step that makes several views on, of each view."""
-    several = False
-    for step in steps:
-        if not several:
-            yield f"{'views' if step.views else 'image'} = {step_call(step)}"
-        elif step.views:
-            yield f"views = [each for view in views for each in {step_call(step, 'view')}]"
-        else:
-            yield f"views = [{step_call(step, 'view')} for view in views]"
-        several = several or step.views
-    yield f"return {'views' if several else '[image]'}"
+    first = next((place for place, step in enumerate(steps) if step.views), None)
+    if first is None:
+        yield from (f"image = {step_call(step)}" for step in steps)
+        yield "return [image]"
+        return
+    yield from (f"image = {step_call(step)}" for step in steps[:first])
+    calls = [step_call(steps[first])]
+    for step in steps[first + 1 :]:
+        inner = step_call(step, "view")
+        each = f"each for view in views for each in {inner}" if step.views else f"{inner} for view in views"
+        calls.append(f"[{each}]")
+    yield from chain("views", calls)
 
 
 def step_call(step: ImageStep, image: str = "image") -> str:
@@ -93,7 +97,7 @@ def step_call(step: ImageStep, image: str = "image") -> str:
     return call(step, image, *(["draw"] if step.draws else []))
 
 
-def call(term: Term, *given: str) -> str:
+def call(term: Term, *given: str, function: str = "", **named: str) -> str:
     """Return the call of a term's function: what it needs by place, what differs from defaults by name."""
     arguments = list(given)
     for each in fields(term):
@@ -102,16 +106,25 @@ def call(term: Term, *given: str) -> str:
             arguments.append(literal(value))
         elif value != each.default:
             arguments.append(f"{each.name}={literal(value)}")
-    return f"{term.kind}({', '.join(arguments)})"
+    arguments += [f"{name}={value}" for name, value in named.items()]
+    return f"{function or term.kind}({', '.join(arguments)})"
 
 
 def literal(value: object) -> str:
     """Return a value as Python; a fraction of bytes as one."""
-    if isinstance(value, float) and value and value == 1 / LARGEST:
-        return f"1 / {LARGEST}"
-    if isinstance(value, str):
-        return f'"{value}"'
-    return repr(value)
+    if isinstance(value, float) and value in (1 / LARGEST, 2 / LARGEST):
+        return f"{round(value * LARGEST)} / {LARGEST}"
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def fitted(start: str, items: list[str], end: str, width: int) -> list[str]:
+    """Return items between brackets as a formatter sets them: on one line, on their own, or a line each."""
+    line = ", ".join(items)
+    if len(start) + len(line) + len(end) <= width:
+        return [f"{start}{line}{end}"]
+    if len(line) + 4 <= width and start[-1] == "(" and end == ")" and not start.startswith("NAMES"):
+        return [start, f"    {line}", end]
+    return [start, *(f"    {each}," for each in items), end]
 
 
 # --- numbers -----------------------------------------------------------------------------------
@@ -144,14 +157,18 @@ class NumbersOf:
         assert self.step is not None
         return self.step.mean, self.step.std, self.step.scale, self.step.order == "bgr"
 
-    def text(self) -> str:
-        """Return the expression for `images`, with what `statistics` knows."""
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines that return numbers for `images`, with what `statistics` knows."""
         if self.step is None:
-            return "images.astype(np.float64)"
+            return ("return images.astype(np.float64)",)
         mean, std, scale, swapped = self.given
-        given = f"mean={known('mean', mean, scale)}, std={known('std', std, scale)}"
-        factor = "" if scale == 1 / LARGEST else f", scale={literal(scale)}"
-        return f"normalise({'images[..., ::-1]' if swapped else 'images'}, {given}{factor})"
+        arguments = [
+            "images[..., ::-1]" if swapped else "images",
+            f"mean={known('mean', mean, scale)}",
+            f"std={known('std', std, scale)}",
+            *([] if scale == 1 / LARGEST else [f"scale={literal(scale)}"]),
+        ]
+        return tuple(fitted("return normalise(", arguments, ")", WIDTH - 4))
 
 
 def known(name: str, value: object, scale: float) -> str:
@@ -160,4 +177,4 @@ def known(name: str, value: object, scale: float) -> str:
         return literal(value)
     if scale == 1 / LARGEST:
         return f"statistics.{name} / {LARGEST}"
-    return f"{literal(scale)} * statistics.{name}"
+    return f"statistics.{name}" if scale == 1 else f"{literal(scale)} * statistics.{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import singledispatch
 
+from resnet_dsl.recipe.pipeline_source import WIDTH, call
 from resnet_dsl.recipe.recipe import Phase
 from resnet_dsl.recipe.schedules import (
     ConstantRate,
@@ -42,21 +43,29 @@ def rate_source(phases: tuple[Phase, ...]) -> RateSource:
 
 def rate_lines(phases: tuple[Phase, ...]) -> Iterator[str]:
     """Yield the lines that choose among phases; the last needs no question."""
-    for index, phase in enumerate(phases):
-        if index < len(phases) - 1:
-            yield f"if phase == {index}:" + (f"  # {phase.name}" if phase.name else "")
-        indent = "    " if index < len(phases) - 1 else ""
-        yield f"{indent}return {rate(phase)}"
+    for index, phase in enumerate(phases[:-1]):
+        yield f"if phase == {index}:" + (f"  # {phase.name}" if phase.name else "")
+        yield from (f"    {line}" for line in product_lines(rate_factors(phase), WIDTH - 8))
+    yield from product_lines(rate_factors(phases[-1]), WIDTH - 4)
 
 
-def rate(phase: Phase) -> str:
-    """Return the rate of a phase as an expression."""
+def product_lines(factors: list[str], width: int) -> list[str]:
+    """Return the lines that return a product, as a formatter breaks them."""
+    whole = f"return {' * '.join(factors)}"
+    if len(whole) <= width:
+        return [whole]
+    first, *others = factors
+    return ["return (", f"    {first}", *(f"    * {each}" for each in others), ")"]
+
+
+def rate_factors(phase: Phase) -> list[str]:
+    """Return what a phase's rate is the product of, as expressions."""
     lr = repr(float(phase.optimiser.lr))
     if isinstance(phase.schedule, PlateauRate):
         lr = f"({lr} if plateau is None else plateau.rate)"
     after = 0 if phase.warmup is None else phase.warmup.epochs
     warm = f"warm_up(time, {after}, {phase.warmup.start!r})" if phase.warmup is not None else ""
-    return " * ".join(part for part in (lr, warm, factor(phase.schedule, after)) if part)
+    return [each for each in (lr, warm, factor(phase.schedule, after)) if each]
 
 
 @singledispatch
@@ -78,22 +87,21 @@ def _steps(schedule: StepRate, after: int) -> str:
 
 @factor.register
 def _cosine(schedule: CosineRate, after: int) -> str:
-    return f"cosine_factor(time, length, to={schedule.to!r}, after={after})"
+    return call(schedule, "time", "length", function="cosine_factor", **_after(after))
 
 
 @factor.register
 def _linear(schedule: LinearRate, after: int) -> str:
-    return f"linear_factor(time, length, to={schedule.to!r}, after={after})"
+    return call(schedule, "time", "length", function="linear_factor", **_after(after))
 
 
 @factor.register
 def _one_cycle(schedule: OneCycleRate, after: int) -> str:
-    begun = (
-        f"(step - {after} * steps_per_epoch, (length - {after}) * steps_per_epoch"
-        if after
-        else ("(step, length * steps_per_epoch")
-    )
-    return f"one_cycle_factor{begun}, {schedule.rise!r}, {schedule.divide!r}, {schedule.end!r})"
+    return call(schedule, "step", "steps_per_epoch", "length", function="one_cycle_factor", **_after(after))
+
+
+def _after(epochs: int) -> dict[str, str]:
+    return {"after": str(epochs)} if epochs else {}
 
 
 def plateau(schedule: PlateauRate, lr: float) -> str:

@@ -11,7 +11,7 @@ from resnet_dsl.elaborate.values import Bad, show
 from resnet_dsl.program import Program
 from resnet_dsl.recipe.reader import RecipeReader, listed
 from resnet_dsl.shipped import file_of, known
-from resnet_dsl.sources import read
+from resnet_dsl.sources import DISK
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_value
 
@@ -52,8 +52,7 @@ def _declared(reader: RecipeReader, name: str) -> tuple[ast.Model, Scope] | None
     path = file_of(name)
     if path is None:
         return None
-    source, home = read(path)
-    scope, findings = declared(source, home)
+    scope, findings = declared(DISK.read(path, path.name), path.parent)
     findings.check()
     return scope.models.get(name) or next(reversed(list(scope.models.values())), None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,13 +25,14 @@ LABEL_NAMES = {
 def read_npz(path: str) -> Data:
     """Return the images of an .npz file: `x_train`, `y_train`, `x_test`, `y_test`, or names like these."""
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        with zipfile.ZipFile(path):  # else NumPy takes it for a pickle
+            opened = np.load(path, allow_pickle=False)
+        with opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as why:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as why:
         if "allow_pickle" in str(why):
-            raise DataError(
-                f"{path}: it holds Python objects, which can run code; save plain arrays"
-            ) from why
+            refused = "it holds Python objects, which can run code; save plain arrays"
+            raise DataError(f"{path}: {refused}") from why
         raise DataError(f"{path}: it cannot be read as .npz: {why}") from why
     return data_of_arrays(arrays, path)
 

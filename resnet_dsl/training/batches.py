@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from resnet_dsl.training.draws import Draw, Draws
-from resnet_dsl.training.images import Array, DataError, Images, Labels
+from resnet_dsl.training.images import Array, DataError, Images, Labels, Numbers
+
+PIECE = 2**15  # numbers in double precision: 256 KiB
 
 
 def slice_of_process(batch: int, rank: int, world: int, parts: int = 1) -> tuple[int, int]:
@@ -42,6 +44,15 @@ def viewed_images(
     found = [images.next_readable(index) for index in indices]
     views = zip(*(steps(image) for image, _ in found), strict=True)
     return [stacked(view, channels) for view in views], np.array([label for _, label in found], np.int64)
+
+
+def in_pieces(images: Array, numbers: Callable[[Array], Numbers], dtype: str) -> Array:
+    """Return the numbers of images, made of a few at a time: so many as stay in a processor's cache."""
+    made = np.empty(images.shape, dtype)
+    count = max(PIECE // images[0].size, 1)
+    for first in range(0, len(images), count):
+        made[first : first + count] = numbers(images[first : first + count])
+    return made
 
 
 def stacked(images: Sequence[Array], channels: int) -> Array:

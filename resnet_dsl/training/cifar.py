@@ -82,12 +82,12 @@ def pickled_rows(path: str) -> tuple[Array, Array]:
         case _:
             raise DataError(f"{path}: no batch of CIFAR: `data` and `labels` are needed")
     try:
-        rows, numbers = table.pixels(), np.array(labels)
+        rows = table.pixels()
     except pickle.UnpicklingError as why:
         raise DataError(f"{path}: {why}") from why
-    if rows.shape != (len(labels), PIXELS) or numbers.dtype.kind != "i":
+    if rows.shape != (len(labels), PIXELS) or not all(type(each) is int and each >= 0 for each in labels):
         raise DataError(f"{path}: no batch of CIFAR: its arrays are of another form")
-    return rows, numbers
+    return rows, np.array(labels, np.int64)
 
 
 def cifar_names(path: str) -> tuple[str, ...]:

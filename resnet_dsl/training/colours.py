@@ -39,6 +39,12 @@ def normalise(image: Array, mean: Number, std: Number, scale: float = 1 / 255) -
     """Return (image * scale - mean) / std in double precision; of one image or of many."""
     made: Numbers = image.astype(np.float64)
     made *= scale
-    made -= mean
-    made /= std
+    made -= along_rows(mean, made)
+    made /= along_rows(std, made)
     return made
+
+
+def along_rows(number: Number, images: Numbers) -> Numbers:
+    """Return a number for each place of a row at least, with which NumPy computes many at once."""
+    extents = images.shape[-max(2, np.ndim(number)) :]
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(number, np.float64), extents))

@@ -23,17 +23,21 @@ UNSIGNED_BYTE = 8  # the code of the only element type images have
 
 def idx_folder(path: str) -> dict[str, str] | None:
     """Return the four files of a folder by what is in them; None if it has none of the kind."""
-    found = {}
-    for name, usual in IDX_NAMES.items():
-        spellings = (usual, usual.replace("-idx", ".idx"))
-        names = (spelling + suffix for spelling in spellings for suffix in ("", ".gz"))
-        file = next((each for each in names if os.path.isfile(os.path.join(path, each))), None)
-        if file is not None:
-            found[name] = os.path.join(path, file)
-    if found and len(found) < len(IDX_NAMES):
-        missing = ", ".join(IDX_NAMES[name] for name in IDX_NAMES if name not in found)
-        raise DataError(f"{path}: {missing} is missing; all four files of IDX are needed")
-    return found or None
+    for folder in (path, os.path.join(path, "raw")):
+        found = {name: file for name, usual in IDX_NAMES.items() if (file := idx_file(folder, usual))}
+        if found and len(found) < len(IDX_NAMES):
+            missing = ", ".join(usual for name, usual in IDX_NAMES.items() if name not in found)
+            raise DataError(f"{folder}: {missing} is missing; all four files of IDX are needed")
+        if found:
+            return found
+    return None
+
+
+def idx_file(folder: str, usual: str) -> str:
+    """Return the path of a file under one of its names, zipped or not; nothing if it is not there."""
+    spellings = (usual, usual.replace("-idx", ".idx"))
+    paths = (os.path.join(folder, each + suffix) for each in spellings for suffix in ("", ".gz"))
+    return next((each for each in paths if os.path.isfile(each)), "")
 
 
 def read_idx_files(files: dict[str, str]) -> Data:

@@ -44,12 +44,12 @@ class PictureFiles:
 def read_picture(path: str, channels: int = 3) -> Array:
     """Return a picture as bytes, H x W x C: upright, without transparency, grey or RGB as asked for."""
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            bytes_of = as_grey(upright) if channels == 1 else as_rgb(upright)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as why:
+        with Image.open(path) as picture:
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels = as_grey(picture) if channels == 1 else as_rgb(picture)
+    except Exception as why:  # a broken file may make a decoder raise anything
         raise BrokenPicture(f"{path}: {why}") from why
-    return bytes_of.reshape(*bytes_of.shape[:2], channels)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def as_rgb(picture: Image.Image) -> Array:
@@ -70,7 +70,7 @@ SAID: set[str] = set()
 
 
 def say_once(message: str) -> None:
-    """Tell the user, once in a process."""
+    """Tell the user something, once in a process."""
     if message not in SAID:
         SAID.add(message)
         print(f"warning: {message}", file=sys.stderr)
@@ -85,6 +85,7 @@ class ImageStatistics:
 
 
 BYTES = ImageStatistics(np.zeros(1), np.ones(1))
+"""Those that leave numbers as they are."""
 
 
 @dataclass(frozen=True)

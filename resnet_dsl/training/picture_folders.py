@@ -18,9 +18,7 @@ def read_folders(path: str, channels: int) -> Data:
     splits = {split: split_folder(path, names) for split, names in SPLITS.items()}
     train = splits["train"] or (path if not any(splits.values()) else "")
     if not train:
-        raise DataError(
-            f"{path}: there is no folder `train` beside the others; images for training are needed"
-        )
+        raise DataError(f"{path}: there is no folder `train` beside the others; add it")
     classes = subfolders(train)
     if not classes:
         raise DataError(f"{train}: no folder of a class is in it; put the pictures of each class in a folder")
@@ -39,9 +37,8 @@ def split_folder(path: str, names: tuple[str, ...]) -> str:
 def subfolders(path: str) -> tuple[str, ...]:
     """Return the names of the folders in a folder, sorted."""
     with os.scandir(path) as entries:
-        return tuple(
-            sorted(each.name for each in entries if each.is_dir() and not each.name.startswith((".", "__")))
-        )
+        names = [each.name for each in entries if each.is_dir()]
+    return tuple(sorted(name for name in names if not name.startswith((".", "__"))))
 
 
 def pictures_of(path: str, classes: tuple[str, ...], channels: int) -> Images:
@@ -58,25 +55,27 @@ def pictures_of(path: str, classes: tuple[str, ...], channels: int) -> Images:
         for place, file in enumerate(some)
     ]
     rows.sort()  # classes take turns, so that the last images are of all of them
-    return Images(
-        PictureFiles(tuple(file for *_, file in rows), channels), np.array([label for _, label, _ in rows])
-    )
+    labels = np.array([label for _, label, _ in rows], np.int64)
+    return Images(PictureFiles(tuple(file for *_, file in rows), channels), labels)
 
 
 def differing(found: tuple[str, ...], expected: tuple[str, ...]) -> str:
     """Say which classes differ from those for training."""
     lacking = [name for name in expected if name not in found]
     new = [name for name in found if name not in expected]
-    parts = [f"it lacks {', '.join(lacking)}"] * bool(lacking) + [f"it has {', '.join(new)} beside"] * bool(
-        new
-    )
-    return f"the classes differ from those for training: {' and '.join(parts)}"
+    parts = [f"{verb} {', '.join(names)}" for verb, names in (("lacks", lacking), ("adds", new)) if names]
+    return f"its classes differ from those for training: it {' and '.join(parts)}"
 
 
 def pictures_below(path: str) -> list[str]:
-    """Return the paths of the pictures in a folder and those in it, sorted."""
-    found = []
+    """Return the paths of the pictures in a folder and in those below it, sorted."""
+    found: list[str] = []
+    seen: set[str] = set()
     for folder, folders, files in os.walk(path, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         found += [os.path.join(folder, file) for file in sorted(files) if is_picture(file)]
     return found

@@ -32,14 +32,20 @@ def linear_factor(time: float, epochs: int, to: float = 0.0, after: int = 0) -> 
 
 
 def one_cycle_factor(
-    step: int, steps: int, rise: float = 0.3, divide: float = 25.0, end: float = 1e4
+    step: int,
+    steps_per_epoch: int,
+    epochs: int,
+    rise: float = 0.3,
+    divide: float = 25.0,
+    end: float = 1e4,
+    after: int = 0,
 ) -> float:
     """Return where a cycle is: from 1 / `divide` up to 1, down to 1 / (`divide` `end`) in the last step."""
-    low, lowest = 1 / divide, 1 / (divide * end)
+    steps, done = (epochs - after) * steps_per_epoch, max(step - after * steps_per_epoch, 0)
     top, last = rise * steps - 1, steps - 1
-    if step <= top:
-        return between_by_cosine(low, 1.0, step / top if top else 1.0)
-    return between_by_cosine(1.0, lowest, (step - top) / (last - top))
+    if done <= top:
+        return between_by_cosine(1 / divide, 1.0, done / top if top else 1.0)
+    return between_by_cosine(1.0, 1 / (divide * end), (done - top) / (last - top))
 
 
 def between_by_cosine(start: float, end: float, share: float) -> float:

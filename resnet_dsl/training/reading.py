@@ -16,14 +16,13 @@ from resnet_dsl.training.picture_folders import read_folders
 
 def read_data(path: str, channels: int = 3) -> Data:
     """Return the images at a path: folders by class, .npz, IDX or CIFAR's own files."""
+    path = os.path.expanduser(path)
     if not os.path.exists(path):
         raise DataError(f"{path}: nothing is there; give the folder or the file of the images with --data")
     if os.path.isfile(path):
         if path.endswith(".npz"):
             return read_npz(path)
-        raise DataError(
-            f"{path}: a file of an unknown kind; give a folder or an .npz file, archives unpacked"
-        )
+        raise DataError(f"{path}: a file of an unknown kind; give a folder or .npz, archives unpacked")
     try:
         if (files := idx_folder(path)) is not None:
             return read_idx_files(files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resnet_dsl.cli.programs import RECIPE
 from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.driver import NoModelError, compile_source
 from resnet_dsl.program import Program
@@ -12,7 +13,7 @@ from resnet_dsl.recipe.compilation import check_recipes
 
 def checked(source: Source, home: Path | None) -> tuple[list[Program], tuple[Diagnostic, ...]]:
     """Return the networks of a text, and its warnings; raises CompileError."""
-    if "recipe " not in source.text:
+    if RECIPE.search(source.text) is None:
         program = compile_source(source, home)
         return [program], program.warnings
     recipes = check_recipes(source, home)

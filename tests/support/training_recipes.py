@@ -60,12 +60,12 @@ def recipe_of(name: str, text: str = LITTLE, **fields: Any) -> Recipe:
 
 
 def write_digits(path: Path) -> Path:
-    """Write 160 images of 8x8 for training and 40 for tests: a pattern of each class under noise."""
+    """Write 96 images of 8x8 for training and 40 for tests: a pattern of each class under noise."""
     random = np.random.default_rng(0)
-    labels = random.integers(0, 10, 200)
+    labels = random.integers(0, 10, 136)
     patterns = random.integers(0, 255, (10, 8, 8))
-    images = np.clip(patterns[labels] + random.normal(0, 40, (200, 8, 8)), 0, 255).astype(np.uint8)
-    np.savez(path, x_train=images[:160], y_train=labels[:160], x_test=images[160:], y_test=labels[160:])
+    images = np.clip(patterns[labels] + random.normal(0, 40, (136, 8, 8)), 0, 255).astype(np.uint8)
+    np.savez(path, x_train=images[:96], y_train=labels[:96], x_test=images[96:], y_test=labels[96:])
     return path
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from resnet_dsl.backend.interface import Backend
     from resnet_dsl.recipe.recipe import Recipe
 
+PACKAGES = ("numpy", "PIL", "safetensors")
+"""What every script needs beside its framework."""
+
 
 def train(options: Namespace) -> int:
     """Compile a recipe, then run its script with what is left of the command line; return its status."""
@@ -53,13 +56,15 @@ def _checked(options: Namespace) -> Recipe | None:
 
 def _check_packages(backend: Backend) -> None:
     """Raise UsageError where the backend trains nothing, or packages of its scripts are not there."""
-    from resnet_dsl.backend.discovery import lacking
+    from resnet_dsl.backend.discovery import lacking, missing_packages, needed
 
     if backend.recipe_script is None:
         raise UsageError(f"the {backend.name} backend writes no training scripts")
     reason = lacking(backend, "script", backend.recipe_script) or lacking(backend, "runtime", backend.runtime)
     if reason:
         raise UsageError(f"training with {backend.name} {reason}")
+    if missing := missing_packages(PACKAGES):
+        raise UsageError(f"training {needed(missing, 'resnet-dsl[train]')}")
 
 
 def _run(command: list[str]) -> int:

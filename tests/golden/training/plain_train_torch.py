@@ -22,7 +22,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -51,7 +51,7 @@ NAME = "plain"
 RECIPE = """\
 recipe plain { }
 """
-RECIPE_SHA256 = "cb17e8c823255733cdb865fc37391f2b4e3f64a065659f8ffeb3d64074829f32"
+RECIPE_SHA256 = "a206f3cc8dd1dafc12229e992565aa88ff1bbfd7448ce8c3d7347b1240073861"
 SPEC: dict[str, object] = {
     "version": "0.1.0",
     "model": "little",
@@ -68,12 +68,11 @@ WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 class Phase(NamedTuple):
-    """Epochs with one optimiser; frozen parts learn nothing and keep their statistics."""
+    """Epochs with one optimiser."""
 
     name: str
     epochs: int
     optimiser: Callable[[list[nn.Parameter]], torch.optim.Optimizer]
-    frozen: tuple[str, ...] = ()
 
 
 PHASES = (
@@ -101,42 +100,39 @@ def network() -> nn.Module:
 
 def begin(model: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     """Begin a phase: return its optimiser, which knows nothing yet."""
-    set_training(model, phase)
-    return phase.optimiser([weight for weight in model.parameters() if weight.requires_grad])
-
-
-def set_training(model: nn.Module, phase: Phase) -> None:
-    """Set training mode."""
     model.train()
+    return phase.optimiser([weight for weight in model.parameters() if weight.requires_grad])
 
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 @torch.no_grad()
-def average_statistics(model: nn.Module, *states: Tensors) -> None:
-    """Give all processes the mean of their running statistics, in the network and in other states of it."""
-    for name, module in model.named_modules():
+def average_statistics(model: nn.Module) -> None:
+    """Give all processes the mean of their running statistics."""
+    values = []
+    for module in model.modules():
         if isinstance(module, BATCH_NORMS) and module.training:
             for statistic in ("running_mean", "running_var"):
-                averaged(getattr(module, statistic))
-                for state in states:
-                    averaged(state[f"{name}.{statistic}" if name else statistic])
+                values.append(getattr(module, statistic))
+    average(values)
 
 
-def averaged(value: torch.Tensor) -> torch.Tensor:
-    """Return a value, overwritten by its mean over all processes."""
-    if dist.is_initialized():
-        dist.all_reduce(value)
-        value /= dist.get_world_size()
-    return value
+def average(values: list[torch.Tensor]) -> None:
+    """Overwrite values by their means over all processes."""
+    if dist.is_initialized() and values:
+        together = torch.cat([value.flatten() for value in values])
+        dist.all_reduce(together)
+        parts = torch.split(together / dist.get_world_size(), [value.numel() for value in values])
+        for value, part in zip(values, parts, strict=True):
+            value.copy_(part.view_as(value))
 
 
 # --- steps and evaluation --------------------------------------------------------------------------
 
 
 def criterion(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the loss of a batch; y are classes, or a share of each where images are mixed."""
+    """Return the loss of a batch; y are its classes."""
     return F.cross_entropy(outputs, y)
 
 
@@ -302,12 +298,18 @@ def prepare(run: Run, weights: Tensors) -> None:
 def train(run: Run) -> None:
     """Train from where the run is to its end."""
     while not run.done:
-        if run.epoch == run.step == 0:
-            prepare(run, whole(run.model.state_dict()))
+        if run.epoch == PHASES[run.phase].epochs:
+            next_phase(run)
         started, run.waited = time.perf_counter(), 0.0
         lr = train_epoch(run)
         close_epoch(run, lr, time.perf_counter() - started)
         write_checkpoint(run)
+
+
+def next_phase(run: Run) -> None:
+    """Go on with the weights of a phase in the next."""
+    run.phase, run.epoch = run.phase + 1, 0
+    prepare(run, whole(run.model.state_dict()))
 
 
 def train_epoch(run: Run) -> float:
@@ -322,6 +324,7 @@ def train_epoch(run: Run) -> float:
         batch=options.batch,
         seed=options.seed,
     )
+    run.model.train()
     stops = range(0, len(batches), options.checkpoint_every or len(batches))
     lr, label = 0.0, f"epoch {epoch + 1}/{options.epochs}"
     with ProgressBar(label, len(batches) * options.batch, place.rank == 0, run.step * options.batch) as bar:
@@ -342,9 +345,7 @@ def train_epoch(run: Run) -> float:
 
 def close_epoch(run: Run, lr: float, seconds: float) -> None:
     """Evaluate, log what came out of an epoch, and go on to the next."""
-    loss, right, count = summed(run.totals.clone()).tolist()
-    if not math.isfinite(loss):
-        raise RunError(f"the loss became {loss} in epoch {len(run.rows) + 1}; the last checkpoint is kept")
+    loss, right, count = totals_of(run)
     row: dict[str, float | str] = {"epoch": len(run.rows) + 1}
     row |= {"lr": lr, "train_loss": loss / count, "train_top1": right / count}
     found = scores_of(run, run.data.evaluated)
@@ -352,9 +353,15 @@ def close_epoch(run: Run, lr: float, seconds: float) -> None:
     run.rows.append(row | {"seconds": round(seconds, 3), "waited": round(run.waited, 3)})
     run.totals.zero_()
     run.epoch, run.step = run.epoch + 1, 0
-    if run.epoch == PHASES[run.phase].epochs and run.phase + 1 < len(PHASES):
-        run.phase, run.epoch = run.phase + 1, 0
     write_log(run)
+
+
+def totals_of(run: Run) -> list[float]:
+    """Return the sums of an epoch so far, over all processes; a loss that is no number ends the run."""
+    loss, right, count = summed(run.totals.clone()).tolist()
+    if not math.isfinite(loss):
+        raise RunError(f"the loss became {loss} in epoch {len(run.rows) + 1}; the last checkpoint is kept")
+    return [loss, right, count]
 
 
 def scores_of(run: Run, images: Images) -> dict[str, float]:
@@ -456,6 +463,7 @@ def settings(options: argparse.Namespace) -> dict[str, object]:
 
 def write_checkpoint(run: Run) -> None:
     """Write a checkpoint, from which a run goes on as if it had not stopped."""
+    totals_of(run)
     average_statistics(run.model)
     content = {
         "settings": settings(run.options),
@@ -490,8 +498,7 @@ def resume(run: Run) -> None:
         check_settings(path, saved["settings"], settings(run.options))
         (run.phase, run.epoch, run.step), run.rows = saved["place"], saved["rows"]
         prepare(run, saved["weights"])
-        if run.epoch or run.step:
-            set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
+        set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
         take_own(run, saved["processes"])
     except RunError:
         raise
@@ -531,14 +538,21 @@ def write_log(run: Run) -> None:
     if run.place.rank:
         return
     write_whole(run.options.out / "log.csv", csv_text(run.rows).encode())
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return
-    with SummaryWriter(str(run.options.out)) as writer:
+    if (writer := board(run.options.out)) is not None:
         for name, value in run.rows[-1].items():
             if isinstance(value, float):
                 writer.add_scalar(name, value, len(run.rows))
+        writer.flush()
+
+
+@cache
+def board(folder: Path) -> Any:
+    """Return what writes for TensorBoard, if that is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))
 
 
 def finish(run: Run) -> None:
@@ -633,6 +647,9 @@ def run_recipe(options: argparse.Namespace, place: Place) -> None:
     """Train, or go on training, and write what came out."""
     check(options, place)
     run = Run(options, place, load(options.data))
+    for images in (run.data.validation, run.data.test):
+        if 0 < len(images) < place.world:
+            raise RunError(f"{len(images)} images to evaluate are too few for {place.world} processes")
     if (options.out / CHECKPOINT).exists():
         resume(run)
     else:
@@ -649,6 +666,8 @@ def main() -> None:
         run_recipe(options, place)
     except (RunError, DataError) as error:
         sys.exit(f"error: {error}" if place.rank == 0 else f"error in process {place.rank}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()

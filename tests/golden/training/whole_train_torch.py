@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -47,13 +47,13 @@ from torch.utils.data import DataLoader
 
 import little_torch as network_file
 from little_torch import Little
-from whole_data import Data, DataError, Images, Plateau, TestBatches, TrainBatches, load, plateau, rate
+from whole_data import Data, DataError, Images, TestBatches, TrainBatches, load, plateau, rate
 
 NAME = "whole"
 RECIPE = """\
 recipe whole { }
 """
-RECIPE_SHA256 = "20a717ee2caafe8fd6463f2ea37472236eb4cfb6fadaca58ccb533ec9fb46eab"
+RECIPE_SHA256 = "77b59d289fc370ed71b96ea9d39f90f261e18b752155c7b4bf9661fa6a095cb6"
 SPEC: dict[str, object] = {
     "version": "0.1.0",
     "model": "little",
@@ -122,7 +122,7 @@ class LAMB(torch.optim.Optimizer):
         weight.sub_(group["lr"] * trust * move)
 
 
-WATCHED = ['loss', '']  # the figure that the rate of each phase follows
+WATCHED = ["loss", ""]  # the figure that the rate of each phase follows
 PHASES = (
     Phase(
         "head",
@@ -211,28 +211,37 @@ class GroupedStatistics:
         self.found.append(torch.stack([mean, var]))
         return result
 
-    def move(self) -> None:
-        """Move the running statistics by what was found since the last time."""
-        mean, var = averaged(torch.stack(self.found).mean(0))
-        self.norm.running_mean.lerp_(mean, self.norm.momentum)
-        self.norm.running_var.lerp_(var, self.norm.momentum)
+    def take(self) -> torch.Tensor:
+        """Return the mean of what was found since the last time: mean and variance."""
+        mean = torch.stack(self.found).mean(0)
         self.found.clear()
+        return mean
+
+    def move(self, found: torch.Tensor) -> None:
+        """Move the running statistics towards mean and variance."""
+        self.norm.running_mean.lerp_(found[0], self.norm.momentum)
+        self.norm.running_var.lerp_(found[1], self.norm.momentum)
 
 
 @torch.no_grad()
 def move_statistics(model: nn.Module) -> None:
     """Move the running statistics of all batch norms that learn."""
-    for module in model.modules():
-        if isinstance(module.forward, GroupedStatistics) and module.forward.found:
-            module.forward.move()
+    forwards = [module.forward for module in model.modules()]
+    norms = [each for each in forwards if isinstance(each, GroupedStatistics) and each.found]
+    found = [norm.take() for norm in norms]
+    average(found)
+    for norm, mean in zip(norms, found, strict=True):
+        norm.move(mean)
 
 
-def averaged(value: torch.Tensor) -> torch.Tensor:
-    """Return a value, overwritten by its mean over all processes."""
-    if dist.is_initialized():
-        dist.all_reduce(value)
-        value /= dist.get_world_size()
-    return value
+def average(values: list[torch.Tensor]) -> None:
+    """Overwrite values by their means over all processes."""
+    if dist.is_initialized() and values:
+        together = torch.cat([value.flatten() for value in values])
+        dist.all_reduce(together)
+        parts = torch.split(together / dist.get_world_size(), [value.numel() for value in values])
+        for value, part in zip(values, parts, strict=True):
+            value.copy_(part.view_as(value))
 
 
 WHOLE_DROP_PATH = network_file.stochastic_depth
@@ -252,7 +261,7 @@ def ramp_drop_path(epoch: int) -> None:
 
 
 def criterion(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the loss of a batch; y are classes, or a share of each where images are mixed."""
+    """Return the loss of a batch; y are its classes, or the share of each: images are mixed."""
     if y.dim() == 1:
         y = F.one_hot(y, 10)  # the share of its class is 1
     return F.binary_cross_entropy_with_logits(outputs, 0.9 * y.to(outputs.dtype) + 0.05)
@@ -419,7 +428,7 @@ class Run:
         """Of this process in this epoch: loss, images that were right, images."""
         self.rows: list[dict[str, float | str]] = []
         self.waited = 0.0
-        self.plateau: Plateau | None = None
+        self.plateau = plateau(0)
 
     @property
     def done(self) -> bool:
@@ -457,13 +466,19 @@ def prepare(run: Run, weights: Tensors, mean: Tensors) -> None:
 def train(run: Run) -> None:
     """Train from where the run is to its end."""
     while not run.done:
-        if run.epoch == run.step == 0:
-            prepare(run, whole(run.model.state_dict()), whole(run.mean))
-            run.plateau = plateau(run.phase)
+        if run.epoch == PHASES[run.phase].epochs:
+            next_phase(run)
         started, run.waited = time.perf_counter(), 0.0
         lr = train_epoch(run)
         close_epoch(run, lr, time.perf_counter() - started)
         write_checkpoint(run)
+
+
+def next_phase(run: Run) -> None:
+    """Go on with the weights of a phase in the next."""
+    run.phase, run.epoch = run.phase + 1, 0
+    run.plateau = plateau(run.phase)
+    prepare(run, whole(run.model.state_dict()), whole(run.mean))
 
 
 def train_epoch(run: Run) -> float:
@@ -479,6 +494,7 @@ def train_epoch(run: Run) -> float:
         batch=options.batch,
         seed=options.seed,
     )
+    set_training(run.model, PHASES[run.phase])
     ramp_drop_path(epoch)
     stops = range(0, len(batches), options.checkpoint_every or len(batches))
     lr, label = 0.0, f"epoch {epoch + 1}/{options.epochs}"
@@ -501,9 +517,7 @@ def train_epoch(run: Run) -> float:
 
 def close_epoch(run: Run, lr: float, seconds: float) -> None:
     """Evaluate, log what came out of an epoch, and go on to the next."""
-    loss, right, count = summed(run.totals.clone()).tolist()
-    if not math.isfinite(loss):
-        raise RunError(f"the loss became {loss} in epoch {len(run.rows) + 1}; the last checkpoint is kept")
+    loss, right, count = totals_of(run)
     row: dict[str, float | str] = {"epoch": len(run.rows) + 1, "phase": PHASES[run.phase].name}
     row |= {"lr": lr, "train_loss": loss / count, "train_top1": right / count}
     found = scores_of(run, run.data.evaluated)
@@ -513,9 +527,15 @@ def close_epoch(run: Run, lr: float, seconds: float) -> None:
         run.plateau.update(float(row[f"{evaluated_name(run.data)}_{WATCHED[run.phase]}"]))
     run.totals.zero_()
     run.epoch, run.step = run.epoch + 1, 0
-    if run.epoch == PHASES[run.phase].epochs and run.phase + 1 < len(PHASES):
-        run.phase, run.epoch = run.phase + 1, 0
     write_log(run)
+
+
+def totals_of(run: Run) -> list[float]:
+    """Return the sums of an epoch so far, over all processes; a loss that is no number ends the run."""
+    loss, right, count = summed(run.totals.clone()).tolist()
+    if not math.isfinite(loss):
+        raise RunError(f"the loss became {loss} in epoch {len(run.rows) + 1}; the last checkpoint is kept")
+    return [loss, right, count]
 
 
 def scores_of(run: Run, images: Images) -> dict[str, float]:
@@ -617,6 +637,7 @@ def settings(options: argparse.Namespace) -> dict[str, object]:
 
 def write_checkpoint(run: Run) -> None:
     """Write a checkpoint, from which a run goes on as if it had not stopped."""
+    totals_of(run)
     content = {
         "settings": settings(run.options),
         "place": (run.phase, run.epoch, run.step),
@@ -652,8 +673,7 @@ def resume(run: Run) -> None:
         check_settings(path, saved["settings"], settings(run.options))
         (run.phase, run.epoch, run.step), run.rows = saved["place"], saved["rows"]
         prepare(run, saved["weights"], saved["mean"])
-        if run.epoch or run.step:
-            set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
+        set_optimizer_state_dict(run.model, run.optimiser, saved["optimiser"], options=WHOLE)
         run.plateau = plateau(run.phase)
         if run.plateau is not None and saved["plateau"] is not None:
             run.plateau.restore(saved["plateau"])
@@ -696,14 +716,21 @@ def write_log(run: Run) -> None:
     if run.place.rank:
         return
     write_whole(run.options.out / "log.csv", csv_text(run.rows).encode())
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return
-    with SummaryWriter(str(run.options.out)) as writer:
+    if (writer := board(run.options.out)) is not None:
         for name, value in run.rows[-1].items():
             if isinstance(value, float):
                 writer.add_scalar(name, value, len(run.rows))
+        writer.flush()
+
+
+@cache
+def board(folder: Path) -> Any:
+    """Return what writes for TensorBoard, if that is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))
 
 
 def finish(run: Run) -> None:
@@ -786,7 +813,7 @@ def check(options: argparse.Namespace, place: Place) -> None:
     if options.batch < parts or options.batch % parts:
         raise RunError(f"--batch {options.batch} cannot be shared out equally in {parts} parts")
     if options.batch // parts % BN_BATCH:
-        raise RunError(f"{options.batch // parts} images at once are no whole groups of {BN_BATCH} (bn_batch)")
+        raise RunError(f"{options.batch // parts} images are no whole groups of {BN_BATCH} (bn_batch)")
     there = options.out / CHECKPOINT
     if there.exists() and not options.resume:
         raise RunError(f"{there} is there: --resume goes on from it, or choose another --out")
@@ -800,6 +827,9 @@ def run_recipe(options: argparse.Namespace, place: Place) -> None:
     """Train, or go on training, and write what came out."""
     check(options, place)
     run = Run(options, place, load(options.data))
+    for images in (run.data.validation, run.data.test):
+        if 0 < len(images) < place.world:
+            raise RunError(f"{len(images)} images to evaluate are too few for {place.world} processes")
     if (options.out / CHECKPOINT).exists():
         resume(run)
     else:
@@ -816,6 +846,8 @@ def main() -> None:
         run_recipe(options, place)
     except (RunError, DataError) as error:
         sys.exit(f"error: {error}" if place.rank == 0 else f"error in process {place.rank}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
