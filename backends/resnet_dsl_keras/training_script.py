@@ -123,9 +123,7 @@ def context(recipe: Recipe) -> dict[str, Any]:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return a hash of all that a recipe says and of its network: what a run must be of to go on."""
-    said = [
-        repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")
-    ]
+    said = [repr(getattr(recipe, each.name)) for each in fields(recipe) if each.name not in ("program", "text")]
     text = "\0".join([*said, digest(recipe.program.network), recipe.program.name])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -204,7 +202,8 @@ def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
     result = dict(program.graph.outputs)[losses[0].output]
     return {
         "losses": {loss.output: loss_text(loss, shares) for loss in losses},
-        "weights_of_losses": {loss.output: loss.weight for loss in losses if loss.weight != 1.0},
+        "weighted": any(loss.weight != 1 for loss in losses),
+        "weights_of_losses": {loss.output: float(loss.weight) for loss in losses},
         "shares": shares,
         "classes": program.graph.shape_of(result).channels,
         "binary": bool(binary),
@@ -239,7 +238,6 @@ def phase_context(recipe: Recipe, names: ScriptNames) -> dict[str, Any]:
     random = {node for node in inside if node.op.random}
     ramped = {node for node in nodes if isinstance(node.op, ops.StochasticDepth) and recipe.drop_path}
     kinds = used_arguments(recipe.phases)
-    plateaus = [phase.schedule for phase in recipe.phases if isinstance(phase.schedule, PlateauRate)]
     return {
         "optimisers": kinds,
         "phases": [
@@ -247,25 +245,25 @@ def phase_context(recipe: Recipe, names: ScriptNames) -> dict[str, Any]:
                 "name": phase.name,
                 "epochs": phase.epochs,
                 "optimiser": optimiser_text(phase.optimiser, kinds[phase.optimiser.kind]),
-                "frozen": quoted(tuple(map(names.at, phase.frozen))) if phase.frozen else "",
+                "watched": watched(phase, recipe.metrics[0]),
+                "frozen": text_of(map(names.at, phase.frozen)),
             }
             for phase in recipe.phases
         ],
-        "freezable": quoted(tuple(map(names.at, freezable))) if freezable else "",
+        "freezable": text_of(map(names.at, freezable)),
         "stays": frozen_layers(recipe.program, inside, names),
         "drops": bool(random),
         "ramp": recipe.drop_path if ramped else None,
         "rates": {names.at(node.name): node.op.rate for node in nodes if node in random | ramped},
-        "plateau": watched(plateaus, recipe.metrics[0]),
+        "plateau": any(isinstance(phase.schedule, PlateauRate) for phase in recipe.phases),
     }
 
 
-def watched(schedules: list[PlateauRate], metric: str) -> str:
-    """Return what the schedules that wait for a plateau watch, as an expression in the script."""
-    found = {"loss" if schedule.watch == "loss" else metric for schedule in schedules}
-    if len(found) > 1:
-        raise UsageError("a training script watches one figure: the phases watch loss and metric")
-    return quoted(*found) if found else ""
+def watched(phase: Phase, metric: str) -> str:
+    """Return what a phase's schedule waits for, nothing where it is no plateau."""
+    if not isinstance(phase.schedule, PlateauRate):
+        return ""
+    return "loss" if phase.schedule.watch == "loss" else metric
 
 
 def is_below(path: str, parts: Iterable[str]) -> bool:
@@ -275,10 +273,14 @@ def is_below(path: str, parts: Iterable[str]) -> bool:
 
 def frozen_layers(program: Program, nodes: Iterable[GraphNode], names: ScriptNames) -> str:
     """Return the layers, of some, that the network itself freezes, as a tuple in text."""
-    found = {
-        node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())
-    }
-    return quoted(tuple(map(names.at, found))) if found else ""
+    found = {node.home.name: None for node in nodes if program.graph.is_frozen(node) and any(node.parameters())}
+    return text_of(map(names.at, found))
+
+
+def text_of(names: Iterable[str]) -> str:
+    """Return a tuple of names as it is written, nothing for none."""
+    items = [quoted(name) for name in names]
+    return f"({', '.join(items)}{',' * (len(items) == 1)})" if items else ""
 
 
 def used_arguments(phases: Iterable[Phase]) -> dict[str, list[str]]:

@@ -21,13 +21,11 @@ from resnet_dsl.recipe.image_steps import NormaliseStep
 from resnet_dsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
 from resnet_dsl.recipe.mixing import MixUp
 from resnet_dsl.recipe.optimisers import LAMB, SGD, Adam, AdamW, Optimiser, RMSprop
-from resnet_dsl.recipe.recipe import ImageData, Phase, Recipe
-from resnet_dsl.recipe.schedules import Schedule, StepRate
+from resnet_dsl.recipe.recipe import DropPathRamp, ImageData, Phase, Recipe
+from resnet_dsl.recipe.schedules import ConstantRate, PlateauRate, Schedule, StepRate, WarmUp
 
 PLAIN = "stem: conv(4, 3x3) -> bn -> relu  stages: [1, 1]  widths: [4, 6]  strides: [1, 2]  block: basic"
 HEAD = "head: gap -> fc(3)"
-AUXILIARY = """outputs: { logits: fc  aux: small }  auxiliary: [aux]
-    head: gap -> flatten"""
 IMAGES, BATCH = 40, 8
 
 
@@ -63,6 +61,8 @@ def stepped() -> dict[str, Recipe]:
     softmax = network("soft", head="head: gap -> fc(3) -> softmax")
     sigmoid = network("sig", head="head: gap -> fc(3) -> sigmoid")
     grouped = network("grouped", PLAIN.replace("conv(4, 3x3)", "conv(4, 3x3) -> conv(4, 3x3, groups=2)"))
+    heads = network("heads", f"{PLAIN}  auxiliary: aux", "head: { logits: gap -> fc(3)  aux: layer1 -> gap -> fc(3) }")
+    weighted = (WeightedLoss("logits", CrossEntropy()), WeightedLoss("aux", CrossEntropy(0.1), 0.4))
     found = [
         recipe("sgd", SGD(0.1), softmax),
         recipe("momentum", SGD(0.1, 0.9, False, 1e-2), bn_batch=4),
@@ -71,9 +71,26 @@ def stepped() -> dict[str, Recipe]:
         recipe("adamw", AdamW(0.01), grouped, mixes=(MixUp(0.4),), accumulate=2),
         recipe("rmsprop", RMSprop(0.01, 0.9, 1e-3, 0.8, 1e-2), losses=binary(0.2)),
         recipe("lamb", LAMB(0.01), clip=0.3),
+        recipe("heads", SGD(0.1, 0.5), heads, losses=weighted),
         recipe("sigmoid", SGD(0.1, 0.9), sigmoid, losses=binary()),
     ]
     return {each.name: each for each in found}
+
+
+def full() -> Recipe:
+    """Return a recipe that asks for most of what a script may hold: two phases, a mean, drops, parts."""
+    fields = """stem: conv(4, 3x3) -> bn -> relu  stages: [1, 1]  widths: [4, 6]  strides: [1, 2]
+        block: basic  drop_path: 0.4  auxiliary: aux"""
+    program = network("full_net", fields, "head: { logits: gap -> dropout(0.3) -> fc(3)  aux: layer1 -> gap -> fc(3) }")
+    losses = (WeightedLoss("logits", CrossEntropy(0.1)), WeightedLoss("aux", CrossEntropy(), 0.4))
+    phases = (
+        Phase("head", 2, SGD(0.1, 0.9), ConstantRate(), frozen=("conv1", "bn1", "layer1")),
+        Phase("all", 2, Adam(0.01), PlateauRate(0.5, 0), WarmUp(1, 0.5)),
+    )
+    return recipe(
+        "full", SGD(0.1), program, losses=losses, phases=phases, ema=0.9, clip=1.0, accumulate=2, bn_batch=2,
+        drop_path=DropPathRamp(0.5, 2), mixes=(MixUp(0.3),), metrics=("top1", "top5"),
+    )  # fmt: skip
 
 
 def smooth() -> tuple[WeightedLoss, ...]:
