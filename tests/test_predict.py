@@ -19,7 +19,8 @@ datasets = pytest.importorskip("sklearn.datasets")
 NET = """model net {
     input: 3x64x64  stem: conv(8, 7x7, stride=4) -> bn -> relu
     stages: [1, 1]  widths: [8, 16]  block: basic  head: HEAD
-    preprocess: { color: bgr  range: [0, 1]  mean: [0.4, 0.45, 0.5]  std: [0.2, 0.25, 0.3]  size: 64  crop: 0.875 }
+    preprocess: { color: bgr  range: [0, 1]  size: 64  crop: 0.875
+                  mean: [0.4, 0.45, 0.5]  std: [0.2, 0.25, 0.3] }
 }
 """
 CLASSES = "gap -> flatten -> fc(7)"
@@ -115,9 +116,8 @@ def test_a_folder_gives_a_table_and_broken_pictures_do_not_stop_it(folder, capsy
 def test_one_logit_speaks_for_the_second_of_two_classes(ending, folder, capsys):
     write_network(folder, f"gap -> flatten -> fc(1){ending}")
     assert predict(folder, photo(folder), "--format", "json") == 0
-    found = {
-        c["class"]: c["probability"] for c in json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
-    }
+    classes = json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
+    found = {each["class"]: each["probability"] for each in classes}
     value = logits_by_hand(folder)[0]
     second = float(value if ending else value.sigmoid())
     assert found == {"0": pytest.approx(1 - second, abs=1e-6), "1": pytest.approx(second, abs=1e-6)}
@@ -150,6 +150,101 @@ def test_what_cannot_be_predicted_is_said_in_a_line(folder, capsys):
     (folder / "net.resnet").write_text(NET.replace("HEAD", "conv(7, 1x1)"))
     assert predict(folder, photo(folder)) == 2
     assert "`predict` is for networks that end in a row of classes" in capsys.readouterr().err
+
+
+RECIPE = """
+recipe photos {
+    model: net
+    data: images("data")
+    train: resize(72) -> crop(64) -> normalise(mean=channel, std=channel)
+    test: resize(72) -> TEST -> normalise(mean=channel, std=channel)
+    batch: 4  epochs: 1  optimiser: sgd(lr=0.1)  schedule: constant  loss: cross_entropy  evaluate: top1
+}
+"""
+
+
+def write_recipe(folder: Path, test: str) -> None:
+    """A recipe beside the network, and photographs in a folder for each of its classes."""
+    write_network(folder, "gap -> flatten -> fc(2)")
+    with (folder / "net.resnet").open("a") as file:
+        file.write(RECIPE.replace("TEST", test))
+    for name in ("china", "flower"):
+        below = folder / "data" / "train" / name
+        below.mkdir(parents=True, exist_ok=True)
+        for place in range(2):
+            picture = Image.open(photo(folder, name))
+            picture.crop((100 * place, 0, 300 + 100 * place, 300)).save(below / f"{place}.png")
+
+
+def by_the_recipe(folder: Path, windows: list[tuple[int, int]], mirror: bool) -> torch.Tensor:
+    """Probabilities of china.jpg by Pillow and torch: the mean over windows of its 72 pixels' version."""
+
+    def resized(path: Path) -> np.ndarray:
+        picture = Image.open(path).convert("RGB")
+        width, height = picture.size
+        size = (72 * width // height, 72) if width >= height else (72, 72 * height // width)
+        return np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
+
+    # The training images as `normalise` sees them: the place of a crop is the middle where none is drawn.
+    training = [resized(path) for path in (folder / "data" / "train").glob("*/*")]
+    middles = [
+        each[(h := round((each.shape[0] - 64) / 2)) : h + 64, (w := round((each.shape[1] - 64) / 2)) : w + 64]
+        for each in training
+    ]
+    rows = np.concatenate([each.reshape(-1, 3) for each in middles])
+    image = resized(Path(photo(folder)))
+    views = [image[top : top + 64, left : left + 64] for top, left in windows]
+    views += [view[:, ::-1] for view in views] if mirror else []
+    x = torch.tensor(np.stack([(v - rows.mean(0)) / rows.std(0) for v in views]).transpose(0, 3, 1, 2))
+    weights = str(folder / "net.safetensors")
+    model = resnet_dsl.load(str(folder / "net.resnet")).build("torch", weights=weights, dtype="float64")
+    with torch.no_grad():
+        return model.eval()(x).softmax(1).mean(0)
+
+
+@pytest.mark.parametrize("test", ["centre_crop(64)", "ten_crop(64)"])
+def test_a_recipe_prepares_pictures_as_its_evaluation_does(test, folder, capsys, monkeypatch):
+    """Statistics and the names of classes are those of the data; of several views the mean counts."""
+    write_recipe(folder, test)
+    monkeypatch.chdir(folder)
+    command = [photo(folder), "--recipe", "photos", "--backend", "reference", "--format", "json"]
+    assert predict(folder, *command) == 0
+    classes = json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
+    width = 72 * 640 // 427
+    centre, right = (4, round((width - 64) / 2)), width - 64
+    windows = [centre] if test.startswith("centre") else [(0, 0), (0, right), (8, 0), (8, right), centre]
+    wanted = by_the_recipe(folder, windows, mirror=test.startswith("ten"))
+    found = {each["class"]: each["probability"] for each in classes}
+    assert found == {
+        "china": pytest.approx(float(wanted[0]), abs=1e-12),
+        "flower": pytest.approx(float(wanted[1]), abs=1e-12),
+    }
+
+
+def test_weights_tell_classes_and_statistics_where_the_data_is_gone(folder, capsys):
+    """What a training script leaves in the metadata of its weights takes the place of the data."""
+    write_recipe(folder, "centre_crop(64)")
+    spec, weights = str(folder / "net.resnet"), folder / "net.safetensors"
+    state = resnet_dsl.load(spec).state(str(weights))
+    statistics = {"mean": [100.0, 90.0, 80.0], "std": [50.0, 40.0, 30.0]}
+    told = {"classes": ["town", "plant"], "statistics": statistics}
+    safetensors = pytest.importorskip("safetensors.numpy")
+    safetensors.save_file(state, weights, {"resnet-dsl": json.dumps(told)})
+    command = [photo(folder), "--recipe", "photos", "--backend", "reference", "--format", "json"]
+    assert predict(folder, *command, "--data", str(folder / "data")) == 0  # the data itself comes first
+    by_data = json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
+    assert predict(folder, *command) == 0
+    by_weights = json.loads(capsys.readouterr().out)["predictions"][0]["classes"]
+    assert {each["class"] for each in by_weights} == {"town", "plant"}
+    assert by_weights[0]["probability"] != pytest.approx(by_data[0]["probability"], abs=1e-6)
+
+
+def test_a_recipe_without_its_data_says_what_is_lacking(folder, capsys):
+    write_recipe(folder, "centre_crop(64)")
+    assert predict(folder, photo(folder), "--recipe", "photos", "--data", str(folder / "gone")) == 2
+    assert "gone: nothing is there" in capsys.readouterr().err
+    assert predict(folder, photo(folder), "--data", str(folder / "data")) == 2
+    assert "--data is where the images of a recipe are" in capsys.readouterr().err
 
 
 def test_without_pillow_there_is_one_line(folder):

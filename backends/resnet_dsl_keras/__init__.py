@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
+from resnet_dsl.backend.interface import (
+    Backend,
+    Capability,
+    Runtime,
+    ScriptSteps,
+    Trainer,
+    WeightFile,
+    WeightFormat,
+)
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_keras.rules import lower
 from resnet_dsl_keras.self_test import SELF_TEST
@@ -101,6 +109,7 @@ BACKEND = Backend(
     without_auxiliary=Capability(PACKAGES, _without_auxiliary),
     weight_formats={".weights.h5": _hdf5(".weights.h5"), ".h5": _hdf5("legacy .h5")},
     recipe_script=Capability((), _recipe_script),
+    script_steps=ScriptSteps("resnet_dsl_keras.script_steps", (*PACKAGES, "tensorflow", "numpy", "PIL")),
     self_test=SELF_TEST,
     engines={engine: _on(engine) for engine in ENGINES},
     engine=_own_engine,

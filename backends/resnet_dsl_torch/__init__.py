@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from resnet_dsl.backend.interface import Backend, Capability, Runtime, Trainer, WeightFile, WeightFormat
+from resnet_dsl.backend.interface import (
+    Backend,
+    Capability,
+    Runtime,
+    ScriptSteps,
+    Trainer,
+    WeightFile,
+    WeightFormat,
+)
 from resnet_dsl.backend.ir import Array, Program
 from resnet_dsl_torch.rules import lower
 from resnet_dsl_torch.self_test import SELF_TEST
@@ -14,6 +22,7 @@ if TYPE_CHECKING:
     from resnet_dsl.backend.recipes import Recipe
 
 PACKAGES = ("torch",)
+LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
 
 
 def _render(program: Program, state: Mapping[str, Array] | None) -> str:
@@ -63,5 +72,6 @@ BACKEND = Backend(
     trainer=Capability(PACKAGES, _trainer),
     weight_formats={".pth": _STATE_DICT, ".pt": _STATE_DICT},
     recipe_script=Capability((), _recipe_script),
+    script_steps=ScriptSteps("resnet_dsl_torch.script_steps", (*PACKAGES, "numpy", "PIL"), LAUNCHER),
     self_test=SELF_TEST,
 )

@@ -22,8 +22,8 @@ SHARED = ("RunError", "write_whole", "csv_text", "curves_png", "card_text", "Pro
 STANDARD = (
     "import argparse", "import io", "import json", "import math", "import os", "import sys", "import time",
     "from collections.abc import Callable, Iterable, Iterator, Sequence",
-    "from contextlib import contextmanager", "from functools import cache, partial", "from pathlib import Path",
-    "from typing import Any, NamedTuple",
+    "from contextlib import contextmanager", "from functools import cache, partial",
+    "from pathlib import Path", "from typing import Any, NamedTuple",
 )  # fmt: skip
 PACKAGES = (
     "import torch", "import torch.distributed as dist", "import torch.nn.functional as F",

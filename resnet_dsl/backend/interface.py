@@ -213,6 +213,19 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
+class ScriptSteps:
+    """A program that takes steps by a training script of the backend, and leaves what each of them makes.
+
+    It is a module that is run with a folder, about which `resnet_dsl.backend.script_steps` says all. Several
+    processes are started by the words of `launcher`, after which come their number and `-m` with the module.
+    """
+
+    module: str
+    requires: tuple[str, ...]
+    launcher: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Backend:
     """A backend. Only the first four are needed to compile; a part that is None it does not have."""
 
@@ -242,6 +255,7 @@ class Backend:
     graph_reader: Capability[GraphReader] | None = None
     recipe_script: Capability[Callable[[Recipe], str]] | None = None
     """Returns the script that trains by a recipe; it imports the artefact, and the data file beside it."""
+    script_steps: ScriptSteps | None = None
     self_test: SelfTest | None = None
 
     precisions: tuple[str, ...] = ("float64", "float32")

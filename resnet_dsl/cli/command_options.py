@@ -193,6 +193,7 @@ def _verify(parser: Parser) -> None:
         default=0,
         help="compare K steps of SGD too, in float64",
     )
+    _verify_recipe(parser)
     parser.add_argument("--weights", metavar="FILE", help="weights to use in place of random ones")
     _from(parser)
     parser.add_argument(
@@ -203,6 +204,17 @@ def _verify(parser: Parser) -> None:
     )
     _optimize(parser)
     _format(parser, "text", "json")
+
+
+def _verify_recipe(parser: Parser) -> None:
+    parser.add_argument(
+        "--recipe", metavar="NAME", help="compare the training scripts of a recipe of the file, step by step"
+    )
+    parser.add_argument(
+        "--steps", metavar="K", type=up_to(TRAINING), help="of a recipe: K steps of each phase (default: 20)"
+    )
+    parser.add_argument("--data", metavar="PATH", help="of a recipe: its images, if they are elsewhere")
+    parser.add_argument("--random", action="store_true", help="of a recipe: random images of its sizes")
 
 
 def _predict(parser: Parser) -> None:

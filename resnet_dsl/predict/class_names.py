@@ -8,8 +8,38 @@ from typing import Any
 
 from resnet_dsl.backend.contents import KEY, Metadata
 from resnet_dsl.diagnostics.errors import UsageError
+from resnet_dsl.recipe.data_module import data_module
+from resnet_dsl.recipe.recipe import Recipe
 
 CLASSES = "classes"  # of our metadata: what a training script writes
+
+
+def class_names(
+    labels: str | None, weights: str, metadata: Metadata, recipe: Recipe | None, data: str | None
+) -> tuple[tuple[str, ...], str]:
+    """Return the names of classes, none if nothing tells them, and where they are from.
+
+    The first that tells counts: a file of labels, the weights, what the recipe expects, the data.
+    """
+    if labels is not None:
+        return names_in_file(labels), labels
+    if found := names_in_metadata(metadata):
+        return found, weights
+    if recipe is None:
+        return (), ""
+    return recipe.data.classes or names_in_data(recipe, data), recipe.name
+
+
+def names_in_data(recipe: Recipe, data: str | None) -> tuple[str, ...]:
+    """Return the classes of a recipe's data, none where it is not there; raises UsageError for wrong data."""
+    module = data_module(recipe)
+    if not Path(data or recipe.data.path).exists() and data is None:
+        return ()
+    try:
+        found: tuple[str, ...] = module.load(data).classes
+    except module.DataError as why:
+        raise UsageError(str(why)) from None
+    return found
 
 
 def names_in_file(path: str) -> tuple[str, ...]:

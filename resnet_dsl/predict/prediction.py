@@ -13,6 +13,8 @@ from resnet_dsl.ir.graph import Graph
 from resnet_dsl.ir.ops import Op
 from resnet_dsl.predict.engines import Engine
 from resnet_dsl.predict.preparation import Preparation
+from resnet_dsl.recipe.recipe import Recipe
+from resnet_dsl.recipe.recipe_referee import criterion_of
 from resnet_dsl.records import dataclass
 from resnet_dsl.reference import BinaryEntropy, CategoricalEntropy, Criterion, Objective, OpCall, forward
 from resnet_dsl.training.images import BrokenPicture
@@ -21,7 +23,7 @@ BATCH = 16  # views that are run at once
 
 
 @dataclass(frozen=True)
-class Classifier:
+class ClassOutput:
     """An output of a network as probabilities; `activation` makes them of it, None where they are there.
 
     Of a single logit there are two classes: what it speaks for is the second.
@@ -48,7 +50,7 @@ class Prediction:
     problem: str = ""
 
 
-def classifier_of(graph: Graph, output: str | None = None, criterion: Criterion | None = None) -> Classifier:
+def classifier_of(graph: Graph, output: str | None = None, criterion: Criterion | None = None) -> ClassOutput:
     """Return how an output is read, the first without a name: as its criterion says, or its last op.
 
     Raises UsageError where it is no row of classes.
@@ -61,7 +63,13 @@ def classifier_of(graph: Graph, output: str | None = None, criterion: Criterion 
         raise UsageError(f"{what}; `predict` is for networks that end in a row of classes")
     given = criterion or _criterion(graph, output, channels)
     there = Objective(output, given).result(graph) != result
-    return Classifier(output, max(channels, 2), None if there else given.activation)
+    return ClassOutput(output, max(channels, 2), None if there else given.activation)
+
+
+def classifier_of_recipe(recipe: Recipe) -> ClassOutput:
+    """Return how the output is read that a recipe has its first loss on."""
+    first = recipe.losses[0]
+    return classifier_of(recipe.program.graph, first.output, criterion_of(first.loss))
 
 
 def _criterion(graph: Graph, output: str, channels: int) -> Criterion:
@@ -72,7 +80,7 @@ def _criterion(graph: Graph, output: str, channels: int) -> Criterion:
 
 
 def predictions(
-    paths: Iterable[str], preparation: Preparation, engine: Engine, classifier: Classifier,
+    paths: Iterable[str], preparation: Preparation, engine: Engine, classifier: ClassOutput,
     names: Sequence[str], top: int,
 ) -> Iterator[Prediction]:  # fmt: skip
     """Yield what each picture shows; one that cannot be read has a problem, and the others go on."""
@@ -90,7 +98,7 @@ def predictions(
 
 
 def _answered(
-    waiting: list[tuple[str, list[Array] | str]], engine: Engine, classifier: Classifier,
+    waiting: list[tuple[str, list[Array] | str]], engine: Engine, classifier: ClassOutput,
     names: Sequence[str], top: int,
 ) -> Iterator[Prediction]:  # fmt: skip
     views = [view for _, found in waiting if isinstance(found, list) for view in found]
@@ -104,7 +112,7 @@ def _answered(
         yield Prediction(path, tuple((names[index], float(mean[index])) for index in best))
 
 
-def _scores(views: Sequence[Array], engine: Engine, classifier: Classifier) -> list[Array]:
+def _scores(views: Sequence[Array], engine: Engine, classifier: ClassOutput) -> list[Array]:
     """The probabilities of each view; those of one size are run together."""
     found: dict[int, Array] = {}
     for shape in dict.fromkeys(view.shape for view in views):

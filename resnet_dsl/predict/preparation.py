@@ -14,6 +14,8 @@ from resnet_dsl.ir.arrays import Array
 from resnet_dsl.ir.network import PixelInput
 from resnet_dsl.optimize.preprocessing import taking_images
 from resnet_dsl.program import Program
+from resnet_dsl.recipe.data_module import data_module
+from resnet_dsl.recipe.recipe import Recipe
 from resnet_dsl.records import dataclass
 from resnet_dsl.training.geometry import FILTERS, centre_crop, resize
 from resnet_dsl.training.images import read_picture
@@ -78,23 +80,33 @@ class ModelPreparation:
         return [channels_first(pixel_numbers(image, self.pixels))]
 
 
-def by_recipe(module: ModuleType, metadata: Metadata, data: str | None) -> RecipePreparation:
+def by_recipe(recipe: Recipe, metadata: Metadata, data: str | None) -> RecipePreparation:
     """Return the pipeline of a recipe; what `normalise` knows of the training images is in the weights.
 
     Where it is not it is found from the data. Raises UsageError where these are not there either.
     """
+    module = data_module(recipe)
     if not hasattr(module, "with_statistics"):
         return RecipePreparation(module, module.BYTES)
-    ours: Any = metadata.get(KEY)
-    found = ours.get(STATISTICS) if isinstance(ours, dict) else None
-    if isinstance(found, dict) and found.keys() >= {"mean", "std"} and data is None:
-        mean, std = (np.asarray(found[name], np.float64) for name in ("mean", "std"))
-        return RecipePreparation(module, module.Statistics(mean, std))
+    told = _statistics_told(metadata) if data is None else None
+    if told is not None and {each.shape[-1] for each in told} <= {1, module.CHANNELS}:
+        return RecipePreparation(module, type(module.BYTES)(*told))
     try:
         return RecipePreparation(module, module.load(data).train.statistics)
     except module.DataError as why:
         wanted = "`normalise` takes mean and deviation of the training images"
         raise UsageError(f"{wanted}, which the weights do not tell: {why}") from None
+
+
+def _statistics_told(metadata: Metadata) -> tuple[Array, Array] | None:
+    """Mean and deviation of the training images, if a file of weights has them: by channel or by pixel."""
+    ours: Any = metadata.get(KEY)
+    found = ours.get(STATISTICS) if isinstance(ours, dict) else None
+    try:
+        mean, std = (np.asarray(found[name], np.float64) for name in ("mean", "std"))  # type: ignore[index]
+    except (TypeError, KeyError, ValueError):
+        return None
+    return (mean, std) if {mean.ndim, std.ndim} <= {1, 3} else None
 
 
 def by_model(program: Program) -> ModelPreparation:
@@ -149,7 +161,8 @@ def _pair(value: object) -> tuple[int, int] | None:
 def pixel_numbers(image: Array, pixels: PixelInput) -> Array:
     """Return what a network takes of bytes (H, W, C), in double precision."""
     ordered = image[..., ::-1] if pixels.reversed else image
-    return ordered.astype(np.float64) * np.array(pixels.scale) + np.array(pixels.shift)
+    numbers: Array = ordered.astype(np.float64) * np.array(pixels.scale) + np.array(pixels.shift)
+    return numbers
 
 
 def channels_first(image: Array) -> Array:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from resnet_dsl.backend.discovery import missing_packages, needed
 from resnet_dsl.cli.programs import STDOUT, one_program, say
 from resnet_dsl.cli.progress_line import progress_shown
+from resnet_dsl.cli.recipe_choice import chosen_recipe
 from resnet_dsl.cli.weight_choice import asked, chosen_weights
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.wording import counted, printable
@@ -23,19 +24,21 @@ def predict(options: Namespace) -> int:
     """Say what pictures show; status 1 if one of them could not be read."""
     _check(options)
     from resnet_dsl.predict.answers import as_csv, as_json, as_text
-    from resnet_dsl.predict.class_names import checked_names, names_in_file, names_in_metadata
+    from resnet_dsl.predict.class_names import checked_names, class_names
     from resnet_dsl.predict.engines import engine_of
     from resnet_dsl.predict.picture_paths import pictures_meant
-    from resnet_dsl.predict.prediction import classifier_of, predictions
-    from resnet_dsl.predict.preparation import by_model
+    from resnet_dsl.predict.prediction import classifier_of, classifier_of_recipe, predictions
+    from resnet_dsl.predict.preparation import by_model, by_recipe
 
     paths = pictures_meant(options.pictures)
-    program = one_program(options)
-    preparation = by_model(program)
+    recipe = chosen_recipe(options)
+    if recipe is None and options.data is not None:
+        raise UsageError("--data is where the images of a recipe are, and none is named with --recipe")
+    program = one_program(options) if recipe is None else recipe.program
     metadata = _metadata(options.weights)
-    classifier = classifier_of(program.graph)
-    names = names_in_file(options.labels) if options.labels else names_in_metadata(metadata)
-    where = options.labels or options.weights
+    preparation = by_model(program) if recipe is None else by_recipe(recipe, metadata, options.data)
+    classifier = classifier_of(program.graph) if recipe is None else classifier_of_recipe(recipe)
+    names, where = class_names(options.labels, options.weights, metadata, recipe, options.data)
     names = checked_names(names, classifier.classes, where)
     weights = chosen_weights(program, options, asked(options))
     assert weights is not None

@@ -8,8 +8,10 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from resnet_dsl.backend.discovery import missing_packages, needed
 from resnet_dsl.cli.programs import one_program
 from resnet_dsl.cli.progress_line import progress_shown
+from resnet_dsl.cli.recipe_choice import chosen_recipe
 from resnet_dsl.cli.verification_progress import VerificationProgress
 from resnet_dsl.cli.weight_choice import check_asked
 from resnet_dsl.diagnostics.errors import UsageError
@@ -20,11 +22,18 @@ from resnet_dsl.program import Program
 from resnet_dsl.verify.supervised import Announce, ProcessDied, supervised
 
 if TYPE_CHECKING:  # it needs NumPy, which starts threads: a process with threads is not copied
+    from resnet_dsl.recipe.recipe import Recipe
     from resnet_dsl.verify.case import Sizes
 
 
 def verify(options: Namespace) -> int:
-    """Verify one spec in every backend asked for."""
+    """Verify one spec, or the scripts of a recipe, in every backend asked for."""
+    recipe = chosen_recipe(options)
+    if recipe is not None:
+        return _verify_recipe(options, recipe)
+    for option in ("steps", "data", "random"):
+        if getattr(options, option) not in (None, False):
+            raise UsageError(f"--{option} is about a recipe, and none is named with --recipe")
     sizes, names = _sizes(options.size), _names(options.backends)
     if options.weights is None:
         check_asked(options, "there is no --weights")
@@ -65,6 +74,24 @@ def verify(options: Namespace) -> int:
     except ProcessDied as died:
         where = f"{died.backend}, {died.doing}" if died.backend else "the referee"
         raise UsageError(f"verification stopped in {where}: {died}") from None
+
+
+def _verify_recipe(options: Namespace, recipe: Recipe) -> int:
+    for option, usual in (("train_steps", 0), ("size", []), ("optimize", None), ("weights", None)):
+        if getattr(options, option) != usual:
+            words = option.replace("_", "-")
+            raise UsageError(f"--{words} is about a network; a recipe has --steps, --data and --random")
+    if missing := missing_packages(("numpy", "PIL")):
+        raise UsageError(f"a recipe {needed(missing, 'resnet-dsl[train]')}")
+    _one_thread()
+    from resnet_dsl.verify.recipe_report import recipe_json, recipe_text
+    from resnet_dsl.verify.recipe_run import STEPS, verify_recipe
+
+    steps = STEPS if options.steps is None else options.steps
+    with progress_shown():
+        report = verify_recipe(recipe, steps, _names(options.backends), options.data, options.random)
+    print(recipe_json(report) if options.format == "json" else recipe_text(report))
+    return 0 if report.passed else 1
 
 
 def _one_thread() -> None:
