@@ -11,6 +11,7 @@ from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.errors import CompileError
 from resnet_dsl.diagnostics.model import Diagnostic, Source
 from resnet_dsl.driver import check_blocks, compile_source, compile_spec
+from resnet_dsl.syntax.formatter.format import format_source
 
 
 def warnings(text: str, **settings: object) -> tuple[Diagnostic, ...]:
@@ -292,6 +293,28 @@ ALLOWED = [
     ("# resnet-dsl: a compiler", []),
     ("# allow W0610 of resnet-dsl\nconst a = 1", ["W0610"]),
 ]
+
+
+ODD = "conv(64, 3x3) -> bn(momentum=0.95)"
+LAID_OUT = [
+    (f"stem: {ODD} -> relu  # resnet-dsl: allow W0620", []),
+    (f"stem: {ODD}\n -> relu  # resnet-dsl: allow W0620", []),
+    (f"stem: {ODD}  # resnet-dsl: allow W0620\n -> relu", []),
+    ("stem: conv(64, 3x3)\n # resnet-dsl: allow W0620\n -> bn(momentum=0.95)\n -> relu", []),
+    (f"stem: {ODD}\n -> relu\n # resnet-dsl: allow W0620\n -> relu", ["W0620"]),
+    (f"# resnet-dsl: allow W0620\nstem:\n {ODD} -> relu", []),
+    (f"stem: {ODD} widths: [64]  # resnet-dsl: allow W0620", ["W0620"]),
+    (f"stem: {ODD}\n# resnet-dsl: allow W0620\nwidths: [64]", ["W0620"]),
+    ("head: { a: gap -> fc(3)  b: bn(momentum=0.95) -> gap -> fc(2) }  # resnet-dsl: allow W0620", []),
+    (f"stem: {ODD} -> " + "relu -> " * 30 + "relu  # resnet-dsl: allow W0620", []),
+]
+
+
+@pytest.mark.parametrize(("fields", "found"), LAID_OUT)
+def test_what_an_allow_is_about_does_not_depend_on_the_layout(fields: str, found: list[str]) -> None:
+    text = f"model net {{ stages: [1]  block: basic\n{fields}\n}}\n"
+    for written in (text, format_source(Source("m.resnet", text))):
+        assert codes(written) == found, written
 
 
 @pytest.mark.parametrize(("front", "found"), ALLOWED)

@@ -108,10 +108,10 @@ class _Narrowing:
         nodes.append(self._at_home(node, nodes))
 
     def _at_home(self, node: Node, before: Sequence[Node]) -> Node:
-        """A step that applies another again; where that is left out, it has its name and tensors."""
-        if node.owner is None or any(node.owner == other.name for other in before):
+        """A step that applies another again; where that is left out, it has its name, and tensors if any."""
+        if node.first == node.name or any(node.first == other.name for other in before):
             return node
-        return replace(node, name=node.owner, owner=None)
+        return replace(node, name=node.first, owner=None)
 
 
 def exposed(body: Body, path: Sequence[str]) -> tuple[Body, int] | None:
