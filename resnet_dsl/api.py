@@ -111,9 +111,9 @@ class Model:
         found, asked = find_backend(backend), asked_in(how)
         runtime = runtime_of(found)
         read_only = weights is not None and not found.renames
-        program = with_names(self.program, None if read_only else asked.names, found, asked.called)
         with mapped_files() if isinstance(runtime, LoadedRuntime) else nullcontext():
             state = self._state(seed, weights, asked)
+            program = with_names(self.program, None if read_only else asked.names, found, asked.called)
             if state is not None:
                 model = built_with(runtime, program, program.renamed(state), dtype)
             else:
