@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Unpack
 
 from resnet_dsl.backend.discovery import find_backend, runtime_of
-from resnet_dsl.backend.interface import LiveModel, built_with
+from resnet_dsl.backend.file_arrays import mapped_files
+from resnet_dsl.backend.interface import LiveModel, LoadedRuntime, built_with
 from resnet_dsl.codegen.seal import sealed
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source
@@ -108,13 +110,14 @@ class Model:
         """
         found, asked = find_backend(backend), asked_in(how)
         runtime = runtime_of(found)
-        state = self._state(seed, weights, asked)
         read_only = weights is not None and not found.renames
-        program = with_names(self.program, None if read_only else asked.names, found, asked.called)
-        if state is not None:
-            model = built_with(runtime, program, program.renamed(state), dtype)
-        else:
-            model = runtime.build(program) if dtype is None else runtime.build(program, dtype)
+        with mapped_files() if isinstance(runtime, LoadedRuntime) else nullcontext():
+            state = self._state(seed, weights, asked)
+            program = with_names(self.program, None if read_only else asked.names, found, asked.called)
+            if state is not None:
+                model = built_with(runtime, program, program.renamed(state), dtype)
+            else:
+                model = runtime.build(program) if dtype is None else runtime.build(program, dtype)
         reduced = found.without_auxiliary
         if reduced is None or auxiliary or not self.program.network.auxiliary:
             return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import math
 import os
@@ -40,6 +41,7 @@ keras = pytest.importorskip("keras")
 backend = in_full("keras")
 pytest.importorskip("torch")
 torch_backend = in_full("torch")
+runtime = importlib.import_module("resnet_dsl_keras.runtime")  # it imports Keras
 
 SHIPPED = ("resnet50", "resnet18_a", "resnet20", "preresnet164", "resnext50_32x4d", "resnet1202", "res2net50")
 GOLDEN = ("se", "inception", "same", "backbone", "zero_gamma", "modern", "arithmetic", "depthwise")
@@ -644,6 +646,26 @@ def test_zero_gamma_starts_the_last_scale_of_each_block_at_zero() -> None:
     zero = {name for name, value in scales.items() if not value.any()}
     assert zero == {"layer1.0.bn2.weight", "layer1.1.bn2.weight"}
     assert all((scales[name] == 1).all() for name in scales.keys() - zero)
+
+
+@pytest.mark.parametrize("name", ["modern", "recent"])
+def test_a_model_made_with_weights_is_one_that_they_are_loaded_into(name: str) -> None:
+    checked = program(name)
+    state = random_state(checked.graph, 1)
+    made, loaded = runtime.build_with(checked, state), backend.load_state(backend.build(checked), state)
+    for (path, value), (other, wanted) in zip(
+        backend.read_state(made).items(), backend.read_state(loaded).items(), strict=True
+    ):
+        assert path == other
+        assert np.array_equal(value, wanted)
+
+
+def test_a_model_without_values_leaves_none_to_start() -> None:
+    model = runtime.build_unstarted(program("modern"))
+    with keras.StatelessScope():
+        pass
+    assert model.weights
+    assert not any(variable._value is not None for variable in model.variables)
 
 
 def test_initial_weights_have_the_distributions_asked_for() -> None:

@@ -88,3 +88,11 @@ def test_checking_draws_nothing(tmp_path: Path) -> None:
     spec.write_text(SPEC)
     code = f"{RUN}\nassert not [name for name in sys.modules if 'drawing' in name]"
     assert imported(code, "check", str(spec))
+
+
+@pytest.mark.slow
+def test_a_live_model_of_torch_imports_no_more_than_torch_does() -> None:
+    pytest.importorskip("torch")
+    code = f"import resnet_dsl\nresnet_dsl.loads({SPEC!r}).build('torch')"
+    assert "sympy" in imported("import sympy")
+    assert "sympy" not in imported(code)

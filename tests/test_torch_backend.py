@@ -42,7 +42,7 @@ CALLS = re.compile(
     r"super|range|max|len|isinstance|float|getattr|math\.sqrt"
     r"|torch\.(fx\.wrap|cat|sigmoid|tanh|ones|zeros|ones_like|tensor|outer|sqrt|var_mean)"
     r"|nn\.(init\.)?\w+|F\.\w+|self\.\w+(\[\"?\d+\"?\])?|super\(\)\.(__init__|train)"
-    r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones)|self\.modules|module\.reset_running_stats"
+    r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones|new_empty)|self\.modules|module\.reset_running_stats|self\.state_dict(\(\)\.items)?"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
     r"|torch\.(device|get_default_device|linalg\.vector_norm|empty|clamp|abs)"
     r"|torch\.unflatten|.+\.(transpose|view_as|sum|mean)"

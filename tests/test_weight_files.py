@@ -72,6 +72,26 @@ def test_a_full_chain_of_formats_ends_where_it_began(tmp_path: Path) -> None:
     assert same(weights, state())
 
 
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+def test_a_live_model_stays_as_it_is_when_its_file_is_written_anew(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip(backend)
+    path = written(tmp_path / "net.safetensors")
+    model = resnet_dsl.loads(TEXT).build(backend, weights=path)
+    with path.open("r+b") as file:  # in place, as its own library does
+        file.write(bytes(path.stat().st_size))
+    assert same(in_full(backend).read_state(model), state())
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras", "onnx"])
+def test_a_live_model_keeps_none_of_the_arrays_it_was_given(backend: str) -> None:
+    pytest.importorskip(backend)
+    given = {name: value.copy() for name, value in state().items()}
+    model = resnet_dsl.loads(TEXT).build(backend, weights=given)
+    for value in given.values():
+        value.fill(7)
+    assert same(in_full(backend).read_state(model), state())
+
+
 # --- the report -------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from resnet_dsl.backend.python_source import (
@@ -398,6 +399,7 @@ def _body(name: str, settings: Mapping[str, SharedSetting], cases: set[str], squ
     return str(getattr(macros, name)(**settings)).rstrip()
 
 
+@lru_cache(maxsize=256)  # most files have the same few bodies
 def _names(source: str) -> frozenset[str]:
     """The names that a function's body reads."""
     tree = ast.parse(source if source.startswith(("@", "def")) else f"def f():\n{source}")

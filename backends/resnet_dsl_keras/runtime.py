@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -26,8 +27,11 @@ from resnet_dsl_keras.tensor_names import (
 
 with quiet_start():
     import keras
+    from keras.src.backend.common import global_state
 
-    from resnet_dsl_keras.unstarted import unstarted
+LEFT_TO_START = (
+    "uninitialized_variables"  # those that Keras starts at the end of the next scope without state
+)
 
 
 def build(program: Program, dtype: str | None = None) -> keras.Model:
@@ -41,16 +45,28 @@ def build(program: Program, dtype: str | None = None) -> keras.Model:
 
 
 def build_with(program: Program, state: Mapping[str, Array], dtype: str | None = None) -> keras.Model:
-    """Return the model with these weights; none is started before."""
-    return load_state(build_unstarted(program, dtype), state)
+    """Return the model with these weights; none is started before.
+
+    Within a scope without state a variable is made with its shape alone, and gets its values at the end.
+    """
+    with keras.StatelessScope():
+        model = build(program, dtype)
+        for named in matching_variables(model, state):
+            named.variable._initializer = partial(_copied, written(named, state[named.name]))
+    return model
 
 
-def build_unstarted(program: Program, dtype: str | None = None) -> keras.Model:
-    """Return the model with zeros for the weights that a seed would start."""
-    policy = keras.config.dtype_policy() if dtype is None else keras.DTypePolicy(dtype)
-    module = module_of(render(program, policy.compute_dtype == "float64"), program.name)
-    with unstarted(module):
-        return _built(module, dtype, program.network.auxiliary)
+def _copied(value: Array, _: tuple[int, ...], dtype: str) -> Any:
+    """What a variable starts with: a copy, since a file that is mapped may be written anew."""
+    return keras.ops.convert_to_tensor(np.array(value, order="C"), dtype)
+
+
+def build_unstarted(program: Program) -> keras.Model:
+    """Return the model in single precision, with variables that have a shape and no values."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = build(program, "float32")
+    global_state.set_global_attribute(LEFT_TO_START, [])
+    return model
 
 
 def without_auxiliary(model: keras.Model) -> keras.Model:

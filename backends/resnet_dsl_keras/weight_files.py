@@ -83,16 +83,16 @@ NUMBERED = re.compile(r"_\d+$")
 
 def encode(program: Program, state: Mapping[str, Array], metadata: Metadata, suffix: str) -> bytes:
     """Return the bytes of a file that Keras' own `load_weights` takes."""
-    from resnet_dsl_keras.runtime import build_unstarted, load_state  # Keras; reading needs h5py alone
+    from resnet_dsl_keras.runtime import build_unstarted, build_with  # Keras; reading needs h5py alone
 
-    model, renamed = build_unstarted(program, "float32"), program.renamed(state)
+    renamed = program.renamed(state)
     result = io.BytesIO()
     with h5py.File(result, "w") as file:
         file.attrs[KEY] = json.dumps(metadata, sort_keys=True)  # first, so that it lies near the start
         if suffix == ".h5":
-            _write_legacy(file, model, renamed)
+            _write_legacy(file, build_unstarted(program), renamed)
         else:
-            _write_saved(file, load_state(model, renamed))
+            _write_saved(file, build_with(program, renamed, "float32"))
     return result.getvalue()
 
 

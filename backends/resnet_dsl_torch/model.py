@@ -43,6 +43,13 @@ from resnet_dsl_torch.blocks import (
 
 X = "x"
 WITHIN = 12  # the indent of layers in the constructor
+# What `to_empty` does; of tensors without data that imports sympy, which takes longer than the whole start.
+FILL_LAYERS = """\
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)"""
 
 
 def doc(program: Program) -> str:
@@ -73,7 +80,7 @@ def init_lines(body: ModelBody, classes: Classes) -> Iterator[str]:
     if made:
         yield '        with torch.device("meta"):  # no data yet: `reset_parameters` starts it'
         yield from made
-        yield "        self.to_empty(device=torch.get_default_device())"
+        yield FILL_LAYERS
 
 
 def _part_made(part: ModelPart | Stage, classes: Classes) -> Iterator[str]:

@@ -7,7 +7,7 @@ from resnet_dsl.backend.python_source import CONSTANTS
 from resnet_dsl_torch.helpers import HELPERS
 
 # What the file's own names are: no class, parameter or variable takes them.
-RESERVED = frozenset({"self", "torch", "nn", "F", "math", *HELPERS, *CONSTANTS})
+RESERVED = frozenset({"self", "torch", "nn", "F", "math", "empty", *HELPERS, *CONSTANTS})
 
 # Attributes of the classes: no parameter takes them, and no layer has them to begin with.
 MODULE = KEPT

@@ -25,7 +25,8 @@ def build(program: Program, dtype: str | None = None) -> torch.nn.Module:
 def build_with(program: Program, state: Mapping[str, Array], dtype: str | None = None) -> torch.nn.Module:
     """Return the model with these weights; none is started before."""
     home, model_class = torch.get_default_device(), _class_of(render(program), program.name)
-    unstarted = type(model_class.__name__, (model_class,), {"reset_parameters": lambda self: None})
+    methods = {"load_state_dict": lambda *_, **__: None, "reset_parameters": lambda self: None}
+    unstarted = type(model_class.__name__, (model_class,), methods)
     with torch.device("meta"):
         model: torch.nn.Module = unstarted()
     model.__class__ = model_class

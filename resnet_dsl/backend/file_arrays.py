@@ -1,7 +1,7 @@
 """Arrays of files: read into memory or, where a command asks for it, the pages of the file themselves.
 
 A program that keeps its arrays must not have them change or vanish when somebody writes the file anew.
-A command that reads a file, writes another and ends has no use for a copy.
+A command that reads a file, writes another and ends has no use for a copy, nor has who copies them anyway.
 """
 
 from __future__ import annotations

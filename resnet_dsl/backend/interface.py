@@ -67,7 +67,10 @@ class LoadedRuntime(Runtime, Protocol):
     """A runtime that makes a model with weights faster than by starting one and overwriting what it has."""
 
     def build_with(self, program: Program, state: Mapping[str, Array], dtype: str = "float32") -> LiveModel:
-        """Return the live model with these weights, as `build` and `load_state` would."""
+        """Return the live model with these weights, as `build` and `load_state` would.
+
+        It keeps none of the arrays: they may be pages of a file.
+        """
 
 
 def built_with(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
-from resnet_dsl.records import dataclass, fields, replace
+from resnet_dsl.records import dataclass, replace
 
 Plain = int | float | str | bool | None
 
@@ -168,6 +169,7 @@ Expression = (
     | Dictionary
     | Spread
 )
+KINDS = frozenset(get_args(Expression))
 Argument = Expression | Plain
 
 
@@ -221,16 +223,16 @@ def affine(x: Expression, scale: Literal, shift: Literal) -> Expression:
 
 def parts(tree: Expression) -> Iterator[Expression]:
     """Yield the expressions directly below one."""
-    for field in fields(tree):
-        yield from _expressions(getattr(tree, field.name))
+    for value in vars(tree).values():
+        yield from _expressions(value)
 
 
 def _expressions(value: object) -> Iterator[Expression]:
     if isinstance(value, tuple):
         for item in value:
             yield from _expressions(item)
-    elif isinstance(value, Expression):
-        yield value
+    elif type(value) in KINDS:
+        yield value  # type: ignore[misc]
 
 
 def walk(tree: Expression) -> Iterator[Expression]:
@@ -257,15 +259,24 @@ def changed(tree: Expression, change: Callable[[Expression], Expression | None])
     found = change(tree)
     if found is not None:
         return found
-    values = {field.name: getattr(tree, field.name) for field in fields(tree)}
-    new = {name: _changed(value, change) for name, value in values.items()}
-    return tree if new == values else replace(tree, **new)  # type: ignore[arg-type]
+    new = _other_fields(tree, lambda part: changed(part, change))
+    return replace(tree, **new) if new else tree  # type: ignore[arg-type]
 
 
-def _changed(value: object, change: Callable[[Expression], Expression | None]) -> object:
+def _other_fields(tree: Expression, other: Callable[[Expression], Expression]) -> dict[str, object]:
+    """The fields of an expression that become others, where its parts are replaced by `other`.
+
+    What is no part of a tree stays the same object, so that a leaf, as most are, is passed over.
+    """
+    fields = ((name, value, _with_others(value, other)) for name, value in vars(tree).items())
+    return {name: new for name, value, new in fields if new is not value}
+
+
+def _with_others(value: object, other: Callable[[Expression], Expression]) -> object:
     if isinstance(value, tuple):
-        return tuple(_changed(item, change) for item in value)
-    return changed(value, change) if isinstance(value, Expression) else value
+        items = tuple([_with_others(item, other) for item in value])
+        return value if all(map(operator.is_, items, value)) else items
+    return other(value) if type(value) in KINDS else value  # type: ignore[arg-type]
 
 
 def skeleton(tree: Expression) -> Expression:
@@ -293,9 +304,8 @@ SIGNS: dict[str, Callable[[float, float], float]] = {
 
 def folded(tree: Expression) -> Expression:
     """Return the tree with arithmetic of plain numbers computed: `64 - 16` is 48, `float(2)` is 2.0."""
-    values = {field.name: getattr(tree, field.name) for field in fields(tree)}
-    new = {name: _folded(value) for name, value in values.items()}
-    tree = tree if new == values else replace(tree, **new)  # type: ignore[arg-type]
+    new = _other_fields(tree, folded)
+    tree = replace(tree, **new) if new else tree  # type: ignore[arg-type]
     match tree:
         case Binary(Literal(int() | float() as left, None), sign, Literal(int() | float() as right, None)):
             return Literal(SIGNS[sign](left, right)) if sign in SIGNS else tree
@@ -303,9 +313,3 @@ def folded(tree: Expression) -> Expression:
             return Literal(float(value))
         case _:
             return tree
-
-
-def _folded(value: object) -> object:
-    if isinstance(value, tuple):
-        return tuple(map(_folded, value))
-    return folded(value) if isinstance(value, Expression) else value

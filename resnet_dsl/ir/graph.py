@@ -40,10 +40,15 @@ class GraphNode:
         """The op that owns the tensors: this one, or the one that was applied first."""
         return self.owner or self
 
-    def parameters(self) -> Iterator[tuple[str, TensorSpec]]:
-        """Yield the full name and the declaration of each tensor the op uses."""
-        for parameter in self.op.parameters(*self.input_shapes):
-            yield f"{self.home.name}.{parameter.name}", parameter
+    def parameters(self) -> tuple[tuple[str, TensorSpec], ...]:
+        """Return the full name and the declaration of each tensor the op uses."""
+        return self._parameters
+
+    @cached_property
+    def _parameters(self) -> tuple[tuple[str, TensorSpec], ...]:
+        """Kept, since whoever matches weights or asks for a role goes through them again and again."""
+        found = self.op.parameters(*self.input_shapes)
+        return tuple([(f"{self.home.name}.{parameter.name}", parameter) for parameter in found])
 
     def tensor(self, role: Role) -> str | None:
         """Return the full name of the tensor in a role, such as its bias; None if the op has none."""

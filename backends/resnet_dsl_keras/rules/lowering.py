@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 
 from resnet_dsl.backend.ir import GraphNode, Node, ops
 from resnet_dsl.backend.python_source import (
@@ -54,9 +54,15 @@ def lowered(site: Site) -> KerasLowering:
 
 
 def lowered_node(node: GraphNode) -> KerasLowering:
-    """Return how an op of the graph is written: what there is to know of it beside the class it is in."""
-    step = Node(node.name, node.op, (), node.shape, "", node.span, node.author)
-    return lower(node.op, Site(step, node.input_shapes))
+    """Return how an op of the graph is written: what there is to know of it beside the class it is in.
+
+    Several parts of a file ask for it, of many ops that are alike: without a name these are one.
+    """
+    step = Node("", node.op, (), node.shape, "", node.span, node.author)
+    return _lowered_once(Site(step, node.input_shapes))
+
+
+_lowered_once = lru_cache(maxsize=512)(lowered)
 
 
 def layer(kind: str, *arguments: Argument, **settings: Argument) -> Call:

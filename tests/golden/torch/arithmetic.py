@@ -69,7 +69,11 @@ class Arithmetic(nn.Module):
             self.layer2 = nn.Sequential(Sums(scale=0.75, affine9_shift=-2.0))
             self.layer3 = nn.Sequential(Chain())
             self.fc = nn.Linear(6, 3, bias=True)
-        self.to_empty(device=torch.get_default_device())
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -91,7 +91,11 @@ class Backbone(nn.Module):
                 Bottleneck(32, 16, stride=1, downsample=False),
             )
             self.layer3 = nn.Sequential(Bottleneck(32, 32, stride=2, downsample=True))
-        self.to_empty(device=torch.get_default_device())
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)
         self.reset_parameters()
         for name in FROZEN:
             self.get_submodule(name).requires_grad_(False)

@@ -67,7 +67,11 @@ class Inception(nn.Module):
             )
             self.layer1 = nn.Sequential(Branches(8), Branches(16))
             self.fc = nn.Linear(16, 7, bias=True)
-        self.to_empty(device=torch.get_default_device())
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

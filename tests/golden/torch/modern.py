@@ -212,7 +212,11 @@ class Modern(nn.Module):
                 1, 1, 5, stride=1, padding=2, dilation=1, groups=1, bias=False
             )
             self.fc = nn.Linear(48, 10, bias=True)
-        self.to_empty(device=torch.get_default_device())
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)
         self.reset_parameters()
         for name in FROZEN:
             self.get_submodule(name).requires_grad_(False)

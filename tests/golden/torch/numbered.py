@@ -103,7 +103,11 @@ class Numbered(nn.Module):
             )
             self.last = nn.Sequential(Chain())
             self.add_module("9", nn.Linear(5, 3, bias=True))
-        self.to_empty(device=torch.get_default_device())
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -85,7 +85,11 @@ class SE(nn.Module):
             )
             self.layer2 = nn.Sequential(Gated(16, stride=2, downsample=True))
             self.fc = nn.Linear(16, 10, bias=True)
-        self.to_empty(device=torch.get_default_device())
+        empty = {
+            name: value.new_empty(value.shape, device=torch.get_default_device())
+            for name, value in self.state_dict().items()
+        }
+        self.load_state_dict(empty, assign=True)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
