@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from resnet_dsl.diagnostics.model import Diagnostic, Span
+from resnet_dsl.advice.allowed_codes import allowances
+from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
 from resnet_dsl.diagnostics.suggest import names_meant
 
 NAME = re.compile(r"\w+")
@@ -63,12 +64,16 @@ def _in_comment(span: Span) -> bool:
 
 
 def _allowed(diagnostic: Diagnostic, span: Span) -> Fix:
-    """A comment above the line that allows the warning there."""
-    text = span.source.text
+    """A comment above the line that allows the warning there; in the file where it would be about less."""
+    text, code = span.source.text, diagnostic.code
     start = text.rfind("\n", 0, span.start) + 1
     indent = text[start : len(text) - len(text[start:].lstrip(" \t"))]
-    comment = f"{indent}# resnet-dsl: allow {diagnostic.code}\n"
-    return Fix(f"allow {diagnostic.code} here", ((Span(span.source, start, start), comment),))
+    comment = f"{indent}# resnet-dsl: allow {code}\n"
+    changed = Source(span.source.name, text[:start] + comment + text[start:])
+    moved = Span(changed, span.start + len(comment), span.end + len(comment))
+    if not any(each.covers(code, moved) for each in allowances(changed)):
+        comment = f"{indent}# resnet-dsl: allow {code} in this file\n"
+    return Fix(f"allow {code} here", ((Span(span.source, start, start), comment),))
 
 
 def _text(span: Span) -> str:
