@@ -48,7 +48,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -88,8 +89,8 @@ def context(recipe: Recipe) -> dict[str, Any]:
     program = recipe.program
     source = render(program)
     names = ScriptNames.of(program)
-    main = program.graph.inference.outputs[0][0]
-    losses = sorted(recipe.losses, key=lambda loss: loss.output != main)
+    # What is scored is the output of the first loss that is not auxiliary.
+    losses = sorted(recipe.losses, key=lambda loss: loss.output in program.network.auxiliary)
     return {
         "name": recipe.name,
         "network": program.name,
