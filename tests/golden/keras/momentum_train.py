@@ -405,19 +405,25 @@ def read_weights(path: str) -> dict[str, Array]:
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array], source: str) -> None:
-    """Give the model what a file has; what it lacks stays as it started."""
-    missing = []
+    """Give the model what a file has; what it lacks stays as it started, and a classifier of other classes."""
+    missing, other, count = [], [], 0
     for name, variable, shape in named_variables(model):
-        if name not in state:
+        axes = AXES.get(len(shape), range(len(shape)))
+        wanted = tuple(shape[axis] for axis in axes)
+        value = state.get(name)
+        if value is None:
             missing.append(name)
-        else:
-            axes = AXES.get(len(shape), range(len(shape)))
-            value = state[name]
-            if value.shape != tuple(shape[axis] for axis in axes):
-                raise RunError(f"{source}: {name} is of shape {value.shape}, another than the network's")
+        elif value.shape == wanted:
             variable.assign(value.transpose(np.argsort(axes)).reshape(variable.shape))
-    if len(missing) == sum(1 for _ in named_variables(model)):
+            count += 1
+        elif value.shape[1:] == wanted[1:]:
+            other.append(name)
+        else:
+            raise RunError(f"{source}: {name} is of shape {value.shape}, and {wanted} in the network")
+    if not count:
         raise RunError(f"{source}: has no tensor of the network {SPEC['model']}")
+    if other:
+        print(f"{source}: of another number of classes, starts by the seed: {', '.join(other)}")
     if missing:
         names = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
         print(f"{source}: lacks {len(missing)} tensors, which start by the seed: {names}")
@@ -489,14 +495,12 @@ class Record(keras.callbacks.Callback):
         self.run.step += 1
         every = self.options.checkpoint_every
         if every and self.run.step % every == 0 and self.run.step < len(self.steps.batches):
+            check_loss(logs, self.run.epoch)
             save_checkpoint(self.run, self.model)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Evaluate, write the log and keep all."""
-        found = logs or {}
-        if not math.isfinite(found["loss"]):
-            what = f"the loss became {found['loss']} in epoch {epoch + 1}"
-            raise RunError(f"{what}; the last checkpoint is kept")
+        found = check_loss(logs, epoch)
         row: dict[str, float | str] = {"epoch": epoch + 1}
         row["lr"] = self.run.rate
         row |= {"train_loss": float(found["loss"]), "train_top1": float(found["top1"])}
@@ -516,6 +520,14 @@ class Record(keras.callbacks.Callback):
             return {}
         found = evaluate(self.model, images, batch)
         return {f"{evaluated_name(self.images)}_{name}": value for name, value in found.items()}
+
+
+def check_loss(logs: Logs, epoch: int) -> dict[str, float]:
+    """Return what was logged; a loss that is no number ends the run."""
+    found = logs or {}
+    if not math.isfinite(loss := float(found["loss"])):
+        raise RunError(f"the loss became {loss} in epoch {epoch + 1}; the last checkpoint is kept")
+    return found
 
 
 def save_checkpoint(run: Run, model: keras.Model) -> None:
@@ -715,10 +727,13 @@ def check(options: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the command line; what is wrong with it or its data is said in a line."""
+    options = parse()
     try:
-        train(parse())
+        train(options)
     except (RunError, DataError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
 
 
 if __name__ == "__main__":
