@@ -158,7 +158,7 @@ def mean_of_weights(asked: Recipe, files: Path) -> dict[str, np.ndarray]:
 
 
 TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-OTHERS = {"jax": ("jax",), "torch": ("torch",), "two_devices": ("jax", "--distribute")}
+OTHERS = {"two_devices": ("jax", "--distribute"), "torch": ("torch",)}
 
 
 @pytest.mark.slow
