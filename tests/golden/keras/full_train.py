@@ -509,7 +509,7 @@ def read_weights(path: str) -> dict[str, Array]:
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array], source: str) -> None:
-    """Give the model what a file has; what it lacks stays as it started, and a classifier of other classes."""
+    """Give the model what a file has; what it lacks, or has of other classes, stays as it started."""
     missing, other, count = [], [], 0
     for name, variable, shape in named_variables(model):
         axes = AXES.get(len(shape), range(len(shape)))
