@@ -100,6 +100,7 @@ def test_what_a_recipe_does_not_ask_for_is_not_in_its_script() -> None:
 # --- as runs -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_run_that_is_resumed_is_the_one_that_was_not(files: Path) -> None:
     options = ("--checkpoint-every", "2", "--seed", "3")
     whole = run(files, "full", *options, "--out", "whole")
@@ -124,6 +125,7 @@ def test_a_killed_run_that_is_resumed_is_the_one_that_was_not(files: Path) -> No
         assert (files / "killed" / left).is_file()
 
 
+@pytest.mark.slow
 def test_the_mean_of_weights_is_saved_with_the_spec(files: Path) -> None:
     asked = SCRIPTS["ema"]
     start = random_state(asked.program.graph, 1)
@@ -155,8 +157,14 @@ def mean_of_weights(asked: Recipe, files: Path) -> dict[str, np.ndarray]:
     return mean
 
 
-@pytest.mark.parametrize("engine", ["jax", "torch"])
-def test_other_engines_learn_the_same(engine: str, files: Path) -> None:
+TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+OTHERS = {"two_devices": ("jax", "--distribute"), "torch": ("torch",)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", OTHERS)
+def test_other_engines_learn_the_same(other: str, files: Path) -> None:
+    engine, *more = OTHERS[other]
     pytest.importorskip(engine)
     options = ("--precision", "float64", "--epochs", "1", "--weights", "start.safetensors")
     start = random_state(SCRIPTS["nesterov"].program.graph, 1)
@@ -165,22 +173,24 @@ def test_other_engines_learn_the_same(engine: str, files: Path) -> None:
     )
     if not (files / "nesterov").exists():
         assert run(files, "nesterov", *options, "--out", "nesterov").returncode == 0
-    done = run(files, "nesterov", *options, "--out", engine, engine=engine)
+    devices = TWO_DEVICES if more else {}
+    done = run(files, "nesterov", *options, *more, "--out", other, engine=engine, **devices)
     assert done.returncode == 0, done.stderr
     expected, found = (
-        safetensors.load_file(files / out / "weights.safetensors") for out in ("nesterov", engine)
+        safetensors.load_file(files / out / "weights.safetensors") for out in ("nesterov", other)
     )
-    assert max(np.abs(found[name] - expected[name]).max() for name in expected) < 1e-6
+    assert max(np.abs(found[name] - expected[name]).max() for name in expected) < 1e-12
 
 
 WRONG = {
     "--epochs 9": "error: --epochs 9: the recipe has 4 epochs",
     "--batch 7": "error: --batch 7 cannot be shared out equally to 2 parts",
     "--batch 6": "error: 3 images at once are no whole groups of 2 (bn_batch)",
+    "--workers 0": "error: --workers 0: batches are made by a thread or more",
     "--weights none.safetensors": "error: none.safetensors: no file of weights",
     "--data nowhere": "error: nowhere",
     "--out full.npz/run": "error: full.npz/run: Not a directory",
-    "--distribute": "error: --distribute: on TensorFlow Keras clips gradients before it adds them up",
+    "--distribute": "error: --distribute is for JAX, and Keras is on tensorflow: set KERAS_BACKEND=jax",
 }
 
 

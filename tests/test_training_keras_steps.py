@@ -15,11 +15,12 @@ from resnet_dsl.recipe.files import data_file
 from resnet_dsl.recipe.recipe import Recipe
 from resnet_dsl.recipe.recipe_referee import graph_of, optimisation_of
 from resnet_dsl.reference import OptimisedStep, RatedBatch, optimise
-from tests.support.keras_recipes import environment, stepped, write
+from tests.support.keras_recipes import environment, one_logit, stepped, write
 
 pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
 STEPS = 20
-RECIPES = stepped()
+RECIPES = {**stepped(), "one": one_logit()}
 WORKER = Path(__file__).with_name("support") / "keras_training_worker.py"
 
 

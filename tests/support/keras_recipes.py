@@ -79,6 +79,12 @@ def stepped() -> dict[str, Recipe]:
     return {each.name: each for each in found}
 
 
+def one_logit() -> Recipe:
+    """Return a recipe of two classes that one number tells apart."""
+    program = network("one_net", head="head: gap -> fc(1) -> sigmoid")
+    return recipe("one", SGD(0.1, 0.9), program, losses=binary(0.1))
+
+
 def full() -> Recipe:
     """Return a recipe that asks for most of what a script may hold: two phases, a mean, drops, parts."""
     fields = """stem: conv(4, 3x3) -> bn -> relu  stages: [1, 1]  widths: [4, 6]  strides: [1, 2]
@@ -112,12 +118,13 @@ def write(folder: Path, recipes: Iterable[Recipe], images: int = IMAGES) -> None
         (folder / f"{each.name}_data.py").write_text(data_file(each))
         (folder / f"{each.program.name}_keras.py").write_text(render(each.program))
         np.savez(folder / f"{each.name}_start.npz", **random_state(each.program.graph, 1))
-        np.savez(folder / f"{each.name}.npz", **small_images(images))
+        classes = 2 if each.name == "one" else 3
+        np.savez(folder / f"{each.name}.npz", **small_images(images, classes))
 
 
-def small_images(count: int) -> dict[str, np.ndarray]:
-    """Return grey images of three classes, each brighter in a part of its own."""
-    numbers, classes = np.random.default_rng(0), np.arange(count) % 3
+def small_images(count: int, tell: int = 3) -> dict[str, np.ndarray]:
+    """Return grey images of so many classes, at most three, each brighter in a part of its own."""
+    numbers, classes = np.random.default_rng(0), np.arange(count) % tell
     images = numbers.integers(0, 200, (count, 8, 8))
     for image, own in zip(images, classes, strict=True):
         image[2 * own : 2 * own + 3] += 50

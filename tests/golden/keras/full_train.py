@@ -20,7 +20,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -241,8 +242,8 @@ class Adam(keras.optimizers.Optimizer):
         count = ops.cast(self.iterations + 1, variable.dtype)
         self.assign(first, self.beta1 * first + (1 - self.beta1) * gradient)
         self.assign(second, self.beta2 * second + (1 - self.beta2) * ops.square(gradient))
-        mean = first / (1 - ops.power(self.beta1, count))
-        root = ops.sqrt(second / (1 - ops.power(self.beta2, count)))
+        mean = first / (1 - self.beta1**count)
+        root = ops.sqrt(second / (1 - self.beta2**count))
         self.assign_sub(variable, learning_rate * mean / (root + self.eps))
 
 
@@ -288,11 +289,10 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Make the weights, and what sums statistics over the parts of a step."""
         super().build(input_shape)
         shape = self.moving_mean.shape
-        self.part = self.add_weight(name="part", shape=(), initializer="zeros", trainable=False)
-        self.mean_of_parts, self.variance_of_parts = (
-            self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
-            for name in ("mean_of_parts", "variance_of_parts")
-        )
+        zeros = {"initializer": "zeros", "trainable": False, "autocast": False}
+        self.part = self.add_weight(name="part", shape=(), **zeros)
+        self.mean_of_parts = self.add_weight(name="mean_of_parts", shape=shape, **zeros)
+        self.variance_of_parts = self.add_weight(name="variance_of_parts", shape=shape, **zeros)
 
     def call(
         self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
@@ -300,7 +300,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Normalise; in training by the batch, which moves the running statistics."""
         if not (training and self.trainable):
             return super().call(inputs, training=False)
-        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        x = ops.cast(inputs, keras.config.floatx())
         groups = ops.reshape(x, (-1, BN_BATCH, *x.shape[1:]))
         within = tuple(range(1, len(groups.shape) - 1))
         mean, variance = ops.moments(groups, axes=within, keepdims=True)
@@ -330,11 +330,16 @@ class BatchNorm(keras.layers.BatchNormalization):
 
 def set_precision(precision: str) -> None:
     """Choose float32, bfloat16 (float32 weights, layers that compute in bfloat16) or float64."""
-    double = precision == "float64"
-    if double and keras.backend.backend() == "jax":
+    double, engine = precision == "float64", keras.backend.backend()
+    if double and engine == "jax":
         import jax
 
         jax.config.update("jax_enable_x64", True)
+    if double and engine != "tensorflow":
+        # By a table of its own Keras computes means and more in single precision there.
+        from keras.src.backend.common import dtypes
+
+        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
     keras.config.set_floatx("float64" if double else "float32")
     mixed = precision == "bfloat16"
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else keras.config.floatx())
@@ -389,15 +394,20 @@ def targets(y: Array) -> dict[str, Array]:
 
 
 class Steps(keras.utils.PyDataset):
-    """The steps of an epoch from `first` on, each in ACCUMULATE parts: the same by any worker."""
+    """The steps of an epoch from `first` on, each in ACCUMULATE parts.
+
+    Threads of its own make batches ahead: those of Keras lose the one that `fit` looks at before it starts.
+    """
 
     def __init__(self, images: Data, options: argparse.Namespace, epoch: int, first: int = 0) -> None:
-        super().__init__(workers=options.workers)
+        super().__init__()
         self.images, self.options, self.first = images, options, first
+        self.threads = ThreadPoolExecutor(options.workers)
         self.start(epoch)
 
     def start(self, epoch: int) -> None:
         """Go to an epoch."""
+        self.ahead: dict[int, Future[tuple[Array, Array]]] = {}
         self.last: tuple[int, tuple[Array, Array]] = -1, (np.empty(0), np.empty(0))
         self.batches = TrainBatches(
             self.images,
@@ -415,11 +425,19 @@ class Steps(keras.utils.PyDataset):
         step, part = divmod(index, ACCUMULATE)
         at, batch = self.last
         if at != step:
-            batch = self.batches[self.first + step]
+            batch = self.batch(self.first + step)
             self.last = step, batch
         x, y = batch
         parts = slice(part * len(x) // ACCUMULATE, (part + 1) * len(x) // ACCUMULATE)
         return x[parts], targets(y[parts])
+
+    def batch(self, step: int) -> tuple[Array, Array]:
+        """Return the batch of a step, and have those after it made."""
+        end = min(step + 1 + 2 * self.options.workers, len(self.batches))
+        for each in range(step, end):
+            if each not in self.ahead:
+                self.ahead[each] = self.threads.submit(self.batches.__getitem__, each)
+        return self.ahead.pop(step).result()
 
 
 def evaluate(model: keras.Model, images: Images, batch: int) -> dict[str, float]:
@@ -428,8 +446,9 @@ def evaluate(model: keras.Model, images: Images, batch: int) -> dict[str, float]
     batches = TestBatches(images, batch, dtype=keras.config.floatx())
     for place in range(len(batches)):
         views, labels = batches[place]
-        found = [logits_of(model.predict_on_batch(view)) for view in views]
-        found = [logits[: len(labels)] for logits in found]  # each device gives all, where there are several
+        # The last batch is filled up by images of its own: it is compiled, and shared out, as the others.
+        filled = [np.resize(view, (batch, *view.shape[1:])) for view in views]
+        found = [logits_of(model.predict_on_batch(view))[: len(labels)] for view in filled]
         scores = mean_of_views(found)
         own = scores[np.arange(len(labels)), labels]
         loss -= float(np.log(np.maximum(own, 1e-300)).sum())
@@ -490,19 +509,25 @@ def read_weights(path: str) -> dict[str, Array]:
 
 
 def load_state(model: keras.Model, state: Mapping[str, Array], source: str) -> None:
-    """Give the model what a file has; what it lacks stays as it started."""
-    missing = []
+    """Give the model what a file has; what it lacks, or has of other classes, stays as it started."""
+    missing, other, count = [], [], 0
     for name, variable, shape in named_variables(model):
-        if name not in state:
+        axes = AXES.get(len(shape), range(len(shape)))
+        wanted = tuple(shape[axis] for axis in axes)
+        value = state.get(name)
+        if value is None:
             missing.append(name)
-        else:
-            axes = AXES.get(len(shape), range(len(shape)))
-            value = state[name]
-            if value.shape != tuple(shape[axis] for axis in axes):
-                raise RunError(f"{source}: {name} is of shape {value.shape}, another than the network's")
+        elif value.shape == wanted:
             variable.assign(value.transpose(np.argsort(axes)).reshape(variable.shape))
-    if len(missing) == sum(1 for _ in named_variables(model)):
+            count += 1
+        elif value.shape[1:] == wanted[1:]:
+            other.append(name)
+        else:
+            raise RunError(f"{source}: {name} is of shape {value.shape}, and {wanted} in the network")
+    if not count:
         raise RunError(f"{source}: has no tensor of the network {SPEC['model']}")
+    if other:
+        print(f"{source}: of another number of classes, starts by the seed: {', '.join(other)}")
     if missing:
         names = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
         print(f"{source}: lacks {len(missing)} tensors, which start by the seed: {names}")
@@ -551,7 +576,7 @@ class Rate(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Show the rate in the progress bar."""
         if logs is not None:
-            logs["rate"] = self.run.rate
+            logs["lr"] = self.run.rate
 
 
 class DropPath(keras.callbacks.Callback):
@@ -627,21 +652,19 @@ class Record(keras.callbacks.Callback):
         self.run.step += 1
         every = self.options.checkpoint_every
         if every and self.run.step % every == 0 and self.run.step < len(self.steps.batches):
+            check_loss(logs, self.run.epoch)
             save_checkpoint(self.run, self.model, self.average)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Evaluate, write the log and keep all."""
-        found = logs or {}
-        if not math.isfinite(found["loss"]):
-            what = f"the loss became {found['loss']} in epoch {epoch + 1}"
-            raise RunError(f"{what}; the last checkpoint is kept")
+        found = check_loss(logs, epoch)
         row: dict[str, float | str] = {"epoch": epoch + 1}
         row["phase"] = PHASES[self.run.phase].name
         row["lr"] = self.run.rate
         row |= {"train_loss": float(found["loss"]), "train_top1": float(found["logits_top1"])}
         scores = self.scores()
         row |= scores
-        found |= scores
+        found |= {"lr": self.run.rate} | scores  # the bar shows them
         row["seconds"] = round(time.perf_counter() - self.started, 3)
         if self.run.plateau is not None:
             watched = PHASES[self.run.phase].watched
@@ -659,6 +682,14 @@ class Record(keras.callbacks.Callback):
         with self.average.used(self.model):
             found = evaluate(self.model, images, batch)
         return {f"{evaluated_name(self.images)}_{name}": value for name, value in found.items()}
+
+
+def check_loss(logs: Logs, epoch: int) -> dict[str, float]:
+    """Return what was logged; a loss that is no number ends the run."""
+    found = logs or {}
+    if not math.isfinite(loss := float(found["loss"])):
+        raise RunError(f"the loss became {loss} in epoch {epoch + 1}; the last checkpoint is kept")
+    return found
 
 
 def save_checkpoint(run: Run, model: keras.Model, average: Average) -> None:
@@ -735,20 +766,21 @@ def train(options: argparse.Namespace) -> None:
     keras.utils.set_random_seed(options.seed)
     images = load(options.data)
     run = Run(options)
-    with distribution(options.distribute):
-        model = network()
-        if options.weights:
-            load_state(model, read_weights(options.weights), options.weights)
-        average = Average(model)
-        if (options.out / CHECKPOINT).exists():
-            resume(run, model, average)
-        else:
-            start_phase(run, model)
-        while not fit_phase(run, model, images, average):
-            run.phase += 1
-            start_phase(run, model)
-        with average.used(model):
-            finish(run, model, images)
+    if options.distribute:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+    model = network()
+    if options.weights:
+        load_state(model, read_weights(options.weights), options.weights)
+    average = Average(model)
+    if (options.out / CHECKPOINT).exists():
+        resume(run, model, average)
+    else:
+        start_phase(run, model)
+    while not fit_phase(run, model, images, average):
+        run.phase += 1
+        start_phase(run, model)
+    with average.used(model):
+        finish(run, model, images)
 
 
 def start_phase(run: Run, model: keras.Model) -> None:
@@ -788,26 +820,11 @@ def events(out: Path) -> list[keras.callbacks.Callback]:
     return [keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False)]
 
 
-def distribution(wanted: bool) -> AbstractContextManager[object]:
-    """Return the scope in which a model is on all devices of this machine, if that is wanted."""
-    engine = keras.backend.backend()
-    if wanted and engine == "jax":
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
-    elif wanted and engine == "tensorflow":
-        import tensorflow as tf
-
-        scope: AbstractContextManager[object] = tf.distribute.MirroredStrategy().scope()
-        return scope
-    elif wanted:
-        raise RunError(f"--distribute is for JAX and TensorFlow; Keras is on {engine}: set KERAS_BACKEND")
-    return nullcontext()
-
-
 def finish(run: Run, model: keras.Model, images: Data) -> None:
     """Write what a run leaves: weights, curves, a card."""
     folder = run.options.out
     origin = {"trained": {"recipe": NAME, "recipe_sha256": RECIPE_SHA256, "epochs": len(run.rows)}}
-    metadata = {"resnet-dsl": json.dumps(SPEC | {"origin": origin}, sort_keys=True)}
+    metadata = {"resnet-dsl": json.dumps(SPEC | images.facts | {"origin": origin}, sort_keys=True)}
     write_whole(folder / "weights.safetensors", save(state_of(model), metadata))
     if picture := curves_png(run.rows, NAME):
         write_whole(folder / "curves.png", picture)
@@ -850,7 +867,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--workers", type=int, default=1, metavar="N", help="threads that make batches (%(default)s)")
     add("--precision", choices=("float32", "bfloat16", "float64"), default=PRECISION, help="(%(default)s)")
     add("--weights", default="", metavar="FILE", help="safetensors to start from")
-    add("--distribute", action="store_true", help="use all devices of this machine, on JAX or TensorFlow")
+    add("--distribute", action="store_true", help="use all devices of this machine, on JAX")
     return parser.parse_args(arguments)
 
 
@@ -861,11 +878,16 @@ def check(options: argparse.Namespace) -> None:
         raise RunError(f"--epochs {options.epochs}: the recipe has {most} epochs")
     if options.batch < ACCUMULATE or options.batch % ACCUMULATE:
         raise RunError(f"--batch {options.batch} cannot be shared out equally to {ACCUMULATE} parts")
+    if options.workers < 1:
+        raise RunError(f"--workers {options.workers}: batches are made by a thread or more")
     at_once = options.batch // ACCUMULATE
     if at_once % BN_BATCH:
         raise RunError(f"{at_once} images at once are no whole groups of {BN_BATCH} (bn_batch)")
-    if options.distribute and keras.backend.backend() == "tensorflow":
-        raise RunError("--distribute: on TensorFlow Keras clips gradients before it adds them up; take JAX")
+    engine = keras.backend.backend()
+    if options.distribute and engine != "jax":
+        raise RunError(f"--distribute is for JAX, and Keras is on {engine}: set KERAS_BACKEND=jax")
+    if options.distribute and at_once % (devices := len(keras.distribution.list_devices())):
+        raise RunError(f"{at_once} images at once cannot be shared out equally to {devices} devices")
     kept = options.out / CHECKPOINT
     if kept.exists() and not options.resume:
         raise RunError(f"{kept} is there: --resume goes on from it, or choose another --out")
@@ -877,10 +899,13 @@ def check(options: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the command line; what is wrong with it or its data is said in a line."""
+    options = parse()
     try:
-        train(parse())
+        train(options)
     except (RunError, DataError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
 
 
 if __name__ == "__main__":
