@@ -150,8 +150,9 @@ def _elaborated(
     recipe = _recipe(reader, fields, program)
     findings.check()
     assert recipe is not None
+    given = "".join(f"\n# with {each} = {value}" for each, value in overrides.items())
     warnings = findings.shown if program is None else (*program.warnings, *findings.shown)
-    return replace(recipe, warnings=tuple(dict.fromkeys(warnings)))
+    return replace(recipe, text=recipe.text + given, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _fields(reader: RecipeReader, settings: Mapping[str, Setting]) -> Iterator[tuple[str, ast.Field]]:
