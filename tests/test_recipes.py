@@ -128,7 +128,8 @@ def test_overrides_are_fields_of_the_recipe_first_and_of_the_model_else() -> Non
     assert made.phases == (Phase("", 2, LAMB(1e-3, 0.9, 0.999, 1e-6, 1e-2), ConstantRate()),)
     assert (made.batch, made.program.cost.output) == (10, {"output": (7,)})
     assert made.text.startswith(CIFAR.strip())
-    assert made.text.endswith("}\n# with epochs = 2\n# with schedule = constant\n# with optimizer = lamb\n# with classes = 7\n# with batch = 10")
+    given = ("epochs = 2", "schedule = constant", "optimizer = lamb", "classes = 7", "batch = 10")
+    assert made.text.endswith("".join(f"\n# with {each}" for each in given))
     with pytest.raises(CompileError) as caught:
         compiled(CIFAR, nothing=3)
     assert [found.code for found in caught.value.diagnostics] == ["E0205"]

@@ -1,4 +1,4 @@
-"""The documents' runs as shipped recipes: checked, on data of their kind, as scripts, and by their texts' numbers."""
+"""The documents' runs as shipped recipes: checked, on data of their kind, as scripts, by their numbers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def shipped(file: str) -> dict[str, Recipe]:
 
 def test_every_shipped_recipe_is_walked() -> None:
     assert {file for file, _ in RECIPES} == set(recipe_files())
-    assert RECIPES == [(file, name) for file in recipe_files() for name in shipped(file)]
+    assert [(file, name) for file in recipe_files() for name in shipped(file)] == RECIPES
 
 
 @each_recipe
