@@ -17,6 +17,7 @@ from pathlib import Path
 from resnet_dsl.records import dataclass
 
 SUFFIX = ".resnet"
+RECIPES = "recipes"
 PACKAGE = Path(__file__).parent
 
 DECLARATION = r"(?m)^(?:use|const|block|model (\w+)|recipe \w+(?= \{))\b"
@@ -72,6 +73,12 @@ def files() -> dict[str, Path]:
     # A tree of paths would take longer than the check of a spec.
     found = (f"{folder}/{name}" for folder, _, names in os.walk(specs_folder()) for name in names)
     return {path.stem: path for path in sorted(Path(name) for name in found if name.endswith(SUFFIX))}
+
+
+def recipe_files() -> dict[str, Path]:
+    """The files of the shelf that recipes stand in, each called as the recipe that is meant."""
+    folder = specs_folder() / RECIPES
+    return {name: path for name, path in files().items() if path.parent == folder}
 
 
 @functools.cache

@@ -35,6 +35,11 @@ recipe short {
     phases: { head: { train: [fc] } }
     weights: none
 }
+
+recipe long {
+    base: short
+    epochs: 20
+}
 """
 
 
@@ -49,7 +54,8 @@ def labels(old: str, typed: str) -> list[str]:
 @pytest.mark.parametrize(
     ("old", "typed", "first"),
     [
-        ("model: small(n=2)", "", ["model", "test"]),
+        ("model: small(n=2)", "", ["base", "model", "test"]),
+        ("model: small(n=2)", "base: ", ["long", "cats_and_dogs", "cifar10_article"]),
         ("model: small", "model: ", ["small"]),
         ("model: small(n=2)", "model: small(", ["n"]),
         ("optimiser: sgd(lr=rate)", "optimiser: ", ["sgd", "adam", "adamw", "rmsprop", "lamb", "rate"]),
@@ -78,6 +84,7 @@ def test_every_field_that_is_not_given_is_offered() -> None:
         ("flip ->", "Left and right exchanged"),
         ("small(n=2)", "parameters"),
         ("rate)", "constant"),
+        ("base:", "whose fields are those that this one does not have"),
     ],
 )
 def test_hovering_says_what_a_word_of_a_recipe_is(word: str, shown: str) -> None:
@@ -98,7 +105,7 @@ def test_a_recipe_is_in_the_outline_and_its_names_are_known() -> None:
     found = analysis(Source("net.resnet", TEXT, path=HERE), Buffers())
     assert found.tree is not None
     assert found.scope is not None
-    entry = outline(found.tree)[-1]
+    entry = outline(found.tree)[-2]
     assert (entry.name, entry.kind, entry.entries[0].name) == ("short", "recipe", "model")
     start = TEXT.index("recipe")
     names = [
@@ -106,4 +113,7 @@ def test_a_recipe_is_in_the_outline_and_its_names_are_known() -> None:
         for each in occurrences(found.tree, found.scope)
         if each.span.start > start
     ]
-    assert names == [("recipe", "short"), ("model", "small"), ("parameter", "n"), ("constant", "rate")]
+    assert names == [
+        ("recipe", "short"), ("model", "small"), ("parameter", "n"), ("constant", "rate"),
+        ("recipe", "long"), ("recipe", "short"),
+    ]  # fmt: skip

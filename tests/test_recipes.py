@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from math import isclose
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,7 @@ from resnet_dsl.recipe.image_steps import (
     ResizeStep,
     ScaleJitterStep,
 )
+from resnet_dsl.recipe.inheritance import Lineage
 from resnet_dsl.recipe.learning_parts import LearningParts
 from resnet_dsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
 from resnet_dsl.recipe.mixing import CutMix, MixUp
@@ -37,6 +39,7 @@ from resnet_dsl.recipe.recipe import DropPathRamp, ImageData, Phase, Recipe
 from resnet_dsl.recipe.schedules import ConstantRate, CosineRate, StepRate, WarmUp
 from resnet_dsl.recipe.terms import Term
 from resnet_dsl.recipe.vocabulary import FAMILIES, FIELDS, REQUIRED
+from resnet_dsl.records import replace
 from tests.support.strategies import NOWHERE
 
 CIFAR = """
@@ -124,6 +127,9 @@ def test_overrides_are_fields_of_the_recipe_first_and_of_the_model_else() -> Non
     made = compiled(CIFAR, epochs=2, schedule="constant", optimizer="lamb", classes=7, batch=10)
     assert made.phases == (Phase("", 2, LAMB(1e-3, 0.9, 0.999, 1e-6, 1e-2), ConstantRate()),)
     assert (made.batch, made.program.cost.output) == (10, {"output": (7,)})
+    assert made.text.startswith(CIFAR.strip())
+    given = ("epochs = 2", "schedule = constant", "optimizer = lamb", "classes = 7", "batch = 10")
+    assert made.text.endswith("".join(f"\n# with {each}" for each in given))
     with pytest.raises(CompileError) as caught:
         compiled(CIFAR, nothing=3)
     assert [found.code for found in caught.value.diagnostics] == ["E0205"]
@@ -137,6 +143,70 @@ def test_of_several_recipes_the_one_of_the_files_name_or_the_last_is_meant() -> 
     assert [each.name for each in check_recipes(Source("x.resnet", text))] == ["a", "t", "b"]
     with pytest.raises(UsageError, match="no recipe `c`"):
         compile_recipe_source(Source("x.resnet", text), name="c")
+
+
+# --- a recipe on another -------------------------------------------------------------------------
+
+LONGER = CIFAR + "recipe longer { base: cifar10  epochs: 200  optimiser: adam }"
+
+
+def test_a_recipe_has_what_it_does_not_say_of_its_base() -> None:
+    first, longer = check_recipes(Source("t.resnet", LONGER))
+    phase = Phase("", 200, Adam(), StepRate((82, 123), 0.1))
+    assert longer == replace(first, name="longer", program=longer.program, phases=(phase,), text=longer.text)
+    assert longer.text.startswith("recipe longer {")
+    assert longer.text.endswith(first.text)
+
+
+def test_none_leaves_out_what_the_base_has() -> None:
+    text = LONGER + "recipe plain { base: longer  schedule: none  train: none  evaluate: none }"
+    plain = check_recipes(Source("t.resnet", text))[2]
+    assert plain.phases == (Phase("", 200, Adam(), ConstantRate()),)
+    assert [step.kind for step in plain.train] == ["normalise"]
+    with pytest.raises(CompileError, match="has no `batch`"):
+        compiled(LONGER + "recipe t { base: longer  batch: none }")
+
+
+def test_phases_of_a_base_can_be_left_out() -> None:
+    text = f"recipe two {{ model: resnet18 {REST}  phases: {{ a: {{ epochs: 1 }}  b: {{}} }} }}"
+    made = compiled(text + "recipe t { base: two  phases: none }")
+    assert [phase.epochs for phase in made.phases] == [4]
+    assert not compiled(text + "recipe t { base: two  phases: { a: { epochs: 3 } } }").warnings
+
+
+def test_a_base_of_another_file_means_what_it_says_there(tmp_path: Path) -> None:
+    (tmp_path / "ours.resnet").write_text(
+        f"const n = 2 const rate = 0.5 model net {{ stages: [n] block: basic head: gap -> fc(10) }}"
+        f" recipe ours {{ model: net {REST.replace('adam', 'sgd(lr=rate)')} weights: none }}"
+    )
+    text = 'use "ours.resnet" const rate = 7 const n = 5 recipe t { base: ours  clip: rate }'
+    made = compile_recipe_source(Source("t.resnet", text), tmp_path)
+    assert made.phases[0].optimiser == SGD(0.5, 0.0, False, 0.0)
+    assert made.clip == 7
+    assert [node.name for node in made.program.graph.nodes if node.name.endswith("conv2")] == [
+        "layer1.0.conv2", "layer1.1.conv2",
+    ]  # fmt: skip
+    assert compile_recipe_source(Source("t.resnet", text), tmp_path, None, {"clip": "2"}).clip == 2
+
+
+def test_a_shipped_recipe_is_a_base_by_its_name() -> None:
+    made = compiled("recipe t { base: cifar10_he2015  model: resnet56 }")
+    assert (made.program.name, made.batch, made.epochs) == ("resnet56", 128, 164)
+    with pytest.raises(CompileError, match="did you mean `cifar10_he2015`"):
+        compiled("recipe t { base: cifar10_he2016 }")
+
+
+def test_a_base_is_not_set_from_outside() -> None:
+    with pytest.raises(CompileError, match="what the text says"):
+        compiled(LONGER, base="cifar10")
+
+
+def test_bases_follow_each_other_only_so_far() -> None:
+    chain = "".join(f"recipe r{i + 1} {{ base: r{i} }} " for i in range(40))
+    text = CIFAR.replace("recipe cifar10", "recipe r0") + chain
+    assert compile_recipe_source(Source("t.resnet", text), name="r15").epochs == 164
+    with pytest.raises(CompileError, match="more than 16 levels deep"):
+        compile_recipe_source(Source("t.resnet", text), name="r16")
 
 
 # --- phases and what learns in them --------------------------------------------------------------
@@ -302,7 +372,8 @@ def test_what_a_term_is_written_as_is_that_term(term: type[Term]) -> None:
     source = Source("t.resnet", text)
     scope, findings = declared(source, None)
     (declaration,) = scope.recipes.values()
-    reader = RecipeReader(declaration, scope, findings, Elaborator(findings, Extent(), evaluate, NOWHERE))
+    alone = Lineage(((declaration, scope),))
+    reader = RecipeReader(alone, findings, Elaborator(findings, Extent(), evaluate, NOWHERE))
     assert reader.term(declaration.fields[-1].value, family) == made
     assert not findings.shown
 

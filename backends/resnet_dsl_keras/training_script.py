@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
@@ -98,7 +99,7 @@ def context(recipe: Recipe) -> dict[str, Any]:
         "origin": list(origin(program))[:1],
         "recipe_text": in_quotes(recipe.text),
         "recipe_digest": recipe_digest(recipe),
-        "spec": {key: quoted(value) for key, value in specification(recipe).items()},
+        "spec": {key: json.dumps(value) for key, value in specification(recipe).items()},
         "seed": recipe.seed,
         "batch": f"{recipe.batch:_}",
         "accumulate": recipe.accumulate,

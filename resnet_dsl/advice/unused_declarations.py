@@ -69,7 +69,7 @@ def _everywhere(scope: Scope) -> Iterator[str]:
 
 def _offered(scope: Scope) -> set[str]:
     """Every name that a `use` of this file makes known."""
-    own = {*scope.blocks, *scope.constants, *scope.models}
+    own = {*scope.blocks, *scope.constants, *scope.models, *scope.recipes}
     return own.union(*(_offered(parent) for parent in scope.parents if not parent.source.ours))
 
 

@@ -18,7 +18,7 @@ from resnet_dsl.elaborate.settings import COUNTED, FIELDS
 from resnet_dsl.elaborate.values import Definition
 from resnet_dsl.ir.ops import CATALOGUE
 from resnet_dsl.records import dataclass
-from resnet_dsl.shipped import known, shipped
+from resnet_dsl.shipped import known, recipe_files, shipped
 from resnet_dsl.syntax import ast
 
 DECLARING = ("use", "const", "block", "model", "recipe")
@@ -86,6 +86,11 @@ def _in_recipe(context: Context, scope: Scope) -> Iterator[Completion]:
     if context.field == "model" and context.continues:
         yield from _models(scope) if context.last == ":" else _arguments(context, scope)
         yield from (_named(n, "model", "shipped") for n in (shipped() if context.last == ":" else ()))
+        return
+    if context.field == "base" and context.continues:
+        others = (name for name in scope.recipe_names() if name != context.declaration[1])
+        yield from (_named(name, "recipe", "recipe") for name in others)
+        yield from (_named(name, "recipe", "shipped") for name in recipe_files())
         return
     yield from (Completion(name, "field", about, f"{name}: ") for name, about in fields_here(context))
     yield from (Completion(name, "argument", what, f"{name}=") for name, what in arguments_here(context))

@@ -163,17 +163,27 @@ def _stages(chain: Chain) -> dict[str, Entity]:
 
 
 def _of_recipe(recipe: ast.Recipe, scope: Scope) -> Iterator[Occurrence]:
-    """The names of a recipe that mean something else too: its model, and constants."""
+    """The names of a recipe that mean something else too: its base, its model, and constants."""
     own = Entity.declared("recipe", recipe.name, recipe.name_at)
     yield Occurrence(recipe.name_at, own, declares=True)
     for item in recipe.fields:
         if item.name == "model":
             yield from _NamesAround(scope).of_base(item.value)
             continue
+        if item.name == "base":
+            yield from _base_of_recipe(item.value, scope)
+            continue
         for node in ast.below(item.value):
             entity = global_entity(node.id, scope) if isinstance(node, ast.Name) else None
             if entity is not None and entity.kind == "constant":
                 yield Occurrence(node.span, entity)
+
+
+def _base_of_recipe(value: ast.Expr, scope: Scope) -> Iterator[Occurrence]:
+    found = scope.find_recipe(value.id) if isinstance(value, ast.Name) else None
+    if found is not None:
+        entity = Entity.declared("recipe", found[0].name, found[0].name_at)
+        yield Occurrence(value.span, entity)
 
 
 # --- expressions ---------------------------------------------------------------------------------

@@ -51,6 +51,16 @@ class Scope:
         """Return the model `name` and the scope it was declared in."""
         return next((scope.models[name] for scope in self.visible if name in scope.models), None)
 
+    def find_recipe(self, name: str) -> tuple[ast.Recipe, Scope] | None:
+        """Return the recipe `name` and the scope it was declared in."""
+        found = ((each.recipes[name], each) for each in self.visible if name in each.recipes)
+        return next(found, None)
+
+    def recipe_names(self) -> Iterator[str]:
+        """Yield the name of every recipe that `find_recipe` would answer."""
+        for scope in self.visible:
+            yield from scope.recipes
+
     def used(self) -> tuple[Source, ...]:
         """Return the texts that this one uses, those of the library not counted."""
         return tuple(dict.fromkeys(scope.source for scope in self.visible[1:] if not scope.source.ours))

@@ -22,10 +22,11 @@ from resnet_dsl.ir.shapes import Extent
 from resnet_dsl.limits import EVALUATIONS, SEED
 from resnet_dsl.program import Program
 from resnet_dsl.recipe.image_pipelines import pipelines
+from resnet_dsl.recipe.inheritance import BASE, is_none, lineage
 from resnet_dsl.recipe.mixing import Mix
 from resnet_dsl.recipe.output_losses import check_classes, metrics_of, output_losses
 from resnet_dsl.recipe.phases import phases
-from resnet_dsl.recipe.reader import RecipeReader, is_none, items_of, listed
+from resnet_dsl.recipe.reader import RecipeReader, items_of, listed
 from resnet_dsl.recipe.recipe import DropPathRamp, ImageData, Phase, Recipe
 from resnet_dsl.recipe.terms import POSITIVE, TEXT, Term, number_rule
 from resnet_dsl.recipe.trained_network import trained_network
@@ -140,7 +141,7 @@ def _elaborated(
     """The recipe of a scope; raises CompileError."""
     declaration = _choose(scope, name)
     elaborator = Elaborator(findings, Extent(), evaluate, declaration.name_at, max_work=max_work)
-    reader = RecipeReader(declaration, scope, findings, elaborator)
+    reader = RecipeReader(lineage(declaration, scope, findings), findings, elaborator)
     settings = {each: override(each, value, scope) for each, value in overrides.items()}
     fields = dict(_fields(reader, settings))
     own = {each: setting for each, setting in settings.items() if SPELLED.get(each, each) not in FIELDS}
@@ -149,25 +150,23 @@ def _elaborated(
     recipe = _recipe(reader, fields, program)
     findings.check()
     assert recipe is not None
+    given = "".join(f"\n# with {each} = {value}" for each, value in overrides.items())
     warnings = findings.shown if program is None else (*program.warnings, *findings.shown)
-    return replace(recipe, warnings=tuple(dict.fromkeys(warnings)))
+    return replace(recipe, text=recipe.text + given, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _fields(reader: RecipeReader, settings: Mapping[str, Setting]) -> Iterator[tuple[str, ast.Field]]:
     """The fields of a recipe by name, those that are set from outside before its own."""
-    found: Fields = {}
-    for item in reader.recipe.fields:
-        name = SPELLED.get(item.name, item.name)
-        if name not in FIELDS:
-            message = f"a recipe has no field `{item.name}`"
-            reader.error("E0205", message, item.name_at, reader.suggest(item.name, FIELDS))
-        elif name in found and name != item.name:
-            reader.error("E0208", f"`{name}` is given twice", item.name_at, "keep one")
-        found.setdefault(name, item)
-    for given, setting in settings.items():
-        name = SPELLED.get(given, given)
-        if name in FIELDS and setting.value is not None:
-            found[name] = ast.Field(setting.span, name, setting.value, name_span=setting.span)
+    for recipe, _ in reader.lineage.layers:
+        _check_names(reader, recipe)
+    given: Fields = {}
+    for written, setting in settings.items():
+        name = SPELLED.get(written, written)
+        if name == BASE:
+            reader.error("E0205", "`base` is what the text says", setting.span, "set single fields")
+        elif name in FIELDS and setting.value is not None:
+            given[name] = ast.Field(setting.span, name, setting.value, name_span=setting.span)
+    found = reader.lineage.fields(given)
     missing = [name for name in REQUIRED if name not in found]
     if "phases" in found:  # which may have the rest
         missing = [name for name in missing if not FIELDS[name].in_phases]
@@ -176,6 +175,19 @@ def _fields(reader: RecipeReader, settings: Mapping[str, Setting]) -> Iterator[t
         hint = f"write `{'  '.join(f'{name}: {EXAMPLES[name]}' for name in missing)}`"
         reader.error("E0203", message, reader.recipe.name_at, hint)
     yield from ((name, item) for name, item in found.items() if name in FIELDS)
+
+
+def _check_names(reader: RecipeReader, recipe: ast.Recipe) -> None:
+    """Report what is no field of a recipe, and a field that is given in two spellings."""
+    seen: set[str] = set()
+    for item in recipe.fields:
+        name = SPELLED.get(item.name, item.name)
+        if name not in FIELDS:
+            message = f"a recipe has no field `{item.name}`"
+            reader.error("E0205", message, item.name_at, reader.suggest(item.name, FIELDS))
+        elif name in seen and name != item.name:
+            reader.error("E0208", f"`{name}` is given twice", item.name_at, "keep one")
+        seen.add(name)
 
 
 def _recipe(reader: RecipeReader, fields: Fields, program: Program | None) -> Recipe | None:
@@ -201,11 +213,10 @@ def _recipe(reader: RecipeReader, fields: Fields, program: Program | None) -> Re
     if program is None or data is None or batch is None or reader.findings.failed:
         return None
     _advise(reader, fields, program, made, weights)
-    span = reader.recipe.span
     return Recipe(
         name=reader.recipe.name,
         program=program,
-        text=span.source.text[span.start : span.end],
+        text=reader.lineage.text,
         data=data,
         train=train,
         test=test,
@@ -229,7 +240,7 @@ def _recipe(reader: RecipeReader, fields: Fields, program: Program | None) -> Re
 
 
 def _term(reader: RecipeReader, fields: Fields, name: str, family: Family, cls: type[ATerm]) -> ATerm | None:
-    if name not in fields or (name not in REQUIRED and is_none(fields[name].value)):
+    if name not in fields:
         return None
     found = reader.term(fields[name].value, family)
     return found if isinstance(found, cls) else None
@@ -243,13 +254,13 @@ def _mixes(reader: RecipeReader, fields: Fields) -> Iterator[Mix]:
 
 
 def _count(reader: RecipeReader, fields: Fields, name: str, usual: int) -> int:
-    if name not in fields or is_none(fields[name].value):
+    if name not in fields:
         return usual
     return reader.checked(fields[name].value, COUNT, f"`{name}`") or usual
 
 
 def _number(reader: RecipeReader, fields: Fields, name: str, rule: ArgumentRule) -> float:
-    if name not in fields or is_none(fields[name].value):
+    if name not in fields:
         return 0.0
     return reader.checked(fields[name].value, rule, f"`{name}`") or 0.0
 

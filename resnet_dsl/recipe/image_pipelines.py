@@ -9,7 +9,7 @@ from resnet_dsl.diagnostics.model import Span
 from resnet_dsl.ir.network import Network
 from resnet_dsl.program import Program
 from resnet_dsl.recipe.image_steps import CropTooLarge, ImageStep, KnownImage, NormaliseStep, sized
-from resnet_dsl.recipe.reader import RecipeReader, is_none
+from resnet_dsl.recipe.reader import RecipeReader
 from resnet_dsl.recipe.vocabulary import IMAGE_STEPS
 from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
@@ -52,8 +52,6 @@ def _steps(reader: RecipeReader, field: ast.Field | None) -> list[PlacedStep] | 
         return [PlacedStep(usual, reader.recipe.name_at)]
     value = field.value
     exprs = (value.first, *value.steps) if isinstance(value, ast.Pipe) else (value,)
-    if is_none(value):
-        exprs = ()
     placed = []
     for expr in exprs:
         step = reader.term(expr, IMAGE_STEPS)

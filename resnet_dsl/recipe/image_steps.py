@@ -242,7 +242,7 @@ class ColourNoiseStep(RandomStep):
 
 @term
 class ShearStep(RandomStep):
-    """A shear of up to `amount` (radians) to either side, as keras' ImageDataGenerator's `shear_range`."""
+    """A shear of up to `amount` radians to either side; `shear_range` of Keras is in degrees."""
 
     kind: ClassVar[str] = "shear"
     amount: float = argument(FROM_ZERO, 0.2)

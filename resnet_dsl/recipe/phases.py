@@ -43,7 +43,8 @@ def phases(reader: RecipeReader, fields: Fields, program: Program | None) -> tup
         hint = "`phases: { head: { train: [fc]  epochs: 5 }  all: { epochs: 10 } }`"
         reader.error("E0204", "`phases` must be a record of phases", value.span, hint)
         return ()
-    _check_shared(reader, given, value)
+    own = {name: field for name, field in given.items() if field in reader.recipe.fields}
+    _check_shared(reader, own, value)
     found = [_named_phase(reader, item, given, parts) for item in _once(reader, value.fields)]
     return tuple(phase for phase in found if phase is not None)
 

@@ -62,7 +62,8 @@ def rate_factors(phase: Phase) -> list[str]:
     """Return what a phase's rate is the product of, as expressions."""
     lr = repr(float(phase.optimiser.lr))
     if isinstance(phase.schedule, PlateauRate):
-        lr = f"({lr} if plateau is None else plateau.rate)"
+        lr = f"{lr} if plateau is None else plateau.rate"
+        lr = lr if phase.warmup is None else f"({lr})"
     after = 0 if phase.warmup is None else phase.warmup.epochs
     warm = f"warm_up(time, {after}, {phase.warmup.start!r})" if phase.warmup is not None else ""
     return [each for each in (lr, warm, factor(phase.schedule, after)) if each]

@@ -9,9 +9,9 @@ from resnet_dsl.diagnostics.errors import Findings
 from resnet_dsl.diagnostics.model import Diagnostic, Label, Span
 from resnet_dsl.elaborate.derived import plain
 from resnet_dsl.elaborate.elaborator import Elaborator, Env
-from resnet_dsl.elaborate.scope import Scope
 from resnet_dsl.elaborate.values import Bad, Value, show
 from resnet_dsl.ir.arguments import ArgumentRule
+from resnet_dsl.recipe.inheritance import Lineage
 from resnet_dsl.recipe.terms import Term
 from resnet_dsl.recipe.vocabulary import FOREIGN, Family
 from resnet_dsl.records import MISSING, dataclass
@@ -20,12 +20,19 @@ from resnet_dsl.syntax import ast
 
 @dataclass(frozen=True)
 class RecipeReader:
-    """What reads the expressions of one recipe: the scope it stands in, and what was found wrong."""
+    """What reads the expressions of a recipe and of those it is based on, and what was found wrong.
 
-    recipe: ast.Recipe
-    scope: Scope
+    An expression means what it does where it is written.
+    """
+
+    lineage: Lineage
     findings: Findings
     elaborator: Elaborator
+
+    @property
+    def recipe(self) -> ast.Recipe:
+        """The recipe itself."""
+        return self.lineage.layers[0][0]
 
     # --- reports
 
@@ -49,7 +56,7 @@ class RecipeReader:
 
     def value(self, expr: ast.Expr, choices: tuple[str, ...] = ()) -> Value:
         """Return the value of an expression; BAD after an error."""
-        return plain(self.elaborator.evaluate(expr, Env(self.scope, choices=choices)))
+        return plain(self.elaborator.evaluate(expr, Env(self.lineage.scope_at(expr.span), choices=choices)))
 
     def checked(self, expr: ast.Expr, rule: ArgumentRule, what: str) -> Any:
         """Return a value as a rule has it, or None after an error; `what` is what the value is of."""
@@ -68,7 +75,7 @@ class RecipeReader:
 
     def _is_other_word(self, name: ast.Name, choices: tuple[str, ...]) -> bool:
         """Whether a name is neither a choice nor a constant: then it was to be one of the choices."""
-        found = self.scope.find(name.id)
+        found = self.lineage.scope_at(name.span).find(name.id)
         return name.id not in choices and (found is None or not isinstance(found[1], ast.Const))
 
     # --- terms
@@ -157,15 +164,8 @@ class RecipeReader:
 
 
 def items_of(expr: ast.Expr) -> tuple[ast.Expr, ...]:
-    """Return the items of a list, none of `none`, or the one expression that is given without brackets."""
-    if isinstance(expr, ast.Constant) and expr.value is None:
-        return ()
+    """Return the items of a list, or the one expression that is given without brackets."""
     return expr.items if isinstance(expr, ast.List) else (expr,)
-
-
-def is_none(expr: ast.Expr) -> bool:
-    """Whether an expression is `none`."""
-    return isinstance(expr, ast.Constant) and expr.value is None
 
 
 def listed(names: Iterable[str]) -> str:

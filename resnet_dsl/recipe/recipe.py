@@ -84,7 +84,7 @@ class Recipe:
     name: str
     program: Program
     text: str
-    """The recipe as it was written."""
+    """The recipe as it was written, then those that it is based on, and what was set from outside."""
     data: ImageData
     train: tuple[ImageStep, ...]
     test: tuple[ImageStep, ...]

@@ -27,9 +27,10 @@ def trained_network(
     if not isinstance(callee, ast.Name):
         reader.error("E0204", "`model` must be the name of a model", value.span, EXAMPLE)
         return None
-    found = _declared(reader, callee.id)
+    scope = reader.lineage.scope_at(callee.span)
+    found = _declared(scope, callee.id)
     if found is None:
-        hint = reader.elaborator.suggest(callee.id, (*reader.scope.model_names(), *known()))
+        hint = reader.elaborator.suggest(callee.id, (*scope.model_names(), *known()))
         reader.error("E0201", f"there is no model `{callee.id}`", callee.span, hint)
         return None
     model, home = found
@@ -44,17 +45,17 @@ def trained_network(
         return None
 
 
-def _declared(reader: RecipeReader, name: str) -> tuple[ast.Model, Scope] | None:
+def _declared(scope: Scope, name: str) -> tuple[ast.Model, Scope] | None:
     """The model of a name: of the file, of one it uses, or shipped."""
-    found = reader.scope.find_model(name)
+    found = scope.find_model(name)
     if found is not None and not found[1].source.ours:
         return found
     path = file_of(name)
     if path is None:
         return None
-    scope, findings = declared(DISK.read(path, path.name), path.parent)
+    shelf, findings = declared(DISK.read(path, path.name), path.parent)
     findings.check()
-    return scope.models.get(name) or next(reversed(list(scope.models.values())), None)
+    return shelf.models.get(name) or next(reversed(list(shelf.models.values())), None)
 
 
 def _settings(reader: RecipeReader, model: ast.Model, call: ast.Call) -> dict[str, Setting] | None:
@@ -74,14 +75,14 @@ def _settings(reader: RecipeReader, model: ast.Model, call: ast.Call) -> dict[st
             return None
         at = argument.name_at if argument.name else argument.span
         value = _with_constants(reader, argument.value)
-        settings[name] = Setting(value, reader.scope, value.span, "field", name_at=at)
+        settings[name] = Setting(value, reader.lineage.scope_at(value.span), value.span, "field", name_at=at)
     return settings
 
 
 def _with_constants(reader: RecipeReader, value: ast.Expr) -> ast.Expr:
     """What is computed from constants of the recipe's file, as a literal: the model may have such names."""
     names = set(ast.names(value))
-    found = (reader.scope.declared(name) for name in names)
+    found = (reader.lineage.scope_at(value.span).declared(name) for name in names)
     if not names or not all(each is not None and isinstance(each[1], ast.Const) for each in found):
         return value
     computed = reader.value(value)

@@ -82,6 +82,7 @@ class RecipeField(NamedTuple):
 
 
 FIELDS: dict[str, RecipeField] = {
+    "base": RecipeField("Another recipe, whose fields are those that this one does not have.", "none"),
     "model": RecipeField("The network: the name of a model, shipped or not, or `name(setting=value)`."),
     "data": RecipeField("Where images and their labels lie.", takes=DATA),
     "train": RecipeField(

@@ -145,10 +145,11 @@ def curves_png(rows: Sequence[Row], title: str) -> bytes:
     for name in rows[0]:
         if name.endswith(("loss", "top1", "top5")):
             axes = left if name.endswith("loss") else right
-            axes.plot(epochs, [float(row[name]) for row in rows], label=name.replace("_", " "))
+            axes.plot(epochs, [float(row[name]) for row in rows], ".-", label=name.replace("_", " "))
     for axes, what in ((left, "loss"), (right, "accuracy")):
         axes.set(xlabel="epoch", ylabel=what)
         axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     figure.suptitle(title)
     picture = io.BytesIO()
