@@ -483,7 +483,7 @@ def test_fewer_images_than_a_batch_are_said(noise: str) -> None:
 
 def test_classes_are_checked_when_images_are_loaded(noise: str) -> None:
     own = pictures_module()
-    with pytest.raises(own.DataError, match=r"there are 10 classes \(0, 1, .*and the network has 2 outputs"):
+    with pytest.raises(own.DataError, match=r"there are 10 classes \(0, 1, .*and the network tells 2"):
         own.load(noise)
 
 

@@ -497,7 +497,7 @@ def small(tmp_path: Path) -> Data:
 
 
 def test_classes_have_to_be_as_many_as_the_network_has_outputs(tmp_path: Path) -> None:
-    said = r"^here: there are 2 classes \(cat, dog\), and the network has 10 outputs; change one of them$"
+    said = r"^here: there are 2 classes \(cat, dog\), and the network tells 10; change one of them$"
     with pytest.raises(DataError, match=said):
         expect_classes(small(tmp_path), "here", 10)
 

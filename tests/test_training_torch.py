@@ -24,6 +24,8 @@ torch = pytest.importorskip("torch")
 
 DROPPING = LITTLE.replace("block: basic", "block: basic  drop_path: 0.2")
 SOFTMAX = LITTLE.replace("fc(10)", "fc(10) -> softmax")
+ONE_LOGIT = LITTLE.replace("fc(10)", "fc(1)")
+ONE_SIGMOID = LITTLE.replace("fc(10)", "fc(1) -> sigmoid")
 
 
 def phase_of(optimiser: object, *frozen: str) -> tuple[Phase, ...]:
@@ -56,6 +58,7 @@ RECIPES = {
     "whole": WHOLE,
     "two": recipe_of("two", TWO_RESULTS, losses=TWO_LOSSES, ema=0.9),
     "softmax": recipe_of("softmax", SOFTMAX),
+    "single": recipe_of("single", ONE_SIGMOID, losses=BINARY),
     "frozen_norms": recipe_of("frozen_norms", LITTLE.replace("stem:", "freeze: norms\n    stem:")),
 }
 
@@ -121,6 +124,8 @@ STEPS = {
     "rmsprop": {"phases": phase_of(RMSprop(1e-2, momentum=0.9, weight_decay=1e-2))},
     "lamb": {"phases": phase_of(LAMB(1e-2))},
     "binary": {"losses": BINARY},
+    "one logit": {"text": ONE_LOGIT, "losses": BINARY},
+    "one sigmoid": {"text": ONE_SIGMOID, "losses": BINARY},
     "clipped": {"clip": 0.05, "accumulate": 2},
     "accumulated": {"accumulate": 4},
     "grouped": {"bn_batch": 4, "accumulate": 2},
@@ -136,7 +141,8 @@ def test_steps_are_those_of_the_referee(name: str, tmp_path: Path) -> None:
     recipe = recipe_of("steps", **STEPS[name])  # type: ignore[arg-type]
     random = np.random.default_rng(1)
     shape, rates = (16, 1, 8, 8), (0.1, 0.03, 0.01)
-    batches = [RatedBatch(random.normal(size=shape), random.integers(0, 10, 16), lr) for lr in rates]
+    classes = 2 if name.startswith("one ") else 10
+    batches = [RatedBatch(random.normal(size=shape), random.integers(0, classes, 16), lr) for lr in rates]
     _agree(recipe, batches, tmp_path)
 
 
@@ -146,6 +152,8 @@ def test_mixed_labels_are_those_of_the_referee(tmp_path: Path) -> None:
     batches = [RatedBatch(random.normal(size=(16, 1, 8, 8)), shares, 0.1)]
     _agree(recipe_of("mixed", losses=SMOOTH, mixes=(MixUp(),)), batches, tmp_path)
     _agree(recipe_of("mixed", losses=BINARY, mixes=(MixUp(),)), batches, tmp_path)
+    of_two = [RatedBatch(batches[0].x, random.dirichlet(np.ones(2), 16), 0.1)]
+    _agree(recipe_of("mixed", ONE_SIGMOID, losses=BINARY, mixes=(MixUp(),)), of_two, tmp_path)
 
 
 def _agree(recipe: Recipe, batches: list[RatedBatch], folder: Path) -> None:

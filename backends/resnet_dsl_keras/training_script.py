@@ -194,24 +194,31 @@ class ScriptNames:
 # --- losses ------------------------------------------------------------------------------------
 
 
+SECOND_CLASS = 'keras.metrics.MeanMetricWrapper(lambda y, x: ops.equal(y > 0.5, x > 0), "top1")'
+"""The accuracy of one logit, which speaks for the second of two classes."""
+
+
 def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
     """Return what the template asks about losses: shares of classes where whole classes do not do."""
     plain = all(loss.loss == CrossEntropy(0.0) for loss in losses)
     shares = bool(recipe.mixes) or not plain
+    accuracy = "CategoricalAccuracy" if shares else "SparseCategoricalAccuracy"
     binary = [loss.loss for loss in losses if isinstance(loss.loss, BinaryCrossEntropy)]
     program = recipe.program
     result = dict(program.graph.outputs)[losses[0].output]
+    classes = program.graph.shape_of(result).channels
     return {
         "losses": {loss.output: loss_text(loss, shares) for loss in losses},
         "weighted": any(loss.weight != 1 for loss in losses),
         "weights_of_losses": {loss.output: float(loss.weight) for loss in losses},
         "shares": shares,
-        "classes": program.graph.shape_of(result).channels,
+        "classes": classes,
+        "single": classes == 1,
         "binary": bool(binary),
         "main_binary": isinstance(losses[0].loss, BinaryCrossEntropy),
         "main_is_map": not program.graph.shape_of(result).is_vector,
         "smoothings": sorted({loss.smoothing for loss in binary}),
-        "accuracy": "CategoricalAccuracy" if shares else "SparseCategoricalAccuracy",
+        "accuracy": SECOND_CLASS if classes == 1 else f'keras.metrics.{accuracy}("top1")',
     }
 
 

@@ -95,6 +95,7 @@ def _facts(recipe: Recipe) -> dict[str, object]:
     probabilities = gives_probabilities(program.graph, scored.output, binary)
     losses = loss_lines(program, recipe.losses, by_name)
     view = view_text(scored.loss, output, probabilities)
+    classes = _classes(program, scored)
     phases = [_phase(program, phase) for phase in recipe.phases]
     return {
         **{each.name: getattr(recipe, each.name) for each in fields(recipe)},
@@ -119,7 +120,9 @@ def _facts(recipe: Recipe) -> dict[str, object]:
         "scored_binary": binary,
         "scored": output,
         "view": view,
-        "classes": _classes(program, scored),
+        "classes": classes,
+        "single": classes == 1,
+        "threshold": 0.5 if probabilities else 0,
         "unused": len(recipe.losses) < len(program.graph.outputs),
         "vector": network.input.is_vector,
     }

@@ -38,7 +38,7 @@ def filled(recipe: Recipe, imports: str, definitions: str) -> str:
         text=[plain(line.rstrip()) for line in recipe.text.strip("\n").split("\n")],
         quoted=quoted,
         channels=recipe.program.network.input.channels,
-        outputs=outputs_of(recipe),
+        classes=classes_of(recipe),
         epochs=repr(tuple(phase.epochs for phase in recipe.phases)),
         names=name_lines(recipe.data.classes),
         loading=loading_lines(recipe.data, source.statistics),
@@ -67,8 +67,8 @@ def name_lines(classes: tuple[str, ...]) -> list[str]:
     return fitted("NAMES = (", items, ",)" if len(items) == 1 else ")", WIDTH) if items else []
 
 
-def outputs_of(recipe: Recipe) -> int:
-    """Return how many classes the network's output has that the first loss is of."""
+def classes_of(recipe: Recipe) -> int:
+    """Return how many classes the network's output tells that the first loss is of: two by one number."""
     graph = recipe.program.graph
     result = dict(graph.outputs)[recipe.losses[0].output]
-    return next(node.shape.channels for node in graph.nodes if node.name == result)
+    return max(next(node.shape.channels for node in graph.nodes if node.name == result), 2)

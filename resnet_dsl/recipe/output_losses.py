@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from resnet_dsl.diagnostics.model import Label, Span
 from resnet_dsl.program import Program
-from resnet_dsl.recipe.losses import CrossEntropy, Loss, WeightedLoss
+from resnet_dsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Loss, WeightedLoss
 from resnet_dsl.recipe.reader import RecipeReader, items_of, listed
 from resnet_dsl.recipe.recipe import ImageData
 from resnet_dsl.recipe.terms import POSITIVE
@@ -94,7 +94,10 @@ def check_classes(
     losses: tuple[WeightedLoss, ...],
     data: ImageData | None,
 ) -> int:
-    """Report outputs that do not tell classes; return how many those have, 0 where it is not known."""
+    """Report outputs that do not tell classes; return how many those tell, 0 where it is not known.
+
+    One number tells two classes apart, where its loss is binary.
+    """
     shapes = {**program.cost.output, **program.cost.auxiliary}
     field = fields.get("loss")
     at = reader.recipe.name_at if field is None else field.value.span
@@ -107,14 +110,15 @@ def check_classes(
             reader.error("E0703", message, at, "a head such as `gap -> fc(10)` makes them")
             return 0
         count = shape[0] or 0
-        if count == 1:
-            message = f"the output `{each.output}` is one number, and tells no classes apart"
-            reader.error("E0706", message, at, "`fc(2)` tells two")
+        if count == 1 and not isinstance(each.loss, BinaryCrossEntropy):
+            message = f"the output `{each.output}` is one number, and `{each.loss.kind}` takes one a class"
+            reader.error("E0706", message, at, "`loss: binary_cross_entropy` tells two; so does `fc(2)`")
             return 0
         if classes and count != classes:
-            message = f"`{losses[0].output}` tells {classes} classes, and `{each.output}` {count}"
+            message = f"`{losses[0].output}` has {classes} numbers, and `{each.output}` {count}"
             reader.error("E0706", message, at, "all outputs are held against the same labels")
         classes = classes or count
+    classes = max(classes, 2) if classes else 0
     if data is not None and data.classes and classes and len(data.classes) != classes:
         message = f"`data` lists {len(data.classes)} classes, and `{program.name}` tells {classes}"
         hint = f"give the model as many, such as `{program.name}(classes={len(data.classes)})`"

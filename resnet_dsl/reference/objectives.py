@@ -84,8 +84,13 @@ class Objective:
 
 
 def shares_of(targets: ArrayLike, logits: Array) -> Array:
-    """Return targets as shares of classes, of the logits' shape; of a single logit the class is its share."""
+    """Return targets as shares of classes, of the logits' shape.
+
+    A single logit speaks for the second of two classes: its share counts, or the number of the class.
+    """
     given = np.asarray(targets)
+    if given.dtype.kind == "f" and given.ndim > 1 and (given.shape[1], logits.shape[1]) == (2, 1):
+        given = given[:, 1:]
     if given.dtype.kind == "f":
         return np.asarray(given, np.float64).reshape(logits.shape)
     if logits.shape[1] == 1:

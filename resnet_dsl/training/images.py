@@ -141,3 +141,12 @@ class Data:
     def evaluated(self) -> Images:
         """What is evaluated after an epoch: the validation set if there is one, else the test set."""
         return self.validation if len(self.validation) else self.test
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What is said of the images beside weights: classes, and what `normalise` takes of them."""
+        found: dict[str, object] = {"classes": list(self.classes)}
+        statistics = self.train.statistics
+        if statistics is not BYTES:
+            found["statistics"] = {"mean": statistics.mean.tolist(), "std": statistics.std.tolist()}
+        return found

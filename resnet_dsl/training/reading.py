@@ -44,8 +44,8 @@ def held_out(data: Data, path: str, validation: float = 0, subset: int = 0) -> D
     return replace(data, train=data.train.part(0, subset or rest), validation=apart)
 
 
-def expect_classes(data: Data, path: str, outputs: int, expected: tuple[str, ...] = ()) -> Data:
-    """Return the data with its classes as `expected` has them; the network has as many outputs."""
+def expect_classes(data: Data, path: str, told: int, expected: tuple[str, ...] = ()) -> Data:
+    """Return the data with its classes as `expected` has them; the network tells so many."""
     found = data.classes
     if expected and found != numbered(len(found)) and set(found) != set(expected):
         raise DataError(f"{path}: the classes are {listed(found)}; the recipe expects {listed(expected)}")
@@ -53,9 +53,9 @@ def expect_classes(data: Data, path: str, outputs: int, expected: tuple[str, ...
         raise DataError(
             f"{path}: there are {len(found)} classes; the recipe names {len(expected)}: {listed(expected)}"
         )
-    if len(found) != outputs:
+    if len(found) != told:
         count = f"there are {len(found)} classes ({listed(found)})"
-        raise DataError(f"{path}: {count}, and the network has {outputs} outputs; change one of them")
+        raise DataError(f"{path}: {count}, and the network tells {told}; change one of them")
     return data if found == expected or not expected else in_order(data, expected)
 
 

@@ -59,10 +59,10 @@ def recipe_of(name: str, text: str = LITTLE, **fields: Any) -> Recipe:
     return Recipe(name, **(usual | fields))
 
 
-def write_digits(path: Path) -> Path:
+def write_digits(path: Path, classes: int = 10) -> Path:
     """Write 96 images of 8x8 for training and 40 for tests: a pattern of each class under noise."""
     random = np.random.default_rng(0)
-    labels = random.integers(0, 10, 136)
+    labels = random.integers(0, classes, 136)
     patterns = random.integers(0, 255, (10, 8, 8))
     images = np.clip(patterns[labels] + random.normal(0, 40, (136, 8, 8)), 0, 255).astype(np.uint8)
     np.savez(path, x_train=images[:96], y_train=labels[:96], x_test=images[96:], y_test=labels[96:])

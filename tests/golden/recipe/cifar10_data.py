@@ -158,6 +158,15 @@ class Data:
         """What is evaluated after an epoch: the validation set if there is one, else the test set."""
         return self.validation if len(self.validation) else self.test
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What is said of the images beside weights: classes, and what `normalise` takes of them."""
+        found: dict[str, object] = {"classes": list(self.classes)}
+        statistics = self.train.statistics
+        if statistics is not BYTES:
+            found["statistics"] = {"mean": statistics.mean.tolist(), "std": statistics.std.tolist()}
+        return found
+
 
 # --- images in arrays ----------------------------------------------------------------------------
 
@@ -565,8 +574,8 @@ def read_data(path: str, channels: int = 3) -> Data:
         raise DataError(f"{path}: cannot be read: {why.strerror or why}") from why
 
 
-def expect_classes(data: Data, path: str, outputs: int, expected: tuple[str, ...] = ()) -> Data:
-    """Return the data with its classes as `expected` has them; the network has as many outputs."""
+def expect_classes(data: Data, path: str, told: int, expected: tuple[str, ...] = ()) -> Data:
+    """Return the data with its classes as `expected` has them; the network tells so many."""
     found = data.classes
     if expected and found != numbered(len(found)) and set(found) != set(expected):
         raise DataError(f"{path}: the classes are {listed(found)}; the recipe expects {listed(expected)}")
@@ -574,9 +583,9 @@ def expect_classes(data: Data, path: str, outputs: int, expected: tuple[str, ...
         raise DataError(
             f"{path}: there are {len(found)} classes; the recipe names {len(expected)}: {listed(expected)}"
         )
-    if len(found) != outputs:
+    if len(found) != told:
         count = f"there are {len(found)} classes ({listed(found)})"
-        raise DataError(f"{path}: {count}, and the network has {outputs} outputs; change one of them")
+        raise DataError(f"{path}: {count}, and the network tells {told}; change one of them")
     return data if found == expected or not expected else in_order(data, expected)
 
 

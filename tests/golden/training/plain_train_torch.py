@@ -563,7 +563,7 @@ def finish(run: Run) -> None:
     if run.place.rank:
         return
     folder = run.options.out
-    write_whole(folder / "weights.safetensors", weight_file(weights, len(run.rows)))
+    write_whole(folder / "weights.safetensors", weight_file(run, weights))
     if picture := curves_png(run.rows, NAME):
         write_whole(folder / "curves.png", picture)
     else:
@@ -574,11 +574,12 @@ def finish(run: Run) -> None:
     print(f"{folder}: weights.safetensors, card.md, log.csv" + (", curves.png" if picture else ""))
 
 
-def weight_file(weights: Tensors, epochs: int) -> bytes:
-    """Return a file of weights under their canonical names, with the spec that they are of."""
+def weight_file(run: Run, weights: Tensors) -> bytes:
+    """Return a file of weights under their canonical names, with the spec and the classes that they are of."""
     named = {n: v.contiguous() for n, v in weights.items() if not n.endswith("num_batches_tracked")}
-    origin = {"trained": {"recipe": NAME, "recipe_sha256": RECIPE_SHA256, "epochs": epochs}}
-    return save(named, {"resnet-dsl": json.dumps(SPEC | {"origin": origin}, sort_keys=True)})
+    origin = {"trained": {"recipe": NAME, "recipe_sha256": RECIPE_SHA256, "epochs": len(run.rows)}}
+    facts = SPEC | run.data.facts | {"origin": origin}
+    return save(named, {"resnet-dsl": json.dumps(facts, sort_keys=True)})
 
 
 def about(run: Run) -> dict[str, float | str]:

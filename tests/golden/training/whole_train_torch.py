@@ -262,8 +262,6 @@ def ramp_drop_path(epoch: int) -> None:
 
 def criterion(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the loss of a batch; y are its classes, or the share of each: images are mixed."""
-    if y.dim() == 1:
-        y = F.one_hot(y, 10)  # the share of its class is 1
     return F.binary_cross_entropy_with_logits(outputs, 0.9 * y.to(outputs.dtype) + 0.05)
 
 
@@ -304,8 +302,7 @@ def add_up_gradients(model: nn.Module, now: bool) -> None:
 
 def count_right(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return for how many images the largest output is of their class, or the larger part of them."""
-    classes = y if y.dim() == 1 else y.argmax(1)
-    return (outputs.argmax(1) == classes).sum()
+    return (outputs.argmax(1) == y.argmax(1)).sum()
 
 
 @torch.no_grad()
@@ -741,7 +738,7 @@ def finish(run: Run) -> None:
     if run.place.rank:
         return
     folder = run.options.out
-    write_whole(folder / "weights.safetensors", weight_file(weights, len(run.rows)))
+    write_whole(folder / "weights.safetensors", weight_file(run, weights))
     if picture := curves_png(run.rows, NAME):
         write_whole(folder / "curves.png", picture)
     else:
@@ -752,11 +749,12 @@ def finish(run: Run) -> None:
     print(f"{folder}: weights.safetensors, card.md, log.csv" + (", curves.png" if picture else ""))
 
 
-def weight_file(weights: Tensors, epochs: int) -> bytes:
-    """Return a file of weights under their canonical names, with the spec that they are of."""
+def weight_file(run: Run, weights: Tensors) -> bytes:
+    """Return a file of weights under their canonical names, with the spec and the classes that they are of."""
     named = {n: v.contiguous() for n, v in weights.items() if not n.endswith("num_batches_tracked")}
-    origin = {"trained": {"recipe": NAME, "recipe_sha256": RECIPE_SHA256, "epochs": epochs}}
-    return save(named, {"resnet-dsl": json.dumps(SPEC | {"origin": origin}, sort_keys=True)})
+    origin = {"trained": {"recipe": NAME, "recipe_sha256": RECIPE_SHA256, "epochs": len(run.rows)}}
+    facts = SPEC | run.data.facts | {"origin": origin}
+    return save(named, {"resnet-dsl": json.dumps(facts, sort_keys=True)})
 
 
 def about(run: Run) -> dict[str, float | str]:
