@@ -64,6 +64,7 @@ BATCH = 16  # images of a step, over all processes
 PRECISION = "float32"
 CHECKPOINT = "checkpoint.pt"
 Tensors = dict[str, torch.Tensor]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
@@ -102,9 +103,6 @@ def begin(model: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     """Begin a phase: return its optimiser, which knows nothing yet."""
     model.train()
     return phase.optimiser([weight for weight in model.parameters() if weight.requires_grad])
-
-
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 @torch.no_grad()
@@ -181,8 +179,8 @@ def evaluate(model: nn.Module, images: Images, place: Place, options: argparse.N
 
 
 def counts(views: list[Any], y: torch.Tensor) -> torch.Tensor:
-    """Return the sums over a batch: of the loss, of images that top1 has right, of images."""
-    scores = torch.stack([F.log_softmax(outputs, 1) for outputs in views])
+    """Return the sums over a batch: the loss, images that are right by top1, images."""
+    scores = torch.stack([F.log_softmax(outputs.double(), 1) for outputs in views])
     scores = scores.logsumexp(0) - math.log(len(views))
     loss = F.nll_loss(scores, y, reduction="sum")
     right = scores.topk(1).indices == y[:, None]
@@ -610,7 +608,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, default=Path("runs", NAME), metavar="DIR", help="folder of the run (%(default)s)")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
     add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="besides one after each epoch")
-    add("--epochs", type=int, default=most, metavar="N", help=f"stop after N of the {most} epochs")
+    add("--epochs", type=int, default=most, metavar="N", help=f"stop early, after N of {most}; rates stay")
     add("--batch", type=int, default=BATCH, metavar="N", help="images of a step (%(default)s)")
     add("--seed", type=int, default=SEED, metavar="N", help="(%(default)s)")
     add("--workers", type=int, default=2, metavar="N", help="processes that load images (%(default)s)")

@@ -70,6 +70,7 @@ EMA = 0.99  # decay of the mean of the weights
 PRECISION = "bfloat16"
 CHECKPOINT = "checkpoint.pt"
 Tensors = dict[str, torch.Tensor]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 WEIGHTS = "start.safetensors"
 
@@ -182,9 +183,6 @@ def set_training(model: nn.Module, phase: Phase) -> None:
         model.get_submodule(name).eval()
 
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
-
 class GroupedStatistics:
     """The forward pass of a batch norm with statistics over BN_BATCH images at a time.
 
@@ -249,7 +247,7 @@ WHOLE_DROP_PATH = network_file.stochastic_depth
 
 def ramp_drop_path(epoch: int) -> None:
     """Let a share of the network's rates of drop path count, which rises to 1 in the first epochs."""
-    share = min(0.0 + 1.0 * epoch / 2, 1.0)
+    share = min(epoch / 2, 1.0)
 
     def part(x: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
         return WHOLE_DROP_PATH(x, rate * share, training)
@@ -325,8 +323,8 @@ def evaluate(model: nn.Module, images: Images, place: Place, options: argparse.N
 
 
 def counts(views: list[Any], y: torch.Tensor) -> torch.Tensor:
-    """Return the sums over a batch: of the loss, of images that top1 has right, of images that top5 has right, of images."""
-    scores = torch.stack([outputs.sigmoid() for outputs in views]).mean(0)
+    """Return the sums over a batch: the loss, images that are right by top1 and by top5, images."""
+    scores = torch.stack([outputs.double().sigmoid() for outputs in views]).mean(0)
     one_hot = F.one_hot(y, 10).to(scores.dtype)
     loss = F.binary_cross_entropy(scores, one_hot, reduction="none").mean(1).sum()
     right = scores.topk(min(5, scores.shape[1])).indices == y[:, None]
@@ -785,7 +783,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, default=Path("runs", NAME), metavar="DIR", help="folder of the run (%(default)s)")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
     add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="besides one after each epoch")
-    add("--epochs", type=int, default=most, metavar="N", help=f"stop after N of the {most} epochs")
+    add("--epochs", type=int, default=most, metavar="N", help=f"stop early, after N of {most}; rates stay")
     add("--batch", type=int, default=BATCH, metavar="N", help="images of a step (%(default)s)")
     add("--seed", type=int, default=SEED, metavar="N", help="(%(default)s)")
     add("--workers", type=int, default=2, metavar="N", help="processes that load images (%(default)s)")
@@ -829,6 +827,8 @@ def run_recipe(options: argparse.Namespace, place: Place) -> None:
     for images in (run.data.validation, run.data.test):
         if 0 < len(images) < place.world:
             raise RunError(f"{len(images)} images to evaluate are too few for {place.world} processes")
+    if not len(run.data.evaluated):
+        raise RunError("the rate follows evaluations, for which there are no images: give `validation`")
     if (options.out / CHECKPOINT).exists():
         resume(run)
     else:
