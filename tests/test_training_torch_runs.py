@@ -324,6 +324,10 @@ def test_options_that_cannot_be_are_refused_in_a_line(runs: Runs) -> None:
     assert runs.refused("plain", "run", "--epochs", "3") == "--epochs 3: the recipe has 2 epochs"
     alone = "--fsdp shares weights out over processes: start them by torchrun"
     assert runs.refused("plain", "run", "--fsdp") == alone
+    for option in (("--workers", "-1"), ("--batch", "0"), ("--seed", str(2**63))):
+        assert f"{option[1]} is not a number from" in runs.refused("plain", "run", *option)
+    if not torch.cuda.is_available():
+        assert "finds no GPU here" in runs.refused("plain", "run", "--device", "cuda")
     assert "there are 96 images for training" in runs.refused("plain", "run", "--batch", "320")
     assert "none" in runs.refused("plain", "run", "--data", str(runs.folder / "none"))
     wanted = "10 images are no whole groups of 4 (bn_batch)"
@@ -341,6 +345,21 @@ def without_test(path: Path) -> dict[str, Any]:
     """The arrays of a file but for those of the test set."""
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files if "test" not in name}
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_images_that_do_not_fit_are_refused_in_a_line_before_training(runs: Runs, workers: str) -> None:
+    with np.load(runs.scripts / "digits.npz") as arrays:
+        digits = dict(arrays)
+    data = runs.folder / "other.npz"
+    options = ("--data", str(data), "--workers", workers)
+    np.savez(data, **(digits | {"x_test": np.zeros((40, 9, 7), np.uint8)}))
+    wanted = "images of 9x7, and the network takes 8x8: add resize or a crop to the recipe"
+    assert runs.refused("plain", "run", *options) == wanted
+    np.savez(data, **(digits | {"x_train": np.zeros((96, 8, 8, 3), np.uint8)}))
+    wanted = "images have 3 channels, and the network takes 1: add colour(grey)"
+    assert runs.refused("plain", "run", *options) == wanted
+    assert not list((runs.folder / "run").iterdir())
 
 
 def test_a_checkpoint_is_neither_overwritten_nor_mistaken(runs: Runs) -> None:
