@@ -807,7 +807,7 @@ def finish(run: Run, model: keras.Model, images: Data) -> None:
     """Write what a run leaves: weights, curves, a card."""
     folder = run.options.out
     origin = {"trained": {"recipe": NAME, "recipe_sha256": RECIPE_SHA256, "epochs": len(run.rows)}}
-    metadata = {"resnet-dsl": json.dumps(SPEC | {"origin": origin}, sort_keys=True)}
+    metadata = {"resnet-dsl": json.dumps(SPEC | images.facts | {"origin": origin}, sort_keys=True)}
     write_whole(folder / "weights.safetensors", save(state_of(model), metadata))
     if picture := curves_png(run.rows, NAME):
         write_whole(folder / "curves.png", picture)
@@ -844,7 +844,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, default=Path("runs", NAME), metavar="DIR", help="folder of the run (%(default)s)")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
     add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="besides one after each epoch")
-    add("--epochs", type=int, default=most, metavar="N", help=f"stop after N of the {most} epochs")
+    add("--epochs", type=int, default=most, metavar="N", help=f"stop early, after N of {most}; rates stay")
     add("--batch", type=int, default=BATCH, metavar="N", help="images of a step (%(default)s)")
     add("--seed", type=int, default=SEED, metavar="N", help="(%(default)s)")
     add("--workers", type=int, default=1, metavar="N", help="threads that make batches (%(default)s)")
