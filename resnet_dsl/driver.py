@@ -222,6 +222,8 @@ def _choose(scope: Scope, name: str | None) -> ast.Model:
         span = Span(scope.source, 0, 0)
         what = "recipes, and no model" if scope.recipes else "no model"
         hint = "`model name { stages: [2, 2]  block: basic }`"
+        if scope.recipes:
+            hint = "`train` and `verify` take it; for a network name the `model` of a recipe"
         raise NoModelError([Diagnostic("E0203", f"the file declares {what}", span, hint=hint)])
     stem = Path(scope.source.name).stem
     chosen = scope.models.get(stem) or list(scope.models.values())[-1]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from resnet_dsl import load
 from resnet_dsl.cli.main import main
-from resnet_dsl.driver import compile_spec
+from resnet_dsl.diagnostics.errors import CompileError
 from tests.support.plugins import ROOT, install, run_cli
 
 RECIPE = """recipe short {
@@ -108,13 +109,15 @@ def test_a_recipe_is_asked_for_where_there_is_a_model(
     assert "did you mean `other`?" in capsys.readouterr().err
 
 
-def test_verify_takes_the_network_of_a_recipe_with_its_settings(
+def test_verify_of_a_file_of_recipes_is_about_the_recipe(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "short.resnet").write_text(RECIPE.replace("n=1", "n=1, classes=7"))
-    assert main(["verify", "short.resnet", "--backends", "torch"]) == 0
-    params = compile_spec("cifar_resnet", None, {"n": 1, "classes": 7}).cost.params
-    assert capsys.readouterr().out.startswith(f"cifar_resnet: {params:,} parameters")
+    assert main(["verify", "short.resnet", "--steps", "1"]) == 2
+    told = capsys.readouterr().err
+    assert "data: nothing is there" in told
+    assert "--random takes random images" in told
+    assert main(["verify", "short.resnet", "--train-steps", "1"]) == 2
+    assert "--train-steps is about a network" in capsys.readouterr().err
 
 
 COMMANDS = [["summary"], ["expand"], ["draw", "-o", "-"], ["compile", "--emit", "graph"]]
@@ -126,6 +129,30 @@ def test_other_commands_take_the_network_of_a_recipe(
 ) -> None:
     assert main([command[0], "short.resnet", *command[1:]]) == 0
     assert "cifar_resnet" in capsys.readouterr().out
+
+
+def test_summary_has_a_line_about_the_recipe(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "both.resnet").write_text(MODEL + RECIPE.replace('"data"', '"data", subset=100'))
+    said = 'recipe short: "data", batch 8, 2 epochs'
+    assert main(["summary", "short.resnet"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{said}, adam"
+    assert main(["summary", "both.resnet", "--recipe", "short"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{said} (24 steps), adam"
+    assert main(["summary", "both.resnet", "--recipe", "short", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["recipe"]["steps"]) == ("cifar_resnet", 24)
+    assert main(["summary", "both.resnet"]) == 0
+    assert "recipe" not in capsys.readouterr().out
+
+
+def test_a_file_of_recipes_says_so_where_a_network_is_wanted(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CompileError, match="recipes, and no model") as raised:
+        load("short.resnet")
+    assert "name the `model` of a recipe" in str(raised.value)
+    assert main(["diff", "short.resnet", "resnet20"]) == 2
+    assert "the file declares recipes, and no model" in capsys.readouterr().err
 
 
 def test_the_files_of_a_recipe_land_together(place: Path, plugin: Path) -> None:

@@ -101,7 +101,7 @@ def test_scripts_are_as_ruff_wants_them(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", ["plain", "single", "two", "whole"])
 def test_scripts_are_typed(name: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     cache = tmp_path_factory.getbasetemp() / "mypy"
     options = ["--strict", "--config-file", "", "--ignore-missing-imports", "--cache-dir", str(cache)]

@@ -11,8 +11,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from resnet_dsl.backend.artefacts import digest
@@ -38,6 +41,7 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 DROPPING = LITTLE.replace("fc(10)", "dropout(0.2) -> fc(10)").replace("basic", "basic  drop_path: 0.2")
 ADAM = (Phase("", 2, Adam(1e-2), CosineRate()),)
+BINARY = (WeightedLoss("output", BinaryCrossEntropy(0.1)),)
 KIND = WeightedLoss("kind", CrossEntropy())
 RECIPES = [
     recipe_of("plain"),
@@ -55,8 +59,9 @@ RECIPES = [
         metrics=("top1", "top5"),
         clip=1.0,
     ),
-    recipe_of("binary", losses=(WeightedLoss("output", BinaryCrossEntropy(0.1)),), mixes=(MixUp(), CutMix())),
+    recipe_of("binary", losses=BINARY, mixes=(MixUp(), CutMix())),
     recipe_of("two", TWO_RESULTS, losses=(KIND, WeightedLoss("early", CrossEntropy(), 0.4))),
+    recipe_of("sigmoid", LITTLE.replace("fc(10)", "fc(10) -> sigmoid"), losses=BINARY),
     recipe_of("one_of_two", TWO_RESULTS, losses=(KIND,)),
 ]
 Weights = dict[str, "torch.Tensor"]
@@ -140,6 +145,7 @@ def test_a_run_leaves_its_files(runs: Runs) -> None:
     out = runs("plain", "run")
     names = {path.name for path in out.iterdir()}
     assert names >= {"checkpoint.pt", "log.csv", "weights.safetensors", "card.md", "curves.png"}
+    assert any(name.startswith("events.out.tfevents") for name in names) or not find_spec("tensorboard")
     assert runs.said.startswith("epoch 1/2: loss ")
     rows = log_of(out)
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -230,6 +236,35 @@ def test_a_run_may_be_stopped_early_and_go_on(runs: Runs, name: str) -> None:
     assert largest_difference(parts, whole) == 0
 
 
+def test_pictures_that_are_skipped_are_skipped_again_after_a_resume(runs: Runs) -> None:
+    """A broken picture is named, the next takes its place, and the run stays the same bit for bit."""
+    folder = write_pictures(runs.folder / "pictures")
+    for path in ("train/3/1.png", "train/7/0.png", "test/2/0.png"):
+        (folder / path).write_bytes(b"no picture")
+    options = ("--data", str(folder), "--batch", "12")
+    whole = runs("plain", "whole", *options)
+    assert runs.said.count("skipped a broken picture, the next takes its place") == 3
+    assert "train/3/1.png" in runs.said
+    runs("plain", "parts", *options, "--epochs", "1")
+    parts = runs("plain", "parts", *options, "--resume")
+    assert log_of(parts) == log_of(whole)
+    assert largest_difference(parts, whole) == 0
+
+
+def write_pictures(folder: Path) -> Path:
+    """Write the digits as pictures in a folder for each class: up to four for training, and one for tests."""
+    Image = pytest.importorskip("PIL.Image")
+    with np.load(write_digits(folder.with_suffix(".npz"))) as arrays:
+        for part, most in (("train", 4), ("test", 1)):
+            for label in range(10):
+                below = folder / part / str(label)
+                below.mkdir(parents=True)
+                images = arrays[f"x_{part}"][arrays[f"y_{part}"] == label][:most]
+                for place, image in enumerate(images):
+                    Image.fromarray(image).save(below / f"{place}.png")
+    return folder
+
+
 def test_a_run_goes_on_with_another_number_of_processes(runs: Runs) -> None:
     whole = runs("grouped", "whole", "--precision", "float64")
     runs("grouped", "parts", "--precision", "float64", "--epochs", "1")
@@ -248,7 +283,7 @@ def test_what_a_phase_freezes_is_saved_as_it_was(runs: Runs) -> None:
 # --- options -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["binary", "two", "dropping", "phases"])
+@pytest.mark.parametrize("name", ["binary", "sigmoid", "two", "phases"])
 def test_every_recipe_runs_in_half_precision(runs: Runs, name: str) -> None:
     out = runs(name, "run", "--precision", "bfloat16", "--channels-last", "--workers", "2")
     assert math.isfinite(float(log_of(out)[1]["test_loss"]))
@@ -289,14 +324,42 @@ def test_options_that_cannot_be_are_refused_in_a_line(runs: Runs) -> None:
     assert runs.refused("plain", "run", "--epochs", "3") == "--epochs 3: the recipe has 2 epochs"
     alone = "--fsdp shares weights out over processes: start them by torchrun"
     assert runs.refused("plain", "run", "--fsdp") == alone
+    for option in (("--workers", "-1"), ("--batch", "0"), ("--seed", str(2**63))):
+        assert f"{option[1]} is not a number from" in runs.refused("plain", "run", *option)
+    if not torch.cuda.is_available():
+        assert "finds no GPU here" in runs.refused("plain", "run", "--device", "cuda")
     assert "there are 96 images for training" in runs.refused("plain", "run", "--batch", "320")
     assert "none" in runs.refused("plain", "run", "--data", str(runs.folder / "none"))
     wanted = "10 images are no whole groups of 4 (bn_batch)"
     assert runs.refused("grouped", "run", "--batch", "10") == wanted
     (runs.folder / "text").write_text("no weights")
     assert "no file of weights" in runs.refused("plain", "run", "--weights", str(runs.folder / "text"))
+    np.savez(runs.folder / "no_test.npz", **without_test(runs.scripts / "digits.npz"))
+    said = runs.refused("phases", "run", "--data", str(runs.folder / "no_test.npz"))
+    assert said.startswith("the rate follows evaluations, for which there are no images")
     assert "the loss became nan in epoch 1" in runs.refused("exploding", "run", "--checkpoint-every", "2")
     assert not (runs.folder / "run" / "checkpoint.pt").exists()
+
+
+def without_test(path: Path) -> dict[str, Any]:
+    """The arrays of a file but for those of the test set."""
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files if "test" not in name}
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_images_that_do_not_fit_are_refused_in_a_line_before_training(runs: Runs, workers: str) -> None:
+    with np.load(runs.scripts / "digits.npz") as arrays:
+        digits = dict(arrays)
+    data = runs.folder / "other.npz"
+    options = ("--data", str(data), "--workers", workers)
+    np.savez(data, **(digits | {"x_test": np.zeros((40, 9, 7), np.uint8)}))
+    wanted = "images of 9x7, and the network takes 8x8: add resize or a crop to the recipe"
+    assert runs.refused("plain", "run", *options) == wanted
+    np.savez(data, **(digits | {"x_train": np.zeros((96, 8, 8, 3), np.uint8)}))
+    wanted = "images have 3 channels, and the network takes 1: add colour(grey)"
+    assert runs.refused("plain", "run", *options) == wanted
+    assert not list((runs.folder / "run").iterdir())
 
 
 def test_a_checkpoint_is_neither_overwritten_nor_mistaken(runs: Runs) -> None:

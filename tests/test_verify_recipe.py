@@ -96,7 +96,6 @@ FAULTS = {
         "all gradients are 2 times what they should be",
     ),
     "the smoothing": ("label_smoothing=0.1", "label_smoothing=0.2", "loss", 1, ""),
-    "the groups": ("BN_BATCH = 8", "BN_BATCH = 16", "loss", 1, ""),
 }  # fmt: skip
 
 

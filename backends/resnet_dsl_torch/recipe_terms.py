@@ -112,7 +112,8 @@ def _(loss: BinaryCrossEntropy, scores: str, probabilities: bool) -> str:
 
 
 def view_text(loss: Loss, scores: str, probabilities: bool) -> str:
-    """Return probabilities of a view for a binary loss, else their logarithms."""
+    """Return probabilities of a view for a binary loss, else their logarithms; in double precision."""
+    scores = f"{scores}.double()"  # they may be bfloat16
     if isinstance(loss, BinaryCrossEntropy):
         return scores if probabilities else f"{scores}.sigmoid()"
     return f"logarithm({scores})" if probabilities else f"F.log_softmax({scores}, 1)"

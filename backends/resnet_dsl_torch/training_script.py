@@ -115,6 +115,7 @@ def _facts(recipe: Recipe) -> dict[str, object]:
         "plateau": any(isinstance(phase.schedule, PlateauRate) for phase in recipe.phases),
         "watched": json.dumps(_watched(recipe)),
         "losses": losses,
+        "of_probabilities": "F.binary_cross_entropy(" in "".join(losses),
         "logarithm": "logarithm(" in "".join([*losses, view]),
         "binary": any(isinstance(each.loss, BinaryCrossEntropy) for each in recipe.losses),
         "scored_binary": binary,

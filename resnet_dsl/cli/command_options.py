@@ -108,6 +108,7 @@ def _train(parser: Parser) -> None:
 
 def _summary(parser: Parser) -> None:
     _spec(parser)
+    _recipe(parser)
     _format(parser, "text", "json")
     tables = parser.add_mutually_exclusive_group()
     tables.add_argument("--layers", action="store_true", help="a line for each op")

@@ -19,22 +19,29 @@ WORD = "recipe"
 
 
 def chosen_recipe(options: Namespace) -> Recipe | None:
+    """Return the recipe that is asked for, if any; its warnings are shown. Raises CompileError."""
+    recipe = asked_recipe(options)
+    if recipe is not None:
+        show_findings(Outcome(diagnostics=list(recipe.warnings)), options)
+    return recipe
+
+
+def asked_recipe(options: Namespace) -> Recipe | None:
     """Return the recipe of `--recipe`, or that of a spec that declares recipes and no model; else None.
 
-    Its warnings are shown. Raises CompileError for one that is wrong.
+    Raises CompileError for one that is wrong.
     """
-    if options.recipe is None and (options.model is not None or options.spec == STDOUT):
+    name = getattr(options, "recipe", None)  # not all commands have the option
+    if name is None and (options.model is not None or options.spec == STDOUT):
         return None
-    if options.recipe is not None and options.model is not None:
+    if name is not None and options.model is not None:
         raise UsageError("a recipe has its model: leave out --model, or --recipe")
     source, home = read(options.spec)
-    if options.recipe is None and not (WORD in source.text and _declares_recipes_alone(source, home)):
+    if name is None and not (WORD in source.text and _declares_recipes_alone(source, home)):
         return None
     from resnet_dsl.recipe.compilation import compile_recipe_source
 
-    recipe = compile_recipe_source(source, home, options.recipe, parse_settings(options.settings))
-    show_findings(Outcome(diagnostics=list(recipe.warnings)), options)
-    return recipe
+    return compile_recipe_source(source, home, name, parse_settings(options.settings))
 
 
 def _declares_recipes_alone(source: Source, home: Path | None) -> bool:

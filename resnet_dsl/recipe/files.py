@@ -39,6 +39,7 @@ def filled(recipe: Recipe, imports: str, definitions: str) -> str:
         quoted=quoted,
         channels=recipe.program.network.input.channels,
         classes=classes_of(recipe),
+        size=size_of(recipe),
         epochs=repr(tuple(phase.epochs for phase in recipe.phases)),
         names=name_lines(recipe.data.classes),
         loading=loading_lines(recipe.data, source.statistics),
@@ -65,6 +66,12 @@ def name_lines(classes: tuple[str, ...]) -> list[str]:
     """Return the lines of the constant of expected classes, if there are any."""
     items = [quoted(name) for name in classes]
     return fitted("NAMES = (", items, ",)" if len(items) == 1 else ")", WIDTH) if items else []
+
+
+def size_of(recipe: Recipe) -> tuple[int | None, ...]:
+    """Return height and width that the network takes, None for any; nothing for a vector."""
+    network = recipe.program.network
+    return tuple(network.input.at(network.extent)[1:])
 
 
 def classes_of(recipe: Recipe) -> int:

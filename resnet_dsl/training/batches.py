@@ -9,6 +9,7 @@ import numpy as np
 from resnet_dsl.training.draws import Draw, Draws
 from resnet_dsl.training.images import Array, DataError, Images, Labels, Numbers
 
+Size = tuple[int | None, ...]  # the sides that a network takes, None for any
 PIECE = 2**15  # numbers in double precision: 256 KiB
 
 
@@ -29,21 +30,27 @@ def steps_of_epoch(images: Images, batch: int) -> int:
 
 
 def drawn_images(
-    images: Images, indices: Labels, draws: Draws, steps: Callable[[Array, Draw], Array], channels: int
+    images: Images,
+    indices: Labels,
+    draws: Draws,
+    steps: Callable[[Array, Draw], Array],
+    channels: int,
+    size: Size = (),
 ) -> tuple[Array, Labels]:
     """Return images after their steps, in one array, with their labels."""
     found = [images.next_readable(int(index)) for index in indices]
     made = [steps(image, draws[place]) for place, (image, _) in enumerate(found)]
-    return stacked(made, channels), np.array([label for _, label in found], np.int64)
+    return stacked(made, channels, size), np.array([label for _, label in found], np.int64)
 
 
 def viewed_images(
-    images: Images, indices: range, steps: Callable[[Array], list[Array]], channels: int
+    images: Images, indices: range, steps: Callable[[Array], list[Array]], channels: int, size: Size = ()
 ) -> tuple[list[Array], Labels]:
     """Return the views of images, an array for each view, with the labels."""
     found = [images.next_readable(index) for index in indices]
     views = zip(*(steps(image) for image, _ in found), strict=True)
-    return [stacked(view, channels) for view in views], np.array([label for _, label in found], np.int64)
+    labels = np.array([label for _, label in found], np.int64)
+    return [stacked(view, channels, size) for view in views], labels
 
 
 def in_pieces(images: Array, numbers: Callable[[Array], Numbers], dtype: str) -> Array:
@@ -55,8 +62,8 @@ def in_pieces(images: Array, numbers: Callable[[Array], Numbers], dtype: str) ->
     return made
 
 
-def stacked(images: Sequence[Array], channels: int) -> Array:
-    """Return images in one array: they need to be of one size, and to have the network's channels."""
+def stacked(images: Sequence[Array], channels: int, size: Size = ()) -> Array:
+    """Return images in one array: they need to be of one size, the network's, and to have its channels."""
     if images[0].shape[2] != channels:
         have = images[0].shape[2]
         hint = {1: "add colour(grey)", 3: "add colour(rgb)"}.get(channels, "take other images")
@@ -65,6 +72,11 @@ def stacked(images: Sequence[Array], channels: int) -> Array:
     if len(shapes) > 1:
         sizes = " and ".join("x".join(map(str, shape)) for shape in shapes[:2])
         raise DataError(f"images of several sizes, {sizes}, are no batch: add resize or a crop to the recipe")
+    given = images[0].shape[:2]
+    if any(side not in (None, own) for side, own in zip(size, given, strict=False)):
+        wanted = "x".join("any" if side is None else str(side) for side in size)
+        hint = "add resize or a crop to the recipe"
+        raise DataError(f"images of {given[0]}x{given[1]}, and the network takes {wanted}: {hint}")
     return np.stack(images)
 
 

@@ -7,22 +7,30 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from resnet_dsl.cli.parser import columns
-from resnet_dsl.cli.programs import one_program
+from resnet_dsl.cli.programs import one_program, optimised
+from resnet_dsl.cli.recipe_choice import chosen_recipe
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.printing.summary import Bars, summary_json, summary_text, title
 
 if TYPE_CHECKING:
     from resnet_dsl.printing.memory_table import MemoryAsked
     from resnet_dsl.program import Program
+    from resnet_dsl.recipe.recipe import Recipe
 
 
 def summary(options: Namespace) -> int:
-    """Show what a model amounts to."""
-    program = one_program(options)
+    """Show what a model amounts to; of a recipe its network, and a line about itself."""
+    recipe = chosen_recipe(options)
+    program = one_program(options) if recipe is None else optimised(recipe.program, options.optimize)
     memory = _memory(options)
     if options.format == "json":
-        print(_json(program, memory))
+        print(_json(program, memory, recipe))
         return 0
     print(_table(program, options), end="")
+    if recipe is not None:
+        from resnet_dsl.recipe.recipe_line import recipe_line
+
+        print(f"\n{printable(recipe_line(recipe))}")
     if memory is not None:
         from resnet_dsl.printing.memory_table import memory_text
 
@@ -30,12 +38,17 @@ def summary(options: Namespace) -> int:
     return 0
 
 
-def _json(program: Program, memory: MemoryAsked | None) -> str:
-    if memory is None:
-        return summary_json(program)
-    from resnet_dsl.printing.memory_table import memory_facts
+def _json(program: Program, memory: MemoryAsked | None, recipe: Recipe | None) -> str:
+    more: dict[str, object] = {}
+    if memory is not None:
+        from resnet_dsl.printing.memory_table import memory_facts
 
-    return summary_json(program, {"memory": memory_facts(program, memory)})
+        more["memory"] = memory_facts(program, memory)
+    if recipe is not None:
+        from resnet_dsl.recipe.recipe_line import recipe_facts
+
+        more["recipe"] = recipe_facts(recipe)
+    return summary_json(program, more)
 
 
 def _memory(options: Namespace) -> MemoryAsked | None:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from resnet_dsl.cli.programs import STDOUT, Outcome, parse_settings, program_of, show_findings
+from resnet_dsl.cli.recipe_choice import asked_recipe
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
+from resnet_dsl.diagnostics.wording import printable
 from resnet_dsl.sources import read
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse
@@ -106,12 +108,21 @@ def _check(options: Namespace) -> None:
 
     outcome = Outcome()
     try:
-        program = program_of(options.spec, options.model, parse_settings(options.settings))
+        recipe = asked_recipe(options)
+        if recipe is None:
+            program = program_of(options.spec, options.model, parse_settings(options.settings))
+        else:
+            program = recipe.program
     except CompileError as error:
         outcome.add(error.diagnostics)
     except UsageError as error:
         outcome.problems.append(str(error))
     else:
-        outcome.add(program.warnings)
-        print(summary_text(program), end="", flush=True)
+        outcome.add(program.warnings if recipe is None else recipe.warnings)
+        print(summary_text(program), end="")
+        if recipe is not None:
+            from resnet_dsl.recipe.recipe_line import recipe_line
+
+            print(f"\n{printable(recipe_line(recipe))}")
+        sys.stdout.flush()
     show_findings(outcome, options)

@@ -862,7 +862,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, default=Path("runs", NAME), metavar="DIR", help="folder of the run (%(default)s)")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
     add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="besides one after each epoch")
-    add("--epochs", type=int, default=most, metavar="N", help=f"stop after N of the {most} epochs")
+    add("--epochs", type=int, default=most, metavar="N", help=f"stop early, after N of {most}; rates stay")
     add("--batch", type=int, default=BATCH, metavar="N", help="images of a step (%(default)s)")
     add("--seed", type=int, default=SEED, metavar="N", help="(%(default)s)")
     add("--workers", type=int, default=1, metavar="N", help="threads that make batches (%(default)s)")

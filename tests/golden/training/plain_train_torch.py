@@ -64,6 +64,7 @@ BATCH = 16  # images of a step, over all processes
 PRECISION = "float32"
 CHECKPOINT = "checkpoint.pt"
 Tensors = dict[str, torch.Tensor]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
@@ -102,9 +103,6 @@ def begin(model: nn.Module, phase: Phase) -> torch.optim.Optimizer:
     """Begin a phase: return its optimiser, which knows nothing yet."""
     model.train()
     return phase.optimiser([weight for weight in model.parameters() if weight.requires_grad])
-
-
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 @torch.no_grad()
@@ -181,8 +179,8 @@ def evaluate(model: nn.Module, images: Images, place: Place, options: argparse.N
 
 
 def counts(views: list[Any], y: torch.Tensor) -> torch.Tensor:
-    """Return the sums over a batch: of the loss, of images that top1 has right, of images."""
-    scores = torch.stack([F.log_softmax(outputs, 1) for outputs in views])
+    """Return the sums over a batch: the loss, images that are right by top1, images."""
+    scores = torch.stack([F.log_softmax(outputs.double(), 1) for outputs in views])
     scores = scores.logsumexp(0) - math.log(len(views))
     loss = F.nll_loss(scores, y, reduction="sum")
     right = scores.topk(1).indices == y[:, None]
@@ -504,7 +502,7 @@ def resume(run: Run) -> None:
     except RunError:
         raise
     except Exception as error:  # noqa: BLE001  whatever a broken file leads to
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise RunError(f"{path}: no whole checkpoint: {reason}") from None
 
 
@@ -606,14 +604,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of a command line."""
     parser = argparse.ArgumentParser(description=f"Train {SPEC['model']} by the recipe {NAME}.")
     add, most = parser.add_argument, sum(phase.epochs for phase in PHASES)
+    count, positive = whole_number(0), whole_number(1)
     add("--data", metavar="PATH", help="where the images lie, if not where the recipe says")
     add("--out", type=Path, default=Path("runs", NAME), metavar="DIR", help="folder of the run (%(default)s)")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
-    add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="besides one after each epoch")
-    add("--epochs", type=int, default=most, metavar="N", help=f"stop after N of the {most} epochs")
-    add("--batch", type=int, default=BATCH, metavar="N", help="images of a step (%(default)s)")
-    add("--seed", type=int, default=SEED, metavar="N", help="(%(default)s)")
-    add("--workers", type=int, default=2, metavar="N", help="processes that load images (%(default)s)")
+    add("--checkpoint-every", type=count, default=0, metavar="STEPS", help="besides one after each epoch")
+    early = f"stop early, after N of {most}: the rates stay as they are"
+    add("--epochs", type=positive, default=most, metavar="N", help=early)
+    add("--batch", type=positive, default=BATCH, metavar="N", help="images of a step (%(default)s)")
+    add("--seed", type=count, default=SEED, metavar="N", help="(%(default)s)")
+    add("--workers", type=count, default=2, metavar="N", help="processes that load images (%(default)s)")
     add("--precision", choices=("float32", "bfloat16", "float64"), default=PRECISION, help="(%(default)s)")
     add("--weights", default="", metavar="FILE", help="safetensors to start from")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
@@ -621,20 +621,33 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--channels-last", action="store_true", help="keep maps with channels innermost")
     add("--compile", action="store_true", help="by torch.compile")
     options = parser.parse_args(arguments)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch finds no GPU here")
     options.autocast = options.precision == "bfloat16"  # weights and sums stay single
     options.dtype = "float64" if options.precision == "float64" else "float32"
     return options
 
 
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `least` on, of 63 bits."""
+
+    def number(text: str) -> int:
+        if not least <= int(text) < 2**63:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} on")
+        return int(text)
+
+    return number
+
+
 def check(options: argparse.Namespace, place: Place) -> None:
     """Refuse options that do not go together, before anything is loaded."""
     most = sum(phase.epochs for phase in PHASES)
-    if not 1 <= options.epochs <= most:
+    if options.epochs > most:
         raise RunError(f"--epochs {options.epochs}: the recipe has {most} epochs")
     if options.fsdp and not dist.is_initialized():
         raise RunError("--fsdp shares weights out over processes: start them by torchrun")
     parts = place.world
-    if options.batch < parts or options.batch % parts:
+    if options.batch % parts:
         raise RunError(f"--batch {options.batch} cannot be shared out equally to {parts} processes")
     there = options.out / CHECKPOINT
     if there.exists() and not options.resume:
@@ -652,6 +665,8 @@ def run_recipe(options: argparse.Namespace, place: Place) -> None:
     for images in (run.data.validation, run.data.test):
         if 0 < len(images) < place.world:
             raise RunError(f"{len(images)} images to evaluate are too few for {place.world} processes")
+        if len(images):
+            TestBatches(images, 1)[0]  # what is wrong with them is said before the first step
     if (options.out / CHECKPOINT).exists():
         resume(run)
     else:
@@ -667,7 +682,8 @@ def main() -> None:
     try:
         run_recipe(options, place)
     except (RunError, DataError) as error:
-        sys.exit(f"error: {error}" if place.rank == 0 else f"error in process {place.rank}: {error}")
+        said = str(error).rpartition("DataError: ")[2].strip()  # from a worker it has a traceback before it
+        sys.exit(f"error: {said}" if place.rank == 0 else f"error in process {place.rank}: {said}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
     finally:

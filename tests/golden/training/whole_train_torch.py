@@ -70,6 +70,7 @@ EMA = 0.99  # decay of the mean of the weights
 PRECISION = "bfloat16"
 CHECKPOINT = "checkpoint.pt"
 Tensors = dict[str, torch.Tensor]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 WEIGHTS = "start.safetensors"
 
@@ -182,9 +183,6 @@ def set_training(model: nn.Module, phase: Phase) -> None:
         model.get_submodule(name).eval()
 
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
-
 class GroupedStatistics:
     """The forward pass of a batch norm with statistics over BN_BATCH images at a time.
 
@@ -249,7 +247,7 @@ WHOLE_DROP_PATH = network_file.stochastic_depth
 
 def ramp_drop_path(epoch: int) -> None:
     """Let a share of the network's rates of drop path count, which rises to 1 in the first epochs."""
-    share = min(0.0 + 1.0 * epoch / 2, 1.0)
+    share = min(epoch / 2, 1.0)
 
     def part(x: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
         return WHOLE_DROP_PATH(x, rate * share, training)
@@ -325,8 +323,8 @@ def evaluate(model: nn.Module, images: Images, place: Place, options: argparse.N
 
 
 def counts(views: list[Any], y: torch.Tensor) -> torch.Tensor:
-    """Return the sums over a batch: of the loss, of images that top1 has right, of images that top5 has right, of images."""
-    scores = torch.stack([outputs.sigmoid() for outputs in views]).mean(0)
+    """Return the sums over a batch: the loss, images that are right by top1 and by top5, images."""
+    scores = torch.stack([outputs.double().sigmoid() for outputs in views]).mean(0)
     one_hot = F.one_hot(y, 10).to(scores.dtype)
     loss = F.binary_cross_entropy(scores, one_hot, reduction="none").mean(1).sum()
     right = scores.topk(min(5, scores.shape[1])).indices == y[:, None]
@@ -679,7 +677,7 @@ def resume(run: Run) -> None:
     except RunError:
         raise
     except Exception as error:  # noqa: BLE001  whatever a broken file leads to
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise RunError(f"{path}: no whole checkpoint: {reason}") from None
 
 
@@ -781,14 +779,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of a command line."""
     parser = argparse.ArgumentParser(description=f"Train {SPEC['model']} by the recipe {NAME}.")
     add, most = parser.add_argument, sum(phase.epochs for phase in PHASES)
+    count, positive = whole_number(0), whole_number(1)
     add("--data", metavar="PATH", help="where the images lie, if not where the recipe says")
     add("--out", type=Path, default=Path("runs", NAME), metavar="DIR", help="folder of the run (%(default)s)")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
-    add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="besides one after each epoch")
-    add("--epochs", type=int, default=most, metavar="N", help=f"stop after N of the {most} epochs")
-    add("--batch", type=int, default=BATCH, metavar="N", help="images of a step (%(default)s)")
-    add("--seed", type=int, default=SEED, metavar="N", help="(%(default)s)")
-    add("--workers", type=int, default=2, metavar="N", help="processes that load images (%(default)s)")
+    add("--checkpoint-every", type=count, default=0, metavar="STEPS", help="besides one after each epoch")
+    early = f"stop early, after N of {most}: the rates stay as they are"
+    add("--epochs", type=positive, default=most, metavar="N", help=early)
+    add("--batch", type=positive, default=BATCH, metavar="N", help="images of a step (%(default)s)")
+    add("--seed", type=count, default=SEED, metavar="N", help="(%(default)s)")
+    add("--workers", type=count, default=2, metavar="N", help="processes that load images (%(default)s)")
     add("--precision", choices=("float32", "bfloat16", "float64"), default=PRECISION, help="(%(default)s)")
     add("--weights", default=WEIGHTS, metavar="FILE", help="safetensors to start from")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(%(default)s)")
@@ -796,20 +796,33 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--channels-last", action="store_true", help="keep maps with channels innermost")
     add("--compile", action="store_true", help="by torch.compile")
     options = parser.parse_args(arguments)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch finds no GPU here")
     options.autocast = options.precision == "bfloat16"  # weights and sums stay single
     options.dtype = "float64" if options.precision == "float64" else "float32"
     return options
 
 
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `least` on, of 63 bits."""
+
+    def number(text: str) -> int:
+        if not least <= int(text) < 2**63:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} on")
+        return int(text)
+
+    return number
+
+
 def check(options: argparse.Namespace, place: Place) -> None:
     """Refuse options that do not go together, before anything is loaded."""
     most = sum(phase.epochs for phase in PHASES)
-    if not 1 <= options.epochs <= most:
+    if options.epochs > most:
         raise RunError(f"--epochs {options.epochs}: the recipe has {most} epochs")
     if options.fsdp and not dist.is_initialized():
         raise RunError("--fsdp shares weights out over processes: start them by torchrun")
     parts = place.world * ACCUMULATE
-    if options.batch < parts or options.batch % parts:
+    if options.batch % parts:
         raise RunError(f"--batch {options.batch} cannot be shared out equally in {parts} parts")
     if options.batch // parts % BN_BATCH:
         raise RunError(f"{options.batch // parts} images are no whole groups of {BN_BATCH} (bn_batch)")
@@ -829,6 +842,10 @@ def run_recipe(options: argparse.Namespace, place: Place) -> None:
     for images in (run.data.validation, run.data.test):
         if 0 < len(images) < place.world:
             raise RunError(f"{len(images)} images to evaluate are too few for {place.world} processes")
+        if len(images):
+            TestBatches(images, 1)[0]  # what is wrong with them is said before the first step
+    if not len(run.data.evaluated):
+        raise RunError("the rate follows evaluations, for which there are no images: give `validation`")
     if (options.out / CHECKPOINT).exists():
         resume(run)
     else:
@@ -844,7 +861,8 @@ def main() -> None:
     try:
         run_recipe(options, place)
     except (RunError, DataError) as error:
-        sys.exit(f"error: {error}" if place.rank == 0 else f"error in process {place.rank}: {error}")
+        said = str(error).rpartition("DataError: ")[2].strip()  # from a worker it has a traceback before it
+        sys.exit(f"error: {said}" if place.rank == 0 else f"error in process {place.rank}: {said}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; --resume goes on from the last checkpoint in {options.out}")
     finally:
