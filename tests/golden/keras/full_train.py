@@ -403,7 +403,7 @@ class Steps(keras.utils.PyDataset):
     def __init__(self, images: Data, options: argparse.Namespace, epoch: int, first: int = 0) -> None:
         super().__init__()
         self.images, self.options, self.first = images, options, first
-        self.threads = ThreadPoolExecutor(options.workers)
+        self.threads = ThreadPoolExecutor(max(options.workers, 1))
         self.start(epoch)
 
     def start(self, epoch: int) -> None:
@@ -879,8 +879,8 @@ def check(options: argparse.Namespace) -> None:
         raise RunError(f"--epochs {options.epochs}: the recipe has {most} epochs")
     if options.batch < ACCUMULATE or options.batch % ACCUMULATE:
         raise RunError(f"--batch {options.batch} cannot be shared out equally to {ACCUMULATE} parts")
-    if options.workers < 1:
-        raise RunError(f"--workers {options.workers}: batches are made by a thread or more")
+    if options.workers < 0:
+        raise RunError(f"--workers {options.workers}: no number of threads")
     at_once = options.batch // ACCUMULATE
     if at_once % BN_BATCH:
         raise RunError(f"{at_once} images at once are no whole groups of {BN_BATCH} (bn_batch)")

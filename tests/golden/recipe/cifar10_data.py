@@ -814,9 +814,13 @@ def steps_of_epoch(images: Images, batch: int) -> int:
 
 
 def drawn_images(
-    images: Images, indices: Labels, draws: Draws, steps: Callable[[Array, Draw], Array], channels: int,
+    images: Images,
+    indices: Labels,
+    draws: Draws,
+    steps: Callable[[Array, Draw], Array],
+    channels: int,
     size: Size = (),
-) -> tuple[Array, Labels]:  # fmt: skip
+) -> tuple[Array, Labels]:
     """Return images after their steps, in one array, with their labels."""
     found = [images.next_readable(int(index)) for index in indices]
     made = [steps(image, draws[place]) for place, (image, _) in enumerate(found)]
@@ -829,9 +833,8 @@ def viewed_images(
     """Return the views of images, an array for each view, with the labels."""
     found = [images.next_readable(index) for index in indices]
     views = zip(*(steps(image) for image, _ in found), strict=True)
-    return [stacked(view, channels, size) for view in views], np.array(
-        [label for _, label in found], np.int64
-    )
+    labels = np.array([label for _, label in found], np.int64)
+    return [stacked(view, channels, size) for view in views], labels
 
 
 def in_pieces(images: Array, numbers: Callable[[Array], Numbers], dtype: str) -> Array:
