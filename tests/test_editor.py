@@ -21,6 +21,7 @@ from resnet_dsl.editor.fixes import fixes
 from resnet_dsl.editor.hover import hover
 from resnet_dsl.editor.name_uses import occurrences
 from resnet_dsl.editor.positions import TextPosition, TextPositions
+from resnet_dsl.editor.recipe_words import TERMS, WORDS
 from resnet_dsl.editor.references import applied_to, definition, references, renamed
 from resnet_dsl.editor.step_facts import facts_of, formula_text
 from resnet_dsl.elaborate.expressions import NUMERIC
@@ -144,11 +145,13 @@ def declared_alone(path: Path) -> Analysis:
     return Analysis(source, parse(source), scope)
 
 
-# What a field may call its place, numeric functions and `share`, what is expected, records of data, and
-# choices that a block passes on.
+# What a field may call its place, numeric functions and `share`, what is expected, records of data, choices
+# that a block passes on; of recipes the terms with their choices, and parts of the network.
 FREE = {
     "stage", "index", "blocks", "block_number", "params", "trainable", "buffers", "macs", "depth", "output",
     "rgb", "bgr", "gray", "norms", "share", *NUMERIC,
+    "head", "layer4", *TERMS, *WORDS["evaluate"],
+    *(choice for _, term in TERMS.values() for _, rule, _ in term.arguments() for choice in rule.choices),
     *(choice for op in CATALOGUE.values() for _, rule, _ in op.arguments() for choice in rule.choices),
 }  # fmt: skip
 
