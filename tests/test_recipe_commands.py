@@ -247,3 +247,10 @@ def test_a_check_without_recipes_imports_nothing_of_them(place: Path) -> None:
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'backends'}"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+def test_a_backend_that_trains_nothing_is_not_left_out_in_silence(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compile", "cifar10_he2015", "--backend", "all", "-o", "all/"]) == 0
+    assert "note: onnx writes no training scripts: left out" in capsys.readouterr().err

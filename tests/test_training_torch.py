@@ -185,3 +185,11 @@ def test_frozen_parts_stay_bit_for_bit(tmp_path: Path) -> None:
     same = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
     frozen = {name for name in before if name.startswith(("conv1.", "bn1.", "layer1."))}
     assert same == frozen
+
+
+def test_a_loss_that_is_long_is_broken_as_a_formatter_does() -> None:
+    from resnet_dsl_torch.recipe_terms import _fitted
+
+    short, long = "return F.cross_entropy(outputs, y)", f"loss = F.name(outputs, {'y' * 90})"
+    assert _fitted(short) == short
+    assert _fitted(long) == f"loss = F.name(\n        outputs, {'y' * 90}\n    )"

@@ -19,6 +19,8 @@ from resnet_dsl.backend.recipes import (
 )
 from resnet_dsl_torch.rules.scores import gives_probabilities
 
+WIDTH = 110
+
 
 @singledispatch
 def optimiser_text(optimiser: Optimiser) -> str:
@@ -32,6 +34,7 @@ def _(optimiser: SGD) -> str:
         "torch.optim.SGD",
         lr=optimiser.lr,
         momentum=optimiser.momentum,
+        dampening=0,
         weight_decay=optimiser.weight_decay,
         nesterov=optimiser.nesterov,
     )
@@ -42,12 +45,14 @@ def _(optimiser: SGD) -> str:
 @optimiser_text.register(LAMB)
 def _(optimiser: Adam | AdamW | LAMB) -> str:
     kind = type(optimiser).__name__
+    ours = isinstance(optimiser, LAMB)  # written out in the script, which knows no variant of it
     return _partial(
-        kind if isinstance(optimiser, LAMB) else f"torch.optim.{kind}",
+        kind if ours else f"torch.optim.{kind}",
         lr=optimiser.lr,
         betas=(optimiser.beta1, optimiser.beta2),
         eps=optimiser.eps,
         weight_decay=optimiser.weight_decay,
+        **({} if ours else {"amsgrad": False}),
     )
 
 
@@ -59,6 +64,7 @@ def _(optimiser: RMSprop) -> str:
         alpha=optimiser.alpha,
         eps=optimiser.eps,
         momentum=optimiser.momentum,
+        centered=False,
         weight_decay=optimiser.weight_decay,
     )
 
@@ -84,8 +90,17 @@ def loss_lines(program: Program, losses: tuple[WeightedLoss, ...], by_name: bool
         text = loss_text(each.loss, scores, gives_probabilities(program.graph, each.output, binary))
         terms.append(text if each.weight == 1 else f"{each.weight!r} * {text}")
     if len(terms) == 1:
-        return [f"return {terms[0]}"]
-    return [f"loss = {terms[0]}", *(f"loss = loss + {term}" for term in terms[1:]), "return loss"]
+        return [_fitted(f"return {terms[0]}")]
+    found = [f"loss = {terms[0]}", *(f"loss = loss + {term}" for term in terms[1:]), "return loss"]
+    return [_fitted(line) for line in found]
+
+
+def _fitted(line: str) -> str:
+    """A statement of a function, its call broken as a formatter does where it is too long."""
+    if len(line) <= WIDTH - 4:
+        return line
+    before, _, arguments = line.partition("(")
+    return f"{before}(\n        {arguments[:-1]}\n    )"
 
 
 @singledispatch
@@ -98,8 +113,7 @@ def loss_text(loss: Loss, scores: str, probabilities: bool) -> str:
 def _(loss: CrossEntropy, scores: str, probabilities: bool) -> str:
     # The logarithm of probabilities are logits: those of which they are the softmax.
     logits = f"logarithm({scores})" if probabilities else scores
-    smoothing = f", label_smoothing={loss.smoothing!r}" if loss.smoothing else ""
-    return f"F.cross_entropy({logits}, y{smoothing})"
+    return f'F.cross_entropy({logits}, y, reduction="mean", label_smoothing={loss.smoothing!r})'
 
 
 @loss_text.register
@@ -108,7 +122,7 @@ def _(loss: BinaryCrossEntropy, scores: str, probabilities: bool) -> str:
     if loss.smoothing:
         wanted = f"{1 - loss.smoothing!r} * {wanted} + {loss.smoothing / 2!r}"
     name = "binary_cross_entropy" + ("" if probabilities else "_with_logits")
-    return f"F.{name}({scores}, {wanted})"
+    return f'F.{name}({scores}, {wanted}, reduction="mean")'
 
 
 def view_text(loss: Loss, scores: str, probabilities: bool) -> str:

@@ -13,7 +13,7 @@ from resnet_dsl.backend.python_source import quoted, template
 from resnet_dsl.backend.recipes import LAMB, BinaryCrossEntropy, Phase, PlateauRate, Recipe, WeightedLoss
 from resnet_dsl.backend.records import fields
 from resnet_dsl.backend.training_parts import definitions_of, imports_of, needed
-from resnet_dsl_torch.recipe_terms import loss_lines, optimiser_text, output_text, view_text
+from resnet_dsl_torch.recipe_terms import WIDTH, loss_lines, optimiser_text, output_text, view_text
 from resnet_dsl_torch.render import model_class
 from resnet_dsl_torch.rules.scores import gives_probabilities
 
@@ -35,7 +35,6 @@ PACKAGES = (
     "from torch.distributed.tensor import DTensor",
     "from torch.nn.parallel import DistributedDataParallel", "from torch.utils.data import DataLoader",
 )  # fmt: skip
-WIDTH = 110
 DATA = "Data, DataError, Images, Plateau, TestBatches, TrainBatches, load, plateau, rate"
 
 

@@ -15,7 +15,7 @@ from resnet_dsl.sources import DISK
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.parser import parse_value
 
-EXAMPLE = "`model: resnet50`, or with settings, `model: cifar_resnet(n=3)`"
+EXAMPLE = "`model: NAME`, or with settings, `model: NAME(classes=10)`"
 
 
 def trained_network(

@@ -136,6 +136,9 @@ def _of_recipes(outcome: Outcome, backends: list[Backend]) -> list[Rendered]:
     from resnet_dsl.cli.recipe_files import recipe_files
 
     made: dict[str, Rendered] = {}
+    for backend in backends:
+        if backend.recipe_script is None and len(backends) > 1:
+            print(f"note: {backend.name} writes no training scripts: left out", file=sys.stderr)
     for recipe in outcome.recipes:
         try:
             for name, content, note in recipe_files(recipe, backends):

@@ -84,6 +84,7 @@ PHASES = (
             torch.optim.SGD,
             lr=0.1,
             momentum=0.9,
+            dampening=0,
             weight_decay=0.0001,
             nesterov=False,
         ),
@@ -131,7 +132,7 @@ def average(values: list[torch.Tensor]) -> None:
 
 def criterion(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the loss of a batch; y are its classes."""
-    return F.cross_entropy(outputs, y)
+    return F.cross_entropy(outputs, y, reduction="mean", label_smoothing=0.0)
 
 
 def step(

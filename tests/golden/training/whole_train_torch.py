@@ -148,6 +148,7 @@ PHASES = (
             torch.optim.SGD,
             lr=0.1,
             momentum=0.9,
+            dampening=0,
             weight_decay=0.0001,
             nesterov=True,
         ),
@@ -260,7 +261,7 @@ def ramp_drop_path(epoch: int) -> None:
 
 def criterion(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the loss of a batch; y are its classes, or the share of each: images are mixed."""
-    return F.binary_cross_entropy_with_logits(outputs, 0.9 * y.to(outputs.dtype) + 0.05)
+    return F.binary_cross_entropy_with_logits(outputs, 0.9 * y.to(outputs.dtype) + 0.05, reduction="mean")
 
 
 def step(
