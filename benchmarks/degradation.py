@@ -39,6 +39,7 @@ A) have none.
 """
 PATTERNS = {"plain": "cifar_plain", "residual": "cifar_resnet"}
 DEPTHS = {20: 3, 56: 9}
+BATCH, HELD_OUT = 64, 2000
 RECIPE = """\
 use {pattern}
 
@@ -51,9 +52,9 @@ model {name} {{
 
 recipe degradation {{
     model: {name}
-    data: images("{data}"{subset})
+    data: images("{data}", validation={held_out}{subset})
     train: pad(2) -> crop(28) -> flip -> normalise
-    batch: 128
+    batch: {batch}
     epochs: {epochs}
     optimiser: sgd(lr=0.1, momentum=0.9, weight_decay=1e-4)
     schedule: steps(at=[{half}, {later}])
@@ -86,7 +87,7 @@ class Curve(NamedTuple):
     """Errors in percent by epoch, and what was left at the end, of one seed."""
 
     train: list[float]
-    test: list[float]
+    held_out: list[float]
     loss: float
     seconds: float
 
@@ -97,7 +98,8 @@ NETWORKS = tuple(Network(kind, depth) for kind in PATTERNS for depth in DEPTHS)
 def recipe_text(network: Network, setting: Setting) -> str:
     subset = f", subset={setting.images}" if setting.images else ""
     return RECIPE.format(
-        name=network.name, pattern=PATTERNS[network.kind], n=DEPTHS[network.depth], data=DATA, subset=subset,
+        name=network.name, pattern=PATTERNS[network.kind], n=DEPTHS[network.depth],
+        data=DATA, subset=subset, held_out=HELD_OUT, batch=BATCH,
         epochs=setting.epochs, half=max(setting.epochs // 2, 1), later=max(3 * setting.epochs // 4, 2),
     )  # fmt: skip
 
@@ -127,18 +129,18 @@ def trained(network: Network, seed: int, setting: Setting) -> Curve:
             sys.exit(f"{network.name}, seed {seed}:\n{done.stderr}")
     with (out / "log.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    errors = ([100 * (1 - float(row[name])) for row in rows] for name in ("train_top1", "test_top1"))
+    errors = ([100 * (1 - float(row[name])) for row in rows] for name in ("train_top1", "validation_top1"))
     return Curve(*errors, float(rows[-1]["train_loss"]), sum(float(row["seconds"]) for row in rows))
 
 
 def table(found: dict[Network, list[Curve]]) -> Iterator[str]:
-    yield "| network | training loss | training error | test error | seconds a run |"
+    yield "| network | training loss | training error, % | error on held-out images, % | seconds a run |"
     yield "|---|---|---|---|---|"
     for network, curves in found.items():
         figures = (
             [each.loss for each in curves],
             [each.train[-1] for each in curves],
-            [each.test[-1] for each in curves],
+            [each.held_out[-1] for each in curves],
         )
         cells = (f"{mean(each):.3f} ({min(each):.3f} to {max(each):.3f})" for each in figures)
         seconds = mean(each.seconds for each in curves)
@@ -146,7 +148,7 @@ def table(found: dict[Network, list[Curve]]) -> Iterator[str]:
 
 
 def draw(found: dict[Network, list[Curve]], path: Path = PLOT) -> None:
-    """Draw training errors dashed and test errors, plain left and residual right, with the range of seeds."""
+    """Draw errors in training dashed, others solid, plain left and residual right, with the seeds' range."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -158,10 +160,13 @@ def draw(found: dict[Network, list[Curve]], path: Path = PLOT) -> None:
     for axes, kind in zip(panels, PATTERNS, strict=True):
         for network, curves in found.items():
             if network.kind == kind:
-                for what, style in (("train", "--"), ("test", "-")):
+                for what, style in (("train", "--"), ("held_out", "-")):
                     by_epoch = list(zip(*(getattr(each, what) for each in curves), strict=True))
                     epochs = range(1, len(by_epoch) + 1)
-                    colour, label = colours[network.depth], f"{network.depth} layers, {what}"
+                    colour, label = (
+                        colours[network.depth],
+                        f"{network.depth} layers, {what.replace('_', ' ')}",
+                    )
                     axes.plot(epochs, [mean(each) for each in by_epoch], style, color=colour, label=label)
                     low, high = ([f(each) for each in by_epoch] for f in (min, max))
                     axes.fill_between(epochs, low, high, color=colour, alpha=0.15)
@@ -183,7 +188,7 @@ def main() -> int:
     """Train, print, and write if asked to."""
     parser = argparse.ArgumentParser(description="Plain and residual networks of two depths.")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="(%(default)s)")
-    parser.add_argument("--epochs", type=int, default=30, metavar="N", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=20, metavar="N", help="(%(default)s)")
     parser.add_argument("--images", type=int, default=6000, metavar="N", help="0: all (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/degradation"), metavar="DIR")
@@ -197,9 +202,9 @@ def main() -> int:
     command = f"python -m benchmarks.degradation --seeds {options.seeds} --epochs {options.epochs}"
     command += f" --images {options.images} --write"
     said = f"`{command}`: {options.seeds} seeds, mean and range; {options.epochs} epochs of"
-    said += (
-        f" {options.images or 60_000:,} images, the rate of 0.1 divided by 10 at a half and three quarters."
-    )
+    count = options.images or 60_000 - HELD_OUT
+    said += f" {count:,} images in batches of {BATCH}, the rate of 0.1 divided by 10 at a half and three"
+    said += f" quarters; {HELD_OUT:,} other images are held out."
     print(f"{said}\n\n{lines}\n\n{time.time() - start:,.0f} s")
     if options.write:
         draw(found)

@@ -278,6 +278,13 @@ RUNNING = (
     ),
     Row("train/torch", "a training step", "torchvision", 1.0, Turn("torch/resnet50/train")),
     Row(
+        "train/torch-script",
+        "a step of the training script",
+        "torchvision's reference loop",
+        1.02,
+        Turn("torch/resnet50/script"),
+    ),
+    Row(
         "forward/efficientnet",
         "torch EfficientNet-B0, batch 8",
         "timm",
@@ -297,6 +304,13 @@ RUNNING = (
         Turn("keras/resnet50_keras/predict"),
     ),
     Row("train/keras", "a training step", "keras.applications", 1.05, Turn("keras/resnet50_keras/train")),
+    Row(
+        "train/keras-script",
+        "a step of the training script",
+        "`fit` on keras.applications",
+        1.0,
+        Turn("keras/resnet50_keras/script"),
+    ),
     Row(
         "forward/keras-efficientnet",
         "Keras EfficientNet-B0",

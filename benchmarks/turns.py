@@ -15,6 +15,7 @@ from dataclasses import astuple
 from typing import Any
 
 from benchmarks.measuring import repeated
+from benchmarks.scripts import keras_fit, keras_script, torch_script, torchvision_loop
 
 Work = Callable[[], object]
 SIZE = 224
@@ -70,6 +71,21 @@ LIBRARIES: dict[str, tuple[str, Callable[[str], Any]]] = {
 # --- what is timed -------------------------------------------------------------------------------
 
 
+def _torch_batch() -> tuple[Any, Any]:
+    import torch
+
+    return torch.randn(BATCH, 3, SIZE, SIZE), torch.randint(0, 1000, (BATCH,))
+
+
+def _keras_batches() -> tuple[Any, Any]:
+    """Two batches of images and classes."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((2 * BATCH, SIZE, SIZE, 3), np.float32)
+    return images, rng.integers(0, 1000, 2 * BATCH)
+
+
 def _torch_predicts(model: Any, channels_last: bool) -> Work:
     """Inference of a batch by a PyTorch model."""
     import torch
@@ -103,7 +119,7 @@ def _torch_trains(model: Any) -> Work:
     """A step of training of a PyTorch model."""
     import torch
 
-    x, y = torch.randn(BATCH, 3, SIZE, SIZE), torch.randint(0, 1000, (BATCH,))
+    x, y = _torch_batch()
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     model.train()
 
@@ -118,11 +134,8 @@ def _torch_trains(model: Any) -> Work:
 def _keras_works(model: Any, what: str) -> Work:
     """Prediction or an epoch of training of a Keras model, on two batches, as users run them."""
     import keras
-    import numpy as np
 
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((2 * BATCH, SIZE, SIZE, 3), np.float32)
-    y = rng.integers(0, 1000, 2 * BATCH)
+    x, y = _keras_batches()
     if what == "predict":
         return lambda: model.predict(x, batch_size=BATCH, verbose=0)
     model.compile(keras.optimizers.SGD(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -135,10 +148,23 @@ def _work(framework: str, model: Any, what: str) -> Work:
     return _torch_trains(model) if what == "train" else _torch_predicts(model, what == "predict-last")
 
 
+def _script_step(framework: str, spec: str, theirs: Any) -> Work:
+    """A step of the training script, or of the library's own loop on `theirs`."""
+    if framework == "keras":
+        images, classes = _keras_batches()
+        if theirs is None:
+            return keras_script(spec, images, classes, BATCH)
+        return keras_fit(theirs, images, classes, BATCH)
+    x, y = _torch_batch()
+    return torch_script(spec, x, y) if theirs is None else torchvision_loop(theirs, x, y)
+
+
 def work(name: str, side: str) -> Work:
     """Return what `ours` or `theirs` does."""
     library, spec, what = name.split("/")
     framework, theirs = LIBRARIES[library]
+    if what == "script":
+        return _script_step(framework, spec, theirs(spec) if side == "theirs" else None)
     if side == "theirs":
         return _work(framework, theirs(spec), what)
     built = _ours(OPTIMISED.get(what, framework), spec, what)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from resnet_dsl.backend.artefacts import __version__, digest, origin
+from resnet_dsl.backend.artefacts import __version__, digest, recipe_origin
 from resnet_dsl.backend.ir import AGAIN, GraphNode, Program
 from resnet_dsl.backend.python_source import classes_of, quoted, template
 from resnet_dsl.backend.recipes import (
@@ -96,7 +96,7 @@ def context(recipe: Recipe) -> dict[str, Any]:
         "name": recipe.name,
         "network": program.name,
         "file": f"{recipe.name}_train_keras.py",
-        "origin": list(origin(program))[:1],
+        "origin": recipe_origin(recipe.name),
         "recipe_text": in_quotes(recipe.text),
         "recipe_digest": recipe_digest(recipe),
         "spec": {key: json.dumps(value) for key, value in specification(recipe).items()},

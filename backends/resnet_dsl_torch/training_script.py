@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 
-from resnet_dsl.backend.artefacts import MARK, OPEN, __version__, digest
+from resnet_dsl.backend.artefacts import __version__, digest, recipe_origin
 from resnet_dsl.backend.ir import Program
 from resnet_dsl.backend.python_source import quoted, template
 from resnet_dsl.backend.recipes import LAMB, BinaryCrossEntropy, Phase, PlateauRate, Recipe, WeightedLoss
@@ -100,7 +100,7 @@ def _facts(recipe: Recipe) -> dict[str, object]:
         **{each.name: getattr(recipe, each.name) for each in fields(recipe)},
         "model": program.name,
         "file": f"{recipe.name}_train_torch.py",
-        "origin": [f"{MARK} from {recipe.name}; edit the recipe, not this file.", f"seal {OPEN}"],
+        "origin": recipe_origin(recipe.name),
         "recipe_text": _within_quotes(recipe.text.rstrip()),
         "recipe_digest": recipe_digest(recipe),
         "spec": spec_facts(program),

@@ -45,6 +45,11 @@ def origin(program: Program) -> Iterator[str]:
         yield f"{count}, {macs:,} multiply-adds at {size}."
 
 
+def recipe_origin(name: str) -> tuple[str, str]:
+    """Return lines that say which recipe an artefact comes from; the second is an open seal."""
+    return f"{MARK} from {name}; edit the recipe, not this file.", LINE
+
+
 def made_for(program: Program) -> dict[str, str]:
     """Return the options that made another artefact than the spec's own, with their values."""
     network = program.network

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from resnet_dsl.codegen.printer import quoted
-from resnet_dsl.codegen.provenance import MARK, plain
-from resnet_dsl.codegen.seal import LINE
+from resnet_dsl.codegen.provenance import plain, recipe_origin
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.recipe.assembly import all_definitions, definitions_of, imports_of, names_in_text, needed
 from resnet_dsl.recipe.pipeline_source import WIDTH, call, fitted, pipeline_source
@@ -31,8 +30,7 @@ def filled(recipe: Recipe, imports: str, definitions: str) -> str:
     source = pipeline_source(recipe)
     return template("resnet_dsl.recipe", "data_file.py.jinja").render(
         recipe=recipe,
-        mark=MARK,
-        seal=LINE,
+        origin=recipe_origin(recipe.name),
         imports=imports,
         definitions=definitions,
         text=[plain(line.rstrip()) for line in recipe.text.strip("\n").split("\n")],
