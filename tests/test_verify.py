@@ -230,6 +230,29 @@ def test_a_frozen_network_trains_the_same() -> None:
     assert all(trained.passed for trained in found), found
 
 
+ENDS = {
+    "softmax": "gap -> fc(5) -> softmax",
+    "softmax in layers of groups": "conv(8, 1x1, groups=2) -> gap -> fc(5) -> softmax",
+    "softmax of each pixel": "conv(5, 1x1) -> softmax",
+    "sigmoid": "gap -> fc(5) -> sigmoid",
+    "a record": "{ kind: gap -> fc(5) -> softmax  box: gap -> fc(4) }",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_loss_is_of_the_output_as_it_is_whatever_ends_the_network(end: str) -> None:
+    """Keras' own cross-entropy takes a softmax away that ends the network, and warns at most."""
+    text = f"""model m {{
+        input: 3x12x12  stem: conv(8, 3x3) -> bn -> relu  stages: [1]  widths: [8]  block: basic
+        head: {ENDS[end]}
+    }}"""
+    subject = subject_of(lambda more: compile_source(Source("m.resnet", text), overrides=more))
+    backends = {name: find_backend(name) for name in ("torch", "keras")}
+    found = verify_training(subject, backends, calibrated_state(subject, 0), 2, 0)
+    assert [trained.backend for trained in found] == ["torch", "keras"]
+    assert all(trained.passed for trained in found), found
+
+
 SHIFTLESS = """block normed(width, stride = 1) {
     return x + (x -> bn -> conv(width, 3x3) -> bn -> relu -> conv(width, 3x3) -> bn)
 }

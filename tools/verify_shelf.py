@@ -2,7 +2,9 @@
 
     python tools/verify_shelf.py                           all of them, the first of each kind first
     python tools/verify_shelf.py --only resnet50,googlenet
+    python tools/verify_shelf.py --optimize                what is left of each for inference, forward alone
     python tools/verify_shelf.py --log FILE --table        the table of what was verified so far
+    python tools/verify_shelf.py --log FILE --page         the same as a page in Markdown
 
 A deep network is shortened to as few blocks as have all its parts, by what settings decide its depth;
 one that is too wide to hold is made narrower, one that takes its own size only is given a smaller one.
@@ -19,11 +21,12 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,7 @@ from resnet_dsl.shipped import shipped  # noqa: E402
 Settings = dict[str, Any]
 PASSED = "passed"
 RANDOM = "random"
+FORWARD = "forward alone"
 DEEP = 60  # ops; what has fewer is verified as it is
 HEAVY = 150_000_000  # parameters, of which a verification holds some ten copies in double precision
 NARROW: tuple[Settings, ...] = (  # settings that decide widths, for what is heavier
@@ -74,7 +78,7 @@ class Outcome:
     @property
     def is_done(self) -> bool:
         """Whether there is nothing to do again."""
-        return self.forward == PASSED and self.training in (PASSED, RANDOM)
+        return self.forward == PASSED and self.training in (PASSED, RANDOM, FORWARD)
 
 
 # --- shortening ---------------------------------------------------------------------------------
@@ -167,15 +171,18 @@ def _refused(name: str, settings: Settings) -> bool:
 # --- verifying ----------------------------------------------------------------------------------
 
 
-def outcome(name: str, known: Mapping[str, Outcome]) -> Outcome:
-    """Verify one network in this process, if its graph is not known; whatever goes wrong is its outcome."""
+def outcome(name: str, known: Mapping[str, Outcome], optimize: bool = False) -> Outcome:
+    """Verify one network in this process, if its graph is not known; whatever goes wrong is its outcome.
+
+    With `optimize` it is the form for inference, held against the network itself.
+    """
     start = time.process_time()
     settings, program = shortened(name)
     words, digest = _in_words(settings), digest_of(program)
     if digest in known:
         return replace(known[digest], name=name, settings=words, seconds=0.0, same_as=known[digest].name)
     try:
-        forward, training, errors = _verdicts(name, settings, program)
+        forward, training, errors = _verdicts(name, settings, program, optimize)
     except Exception as error:  # one network of four hundred: the others go on
         forward, training, errors = f"{type(error).__name__}: {error}", "-", {}
     _forget()
@@ -195,7 +202,9 @@ def digest_of(program: Program) -> str:
     return sha256(repr(facts).encode()).hexdigest()
 
 
-def _verdicts(name: str, settings: Settings, program: Program) -> tuple[str, str, dict[str, float]]:
+def _verdicts(
+    name: str, settings: Settings, program: Program, optimize: bool
+) -> tuple[str, str, dict[str, float]]:
     from resnet_dsl.backend.discovery import sound_backends
     from resnet_dsl.verify.report import verdict
     from resnet_dsl.verify.run import verify
@@ -206,7 +215,9 @@ def _verdicts(name: str, settings: Settings, program: Program) -> tuple[str, str
         raise UsageError(f"{program.cost.params:,} parameters are too many to hold")
     is_random = random_op(program.graph) is not None
     backends = [backend.name for backend in sound_backends()[0]]
-    report = verify(lambda more: compile_spec(name, None, {**settings, **more}), backends, not is_random)
+    steps = int(not (is_random or optimize))
+    load = partial(_load, name, settings)
+    report = verify(load, backends, steps, optimize=optimize)
     errors: dict[str, float] = {}
     for row in report.forward.outputs:
         for column, error in row.errors.items():
@@ -217,7 +228,13 @@ def _verdicts(name: str, settings: Settings, program: Program) -> tuple[str, str
     forward = PASSED if report.passed or (report.forward.passed and not report.failures) else verdict(report)
     if any(report.starts.values()):
         forward = f"{sum(map(len, report.starts.values()))} tensors start otherwise"
+    if optimize:
+        return forward, FORWARD, errors
     return forward, RANDOM if is_random else PASSED if trained else verdict(report), errors
+
+
+def _load(name: str, settings: Settings, more: Mapping[str, Any]) -> Program:
+    return compile_spec(name, None, {**settings, **more})
 
 
 def _forget() -> None:
@@ -254,7 +271,7 @@ def logged(log: Path) -> dict[str, Outcome]:
     return {each.name: each for each in found}
 
 
-def verify_all(names: Iterable[str], jobs: int, log: Path) -> None:
+def verify_all(names: Iterable[str], jobs: int, log: Path, optimize: bool = False) -> None:
     """Verify networks in a few processes, each of which imports the frameworks once for many."""
     left = list(names)
     known = {each.graph: each for each in logged(log).values() if each.is_done and not each.same_as}
@@ -265,7 +282,7 @@ def verify_all(names: Iterable[str], jobs: int, log: Path) -> None:
             while left or running:
                 while left and len(running) < jobs:
                     name = left.pop(0)
-                    running[pool.submit(outcome, name, known)] = name
+                    running[pool.submit(outcome, name, known, optimize)] = name
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 found = [_written(running.pop(each), each, log) for each in done]
                 known |= {each.graph: each for each in found if each.is_done and not each.same_as}
@@ -294,17 +311,48 @@ def table(found: Iterable[Outcome]) -> str:
     outcomes = list(found)
     rows = [("network", "as", "ops", "forward", "training", *(ERRORS.values()))]
     rows += [_row(each) for each in outcomes]
+    return "\n".join([*aligned(rows, right=(2, 5, 6, 7)), "", total(outcomes)])
+
+
+def total(outcomes: Sequence[Outcome]) -> str:
+    """Return a line that counts networks by what was found."""
     forward = Counter(each.forward == PASSED for each in outcomes)
     training = Counter(each.training for each in outcomes)
-    trained, random, verified = training[PASSED], training[RANDOM], sum(not each.same_as for each in outcomes)
-    total = (
+    verified = sum(not each.same_as for each in outcomes)
+    line = (
         f"{len(outcomes)} networks, {verified} of them different as they were verified: forward "
-        f"{forward[True]} passed and {forward[False]} did not; in training {trained} passed, "
-        f"{random} are random, {len(outcomes) - trained - random} did not"
+        f"{forward[True]} passed and {forward[False]} did not"
     )
-    return "\n".join([*aligned(rows, right=(2, 5, 6, 7)), "", total])
+    if training[FORWARD]:
+        return line
+    trained, random = training[PASSED], training[RANDOM]
+    return (
+        f"{line}; in training {trained} passed, {random} are random, "
+        f"{len(outcomes) - trained - random} did not"
+    )
 
 
+def page(found: Iterable[Outcome]) -> str:
+    """Return a page in Markdown: a row for each network that differs, and how many it stands for."""
+    outcomes = list(found)
+    stands_for = Counter(each.same_as or each.name for each in outcomes)
+    lines = [PAGE.format(total=total(outcomes))]
+    for each in sorted(outcomes, key=lambda each: each.name):
+        if not each.same_as:
+            name, settings, *cells = _row(each)
+            lines.append(f"| `{name}` | {settings} | {stands_for[name]} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+PAGE = """\
+# The shelf, verified
+
+What `make verify-shelf` found ([how](quality.md#every-shipped-network)): {total}.
+A network that is the same as another one after shortening is counted in that one's row. Errors are the
+largest of all backends, relative to the largest number of what they are about.
+
+| network | as | names | ops | forward | training | f64 | f32 | step |
+|---|---|---|---|---|---|---|---|---|"""
 ERRORS = {"float64": "f64", "float32": "f32", "training": "step"}
 
 
@@ -317,17 +365,21 @@ def main() -> int:
     """Verify what the log has not, and print the table; status 1 if anything failed."""
     parser = argparse.ArgumentParser(description="Verify every shipped network in all backends.")
     parser.add_argument("--only", metavar="NAMES", help="these networks, separated by commas")
-    parser.add_argument("--log", metavar="FILE", type=Path, default=Path("verify_shelf.jsonl"))
+    parser.add_argument("--optimize", action="store_true", help="their form for inference")
+    parser.add_argument("--log", metavar="FILE", type=Path, help="verify_shelf.jsonl without it")
     parser.add_argument("--jobs", metavar="N", type=int, default=1, help="processes; 1 without it")
     parser.add_argument("--table", action="store_true", help="only the table of what the log has")
+    parser.add_argument("--page", action="store_true", help="only that, in Markdown")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else in_order(shipped())
-    before = logged(options.log)
-    if not options.table:
-        verify_all([n for n in names if n not in before or not before[n].is_done], options.jobs, options.log)
-    after = logged(options.log)
+    log = options.log or Path("verify_shelf_inference.jsonl" if options.optimize else "verify_shelf.jsonl")
+    before = logged(log)
+    if not (options.table or options.page):
+        left = [name for name in names if name not in before or not before[name].is_done]
+        verify_all(left, options.jobs, log, options.optimize)
+    after = logged(log)
     found = [after[name] for name in names if name in after]
-    print(table(found))
+    print(page(found) if options.page else table(found))
     return 0 if all(each.is_done for each in found) else 1
 
 

@@ -53,6 +53,12 @@ def _nhwc(x: Array) -> Array:
     return x.transpose(0, 2, 3, 1) if last and x.ndim == 4 else x
 
 
+def _cross_entropy(labels: Array, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """The mean over images and pixels, of the output as it is: Keras' own loss takes a last softmax away."""
+    chosen = keras.ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    return -keras.ops.mean(keras.ops.sum(chosen * keras.ops.log_softmax(logits), axis=-1))
+
+
 def _gradients(model: keras.Model, auxiliary: tuple[str, ...]) -> Callable[[Array, Array], Gradients]:
     """The loss and gradients of one batch in training mode."""
     import tensorflow as tf
@@ -63,8 +69,7 @@ def _gradients(model: keras.Model, auxiliary: tuple[str, ...]) -> Callable[[Arra
             logits = next(iter(result.values())) if isinstance(result, dict) else result
             if len(logits.shape) == 4 and keras.config.image_data_format() == "channels_first":
                 logits = keras.ops.moveaxis(logits, 1, -1)
-            losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-            loss = keras.ops.mean(losses)
+            loss = _cross_entropy(labels, logits)
             for name in auxiliary:
                 loss = loss + keras.ops.mean(keras.ops.square(result[name])) / 2
         return loss, tape.gradient(loss, model.trainable_variables)
