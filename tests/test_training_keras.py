@@ -186,7 +186,6 @@ WRONG = {
     "--epochs 9": "error: --epochs 9: the recipe has 4 epochs",
     "--batch 7": "error: --batch 7 cannot be shared out equally to 2 parts",
     "--batch 6": "error: 3 images at once are no whole groups of 2 (bn_batch)",
-    "--workers -1": "error: --workers -1: no number of threads",
     "--weights none.safetensors": "error: none.safetensors: no file of weights",
     "--data nowhere": "error: nowhere",
     "--out full.npz/run": "error: full.npz/run: Not a directory",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import resource
 from pathlib import Path
 
 import pytest
 
+from resnet_dsl.training.options import whole_number
 from resnet_dsl.training.progress_bar import ProgressBar
 from resnet_dsl.training.run_files import RunError, card_text, csv_text, curves_png, write_whole
 
@@ -66,3 +68,11 @@ def test_without_a_terminal_an_epoch_is_one_line(capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert out.startswith("epoch 1: loss 0.5  top1 0.75  ")
     assert out.count("\n") == 1
+
+
+def test_an_option_is_a_whole_number_in_its_bounds() -> None:
+    count, positive = whole_number(0), whole_number(1)
+    assert (count("0"), positive("1"), count(str(2**63 - 1))) == (0, 1, 2**63 - 1)
+    for kind, text in ((count, "-1"), (positive, "0"), (count, str(2**63))):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"^{text} is not a number from"):
+            kind(text)

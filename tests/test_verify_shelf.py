@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 from resnet_dsl.shipped import shipped
-from tools.verify_shelf import PASSED, RANDOM, Outcome, digest_of, in_order, logged, shortened, table
+from tools.verify_shelf import (
+    FORWARD,
+    PASSED,
+    RANDOM,
+    Outcome,
+    digest_of,
+    in_order,
+    logged,
+    outcome,
+    page,
+    shortened,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +49,28 @@ def test_every_network_has_its_turn_and_relatives_come_late() -> None:
     assert names.index("resnet18") < names.index("resnet34")
 
 
-def test_a_log_has_the_last_outcome_of_each_and_the_table_counts_them(tmp_path: Path) -> None:
-    def found(name: str, forward: str, training: str = PASSED, same_as: str = "") -> Outcome:
-        return Outcome(name, "as it is", 9, forward, training, {"float32": 1e-7}, 1.0, name, same_as)
+def found(name: str, forward: str, training: str = PASSED, same_as: str = "") -> Outcome:
+    return Outcome(name, "as it is", 9, forward, training, {"float32": 1e-7}, 1.0, name, same_as)
 
+
+def test_the_form_for_inference_is_held_against_the_network_without_training() -> None:
+    whole, folded = (outcome("lenet5", {}, optimize) for optimize in (False, True))
+    assert (whole.forward, whole.training, folded.forward, folded.training) == (
+        PASSED, PASSED, PASSED, FORWARD,
+    )  # fmt: skip
+    assert folded.is_done
+    assert "training" in whole.errors.keys() - folded.errors.keys()
+
+
+def test_the_page_has_a_row_for_what_differs_and_says_how_many_it_stands_for() -> None:
+    rows = page([found("b", PASSED), found("c", PASSED, same_as="b"), found("a", "gone")]).splitlines()
+    assert rows[-2:] == [
+        "| `a` | as it is | 1 | 9 | gone | passed | - | 1.0e-07 | - |",
+        "| `b` | as it is | 2 | 9 | passed | passed | - | 1.0e-07 | - |",
+    ]
+
+
+def test_a_log_has_the_last_outcome_of_each_and_the_table_counts_them(tmp_path: Path) -> None:
     log = tmp_path / "log"
     lines = [
         found("a", "gone"),

@@ -34,6 +34,7 @@ from resnet_dsl_keras.tensor_names import NAMES, NORM_VARIABLES, POSITIONS
 
 SHARED = (
     "RunError", "write_whole", "csv_text", "curves_png", "card_text", "Array", "mean_of_views", "right_among",
+    "whole_number",
 )  # fmt: skip
 # The classes of the script by the recipe's words, and what their numbers are called there.
 CLASSES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "lamb": "LAMB"}

@@ -17,7 +17,7 @@ from resnet_dsl_torch.recipe_terms import WIDTH, loss_lines, optimiser_text, out
 from resnet_dsl_torch.render import model_class
 from resnet_dsl_torch.rules.scores import gives_probabilities
 
-SHARED = ("RunError", "write_whole", "csv_text", "curves_png", "card_text", "ProgressBar")
+SHARED = ("RunError", "write_whole", "csv_text", "curves_png", "card_text", "ProgressBar", "whole_number")
 """Definitions of `resnet_dsl.training` that every script has."""
 STANDARD = (
     "import argparse", "import io", "import json", "import math", "import os", "import sys", "import time",

@@ -629,17 +629,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """Return what reads a whole number from `least` on, of 63 bits."""
-
-    def number(text: str) -> int:
-        if not least <= int(text) < 2**63:
-            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} on")
-        return int(text)
-
-    return number
-
-
 def check(options: argparse.Namespace, place: Place) -> None:
     """Refuse options that do not go together, before anything is loaded."""
     most = sum(phase.epochs for phase in PHASES)
@@ -807,6 +796,20 @@ class ProgressBar:
         self.figures = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         if self.bar is not None:
             self.bar.set_postfix_str(self.figures)
+
+
+# --- numbers of a command line -------------------------------------------------------------------
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `least` on, of 63 bits."""
+
+    def number(text: str) -> int:
+        if not least <= int(text) < 2**63:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {least} on")
+        return int(text)
+
+    return number
 
 
 if __name__ == "__main__":
