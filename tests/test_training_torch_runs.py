@@ -370,8 +370,11 @@ def test_a_checkpoint_is_neither_overwritten_nor_mistaken(runs: Runs) -> None:
     seeded = runs.refused("plain", "run", "--resume", "--seed", "1")
     assert "was made with --seed 0; this run has 1" in seeded
     assert there.read_bytes() == before
-    there.write_bytes(before[: len(before) // 2])
+    middle = len(before) // 2
+    there.write_bytes(before[:middle])
     assert "no whole checkpoint" in runs.refused("plain", "run", "--resume")
+    there.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+    assert "was damaged" in runs.refused("plain", "run", "--resume")
 
 
 def test_a_full_disk_ends_a_run_in_a_line_and_keeps_the_last_checkpoint(runs: Runs) -> None:

@@ -23,7 +23,7 @@ STANDARD = (
     "import argparse", "import io", "import json", "import math", "import os", "import sys", "import time",
     "from collections.abc import Callable, Iterable, Iterator, Sequence",
     "from contextlib import contextmanager", "from functools import cache, partial",
-    "from pathlib import Path", "from typing import Any, NamedTuple",
+    "from pathlib import Path", "from typing import Any, NamedTuple", "from zipfile import ZipFile",
 )  # fmt: skip
 PACKAGES = (
     "import torch", "import torch.distributed as dist", "import torch.nn.functional as F",

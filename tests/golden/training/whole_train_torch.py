@@ -27,6 +27,7 @@ from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from zipfile import ZipFile
 
 import torch
 import torch.distributed as dist
@@ -665,6 +666,7 @@ def resume(run: Run) -> None:
     """Go on from the checkpoint of the run's folder."""
     path = run.options.out / CHECKPOINT
     try:
+        check_whole(path)
         saved = torch.load(path, map_location="cpu", weights_only=True)
         check_settings(path, saved["settings"], settings(run.options))
         (run.phase, run.epoch, run.step), run.rows = saved["place"], saved["rows"]
@@ -680,6 +682,13 @@ def resume(run: Run) -> None:
     except Exception as error:  # noqa: BLE001  whatever a broken file leads to
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise RunError(f"{path}: no whole checkpoint: {reason}") from None
+
+
+def check_whole(path: Path) -> None:
+    """Raise RunError where a part of a file of PyTorch, which is a zip, is not what was written."""
+    with ZipFile(path) as archive:
+        if (part := archive.testzip()) is not None:
+            raise RunError(f"{path}: no whole checkpoint: {part} was damaged")
 
 
 def check_settings(path: Path, saved: dict[str, object], wanted: dict[str, object]) -> None:
