@@ -58,7 +58,7 @@ recipe degradation {{
     batch: {batch}
     epochs: {epochs}
     optimiser: sgd(lr={rate}, momentum=0.9, weight_decay=1e-4)
-    schedule: steps(at=[{half}, {later}])
+    schedule: steps(at=[{first}, {second}])
     loss: cross_entropy
     evaluate: top1
 }}
@@ -101,7 +101,7 @@ def recipe_text(network: Network, setting: Setting) -> str:
     return RECIPE.format(
         name=network.name, pattern=PATTERNS[network.kind], n=DEPTHS[network.depth],
         data=DATA, subset=subset, held_out=HELD_OUT, batch=BATCH, rate=RATE,
-        epochs=setting.epochs, half=max(setting.epochs // 2, 1), later=max(3 * setting.epochs // 4, 2),
+        epochs=setting.epochs, first=max(3 * setting.epochs // 4, 1), second=max(7 * setting.epochs // 8, 2),
     )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def main() -> int:
     """Train, print, and write if asked to."""
     parser = argparse.ArgumentParser(description="Plain and residual networks of two depths.")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="(%(default)s)")
-    parser.add_argument("--epochs", type=int, default=20, metavar="N", help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=24, metavar="N", help="(%(default)s)")
     parser.add_argument("--images", type=int, default=6000, metavar="N", help="0: all (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="runs at a time (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/degradation"), metavar="DIR")
@@ -204,8 +204,8 @@ def main() -> int:
     command += f" --images {options.images} --write"
     said = f"`{command}`: {options.seeds} seeds, mean and range; {options.epochs} epochs of"
     count = options.images or 60_000 - HELD_OUT
-    said += f" {count:,} images in batches of {BATCH}, the rate of {RATE} divided by 10 at a half and three"
-    said += f" quarters; {HELD_OUT:,} other images are held out."
+    said += f" {count:,} images in batches of {BATCH}, the rate of {RATE} divided by 10 after three quarters"
+    said += f" and seven eighths of them; {HELD_OUT:,} other images are held out."
     print(f"{said}\n\n{lines}\n\n{time.time() - start:,.0f} s")
     if options.write:
         draw(found)
