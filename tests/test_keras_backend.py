@@ -33,7 +33,7 @@ from resnet_dsl.verify.case import calibrated_state, subject_of
 from resnet_dsl.verify.training import verify_training
 from resnet_dsl.version import __version__
 from tests.conftest import Golden
-from tests.support.backends import in_full
+from tests.support.backends import UNOPTIMISED, in_full
 from tests.support.telling_specs import HOSTILE, SPECS, program, with_comment
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -339,7 +339,7 @@ for name in EVERYWHERE:
 @pytest.mark.parametrize("engine", ["torch", "jax"])
 def test_keras_on_other_backends_agrees_in_both_layouts(engine: str, layout: str) -> None:
     pytest.importorskip(engine)
-    env = {**os.environ, "KERAS_BACKEND": engine, "PYTHONPATH": os.pathsep.join(sys.path)}
+    env = {**os.environ, **UNOPTIMISED, "KERAS_BACKEND": engine, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", ELSEWHERE, layout, engine]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,9 @@ from typing import Any
 from resnet_dsl.backend.discovery import find_backend, runtime_of
 from resnet_dsl.program import Program
 
+UNOPTIMISED = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
+"""The environment of a process with JAX, which runs what it compiles once: half of the time is spared."""
+
 
 def in_full(name: str) -> Any:
     """The functions of a backend's runtime, and its `render`."""
