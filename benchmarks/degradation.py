@@ -32,7 +32,8 @@ HEAD = """\
 He et al. 2015 begin with it: deeper plain networks train worse, not for lack of weights, and residual
 ones do not (figures 1 and 4). Here it is on Fashion-MNIST, with the networks of the CIFAR family, whose stem
 strides, so that two cores do it. Plain and residual networks have the same weights: their shortcuts (option
-A) have none.
+A) have none. The rate is smaller than the paper's 0.1, with which the residual network of 56 layers took some
+of so few epochs to begin to learn: after 20 of them 12 to 16 % errors in training, for 11 % with 20 layers.
 
 ![errors by epoch](degradation.svg)
 
@@ -143,9 +144,24 @@ def table(found: dict[Network, list[Curve]]) -> Iterator[str]:
             [each.train[-1] for each in curves],
             [each.held_out[-1] for each in curves],
         )
-        cells = (f"{mean(each):.3f} ({min(each):.3f} to {max(each):.3f})" for each in figures)
+        cells = (
+            f"{mean(each):.{digits}f} ({min(each):.{digits}f} to {max(each):.{digits}f})"
+            for each, digits in zip(figures, (3, 1, 1), strict=True)
+        )
         seconds = mean(each.seconds for each in curves)
         yield f"| {network.kind}, {network.depth} layers | {' | '.join(cells)} | {seconds:,.0f} |"
+
+
+def findings(found: dict[Network, list[Curve]]) -> Iterator[str]:
+    """Say of each kind whether the deeper network makes more errors in training, whatever the seeds."""
+    shallow, deep = DEPTHS
+    for kind in PATTERNS:
+        ends = ([each.train[-1] for each in found[Network(kind, depth)]] for depth in (shallow, deep))
+        few, many = ends
+        other = "more" if min(many) > max(few) else "fewer" if max(many) < min(few) else ""
+        than = f"{other} errors in training than {shallow}, whatever the seeds"
+        alike = f"as many errors in training as {shallow}, within what seeds differ by"
+        yield f"{kind.capitalize()}: {deep} layers make {than if other else alike}."
 
 
 def draw(found: dict[Network, list[Curve]], path: Path = PLOT) -> None:
@@ -199,7 +215,7 @@ def main() -> int:
         sys.exit(f"{DATA} is not there: install Debian's dataset-fashion-mnist")
     start, setting = time.time(), Setting(options.epochs, options.images, options.out)
     found = measured(range(options.seeds), setting, options.jobs)
-    lines = "\n".join(table(found))
+    lines = "\n".join([*table(found), "", *findings(found)])
     command = f"python -m benchmarks.degradation --seeds {options.seeds} --epochs {options.epochs}"
     command += f" --images {options.images} --write"
     said = f"`{command}`: {options.seeds} seeds, mean and range; {options.epochs} epochs of"
