@@ -48,7 +48,8 @@ RANDOM = "random"
 FORWARD = "forward alone"
 DEEP = 60  # ops; what has fewer is verified as it is
 HEAVY = 150_000_000  # parameters, of which a verification holds some ten copies in double precision
-NARROW: tuple[Settings, ...] = (  # settings that decide widths, for what is heavier
+WIDE = 40_000_000  # parameters, above which a network is made narrower, where it can be
+NARROW: tuple[Settings, ...] = (  # settings that decide widths
     {"first": 96},
     {"factor": 1},
     {"w0": 48, "wa": 24.0, "group": 8},
@@ -92,7 +93,7 @@ def shortened(name: str) -> tuple[Settings, Program]:
     """
     whole = compile_spec(name)
     settings, best = _few_blocks(whole, name) if len(whole.graph.nodes) > DEEP else (Settings(), whole)
-    if best.cost.params > HEAVY:
+    if best.cost.params > WIDE:
         settings, best = _narrower(name, settings, best)
     return _at_a_small_size(name, settings, best)
 
@@ -116,7 +117,7 @@ def _narrower(name: str, settings: Settings, program: Program) -> tuple[Settings
     for fewer in NARROW:
         with suppress(CompileError):
             tried = compile_spec(name, None, settings | fewer)
-            if tried.cost.params <= HEAVY and _kinds(tried.graph) == _kinds(program.graph):
+            if tried.cost.params <= WIDE and _kinds(tried.graph) == _kinds(program.graph):
                 return settings | fewer, tried
     return settings, program
 
