@@ -15,9 +15,10 @@ from resnet_dsl.backend.discovery import find_backend, runtime_of
 from resnet_dsl.backend.interface import Backend, Capability, Sgd, Statistics
 from resnet_dsl.cli.main import main
 from resnet_dsl.diagnostics.model import Source
-from resnet_dsl.driver import compile_source
+from resnet_dsl.driver import compile_source, compile_spec
 from resnet_dsl.program import Program
-from resnet_dsl.verify.case import Subject, calibrated_state, subject_of
+from resnet_dsl.reference.evaluation import evaluate_all
+from resnet_dsl.verify.case import Subject, calibrated_state, images, subject_of
 from resnet_dsl.verify.forward import verify_forward
 from resnet_dsl.verify.sensitivity import moved
 from resnet_dsl.verify.step_errors import gradient_errors
@@ -251,6 +252,16 @@ def test_the_loss_is_of_the_output_as_it_is_whatever_ends_the_network(end: str) 
     found = verify_training(subject, backends, calibrated_state(subject, 0), 2, 0)
     assert [trained.backend for trained in found] == ["torch", "keras"]
     assert all(trained.passed for trained in found), found
+
+
+def test_blocks_with_gates_keep_the_values_of_every_image_in_range() -> None:
+    """By statistics of images as strong as these, values of thousands came out, and errors of 1e-3."""
+    blocks = {"stages": (2, 3, 3, 3, 3, 3, 2), "drop_path": 0}
+    subject = subject_of(lambda more: compile_spec("efficientnet_b2", None, {**blocks, **more}))
+    state, graph = calibrated_state(subject, 0), subject.program.graph
+    for size in subject.sizes:
+        found = evaluate_all(graph, state, images(subject, size, 2, 3))
+        assert max(np.abs(value).max() for value in found.values()) < 300, size
 
 
 SHIFTLESS = """block normed(width, stride = 1) {
