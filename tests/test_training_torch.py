@@ -16,6 +16,7 @@ from resnet_dsl.recipe.optimisers import LAMB, SGD, Adam, AdamW, RMSprop
 from resnet_dsl.recipe.recipe import DropPathRamp, Phase, Recipe
 from resnet_dsl.recipe.recipe_referee import graph_of, optimisation_of
 from resnet_dsl.recipe.schedules import ConstantRate, PlateauRate
+from resnet_dsl.recipe.script_lines import fitted
 from resnet_dsl.reference import RatedBatch, optimise
 from tests.conftest import Golden
 from tests.support.training_recipes import LITTLE, TWO_RESULTS, imported, recipe_of, write_torch_files
@@ -187,9 +188,8 @@ def test_frozen_parts_stay_bit_for_bit(tmp_path: Path) -> None:
     assert same == frozen
 
 
-def test_a_loss_that_is_long_is_broken_as_a_formatter_does() -> None:
-    from resnet_dsl_torch.recipe_terms import _fitted
-
-    short, long = "return F.cross_entropy(outputs, y)", f"loss = F.name(outputs, {'y' * 90})"
-    assert _fitted(short) == short
-    assert _fitted(long) == f"loss = F.name(\n        outputs, {'y' * 90}\n    )"
+def test_a_call_that_is_long_is_broken_as_a_formatter_does() -> None:
+    start, items = "loss = F.name(", ["outputs", "y" * 80]
+    assert fitted(start, items, ")") == [f"loss = F.name(outputs, {'y' * 80})"]
+    assert fitted(start, items, ")", 100) == ["loss = F.name(", f"    outputs, {'y' * 80}", ")"]
+    assert fitted("NAMES = (", items, ")", 90) == ["NAMES = (", "    outputs,", f"    {'y' * 80},", ")"]

@@ -17,9 +17,8 @@ from resnet_dsl.backend.recipes import (
     RMSprop,
     WeightedLoss,
 )
+from resnet_dsl.backend.training_parts import WIDTH, fitted
 from resnet_dsl_torch.rules.scores import gives_probabilities
-
-WIDTH = 110
 
 
 @singledispatch
@@ -90,17 +89,15 @@ def loss_lines(program: Program, losses: tuple[WeightedLoss, ...], by_name: bool
         text = loss_text(each.loss, scores, gives_probabilities(program.graph, each.output, binary))
         terms.append(text if each.weight == 1 else f"{each.weight!r} * {text}")
     if len(terms) == 1:
-        return [_fitted(f"return {terms[0]}")]
-    found = [f"loss = {terms[0]}", *(f"loss = loss + {term}" for term in terms[1:]), "return loss"]
-    return [_fitted(line) for line in found]
+        return _lines("return ", terms[0])
+    added = (line for term in terms[1:] for line in _lines("loss = loss + ", term))
+    return [*_lines("loss = ", terms[0]), *added, "return loss"]
 
 
-def _fitted(line: str) -> str:
-    """A statement of a function, its call broken as a formatter does where it is too long."""
-    if len(line) <= WIDTH - 4:
-        return line
-    before, _, arguments = line.partition("(")
-    return f"{before}(\n        {arguments[:-1]}\n    )"
+def _lines(start: str, call: str) -> list[str]:
+    """A statement of a function that ends in a call."""
+    name, _, arguments = call.partition("(")
+    return fitted(f"{start}{name}(", [arguments[:-1]], ")", WIDTH - 4)
 
 
 @singledispatch

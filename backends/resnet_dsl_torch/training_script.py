@@ -12,8 +12,8 @@ from resnet_dsl.backend.ir import Program
 from resnet_dsl.backend.python_source import quoted, template
 from resnet_dsl.backend.recipes import LAMB, BinaryCrossEntropy, Phase, PlateauRate, Recipe, WeightedLoss
 from resnet_dsl.backend.records import fields
-from resnet_dsl.backend.training_parts import definitions_of, imports_of, needed
-from resnet_dsl_torch.recipe_terms import WIDTH, loss_lines, optimiser_text, output_text, view_text
+from resnet_dsl.backend.training_parts import WIDTH, definitions_of, imports_of, needed
+from resnet_dsl_torch.recipe_terms import loss_lines, optimiser_text, output_text, view_text
 from resnet_dsl_torch.render import model_class
 from resnet_dsl_torch.rules.scores import gives_probabilities
 

@@ -6,9 +6,10 @@ from resnet_dsl.codegen.printer import quoted
 from resnet_dsl.codegen.provenance import plain, recipe_origin
 from resnet_dsl.codegen.templates import template
 from resnet_dsl.recipe.assembly import all_definitions, definitions_of, imports_of, names_in_text, needed
-from resnet_dsl.recipe.pipeline_source import WIDTH, call, fitted, pipeline_source
+from resnet_dsl.recipe.pipeline_source import call, pipeline_source
 from resnet_dsl.recipe.rate_source import rate_source
 from resnet_dsl.recipe.recipe import ImageData, Recipe
+from resnet_dsl.recipe.script_lines import fitted
 
 IMPORTS = "from dataclasses import dataclass\nfrom functools import cached_property"
 
@@ -63,7 +64,7 @@ def loading_lines(data: ImageData, statistics: str) -> list[str]:
 def name_lines(classes: tuple[str, ...]) -> list[str]:
     """Return the lines of the constant of expected classes, if there are any."""
     items = [quoted(name) for name in classes]
-    return fitted("NAMES = (", items, ",)" if len(items) == 1 else ")", WIDTH) if items else []
+    return fitted("NAMES = (", items, ",)" if len(items) == 1 else ")") if items else []
 
 
 def size_of(recipe: Recipe) -> tuple[int | None, ...]:

@@ -8,11 +8,11 @@ from resnet_dsl.codegen.printer import quoted
 from resnet_dsl.diagnostics.errors import UsageError
 from resnet_dsl.recipe.image_steps import ImageStep, NormaliseStep, ScalesStep
 from resnet_dsl.recipe.recipe import Recipe
+from resnet_dsl.recipe.script_lines import WIDTH, fitted
 from resnet_dsl.recipe.terms import Term
 from resnet_dsl.records import MISSING, dataclass, fields
 
 LARGEST = 255  # of a pixel that is a byte
-WIDTH = 110  # of a line of a generated file
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,6 @@ def literal(value: object) -> str:
     if isinstance(value, float) and value in (1 / LARGEST, 2 / LARGEST):
         return f"{round(value * LARGEST)} / {LARGEST}"
     return quoted(value) if isinstance(value, str) else repr(value)
-
-
-def fitted(start: str, items: list[str], end: str, width: int) -> list[str]:
-    """Return items between brackets as a formatter sets them: on one line, on their own, or a line each."""
-    line = ", ".join(items)
-    if len(start) + len(line) + len(end) <= width:
-        return [f"{start}{line}{end}"]
-    if len(line) + 4 <= width and start[-1] == "(" and end == ")" and not start.startswith("NAMES"):
-        return [start, f"    {line}", end]
-    return [start, *(f"    {each}," for each in items), end]
 
 
 # --- numbers -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import singledispatch
 
-from resnet_dsl.recipe.pipeline_source import WIDTH, call
+from resnet_dsl.recipe.pipeline_source import call
 from resnet_dsl.recipe.recipe import Phase
 from resnet_dsl.recipe.schedules import (
     ConstantRate,
@@ -16,6 +16,7 @@ from resnet_dsl.recipe.schedules import (
     Schedule,
     StepRate,
 )  # fmt: skip
+from resnet_dsl.recipe.script_lines import WIDTH
 from resnet_dsl.records import dataclass
 
 

@@ -1,0 +1,18 @@
+"""Lines of a generated script, broken as a formatter breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+WIDTH = 110  # of a line of a file of a recipe
+
+
+def fitted(start: str, items: Sequence[str], end: str, width: int = WIDTH) -> list[str]:
+    """Return items between brackets: on one line, the arguments of a call below it, or a line each."""
+    line = ", ".join(items)
+    if len(start) + len(line) + len(end) <= width:
+        return [f"{start}{line}{end}"]
+    is_call = start[-2].isalnum() and end == ")"
+    if is_call and len(line) + 4 <= width:
+        return [start, f"    {line}", end]
+    return [start, *(f"    {each}," for each in items), end]
