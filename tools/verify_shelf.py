@@ -26,7 +26,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -217,8 +216,9 @@ def _verdicts(
     is_random = random_op(program.graph) is not None
     backends = [backend.name for backend in sound_backends()[0]]
     steps = int(not (is_random or optimize))
-    load = partial(_load, name, settings)
-    report = verify(load, backends, steps, optimize=optimize)
+    report = verify(
+        lambda more: compile_spec(name, None, {**settings, **more}), backends, steps, optimize=optimize
+    )
     errors: dict[str, float] = {}
     for row in report.forward.outputs:
         for column, error in row.errors.items():
@@ -232,10 +232,6 @@ def _verdicts(
     if optimize:
         return forward, FORWARD, errors
     return forward, RANDOM if is_random else PASSED if trained else verdict(report), errors
-
-
-def _load(name: str, settings: Settings, more: Mapping[str, Any]) -> Program:
-    return compile_spec(name, None, {**settings, **more})
 
 
 def _forget() -> None:

@@ -23,7 +23,7 @@ from resnet_dsl.backend.recipes import (
 )
 from resnet_dsl.backend.records import dataclass, fields
 from resnet_dsl.backend.refusals import UsageError
-from resnet_dsl.backend.training_parts import definitions_of, imports_of, needed
+from resnet_dsl.backend.training_parts import WIDTH, definitions_of, imports_of, needed, with_call
 from resnet_dsl_keras.functions import function_name
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.render import render
@@ -40,6 +40,7 @@ SHARED = (
 CLASSES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "lamb": "LAMB"}
 ARGUMENTS = {"weight_decay": "decay"}  # of Keras' own optimisers it is another one
 METRICS = {"top1": 1, "top5": 5}
+LOGITS = 'from_logits=True, reduction="sum_over_batch_size"'
 
 # All that a script may import; one has what it uses.
 IMPORTS = """
@@ -71,7 +72,6 @@ DATA = (
 
 
 IMPORTS_HERE = "# imports here\n"  # in the template
-WIDTH = 110
 
 
 def render_recipe(recipe: Recipe) -> str:
@@ -211,7 +211,7 @@ def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
     result = dict(program.graph.outputs)[losses[0].output]
     classes = program.graph.shape_of(result).channels
     return {
-        "losses": {loss.output: loss_text(loss, shares) for loss in losses},
+        "losses": {loss.output: loss_lines(loss, shares, bool(program.network.outputs)) for loss in losses},
         "weighted": any(loss.weight != 1 for loss in losses),
         "weights_of_losses": {loss.output: float(loss.weight) for loss in losses},
         "shares": shares,
@@ -225,6 +225,12 @@ def loss_context(losses: list[WeightedLoss], recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def loss_lines(loss: WeightedLoss, shares: bool, named: bool) -> list[str]:
+    """Return the lines of a loss: an argument of `compile`, or what it has for an output of this name."""
+    start, indent = (f'"{loss.output}": ', 12) if named else ("loss=", 8)
+    return with_call(start, loss_text(loss, shares), ",", WIDTH - indent)
+
+
 def loss_text(loss: WeightedLoss, shares: bool) -> str:
     """Return the expression of a loss."""
     match loss.loss:
@@ -233,9 +239,9 @@ def loss_text(loss: WeightedLoss, shares: bool) -> str:
         case BinaryCrossEntropy(smoothing=amount):
             return f"partial(binary_cross_entropy, smoothing={amount})"
         case CrossEntropy(smoothing=amount) if amount:
-            return f"keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing={amount})"
+            return f"keras.losses.CategoricalCrossentropy({LOGITS}, label_smoothing={amount})"
     kind = "CategoricalCrossentropy" if shares else "SparseCategoricalCrossentropy"
-    return f"keras.losses.{kind}(from_logits=True)"
+    return f"keras.losses.{kind}({LOGITS})"
 
 
 # --- phases ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from resnet_dsl.backend.recipes import (
     RMSprop,
     WeightedLoss,
 )
-from resnet_dsl.backend.training_parts import WIDTH, fitted
+from resnet_dsl.backend.training_parts import WIDTH, with_call
 from resnet_dsl_torch.rules.scores import gives_probabilities
 
 
@@ -89,15 +89,10 @@ def loss_lines(program: Program, losses: tuple[WeightedLoss, ...], by_name: bool
         text = loss_text(each.loss, scores, gives_probabilities(program.graph, each.output, binary))
         terms.append(text if each.weight == 1 else f"{each.weight!r} * {text}")
     if len(terms) == 1:
-        return _lines("return ", terms[0])
-    added = (line for term in terms[1:] for line in _lines("loss = loss + ", term))
-    return [*_lines("loss = ", terms[0]), *added, "return loss"]
-
-
-def _lines(start: str, call: str) -> list[str]:
-    """A statement of a function that ends in a call."""
-    name, _, arguments = call.partition("(")
-    return fitted(f"{start}{name}(", [arguments[:-1]], ")", WIDTH - 4)
+        return with_call("return ", terms[0], width=WIDTH - 4)
+    starts = ["loss = ", *["loss = loss + "] * (len(terms) - 1)]
+    pairs = zip(starts, terms, strict=True)
+    return [*(line for pair in pairs for line in with_call(*pair, width=WIDTH - 4)), "return loss"]
 
 
 @singledispatch

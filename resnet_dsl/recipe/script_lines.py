@@ -7,6 +7,15 @@ from collections.abc import Sequence
 WIDTH = 110  # of a line of a file of a recipe
 
 
+def with_call(start: str, call: str, end: str = "", width: int = WIDTH) -> list[str]:
+    """Return what ends in a call, or in a name, its arguments below it where the line is too long."""
+    name, bracket, arguments = call.partition("(")
+    if not bracket:
+        return [f"{start}{name}{end}"]
+    *lines, last = fitted(f"{start}{name}(", [arguments[:-1]], ")", width - len(end))
+    return [*lines, f"{last}{end}"]
+
+
 def fitted(start: str, items: Sequence[str], end: str, width: int = WIDTH) -> list[str]:
     """Return items between brackets: on one line, the arguments of a call below it, or a line each."""
     line = ", ".join(items)

@@ -385,8 +385,10 @@ def begin(model: keras.Model, phase: Phase) -> keras.optimizers.Optimizer:
     model.compile(
         optimizer=optimiser,
         loss={
-            "logits": keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
-            "aux": keras.losses.CategoricalCrossentropy(from_logits=True),
+            "logits": keras.losses.CategoricalCrossentropy(
+                from_logits=True, reduction="sum_over_batch_size", label_smoothing=0.1
+            ),
+            "aux": keras.losses.CategoricalCrossentropy(from_logits=True, reduction="sum_over_batch_size"),
         },
         loss_weights={"logits": 1.0, "aux": 0.4},
         metrics={"logits": [keras.metrics.CategoricalAccuracy("top1")]},

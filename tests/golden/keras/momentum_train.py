@@ -301,7 +301,7 @@ def begin(model: keras.Model, phase: Phase) -> keras.optimizers.Optimizer:
     optimiser = phase.optimiser()
     model.compile(
         optimizer=optimiser,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum_over_batch_size"),
         metrics=[keras.metrics.SparseCategoricalAccuracy("top1")],
     )
     return optimiser
