@@ -23,7 +23,14 @@ from resnet_dsl.backend.recipes import (
 )
 from resnet_dsl.backend.records import dataclass, fields
 from resnet_dsl.backend.refusals import UsageError
-from resnet_dsl.backend.training_parts import WIDTH, definitions_of, imports_of, needed, with_call
+from resnet_dsl.backend.training_parts import (
+    WIDTH,
+    definitions_of,
+    import_line,
+    imports_of,
+    needed,
+    with_call,
+)
 from resnet_dsl_keras.functions import function_name
 from resnet_dsl_keras.layer_names import LayerNames
 from resnet_dsl_keras.render import render
@@ -79,8 +86,8 @@ def render_recipe(recipe: Recipe) -> str:
     text = template("resnet_dsl_keras", "training/script.py.jinja").render(context(recipe))
     head, body = text.split(IMPORTS_HERE)
     own = [
-        import_of(f"{recipe.name}_data", names_used(DATA, body)),
-        import_of(f"{recipe.program.name}_keras", ["build"]),
+        import_line(f"from {recipe.name}_data import {', '.join(names_used(DATA, body))}"),
+        import_line(f"from {recipe.program.name}_keras import build"),
     ]
     outside = imports_of(needed(SHARED), "\n".join(imports_used(body)))
     return "\n".join([f"{head}{outside}\n", *own, body])
@@ -343,14 +350,6 @@ def imports_used(source: str) -> list[str]:
             node.names = kept
             lines.append(ast.unparse(node))
     return lines
-
-
-def import_of(module: str, names: list[str]) -> str:
-    """Return an import, on one line or on several."""
-    line = f"from {module} import {', '.join(names)}"
-    if len(line) <= WIDTH:
-        return line
-    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
 
 
 def in_quotes(text: str) -> str:

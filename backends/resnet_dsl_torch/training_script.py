@@ -12,7 +12,7 @@ from resnet_dsl.backend.ir import Program
 from resnet_dsl.backend.python_source import quoted, template
 from resnet_dsl.backend.recipes import LAMB, BinaryCrossEntropy, Phase, PlateauRate, Recipe, WeightedLoss
 from resnet_dsl.backend.records import fields
-from resnet_dsl.backend.training_parts import WIDTH, definitions_of, imports_of, needed
+from resnet_dsl.backend.training_parts import definitions_of, import_line, imports_of, needed
 from resnet_dsl_torch.recipe_terms import loss_lines, optimiser_text, output_text, view_text
 from resnet_dsl_torch.render import model_class
 from resnet_dsl_torch.rules.scores import gives_probabilities
@@ -46,16 +46,8 @@ def render_recipe(recipe: Recipe) -> str:
     names = set(_names(page.render({**facts, "imports": ""})))
     packages = imports_of(chosen, "\n".join(_used((*STANDARD, *PACKAGES), names)))
     own = "\n".join(_used(_own_imports(recipe), names))
-    lines = [_broken(line) for line in f"{packages}\n\n{own}".split("\n")]
+    lines = [import_line(line) for line in f"{packages}\n\n{own}".split("\n")]
     return page.render({**facts, "imports": "\n".join(lines)})
-
-
-def _broken(line: str) -> str:
-    """An import as a formatter breaks one that is too long."""
-    start, _, taken = line.partition(" import ")
-    if len(line) <= WIDTH:
-        return line
-    return f"{start} import (\n" + "".join(f"    {name},\n" for name in taken.split(", ")) + ")"
 
 
 def _own_imports(recipe: Recipe) -> Iterator[str]:

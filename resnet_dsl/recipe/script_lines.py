@@ -25,3 +25,11 @@ def fitted(start: str, items: Sequence[str], end: str, width: int = WIDTH) -> li
     if is_call and len(line) + 4 <= width:
         return [start, f"    {line}", end]
     return [start, *(f"    {each}," for each in items), end]
+
+
+def import_line(text: str) -> str:
+    """Return an import, the names that it takes a line each where it is too long."""
+    if len(text) <= WIDTH:
+        return text
+    start, _, names = text.partition(" import ")
+    return "\n".join([f"{start} import (", *(f"    {name}," for name in names.split(", ")), ")"])
