@@ -53,9 +53,10 @@ class Editor:
 
     async def diagnostics(self, name: str) -> list[types.Diagnostic]:
         """Return the diagnostics that are published of a text, and were not returned before."""
+        method = types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS
         while self.uri(name) not in self.client.diagnostics:
-            method = types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS
-            await asyncio.wait_for(self.client.wait_for_notification(method), 20)
+            # The protocol's own: it listens at once, the client's coroutine after what is read meanwhile.
+            await asyncio.wait_for(self.client.protocol.wait_for_notification_async(method), 20)
         return list(self.client.diagnostics.pop(self.uri(name)))
 
     def at(self, name: str, words: str, inside: int = 0) -> types.Position:
