@@ -82,7 +82,7 @@ class Typed:
         os.write(self.terminal, text.encode())
 
     def until(self, pattern: str) -> str:
-        seen, end = "", time.monotonic() + 30
+        seen, end = "", time.monotonic() + 60
         while (found := re.search(pattern, seen)) is None:
             assert time.monotonic() < end, seen
             if select.select([self.terminal], [], [], 0.5)[0]:

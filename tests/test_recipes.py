@@ -452,7 +452,7 @@ def test_any_fields_are_a_recipe_or_errors_with_places(fields: dict[str, str]) -
 
 
 def test_a_deep_network_is_divided_into_what_learns_in_no_time() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     made = recipe("weights: none  phases: { a: { train: [layer3, fc] } }", "cifar_resnet(n=200)")
     assert made.phases[0].frozen == ("conv1", "bn1", "layer1", "layer2")
-    assert time.monotonic() - start < 20  # about two seconds on an idle machine
+    assert time.process_time() - start < 10  # about two seconds is what it takes

@@ -35,7 +35,7 @@ class Watching:
     def until(self, text: str) -> str:
         """Return what is printed from where was read to, up to a text."""
         assert self.process.stdout is not None
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while text not in self.seen:
             assert time.monotonic() < end, self.seen
             if select.select([self.process.stdout], [], [], 0.5)[0]:

@@ -56,7 +56,7 @@ class Editor:
         method = types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS
         while self.uri(name) not in self.client.diagnostics:
             # The protocol's own: it listens at once, the client's coroutine after what is read meanwhile.
-            await asyncio.wait_for(self.client.protocol.wait_for_notification_async(method), 20)
+            await asyncio.wait_for(self.client.protocol.wait_for_notification_async(method), 60)
         return list(self.client.diagnostics.pop(self.uri(name)))
 
     def at(self, name: str, words: str, inside: int = 0) -> types.Position:

@@ -147,10 +147,10 @@ def step(
     """Take a step on this process's images of a batch; return their mean loss, and how many were right."""
     for group in optimiser.param_groups:
         group["lr"] = lr
-    optimiser.zero_grad()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
         outputs = model(x)
         loss = criterion(outputs, y)
+    optimiser.zero_grad()  # not before: the next gradients take the memory of the last
     torch.autograd.backward(loss)
     optimiser.step()
     return loss.detach(), count_right(outputs, y)
