@@ -109,6 +109,20 @@ def test_a_recipe_is_asked_for_where_there_is_a_model(
     assert "did you mean `other`?" in capsys.readouterr().err
 
 
+def test_compile_of_a_model_says_that_there_are_recipes(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "both.resnet").write_text(MODEL + RECIPE + RECIPE.replace("short", "other"))
+    command = ["compile", "both.resnet", "--backend", "torch", "-o", "made/", "--force"]
+    assert main(command) == 0
+    told = capsys.readouterr()
+    assert told.err == "note: both.resnet has recipes beside its model: --recipe short or other\n"
+    assert "_train_torch.py" not in told.out
+    for more in (["--quiet"], ["--recipe", "other"], ["--model", MODEL.split()[1]]):
+        assert main([*command, *more]) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_verify_of_a_file_of_recipes_is_about_the_recipe(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

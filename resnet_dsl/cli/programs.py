@@ -29,13 +29,15 @@ class Outcome:
     """What became of several specs: the fine ones by name, and everything there is to say.
 
     `warnings` says what becomes of those: as they are by `default`, as an `error`, or `none`. `blocks`
-    are the specs without a model, where those are fine too.
+    are the specs without a model, where those are fine too, `other_recipes` the names of recipes by the
+    specs whose model was taken instead.
     """
 
     warnings: str = "default"
     programs: list[tuple[str, Program]] = field(default_factory=list)
     recipes: list[Recipe] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
+    other_recipes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -89,6 +91,8 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
                     outcome.programs.append((spec, optimised(program, optimize)))
                 if all_of_them and _may_declare_recipes(source):
                     _add_recipes(outcome, source, home, {}, True)
+                elif options.model is None and (names := _recipe_names(source, home)):
+                    outcome.other_recipes[spec] = names
         except CompileError as error:
             outcome.add(error.diagnostics)
         except UsageError as error:
@@ -106,14 +110,21 @@ def _add_recipes(
 ) -> None:
     """Add the recipes of a text, every one or the one that is meant; raises NoModelError if it has none."""
     from resnet_dsl.driver import check_blocks
-    from resnet_dsl.recipe.compilation import recipe_names
 
-    names = recipe_names(source, home)
+    names = _recipe_names(source, home)
     if names:
         for name in names if every else [None]:
             _add_recipe(outcome, source, home, name, settings)
     elif not outcome.programs:
         outcome.add(check_blocks(source, home))
+
+
+def _recipe_names(source: Source, home: Path | None) -> tuple[str, ...]:
+    if not _may_declare_recipes(source):
+        return ()
+    from resnet_dsl.recipe.compilation import recipe_names
+
+    return recipe_names(source, home)
 
 
 def _add_recipe(
@@ -176,10 +187,10 @@ def program_of(spec: str, model: str | None, settings: Mapping[str, object]) -> 
         source = None if error.diagnostics[0].span is None else error.diagnostics[0].span.source
         if model is not None or spec == STDOUT or source is None or not _may_declare_recipes(source):
             raise
-        from resnet_dsl.recipe.compilation import compile_recipe, recipe_names
+        from resnet_dsl.recipe.compilation import compile_recipe
 
         home = None if source.path is None else source.path.parent
-        if not recipe_names(source, home):
+        if not _recipe_names(source, home):
             raise
         return compile_recipe(spec, None, settings).program
 

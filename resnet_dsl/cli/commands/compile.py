@@ -38,7 +38,13 @@ def compile_(options: Namespace) -> int:
     show_findings(outcome, options)
     if outcome.status:
         return outcome.status
-    return _to_stdout(rendered) if to_stdout else _to_files(rendered, options)
+    if to_stdout:
+        return _to_stdout(rendered)
+    if stage is None and not options.quiet:
+        for spec, names in outcome.other_recipes.items():
+            found = f"{printable(spec)} has recipes beside its model"
+            print(f"note: {found}: --recipe {' or '.join(names)}", file=sys.stderr)
+    return _to_files(rendered, options)
 
 
 @dataclass(frozen=True)
