@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from resnet_dsl import driver, sources
+from resnet_dsl.backend.discovery import find_backend
+from resnet_dsl.cli.recipe_files import recipe_files
 from resnet_dsl.diagnostics.codes import PAGES
 from resnet_dsl.diagnostics.errors import CompileError, UsageError
 from resnet_dsl.diagnostics.model import Diagnostic, Source, Span
@@ -23,8 +25,13 @@ from resnet_dsl.diagnostics.render.sarif import render_sarif
 from resnet_dsl.diagnostics.render.terminal import render_all
 from resnet_dsl.printing.stages import print_network
 from resnet_dsl.program import Program
+from resnet_dsl.recipe.compilation import check_recipes
+from resnet_dsl.recipe.recipe import Recipe
+from resnet_dsl.records import replace
+from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter import format as formatter
 from resnet_dsl.syntax.formatter.format import format_source
+from resnet_dsl.syntax.parser import parse
 
 SECONDS = 2.0  # of CPU, for checking a text and for formatting it
 MEGABYTES = 300  # by which one text may raise the process's peak
@@ -67,6 +74,8 @@ def _examined(source: Source) -> str:
         return "not parsed"
     if (again := format_source(formatted)) != formatted.text:
         raise Broken("fmt", f"formatting twice gives another text:\n{formatted.text}\n---\n{again}")
+    if any(isinstance(each, ast.Recipe) for each in parse(source).declarations):
+        return _examined_recipes(source, formatted)
     wanted = _compiled(source)
     if isinstance(wanted, Program):
         found = _compiled(formatted)
@@ -94,6 +103,56 @@ def _compiled(source: Source) -> Program | tuple[Diagnostic, ...]:
         if not str(error):
             raise Broken("message", "a UsageError says nothing") from error
         return ()
+
+
+def _examined_recipes(source: Source, formatted: Source) -> str:
+    wanted = _recipes(source)
+    found = _recipes(formatted) if zlib.crc32(source.text.encode()) % ONE_IN == 0 else wanted
+    if isinstance(wanted, tuple):
+        _check_diagnostics(wanted)
+        if not isinstance(found, tuple) or _codes(found) != _codes(wanted):
+            raise Broken("fmt", "the formatted text has other diagnostics")
+        return "refused"
+    if not isinstance(found, list):
+        raise Broken("fmt", f"the formatted text is refused:\n{render_all(found)}")
+    for one, other in zip(wanted, found, strict=True):
+        _check_diagnostics(one.warnings)
+        if _without_text(one) != _without_text(other):
+            raise Broken("fmt", "the formatted text has another recipe")
+    if found is not wanted:
+        for recipe in wanted:
+            _check_files(recipe)
+    return "compiled"
+
+
+def _recipes(source: Source) -> list[Recipe] | tuple[Diagnostic, ...]:
+    try:
+        with limited(SECONDS):
+            return list(check_recipes(source))
+    except CompileError as error:
+        return error.diagnostics
+
+
+def _without_text(recipe: Recipe) -> tuple[str, str]:
+    bare = replace(recipe, text="", program=None)  # type: ignore[arg-type]
+    return repr(bare), print_network(recipe.program)
+
+
+def _check_files(recipe: Recipe) -> None:
+    """A recipe's files are Python, or what a framework lacks is said."""
+    for backend in (find_backend("torch"), find_backend("keras")):
+        try:
+            files = list(recipe_files(recipe, [backend]))
+        except CompileError as error:
+            _check_diagnostics(error.diagnostics)
+        except UsageError:
+            pass
+        else:
+            for name, content, _ in files:
+                try:
+                    compile(content, name, "exec")
+                except SyntaxError as error:
+                    raise Broken("script", f"{name}: {error}") from error
 
 
 def _codes(diagnostics: Iterable[Diagnostic]) -> Counter[str]:

@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from fuzz import networks
+from fuzz import invariants, networks
 from fuzz.engines import BARS, Check, Job, checks
 from fuzz.findings import CORPUS, Finding, confirmed, minimised, save
 from fuzz.front_end import main as front_end
@@ -64,6 +64,19 @@ def test_texts_are_made_of_every_kind_of_node():
     assert len(seeds()) > 80
     kinds = {"Argument", "Assign", "Call", "Declaration", "Expression", "Field", "Parameter"}
     assert parts().by_kind.keys() == kinds
+
+
+def test_recipes_are_examined_with_their_files(monkeypatch):
+    recipes = [text for text in seeds() if re.search(r"^recipe ", text, re.MULTILINE)]
+    sound = [text for text in recipes if examine(text) == "compiled"]
+    assert len(sound) >= 5
+    monkeypatch.setattr(invariants, "ONE_IN", 1)
+    assert {examine(text) for text in sound} == {"compiled"}
+    monkeypatch.setattr(
+        invariants, "recipe_files", lambda recipe, _: [(f"{recipe.name}.py", "def step(", "training")]
+    )
+    with pytest.raises(Broken, match=r"^script: \w+\.py: '\(' was never closed"):
+        examine(sound[0])
 
 
 def test_a_text_that_takes_too_long_is_found():
