@@ -63,11 +63,14 @@ def test_the_form_for_inference_is_held_against_the_network_without_training() -
 
 
 def test_the_page_has_a_row_for_what_differs_and_says_how_many_it_stands_for() -> None:
-    rows = page([found("b", PASSED), found("c", PASSED, same_as="b"), found("a", "gone")]).splitlines()
+    outcomes = [found("b", PASSED), found("c", PASSED, same_as="b"), found("a", "gone")]
+    forms = [found("c", "far off", FORWARD), found("b", "far off", FORWARD, same_as="c")]
+    rows = page(outcomes, forms).splitlines()
     assert rows[-2:] == [
-        "| `a` | as it is | 1 | 9 | gone | passed | - | 1.0e-07 | - |",
-        "| `b` | as it is | 2 | 9 | passed | passed | - | 1.0e-07 | - |",
+        "| `a` | as it is | 1 | 9 | gone | passed | - | 1.0e-07 | - | - | - | - |",
+        "| `b` | as it is | 2 | 9 | passed | passed | - | 1.0e-07 | - | far off | - | 1.0e-07 |",
     ]
+    assert any("2 networks, 1 of them different" in row and "2 did not" in row for row in rows)
 
 
 def test_a_log_has_the_last_outcome_of_each_and_the_table_counts_them(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
     python tools/verify_shelf.py --only resnet50,googlenet
     python tools/verify_shelf.py --optimize                what is left of each for inference, forward alone
     python tools/verify_shelf.py --log FILE --table        the table of what was verified so far
-    python tools/verify_shelf.py --log FILE --page         the same as a page in Markdown
+    python tools/verify_shelf.py --page                    that of both logs as a page in Markdown
 
 A deep network is shortened to as few blocks as have all its parts, by what settings decide its depth;
 one that is too wide to hold is made narrower, one that takes its own size only is given a smaller one.
@@ -55,6 +55,7 @@ NARROW: tuple[Settings, ...] = (  # settings that decide widths
     {"w0": 48, "wa": 24.0, "group_size": 8},
 )
 SMALL = (32, 64, 96, 128, 160, 192)  # inputs for a network that takes one size only
+LOG, INFERENCE_LOG = Path("verify_shelf.jsonl"), Path("verify_shelf_inference.jsonl")
 A_PROCESS = 30  # networks: a framework never gives back all that it has built
 
 
@@ -329,14 +330,19 @@ def total(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def page(found: Iterable[Outcome]) -> str:
-    """Return a page in Markdown: a row for each network that differs, and how many it stands for."""
-    outcomes = list(found)
+def page(found: Iterable[Outcome], inference: Iterable[Outcome] = ()) -> str:
+    """Return a page in Markdown: a row for each network that differs, and how many it stands for.
+
+    Its last columns are of the same networks' forms for inference.
+    """
+    outcomes, forms = list(found), list(inference)
     stands_for = Counter(each.same_as or each.name for each in outcomes)
-    lines = [PAGE.format(total=total(outcomes))]
+    form_of = {each.graph: each for each in forms}
+    lines = [PAGE.format(total=total(outcomes), forms=total(forms))]
     for each in sorted(outcomes, key=lambda each: each.name):
         if not each.same_as:
             name, settings, *cells = _row(each)
+            cells += _form_cells(form_of.get(each.graph))
             lines.append(f"| `{name}` | {settings} | {stands_for[name]} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
@@ -345,17 +351,30 @@ PAGE = """\
 # The shelf, verified
 
 What `make verify-shelf` found ([how](quality.md#every-shipped-network)): {total}.
+The forms for inference (`--optimize`): {forms}.
 A network that is the same as another one after shortening is counted in that one's row. Errors are the
-largest of all backends, relative to the largest number of what they are about.
+largest of all backends, relative to the largest number of what they are about; those of the form for
+inference are from the network itself.
 
-| network | as | names | ops | forward | training | f64 | f32 | step |
-|---|---|---|---|---|---|---|---|---|"""
+| network | as | names | ops | forward | training | f64 | f32 | step | inference | f64 | f32 |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
 ERRORS = {"float64": "f64", "float32": "f32", "training": "step"}
 
 
 def _row(found: Outcome) -> tuple[str, ...]:
-    errors = (f"{found.errors[kind]:.1e}" if kind in found.errors else "-" for kind in ERRORS)
-    return found.name, found.settings, str(found.ops), found.forward, found.training, *errors
+    return (
+        found.name, found.settings, str(found.ops), found.forward, found.training, *_errors(found, ERRORS)
+    )  # fmt: skip
+
+
+def _form_cells(form: Outcome | None) -> tuple[str, ...]:
+    if form is None:
+        return ("-", "-", "-")
+    return (form.forward, *_errors(form, ("float64", "float32")))
+
+
+def _errors(found: Outcome, kinds: Iterable[str]) -> Iterator[str]:
+    return (f"{found.errors[kind]:.1e}" if kind in found.errors else "-" for kind in kinds)
 
 
 def main() -> int:
@@ -363,20 +382,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Verify every shipped network in all backends.")
     parser.add_argument("--only", metavar="NAMES", help="these networks, separated by commas")
     parser.add_argument("--optimize", action="store_true", help="their form for inference")
-    parser.add_argument("--log", metavar="FILE", type=Path, help="verify_shelf.jsonl without it")
+    parser.add_argument("--log", metavar="FILE", type=Path, help=f"{LOG} without it, or {INFERENCE_LOG}")
+    parser.add_argument(
+        "--inference-log",
+        metavar="FILE",
+        type=Path,
+        default=INFERENCE_LOG,
+        help="that of --optimize, for --page",
+    )
     parser.add_argument("--jobs", metavar="N", type=int, default=1, help="processes; 1 without it")
     parser.add_argument("--table", action="store_true", help="only the table of what the log has")
     parser.add_argument("--page", action="store_true", help="only that, in Markdown")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else in_order(shipped())
-    log = options.log or Path("verify_shelf_inference.jsonl" if options.optimize else "verify_shelf.jsonl")
+    log = options.log or (INFERENCE_LOG if options.optimize else LOG)
     before = logged(log)
     if not (options.table or options.page):
         left = [name for name in names if name not in before or not before[name].is_done]
         verify_all(left, options.jobs, log, options.optimize)
     after = logged(log)
     found = [after[name] for name in names if name in after]
-    print(page(found) if options.page else table(found))
+    forms = logged(options.inference_log) if options.page else {}
+    print(page(found, forms.values()) if options.page else table(found))
     return 0 if all(each.is_done for each in found) else 1
 
 
