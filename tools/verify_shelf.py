@@ -50,6 +50,7 @@ HEAVY = 150_000_000  # parameters, of which a verification holds some ten copies
 WIDE = 40_000_000  # parameters, above which a network is made narrower, where it can be
 NARROW: tuple[Settings, ...] = (  # settings that decide widths
     {"first": 96},
+    {"base_width": 8},
     {"factor": 1},
     {"w0": 48, "wa": 24.0, "group": 8},
     {"w0": 48, "wa": 24.0, "group_size": 8},
