@@ -51,6 +51,7 @@ WIDE = 40_000_000  # parameters, above which a network is made narrower, where i
 NARROW: tuple[Settings, ...] = (  # settings that decide widths
     {"first": 96},
     {"base_width": 8},
+    {"features": 512},
     {"factor": 1},
     {"w0": 48, "wa": 24.0, "group": 8},
     {"w0": 48, "wa": 24.0, "group_size": 8},
