@@ -45,7 +45,7 @@ Settings = dict[str, Any]
 PASSED = "passed"
 RANDOM = "random"
 FORWARD = "forward alone"
-DEEP = 60  # ops; what has fewer is verified as it is
+DEEP = 60  # ops; what has fewer, and is not wide, is verified as it is
 HEAVY = 150_000_000  # parameters, of which a verification holds some ten copies in double precision
 WIDE = 40_000_000  # parameters, above which a network is made narrower, where it can be
 NARROW: tuple[Settings, ...] = (  # settings that decide widths
@@ -94,7 +94,8 @@ def shortened(name: str) -> tuple[Settings, Program]:
     of its own, the kinds of ops with the kinds of what they take.
     """
     whole = compile_spec(name)
-    settings, best = _few_blocks(whole, name) if len(whole.graph.nodes) > DEEP else (Settings(), whole)
+    is_large = len(whole.graph.nodes) > DEEP or whole.cost.params > WIDE
+    settings, best = _few_blocks(whole, name) if is_large else (Settings(), whole)
     if best.cost.params > WIDE:
         settings, best = _narrower(name, settings, best)
     return _at_a_small_size(name, settings, best)
