@@ -31,7 +31,8 @@ from tools.verify_shelf import (
         ("resnet20", {"stages": (2, 2, 2)}),
         ("densenet161", {"depths": (1, 1, 2, 1)}),
         ("lenet5", {}),
-        ("vgg16_keras", {"input": "3x32x32"}),
+        ("vgg16_keras", {"stages": (2, 2, 2, 2, 2), "input": "3x32x32"}),
+        ("resnext101_32x32d", {"stages": (2, 2, 2, 2), "base_width": 8}),
     ],
 )
 def test_a_network_is_shortened_to_all_its_parts_at_a_small_size(name: str, settings: object) -> None:
