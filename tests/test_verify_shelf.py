@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -64,14 +64,16 @@ def test_the_form_for_inference_is_held_against_the_network_without_training() -
 
 
 def test_the_page_has_a_row_for_what_differs_and_says_how_many_it_stands_for() -> None:
-    outcomes = [found("b", PASSED), found("c", PASSED, same_as="b"), found("a", "gone")]
+    outcomes = [found("b", PASSED), found("c", PASSED, same_as="b"), found("a", "gone"), found("d", PASSED)]
     forms = [found("c", "far off", FORWARD), found("b", "far off", FORWARD, same_as="c")]
+    forms.append(replace(found("d", PASSED, FORWARD), settings="first: 96", graph="narrow"))
     rows = page(outcomes, forms).splitlines()
-    assert rows[-2:] == [
+    assert rows[-3:] == [
         "| `a` | as it is | 1 | 9 | gone | passed | - | 1.0e-07 | - | - | - | - |",
         "| `b` | as it is | 2 | 9 | passed | passed | - | 1.0e-07 | - | far off | - | 1.0e-07 |",
+        "| `d` | as it is | 1 | 9 | passed | passed | - | 1.0e-07 | - | passed (first: 96) | - | 1.0e-07 |",
     ]
-    assert any("2 networks, 1 of them different" in row and "2 did not" in row for row in rows)
+    assert any("3 networks, 2 of them different" in row and "2 did not" in row for row in rows)
 
 
 def test_a_log_has_the_last_outcome_of_each_and_the_table_counts_them(tmp_path: Path) -> None:

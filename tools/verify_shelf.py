@@ -336,16 +336,16 @@ def total(outcomes: Sequence[Outcome]) -> str:
 def page(found: Iterable[Outcome], inference: Iterable[Outcome] = ()) -> str:
     """Return a page in Markdown: a row for each network that differs, and how many it stands for.
 
-    Its last columns are of the same networks' forms for inference.
+    Its last columns are of the same networks' forms for inference; if those were shortened otherwise, how.
     """
     outcomes, forms = list(found), list(inference)
     stands_for = Counter(each.same_as or each.name for each in outcomes)
-    form_of = {each.graph: each for each in forms}
+    form_of = {each.name: each for each in forms} | {each.graph: each for each in forms}
     lines = [PAGE.format(total=total(outcomes), forms=total(forms))]
     for each in sorted(outcomes, key=lambda each: each.name):
         if not each.same_as:
             name, settings, *cells = _row(each)
-            cells += _form_cells(form_of.get(each.graph))
+            cells += _form_cells(each, form_of.get(each.graph, form_of.get(each.name)))
             lines.append(f"| `{name}` | {settings} | {stands_for[name]} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
@@ -370,10 +370,11 @@ def _row(found: Outcome) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _form_cells(form: Outcome | None) -> tuple[str, ...]:
+def _form_cells(whole: Outcome, form: Outcome | None) -> tuple[str, ...]:
     if form is None:
         return ("-", "-", "-")
-    return (form.forward, *_errors(form, ("float64", "float32")))
+    how = f" ({form.settings})" if form.graph != whole.graph else ""
+    return (form.forward + how, *_errors(form, ("float64", "float32")))
 
 
 def _errors(found: Outcome, kinds: Iterable[str]) -> Iterator[str]:
