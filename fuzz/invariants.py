@@ -31,7 +31,6 @@ from resnet_dsl.records import replace
 from resnet_dsl.syntax import ast
 from resnet_dsl.syntax.formatter import format as formatter
 from resnet_dsl.syntax.formatter.format import format_source
-from resnet_dsl.syntax.parser import parse
 
 SECONDS = 2.0  # of CPU, for checking a text and for formatting it
 MEGABYTES = 300  # by which one text may raise the process's peak
@@ -74,7 +73,7 @@ def _examined(source: Source) -> str:
         return "not parsed"
     if (again := format_source(formatted)) != formatted.text:
         raise Broken("fmt", f"formatting twice gives another text:\n{formatted.text}\n---\n{again}")
-    if any(isinstance(each, ast.Recipe) for each in parse(source).declarations):
+    if any(isinstance(each, ast.Recipe) for each in sources.DISK.tree(source).declarations):
         return _examined_recipes(source, formatted)
     wanted = _compiled(source)
     if isinstance(wanted, Program):

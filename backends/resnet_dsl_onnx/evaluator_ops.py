@@ -86,6 +86,20 @@ def _interpolated(x: Array, axis: int, count: int, corners: bool) -> Array:
     return between
 
 
+def _around(
+    sizes: Sequence[int], spans: Sequence[int], strides: Sequence[int], attributes: dict[str, Any]
+) -> list[tuple[int, int]]:
+    """The padding before and behind along each axis."""
+    if attributes["auto_pad"] != "SAME_UPPER":
+        pads = attributes["pads"] or (0,) * (2 * len(sizes))
+        return list(zip(pads[: len(sizes)], pads[len(sizes) :], strict=True))
+    totals = [
+        max((-(-size // stride) - 1) * stride + span - size, 0)
+        for size, span, stride in zip(sizes, spans, strides, strict=True)
+    ]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
 class Conv(OpRun):  # type: ignore[misc]
     """A product of matrices for each tap of the kernel, of the pixels that it meets."""
 
@@ -108,20 +122,6 @@ class Conv(OpRun):  # type: ignore[misc]
             total += matrices[:, :, :, *tap] @ met.reshape(len(x), groups, -1, math.prod(counts))
         result = total.reshape(len(x), -1, *counts)
         return (result if bias is None else result + bias.reshape(-1, *(1 for _ in kernel)),)
-
-
-def _around(
-    sizes: Sequence[int], spans: Sequence[int], strides: Sequence[int], attributes: dict[str, Any]
-) -> list[tuple[int, int]]:
-    """The padding before and behind along each axis."""
-    if attributes["auto_pad"] != "SAME_UPPER":
-        pads = attributes["pads"] or (0,) * (2 * len(sizes))
-        return list(zip(pads[: len(sizes)], pads[len(sizes) :], strict=True))
-    totals = [
-        max((-(-size // stride) - 1) * stride + span - size, 0)
-        for size, span, stride in zip(sizes, spans, strides, strict=True)
-    ]
-    return [(total // 2, total - total // 2) for total in totals]
 
 
 class ConvTranspose(OpRun):  # type: ignore[misc]
@@ -202,25 +202,20 @@ class AveragePool(OpRun):  # type: ignore[misc]
 
 def _axes(x: Array, attributes: dict[str, Any]) -> tuple[_Axis, _Axis]:
     kernel, strides = attributes["kernel_shape"], attributes["strides"]
-    same = attributes["auto_pad"] == "SAME_UPPER"
-    found = []
-    for i, size in enumerate(x.shape[2:]):
-        count = -(-size // strides[i])
-        total = max((count - 1) * strides[i] + kernel[i] - size, 0)
-        begin, end = total // 2, total - total // 2
-        if not same:
-            begin, end = attributes["pads"][i], attributes["pads"][i + 2]
-            count = _count(size + begin, end, kernel[i], strides[i], attributes["ceil_mode"])
-        found.append(_Axis(size, kernel[i], strides[i], begin, end, count))
-    return found[0], found[1]
+    around = _around(x.shape[2:], kernel, strides, attributes)
+    rows, columns = (
+        _Axis(size, span, stride, *pads, _count(size, pads, span, stride, attributes["ceil_mode"]))
+        for size, span, stride, pads in zip(x.shape[2:], kernel, strides, around, strict=True)
+    )
+    return rows, columns
 
 
-def _count(size: int, end: int, span: int, stride: int, ceil: int) -> int:
+def _count(size: int, pads: tuple[int, int], span: int, stride: int, ceil: int) -> int:
     """The number of windows; none of those that rounding up adds starts in the padding behind."""
-    room = size + end - span
+    room = sum(pads) + size - span
     if not ceil:
         return room // stride + 1
-    return min(-(-room // stride), (size - 1) // stride) + 1
+    return min(-(-room // stride), (pads[0] + size - 1) // stride) + 1
 
 
 def _over_windows(
