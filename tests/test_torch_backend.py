@@ -45,7 +45,7 @@ CALLS = re.compile(
     r"|.+\.(flatten|numel|permute|chunk|expand|unsqueeze|reshape|dim|new_ones|new_empty)|self\.modules|module\.reset_running_stats|self\.state_dict(\(\)\.items)?"
     r"|self\.get_submodule\(name\)\.(requires_grad_|eval)|getattr\(self, \"\d+\"\)(\[\d+\])?"
     r"|torch\.(device|get_default_device|linalg\.vector_norm|empty|clamp|abs)"
-    r"|torch\.unflatten|.+\.(transpose|view_as|sum|mean)"
+    r"|torch\.unflatten|.+\.(transpose|view_as|sum|mean|add_)"
 )
 
 
@@ -602,3 +602,35 @@ def test_relu_is_in_place_behind_a_block_only_where_its_result_is_new() -> None:
         model m { input: 3x8x8  stem: conv(4, 3x3)  stages: [[outer]]  head: gap -> fc(3) }
     """
     assert "inplace" not in backend.render(program(text))
+
+
+SUM = """
+    block half(width) {{ main = x -> conv: conv(width, 3x3, pad=1) -> {norm}  return main + x }}
+    model m {{
+        input: 3x8x8  stem: conv(4, 1x1)  stages: [2]  widths: [4]  block: half  head: gap -> fc(3)
+    }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("norm", "term", "written"),
+    [
+        ("bn", "x", "main.add_(x)"),
+        ("gn(2)", "x", "main.add_(x)"),
+        ("conv(4, 1x1)", "x", "main + x"),  # of fewer bits than x under autocast, perhaps
+        ("relu", "x", "main + x"),  # whose own backward reads it
+        ("bn", "(x * main)", "main + x * main"),  # read twice
+        ("bn", "sigmoid(main)", "main + torch.sigmoid(main)"),
+    ],
+)
+def test_a_sum_goes_into_a_norms_result_that_nothing_else_reads(norm: str, term: str, written: str) -> None:
+    found = program(SUM.format(norm=norm).replace("main + x", f"main + {term}"))
+    assert written in backend.render(found)
+    assert_agreement(found, [(8, 8)], [("torch", "float64")])
+
+
+def test_a_sum_keeps_the_wider_numbers_under_autocast() -> None:
+    text = SUM.format(norm="conv(4, 1x1)").replace("3x8x8  stem: conv(4, 1x1)", "4x8x8  stem: relu")
+    model = build(program(text.replace("gap -> fc(3)", "gap")))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(torch.randn(2, 4, 8, 8)).dtype == torch.float32

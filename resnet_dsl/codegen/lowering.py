@@ -36,8 +36,9 @@ class Site:
     """A step that is an op, where it is used.
 
     `shapes` are those of its operands; `frozen` says that the spec freezes it by itself, `overwrites`
-    that nothing else reads its operand, so that the result may take its place. In a network for inference
-    `spare` are the operands of the result's shape of which that is so, whatever a backward pass would need.
+    that nothing else reads its operand, so that the result may take its place. `spare` are the operands of
+    the result's shape of which that is so; in a network that is trained too, results of norms alone: a
+    convolution's may be of narrower numbers, under autocast, than what it is combined with.
     """
 
     node: Node
@@ -152,7 +153,8 @@ def site(
     spare = tuple(
         position
         for position, value in enumerate(node.inputs)
-        if inference and overwritable is not None and overwritable(value) and shapes[position] == node.shape
+        if overwritable is not None and overwritable(value) and shapes[position] == node.shape
+        if inference or _is_normalised(body, value)
     )
     return Site(node, shapes, frozen, overwrites, spare)
 
@@ -164,6 +166,12 @@ def overwritable_values(body: Body, kept: frozenset[int] = frozenset()) -> Calla
     """
     readers = Counter(value for node in body.nodes for value in node.inputs)
     return lambda value: value not in kept and readers[value] == 1 and _is_fresh(body, value)
+
+
+def _is_normalised(body: Body, value: int) -> bool:
+    """Whether a value, no input, is what a norm gives."""
+    what = body.nodes[value].what
+    return isinstance(what, Op) and what.normalises
 
 
 def _is_fresh(body: Body, value: int) -> bool:

@@ -69,7 +69,7 @@ class Bottleneck(nn.Module):
         main = F.relu(self.bn1(self.conv1(x)), inplace=True)
         main = F.relu(self.bn2(self.conv2(main)), inplace=True)
         main = self.bn3(self.conv3(main))
-        return F.relu(main + self.downsample(x), inplace=True)
+        return F.relu(main.add_(self.downsample(x)), inplace=True)
 
 
 class Backbone(nn.Module):

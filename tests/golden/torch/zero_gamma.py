@@ -53,7 +53,7 @@ class Basic(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = F.relu(self.bn1(self.conv1(x)), inplace=True)
         main = self.bn2(self.conv2(main))
-        return F.relu(main + self.downsample(x), inplace=True)
+        return F.relu(main.add_(self.downsample(x)), inplace=True)
 
 
 class Basic2(nn.Module):
@@ -73,7 +73,7 @@ class Basic2(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = F.relu(self.bn1(self.conv1(x)), inplace=True)
         main = self.bn2(self.conv2(main))
-        return F.relu(main + x, inplace=True)
+        return F.relu(main.add_(x), inplace=True)
 
 
 class ZeroGamma(nn.Module):
