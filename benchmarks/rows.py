@@ -291,9 +291,23 @@ RUNNING = (
         1.05,
         Turn("timm/efficientnet_b0/predict"),
     ),
+    Row(
+        "inference/efficientnet",
+        "torch EfficientNet-B0 by `--optimize inference`, batch 8",
+        "timm",
+        1.05,
+        Turn("timm/efficientnet_b0/predict-optimised"),
+    ),
     Row("train/efficientnet", "a training step", "timm", 1.05, Turn("timm/efficientnet_b0/train")),
     Row(
         "forward/mobilenet", "torch MobileNetV2, batch 8", "timm", 1.05, Turn("timm/mobilenetv2_100/predict")
+    ),
+    Row(
+        "inference/mobilenet",
+        "torch MobileNetV2 by `--optimize inference`, batch 8",
+        "timm",
+        1.05,
+        Turn("timm/mobilenetv2_100/predict-optimised"),
     ),
     Row("train/mobilenet", "a training step", "timm", 1.05, Turn("timm/mobilenetv2_100/train")),
     Row(
