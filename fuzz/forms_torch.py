@@ -56,17 +56,40 @@ def _trained(name: str, subject: Subject) -> Check:
     """A step of training: gradients are finite, and the model is one that learns."""
     model = copy.deepcopy(subject.model).train()
     x = torch.from_numpy(subject.x)
-    # Twice, as a batch norm cannot learn from one vector. The input needs a gradient, as the backward pass of
-    # PyTorch 2.13's group norm ends the process on a map in channels-last order that needs none.
-    result = model(torch.cat([x, -x]).requires_grad_())
-    outputs = result.values() if isinstance(result, dict) else [result]
-    loss = sum((value**2).mean() for value in outputs)
+    x = torch.cat([x, -x])  # as a batch norm cannot learn from one vector
+    loss = _loss(model, x)
     learned = [p for p in model.parameters() if p.requires_grad]
     if learned and loss.requires_grad:
         loss.backward()
-        if not all(bool(p.grad.isfinite().all()) for p in learned if p.grad is not None):
+        finite = all(map(_finite, (p.grad for p in learned if p.grad is not None)))
+        if not finite and _stays_finite(model, x):
             return Check(name, message="a gradient is not finite")
     return Check(name)
+
+
+def _loss(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    # The input needs a gradient, as the backward pass of PyTorch 2.13's group norm ends the process on a map
+    # in channels-last order that needs none.
+    result = model(x.requires_grad_())
+    outputs = result.values() if isinstance(result, dict) else [result]
+    return sum(((value**2).mean() for value in outputs), torch.zeros(()))
+
+
+def _stays_finite(model: torch.nn.Module, x: torch.Tensor) -> bool:
+    """Whether all that a backward pass reads is finite: an `exp` of what is large has no finite gradient."""
+    found: list[bool] = []
+
+    def kept(value: torch.Tensor) -> torch.Tensor:
+        found.append(_finite(value))
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(kept, lambda value: value):
+        _loss(model, x)
+    return all(found)
+
+
+def _finite(value: torch.Tensor) -> bool:
+    return bool(value.isfinite().all())
 
 
 logging.getLogger("torch").setLevel(logging.ERROR)  # export says a sentence for every size

@@ -27,6 +27,7 @@ LARGEST = 1e6
 SIZES = ((7, 9), (12, 8))  # where the text is all that is known of a network
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 LARGEST_OF = {name: float(np.finfo(name).max) for name in UNIT}
+SMALLEST_OF = {name: float(np.finfo(name).tiny) for name in UNIT}
 
 
 class Unsuitable(Exception):
@@ -79,7 +80,8 @@ def noise(job: Job, dtype: str) -> float:
     """Return the largest relative change of the results when every op's result is rounded at random.
 
     Norms are computed as engines do it, so that what rounding leaves where exact values cancel out is seen.
-    What is past the largest number of the precision is infinite, and so is the change then.
+    What is past the largest number of the precision is infinite, and so is the change then; what is below the
+    smallest is nothing.
     A sum of a thousand terms is rounded more than once, hence the factor that callers take.
     """
     if dtype not in UNIT:
@@ -91,6 +93,7 @@ def noise(job: Job, dtype: str) -> float:
 
         def moved(value: Array, generator: np.random.Generator = generator) -> Array:
             rounded = value * (1 + UNIT[dtype] * generator.uniform(-1, 1, value.shape))
+            rounded = np.where(np.abs(rounded) < SMALLEST_OF[dtype], 0.0, rounded)
             return np.where(np.abs(rounded) > LARGEST_OF[dtype], np.copysign(np.inf, rounded), rounded)
 
         for x, truth in zip(job.inputs, job.truths, strict=True):

@@ -235,6 +235,40 @@ def test_what_a_running_sum_of_far_apart_channels_leaves_is_rounding():
     assert noise(job, "float64") < 1e-4
 
 
+def test_what_is_below_the_smallest_number_is_rounding():
+    own = "block own() { return x * 1e-25 }"
+    text = own + " model net { input: 1x9x8  stem: none  stages: [2]  block: own  head: gap }"
+    job, _ = job_of(RandomNetwork(0, text, ()))
+    assert noise(job, "float32") == 1
+    assert noise(job, "float64") < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("steps", "wrong", "found"), [(4, False, ""), (1, False, ""), (1, True, "a gradient")]
+)
+def test_a_gradient_past_the_largest_number_is_no_finding(
+    steps: int, wrong: bool, found: str, monkeypatch: pytest.MonkeyPatch
+):
+    torch = pytest.importorskip("torch")
+    from fuzz import forms_torch
+
+    loss = forms_torch._loss
+
+    def spoilt(model, x):
+        for parameter in model.parameters():
+            parameter.register_hook(lambda gradient: gradient * torch.nan)
+        return loss(model, x)
+
+    if wrong:
+        monkeypatch.setattr(forms_torch, "_loss", spoilt)
+    head = f"scale -> {'exp -> ' * steps}hard_sigmoid"
+    text = f"model net {{ input: 1x9x8  stem: none  stages: []  head: {head} }}"
+    job, _ = job_of(RandomNetwork(0, text, ()))
+    (trained,) = (check for check in checks("torch", job) if check.name == "torch training")
+    assert trained.message.startswith(found)
+    assert bool(trained.message) == wrong
+
+
 @pytest.mark.slow
 def test_random_networks_are_the_same_in_every_backend(capsys):
     assert networks.main(["--count", "15", "--seed", "1"]) == 0, capsys.readouterr().out

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 from resnet_dsl.ir.arguments import ArgumentError
-from resnet_dsl.ir.ops import CATALOGUE
+from resnet_dsl.ir.ops import CATALOGUE, Join
 from resnet_dsl.ir.shapes import Extent, Shape, ShapeError
 from resnet_dsl.ir.sizes import Size
+from resnet_dsl.reference import OpCall, forward
 
 ANY = Extent()
 MAP = Shape(4, (Size("H"), Size("W")))
@@ -66,6 +69,28 @@ def test_a_join_says_for_which_other_sizes_it_fails(kind: str) -> None:
 
 def test_a_gate_of_one_pixel_fits_a_map_of_every_size() -> None:
     assert CATALOGUE["mul"].make({}).fails_for(MAP, PIXEL, extent=ANY) == ""
+
+
+HERE = Extent(8, 8)
+AT_THIS_SIZE = tuple(size.ceil(8) for size in MAP.spatial)  # one pixel, of an input of 8x8
+SPATIAL = [(), MAP.spatial, (AT_THIS_SIZE[0], MAP.spatial[1]), AT_THIS_SIZE, PIXEL.spatial]
+SHAPES = [Shape(channels, spatial) for channels in (1, 2, 3) for spatial in SPATIAL]
+JOINS = [kind for kind, op in CATALOGUE.items() if issubclass(op, Join)]
+
+
+@pytest.mark.parametrize("kind", JOINS)
+def test_what_a_join_accepts_is_computed_and_nothing_else_is_spread(kind: str) -> None:
+    op = CATALOGUE[kind].make({})
+    accepted = 0
+    for pair in product(SHAPES, SHAPES):
+        try:
+            shape = op.shape(*pair, extent=HERE)
+        except ShapeError:
+            continue
+        inputs = tuple(np.ones((2, *each.at(HERE))) for each in pair)
+        assert forward(op, OpCall(inputs)).shape == (2, *shape.at(HERE)), pair
+        accepted += 1
+    assert len(SHAPES) <= accepted < len(SHAPES) ** 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from resnet_dsl.diagnostics.model import Remedy, Span
+from resnet_dsl.diagnostics.wording import counted
 from resnet_dsl.elaborate.calls import with_argument
 from resnet_dsl.elaborate.derived import is_whole
 from resnet_dsl.elaborate.elaborator import Env
@@ -67,13 +68,15 @@ def _of_product(tensors: Sequence[Tensor], env: Env, extent: Extent) -> Iterator
     gate, main = sorted(tensors, key=lambda tensor: not tensor.shape.is_pixel_at(extent))
     channels = main.shape.channels
     written = _written(channels, env.names, ("channels", "width"))
-    if gate.shape.is_pixel and not main.shape.is_vector:
+    of_this_size = gate.shape.is_pixel_at(extent) and not gate.shape.is_pixel
+    misfit = of_this_size and gate.shape.channels not in (1, channels)
+    if (gate.shape.is_pixel or misfit) and not main.shape.is_vector:
         wanted = replace(gate.shape, channels=channels)
-        needs = f"the gate needs {channels} channels"
+        needs = f"the gate needs {counted(channels, 'channel')}"
         for change in _changes(gate, wanted, env, extent, ("channels",)):
             yield Remedy(f"{needs}: `{change.text}` at line {change.line}", (change.edit,))
         yield Remedy(f"{needs}: `conv({written}, 1x1)`")
-    if gate.shape.is_pixel_at(extent) and not gate.shape.is_pixel:
+    if of_this_size and not misfit:
         yield Remedy("put `gap` behind the gate: that leaves one pixel of a map of every size")
     if any(tensor.shape.is_vector for tensor in tensors):
         yield Remedy(

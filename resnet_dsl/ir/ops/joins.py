@@ -99,10 +99,11 @@ class Multiply(Join):
 
     def _disagreement(self, inputs: tuple[Shape, ...], extent: Extent) -> Disagreement | None:
         # A gate of one pixel fits a map of every size; one that strides made is a gate at this size only.
+        # With more channels than the map it is none.
         if any(shape.is_pixel for shape in inputs):
             return None
         gates = [shape for shape in inputs if shape.is_pixel_at(extent)]
-        if len(gates) == 1 and not inputs[0].is_vector:
+        if len(gates) == 1 and gates[0].channels == min(shape.channels for shape in inputs):
             return Disagreement(False, when_not_one(gates[0].spatial))
         return super()._disagreement(inputs, extent)
 
