@@ -59,10 +59,9 @@ def steps_without_weights(names: list[str]) -> str:
 
 
 def layers_of_a_block(names: list[str]) -> str:
-    steps = " -> ".join(f"{name}: bn" for name in names)
-    return f"block zz_b() {{ return x -> {steps} }}\n" + model(
-        "stem: none  stages: [2]  block: zz_b  head: none"
-    )
+    # Side by side: what many norms in a row leave of the image is little.
+    steps = " + ".join(f"(x -> {name}: bn)" for name in names)
+    return f"block zz_b() {{ return {steps} }}\n" + model("stem: none  stages: [2]  block: zz_b  head: none")
 
 
 def blocks_in_a_block(names: list[str]) -> str:
