@@ -617,7 +617,7 @@ SUM = """
     [
         ("bn", "x", "main.add_(x)"),
         ("gn(2)", "x", "main.add_(x)"),
-        ("conv(4, 1x1)", "x", "main + x"),  # of fewer bits than x under autocast, perhaps
+        ("conv(4, 1x1)", "x", "main + x"),
         ("relu", "x", "main + x"),  # whose own backward reads it
         ("bn", "(x * main)", "main + x * main"),  # read twice
         ("bn", "sigmoid(main)", "main + torch.sigmoid(main)"),
@@ -629,8 +629,9 @@ def test_a_sum_goes_into_a_norms_result_that_nothing_else_reads(norm: str, term:
     assert_agreement(found, [(8, 8)], [("torch", "float64")])
 
 
-def test_a_sum_keeps_the_wider_numbers_under_autocast() -> None:
-    text = SUM.format(norm="conv(4, 1x1)").replace("3x8x8  stem: conv(4, 1x1)", "4x8x8  stem: relu")
+@pytest.mark.parametrize(("last", "kind"), [("conv(4, 1x1)", torch.float32), ("bn", torch.bfloat16)])
+def test_under_autocast_a_sum_has_the_kind_of_a_norms_result_or_the_wider_one(last: str, kind: Any) -> None:
+    text = SUM.format(norm=last).replace("3x8x8  stem: conv(4, 1x1)", "4x8x8  stem: relu")
     model = build(program(text.replace("gap -> fc(3)", "gap")))
     with torch.autocast("cpu", torch.bfloat16):
-        assert model(torch.randn(2, 4, 8, 8)).dtype == torch.float32
+        assert model(torch.randn(2, 4, 8, 8)).dtype == kind

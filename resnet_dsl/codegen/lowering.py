@@ -37,8 +37,8 @@ class Site:
 
     `shapes` are those of its operands; `frozen` says that the spec freezes it by itself, `overwrites`
     that nothing else reads its operand, so that the result may take its place. `spare` are the operands of
-    the result's shape of which that is so; in a network that is trained too, results of norms alone: a
-    convolution's may be of narrower numbers, under autocast, than what it is combined with.
+    the result's shape of which that is so; in a network that is trained too, results of norms alone, as in
+    torchvision. Under autocast the sum has that result's kind of number, were the other operand's wider.
     """
 
     node: Node
