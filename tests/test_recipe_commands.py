@@ -121,6 +121,10 @@ def test_compile_of_a_model_says_that_there_are_recipes(
     for more in (["--quiet"], ["--recipe", "other"], ["--model", MODEL.split()[1]]):
         assert main([*command, *more]) == 0
         assert capsys.readouterr().err == ""
+    assert main([*command, "--set", "batch=4"]) == 1  # which is a recipe's field
+    told = capsys.readouterr()
+    assert told.err.startswith("error[E0205]: `batch` is neither a field of models nor")
+    assert told.err.endswith("note: both.resnet has recipes beside its model: --recipe short or other\n")
 
 
 def test_verify_of_a_file_of_recipes_is_about_the_recipe(

@@ -94,3 +94,24 @@ def test_everything_else_starts_with_torchvision_s_distribution(name: str) -> No
             assert 0.99 * bound < tensor.abs().max() <= bound
             assert tensor.mean().abs() < 4 * bound / (3 * tensor.numel()) ** 0.5
             assert tensor.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+def peak(model: Any, x: Any) -> int:
+    """Bytes that a forward pass takes at most at once, by the allocator's own reports."""
+    with torch.no_grad():
+        model(x)
+        activities = [torch.profiler.ProfilerActivity.CPU]
+        with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
+            model(x)
+    events = profiler.profiler.kineto_results.events()
+    taken = np.cumsum([event.nbytes() for event in events if event.name() == "[memory]"])
+    assert taken[-1] == 0  # all was seen to be given back
+    return int(taken.max())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d", "densenet121"])
+def test_a_forward_pass_holds_no_more_at_once_than_torchvision_s(name: str) -> None:
+    x = torch.randn(2, 3, 224, 224)  # a kernel of small maps takes most for its weights
+    theirs = getattr(torchvision_models(), name)(weights=None).eval()
+    found, wanted = peak(ours(name, "float32").eval(), x), peak(theirs, x)
+    assert found <= 1.001 * wanted

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from collections.abc import Sequence as Several
 from itertools import takewhile
 
-from resnet_dsl.backend.ir import FurtherResult
+from resnet_dsl.backend.ir import FurtherResult, ops
 from resnet_dsl.backend.python_source import (
     WIDTH,
     Assignment,
@@ -232,15 +232,28 @@ def computing(
     indexed: bool = False,
     given: Mapping[int, str] | None = None,
     later: int | None = None,
+    dropped: frozenset[str] = frozenset(),
 ) -> Written:
     """Return the assignments of `forward` and the expressions of the results; some names are `given`.
 
-    With `indexed` the modules are those of a list and not attributes.
+    With `indexed` the modules are those of a list and not attributes. Inputs that are `dropped` are held by
+    nothing but `forward` itself.
     """
     express = _express_indexed if indexed else _express
     taken = RESERVED | reserved
     names = given or {}
-    found = Statements(steps, results, express, _inline, taken, unpack=_unpacked, given=names, later=later)
+    found = Statements(
+        steps,
+        results,
+        express,
+        _inline,
+        taken,
+        unpack=_unpacked,
+        given=names,
+        later=later,
+        makes=_makes_a_map,
+        dropped=dropped,
+    )
     return found.write(inputs)
 
 
@@ -297,6 +310,16 @@ def _placed(tree: Expression, operands: Several[Expression], module: Expression)
 
 def _inline(step: BlockStep) -> bool:
     return not step.is_activation
+
+
+def _makes_a_map(step: BlockStep) -> bool:
+    """Whether the step takes memory for a map: no vector or pixel, nothing in place, no view."""
+    op, shape = step.node.what, step.node.shape
+    if shape.is_vector or shape.is_pixel:
+        return False
+    if not isinstance(op, ops.Op) or not isinstance(step.what, TorchLowering):
+        return True
+    return not (op.within or step.what.in_place)
 
 
 def _unpacked(step: BlockStep, operands: list[Expression]) -> Unpacked | None:

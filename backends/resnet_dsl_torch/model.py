@@ -181,7 +181,10 @@ def _part(
     kept = frozenset(body.kept.values())
     steps = in_methods(part.steps, body.parameters)
     inputs, given = part.inputs(current.path), body.given(part)
-    lines, results, later = computing(steps, part.results, inputs, kept, given=given, later=part.later)
+    dropped = frozenset(inputs) - kept if part is not body.parts[0] else frozenset()
+    lines, results, later = computing(
+        steps, part.results, inputs, kept, given=given, later=part.later, dropped=dropped
+    )
     lines += [Assignment((name,), results[position]) for name, position in body.copies(part)]
     later += [Assignment((name,), results[position]) for name, position in body.copies(part, True)]
     return lines, results[0], later

@@ -86,6 +86,11 @@ def compiled(specs: Iterable[str], options: Namespace, blocks_alone: bool = Fals
                     raise
                 elif outcome.add(check_blocks(source, home)):
                     outcome.blocks.append(spec)
+            except CompileError:
+                # What is set may have been meant for a recipe.
+                if settings and options.model is None and (names := _recipe_names(source, home)):
+                    outcome.other_recipes[spec] = names
+                raise
             else:
                 if outcome.add(program.warnings):
                     outcome.programs.append((spec, optimised(program, optimize)))

@@ -61,7 +61,9 @@ class Statements:
     `express` writes a step on its operands, `inline` says whether a step may stand inside the one
     that takes it, `unpack` whether it is one of several parts of a value, `before` what has to stand
     before the step. `given` are names that values have to have. The steps from the number `later` on are
-    written apart.
+    written apart. A step for which `makes` is true, as it makes a map, has nothing inside it that reads a
+    variable last: that would hold its map meanwhile, where a statement before gives the name to a new one.
+    An input is held by whoever calls in any case, but for those that are named in `dropped`.
     """
 
     steps: Sequence[BlockStep]
@@ -74,6 +76,8 @@ class Statements:
     before: Callable[[BlockStep, list[Expression]], list[Assignment]] = nothing
     given: Mapping[int, str] = field(default_factory=dict)
     later: int | None = None
+    makes: Callable[[BlockStep], bool] = lambda step: False
+    dropped: frozenset[str] = frozenset()
     lines: list[Assignment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -169,7 +173,7 @@ class Statements:
         self.lines.append(Assignment(tuple(names), whole.whole))
 
     def _stays_inline(self, index: int, step: BlockStep, tree: Expression) -> bool:
-        """A value used once may stand inside its taker, unless the author named it."""
+        """A value used once may stand inside its taker, unless the author named it or it holds a map."""
         if index in self.results:
             return self.pending[index] == 1 and len(self.results) == 1 and index not in self.given
         taker = self.takers.get(index)
@@ -182,7 +186,26 @@ class Statements:
             return False
         if len(text(tree)) > (OPERAND if taker.is_arithmetic else INLINE):
             return False
+        formula = step.is_arithmetic and taker.is_arithmetic
+        if not formula and self.makes(taker) and self._is_last_reader(step):
+            return False
         return (self.inline(step) or taker.is_arithmetic) and taker.variable == step.variable
+
+    def _is_last_reader(self, step: BlockStep) -> bool:
+        """Whether a step, with what stands inside it, is the last that needs what a variable holds."""
+        reads = Counter(self._names_read(step))
+        return any(
+            self.pending[value] == count and (value >= 0 or self.names[value] in self.dropped)
+            for value, count in reads.items()
+        )
+
+    def _names_read(self, step: BlockStep) -> Iterator[int]:
+        """The values with a name that a step reads, itself or through what stands inside it."""
+        for value in step.inputs:
+            if value in self.names:
+                yield value
+            else:
+                yield from self._names_read(self.steps[value])
 
     def _commit(self, index: int) -> None:
         """The statement of this value is written: what it reads, through inlined values too, is read."""

@@ -7,9 +7,11 @@ from functools import singledispatch
 from resnet_dsl.backend.ir import ops
 from resnet_dsl.backend.python_source import (
     Argument,
+    Attribute,
     Call,
     Expression,
     Kept,
+    Literal,
     Lowering,
     Name,
     Operand,
@@ -36,6 +38,17 @@ class TorchLowering(Lowering):
     kind: str = ""
     starts: Starts = ()
     is_norm: bool = False
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result takes an operand's place: `inplace=True`, or a method as `add_`."""
+        match self.expression:
+            case Call(Attribute(_, name)) if name.endswith("_"):
+                return True
+            case Call(keywords=keywords):
+                return dict(keywords).get("inplace") == Literal(True)
+            case _:
+                return False
 
 
 def layer(site: Site, made: Call, x: Expression = X, *helpers: str, kind: str = "") -> TorchLowering:

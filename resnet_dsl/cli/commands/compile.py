@@ -36,15 +36,18 @@ def compile_(options: Namespace) -> int:
         check_recipe_options(options)
     rendered = [] if outcome.status else _rendered(outcome, stage, backends, options)
     show_findings(outcome, options)
+    if outcome.status or not to_stdout:
+        _tell_of_recipes(outcome, stage, options)
     if outcome.status:
         return outcome.status
-    if to_stdout:
-        return _to_stdout(rendered)
+    return _to_stdout(rendered) if to_stdout else _to_files(rendered, options)
+
+
+def _tell_of_recipes(outcome: Outcome, stage: str | None, options: Namespace) -> None:
     if stage is None and not options.quiet:
         for spec, names in outcome.other_recipes.items():
             found = f"{printable(spec)} has recipes beside its model"
             print(f"note: {found}: --recipe {' or '.join(names)}", file=sys.stderr)
-    return _to_files(rendered, options)
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,12 @@ class Sums(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         half = 0.5 * x + 2.0
         both = (1.0 - half) * torch.tanh(x) - 0.25 * x
-        y = 3.0 - self.scale * (x + x) + self.affine9_shift
-        out: torch.Tensor = self.conv1((F.relu(-(both + x)) + y)[:, :, ::2, ::2])
+        y = -(both + x)
+        y = F.relu(y)
+        x = 3.0 - self.scale * (x + x) + self.affine9_shift
+        x = y + x
+        x = x[:, :, ::2, ::2]
+        out: torch.Tensor = self.conv1(x)
         return out
 
 
@@ -55,7 +59,8 @@ class Chain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu((x + torch.tanh(x)).chunk(2, dim=1)[0])
-        x = self.conv1(-0.5 * (-x) - 3.0)
+        x = -0.5 * (-x) - 3.0
+        x = self.conv1(x)
         return x - 0.25
 
 

@@ -67,8 +67,10 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        main = F.relu(self.bn2(self.conv2(main)), inplace=True)
-        main = self.bn3(self.conv3(main))
+        main = self.conv2(main)
+        main = F.relu(self.bn2(main), inplace=True)
+        main = self.conv3(main)
+        main = self.bn3(main)
         return F.relu(main.add_(self.downsample(x)), inplace=True)
 
 

@@ -175,14 +175,16 @@ class Gates(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = F.silu(self.gn1(self.conv1(x)), inplace=True)
-        main = self.conv2(blur_pool(main, [0.25, 0.5, 0.25], stride=self.stride))
-        main = F.gelu(self.ln1(main), approximate="none")
+        main = blur_pool(main, [0.25, 0.5, 0.25], stride=self.stride)
+        main = self.conv2(main)
+        main = self.ln1(main)
+        main = F.gelu(main, approximate="none")
         channels = torch.sigmoid(self.channel_conv1(F.adaptive_avg_pool2d(main, 1)))
         pixels = F.hardswish(self.conv3(main), inplace=True)
-        kept = stochastic_depth(
-            main * channels * (1.0 - pixels), self.rate, training=self.training
-        )
-        return F.leaky_relu(kept + self.downsample(x), negative_slope=0.2)
+        kept = main * channels * (1.0 - pixels)
+        kept = stochastic_depth(kept, self.rate, training=self.training)
+        x = kept + self.downsample(x)
+        return F.leaky_relu(x, negative_slope=0.2)
 
 
 class Modern(nn.Module):
@@ -273,7 +275,8 @@ class Modern(nn.Module):
             align_corners=False,
             antialias=False,
         )
-        x = F.gelu(F.adaptive_avg_pool2d(x, (3, 2)), approximate="tanh")
+        x = F.adaptive_avg_pool2d(x, (3, 2))
+        x = F.gelu(x, approximate="tanh")
         x = stochastic_depth(
             self.gn(self.ln(x.permute(0, 2, 3, 1).flatten(1))),
             0.25,

@@ -52,7 +52,8 @@ class Basic(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        main = self.bn2(self.conv2(main))
+        main = self.conv2(main)
+        main = self.bn2(main)
         return F.relu(main.add_(self.downsample(x)), inplace=True)
 
 
@@ -72,7 +73,8 @@ class Basic2(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        main = self.bn2(self.conv2(main))
+        main = self.conv2(main)
+        main = self.bn2(main)
         return F.relu(main.add_(x), inplace=True)
 
 
