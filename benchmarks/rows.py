@@ -292,6 +292,13 @@ RUNNING = (
         Turn("timm/efficientnet_b0/predict"),
     ),
     Row(
+        "sizes/efficientnet",
+        "16 images in batches of 1, 2, 4, 8 and 16",
+        "timm",
+        1.05,
+        Turn("timm/efficientnet_b0/predict-sizes"),
+    ),
+    Row(
         "inference/efficientnet",
         "torch EfficientNet-B0 by `--optimize inference`, batch 8",
         "timm",
@@ -301,6 +308,13 @@ RUNNING = (
     Row("train/efficientnet", "a training step", "timm", 1.05, Turn("timm/efficientnet_b0/train")),
     Row(
         "forward/mobilenet", "torch MobileNetV2, batch 8", "timm", 1.05, Turn("timm/mobilenetv2_100/predict")
+    ),
+    Row(
+        "sizes/mobilenet",
+        "16 images in batches of 1, 2, 4, 8 and 16",
+        "timm",
+        1.05,
+        Turn("timm/mobilenetv2_100/predict-sizes"),
     ),
     Row(
         "inference/mobilenet",

@@ -20,6 +20,7 @@ from benchmarks.scripts import keras_fit, keras_script, torch_script, torchvisio
 Work = Callable[[], object]
 SIZE = 224
 BATCH = 8
+BATCHES = (1, 2, 4, 8, 16)  # each with as many images as the largest has
 
 
 # --- models --------------------------------------------------------------------------------------
@@ -86,17 +87,20 @@ def _keras_batches() -> tuple[Any, Any]:
     return images, rng.integers(0, 1000, 2 * BATCH)
 
 
-def _torch_predicts(model: Any, channels_last: bool) -> Work:
-    """Inference of a batch by a PyTorch model."""
+def _torch_predicts(model: Any, what: str) -> Work:
+    """Inference by a PyTorch model: of a batch, or with `predict-sizes` in batches of many sizes."""
     import torch
 
-    order = torch.channels_last if channels_last else torch.contiguous_format
+    order = torch.channels_last if what == "predict-last" else torch.contiguous_format
     model = model.eval().to(memory_format=order)
-    x = torch.randn(BATCH, 3, SIZE, SIZE).to(memory_format=order)
+    sizes = BATCHES if what == "predict-sizes" else (BATCH,)
+    x = torch.randn(max(sizes), 3, SIZE, SIZE).to(memory_format=order)
 
     def predict() -> None:
         with torch.inference_mode():
-            model(x)
+            for size in sizes:
+                for batch in x.split(size):
+                    model(batch)
 
     return predict
 
@@ -145,7 +149,7 @@ def _keras_works(model: Any, what: str) -> Work:
 def _work(framework: str, model: Any, what: str) -> Work:
     if framework == "keras":
         return _keras_works(model, what)
-    return _torch_trains(model) if what == "train" else _torch_predicts(model, what == "predict-last")
+    return _torch_trains(model) if what == "train" else _torch_predicts(model, what)
 
 
 def _script_step(framework: str, spec: str, theirs: Any) -> Work:
