@@ -21,6 +21,11 @@ GOOD = "model net { stages: [1]  block: basic  head: gap -> fc(%d) }\n"
 BAD = "model net { stages: [1]  block: basik }\n"
 
 
+def interruptible() -> None:
+    """Take interrupts, which a shell has what runs in its background ignore, and all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Watching:
     """A running `watch`: what it prints is read until a text comes."""
 
@@ -29,6 +34,7 @@ class Watching:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "resnet_dsl", "watch", *arguments],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ,
+            preexec_fn=interruptible,
         )  # fmt: skip
         self.seen = ""
 
