@@ -315,11 +315,9 @@ def _inline(step: BlockStep) -> bool:
 def _makes_a_map(step: BlockStep) -> bool:
     """Whether the step takes memory for a map: no vector or pixel, nothing in place, no view."""
     op, shape = step.node.what, step.node.shape
-    if shape.is_vector or shape.is_pixel:
-        return False
-    if not isinstance(op, ops.Op) or not isinstance(step.what, TorchLowering):
-        return True
-    return not (op.within or step.what.in_place)
+    in_place = isinstance(step.what, TorchLowering) and step.what.in_place
+    view = isinstance(op, ops.Op) and op.within
+    return not (shape.is_vector or shape.is_pixel or in_place or view)
 
 
 def _unpacked(step: BlockStep, operands: list[Expression]) -> Unpacked | None:
