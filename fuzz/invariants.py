@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import resource
 import signal
 import time
@@ -191,11 +192,17 @@ def _check_place(diagnostic: Diagnostic, span: Span) -> None:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise OverTime where what is inside takes more CPU time."""
+    """Raise OverTime where what is inside takes more CPU time.
+
+    Nothing is collected meanwhile: that would be garbage of the whole process, which takes seconds in a
+    large one.
+    """
 
     def stop(*_: object) -> None:
         raise OverTime(f"more than {seconds:g} s of CPU")
 
+    collects = gc.isenabled()
+    gc.disable()
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     start = time.process_time()
@@ -204,6 +211,8 @@ def limited(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+        if collects:
+            gc.enable()
     if time.process_time() - start > seconds:
         stop()
 

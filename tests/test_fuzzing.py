@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -91,6 +92,15 @@ def for_ever() -> None:
             pass
     except Exception:  # what a compiler might do
         pass
+
+
+def test_the_garbage_of_the_process_is_not_on_a_texts_account():
+    gc.collect()
+    collected = [generation["collections"] for generation in gc.get_stats()]
+    with limited(60):
+        assert len([[] for _ in range(100_000)]) == 100_000
+        assert [generation["collections"] for generation in gc.get_stats()] == collected
+    assert gc.isenabled()
 
 
 def broken(text: str) -> None:
