@@ -17,7 +17,10 @@ from resnet_dsl_torch.recipe_terms import loss_lines, optimiser_text, output_tex
 from resnet_dsl_torch.render import model_class
 from resnet_dsl_torch.rules.scores import gives_probabilities
 
-SHARED = ("RunError", "write_whole", "csv_text", "curves_png", "card_text", "ProgressBar", "whole_number")
+SHARED = (
+    "RunError", "write_whole", "csv_text", "curves_png", "card_text", "ProgressBar", "whole_number",
+    "keep_memory",
+)  # fmt: skip
 """Definitions of `resnet_dsl.training` that every script has."""
 STANDARD = (
     "import argparse", "import io", "import json", "import math", "import os", "import sys", "import time",

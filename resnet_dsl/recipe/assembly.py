@@ -18,7 +18,7 @@ HOME = "resnet_dsl.training"
 READING_ORDER = (
     "images", "array_files", "picture_folders", "idx", "cifar", "reading", "draws", "geometry", "warps",
     "colours", "views", "statistics", "mixtures", "batches", "rates", "metrics", "run_files", "progress_bar",
-    "options",
+    "options", "process_memory",
 )  # fmt: skip
 
 
