@@ -58,11 +58,12 @@ def test_names_and_shapes_are_those_of_the_table(row: Row) -> None:
 
 @pytest.mark.parametrize("spec", varieties())
 def test_the_torch_model_has_the_declared_names_in_their_order(spec: str) -> None:
-    pytest.importorskip("torch")
-    torch = in_full("torch")
+    torch = pytest.importorskip("torch")
     program = compile_spec(spec)
-    state = torch.read_state(torch.build(program))
-    assert [(name, value.shape) for name, value in state.items()] == declared(program)
+    with torch.device("meta"):  # the largest has 936 million numbers, which none is asked for
+        state = in_full("torch").build(program).state_dict()
+    learned = [(name, tuple(value.shape)) for name, value in state.items() if not name.endswith("_tracked")]
+    assert learned == declared(program)
 
 
 def test_every_table_is_compared_with_a_spec_or_waits_for_one() -> None:

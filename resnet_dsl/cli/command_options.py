@@ -381,7 +381,9 @@ COMMANDS = {
     "expand": Command("show the program after elaboration", _expand, "expand.expand"),
     "diff": Command("say what differs between two networks", _diff, "diff.diff"),
     "verify": Command("prove that every backend gives the same numbers", _verify, "verify.verify"),
-    "predict": Command("say what pictures show, with probabilities", _predict, "predict.predict"),
+    "predict": Command(
+        "say what pictures show, with probabilities", _predict, "predict.predict", keeps_memory=True
+    ),
     "weights init": Command("write a model's initial weights", _weights_init, "weights.init"),
     "weights inspect": Command("show what a file of weights holds", _weights_inspect, "weights.inspect"),
     "weights convert": Command("rewrite weights in another format", _weights_convert, "weights.convert"),

@@ -20,13 +20,14 @@ GARBAGE = 100_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    if argv is None:  # the process is ours
+    ours = argv is None  # the process, in which another may have called us
+    if ours:
         gc.set_threshold(GARBAGE)
     _take_the_place_of_closed_streams()
     _spell_out_what_cannot_be_encoded()
     try:
-        status = _run(sys.argv[1:] if argv is None else list(argv))
-        if argv is None:
+        status = _run(sys.argv[1:] if argv is None else list(argv), ours)
+        if ours:
             gc.freeze()  # the end of the process has no use for a last search either
         sys.stdout.flush()
         sys.stderr.flush()
@@ -45,12 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], ours: bool) -> int:
     try:
         command, options = parse(argv)
     except SystemExit as stop:  # argparse ends this way, after --help too
         return stop.code if isinstance(stop.code, int) else 2
     try:
+        if ours and command.keeps_memory:
+            from resnet_dsl.training.process_memory import keep_memory
+
+            keep_memory()
         return command.function(options)
     except BrokenPipeError:
         raise

@@ -59,6 +59,8 @@ class Command(NamedTuple):
     place: str
     passes_on: bool = False
     """Whether it takes options that it does not know, as `options.passed_on`."""
+    keeps_memory: bool = False
+    """Whether it runs a network over and over, and has what is freed kept for the next time."""
 
     @property
     def function(self) -> Callable[[Namespace], int]:
