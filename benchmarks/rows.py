@@ -292,6 +292,13 @@ RUNNING = (
         Turn("timm/efficientnet_b0/predict"),
     ),
     Row(
+        "kept/efficientnet",
+        "the same, memory kept",
+        "timm",
+        1.05,
+        Turn("timm/efficientnet_b0/predict-kept"),
+    ),
+    Row(
         "sizes/efficientnet",
         "16 images in batches of 1, 2, 4, 8 and 16",
         "timm",
@@ -308,6 +315,13 @@ RUNNING = (
     Row("train/efficientnet", "a training step", "timm", 1.05, Turn("timm/efficientnet_b0/train")),
     Row(
         "forward/mobilenet", "torch MobileNetV2, batch 8", "timm", 1.05, Turn("timm/mobilenetv2_100/predict")
+    ),
+    Row(
+        "kept/mobilenet",
+        "the same, memory kept",
+        "timm",
+        1.05,
+        Turn("timm/mobilenetv2_100/predict-kept"),
     ),
     Row(
         "sizes/mobilenet",

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.measuring import repeated
 from benchmarks.scripts import keras_fit, keras_script, torch_script, torchvision_loop
+from resnet_dsl.training.process_memory import keep_memory
 
 Work = Callable[[], object]
 SIZE = 224
@@ -88,9 +89,14 @@ def _keras_batches() -> tuple[Any, Any]:
 
 
 def _torch_predicts(model: Any, what: str) -> Work:
-    """Inference by a PyTorch model: of a batch, or with `predict-sizes` in batches of many sizes."""
+    """Inference by a PyTorch model: of a batch, or with `predict-sizes` in batches of many sizes.
+
+    With `predict-kept` the C library keeps what is freed, so that no page is cleared anew.
+    """
     import torch
 
+    if what == "predict-kept":  # as `predict` and training scripts have it
+        keep_memory()
     order = torch.channels_last if what == "predict-last" else torch.contiguous_format
     model = model.eval().to(memory_format=order)
     sizes = BATCHES if what == "predict-sizes" else (BATCH,)
