@@ -13,7 +13,7 @@ from resnet_dsl.cli.main import main
 from resnet_dsl.training import process_memory
 from resnet_dsl.training.process_memory import keep_memory
 
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+of_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 FAULTS = """
 import resource, sys
 from resnet_dsl.cli.main import main
@@ -41,10 +41,12 @@ def page_faults(before: str) -> int:
     return int(done.stdout.splitlines()[-1])
 
 
+@of_glibc
 def test_memory_that_was_given_back_is_taken_again_as_it_is() -> None:
     assert page_faults("keep_memory()") < 100
 
 
+@of_glibc
 def test_predict_keeps_the_memory_of_its_process(tmp_path: Path) -> None:
     pixels = pytest.importorskip("PIL.Image")
     spec, weights, picture = (str(tmp_path / name) for name in ("n.resnet", "n.safetensors", "n.png"))
