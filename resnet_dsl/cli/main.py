@@ -20,7 +20,7 @@ GARBAGE = 100_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    ours = argv is None  # the process, in which another may have called us
+    ours = argv is None  # whether the process is; given arguments, it is that of who calls
     if ours:
         gc.set_threshold(GARBAGE)
     _take_the_place_of_closed_streams()
